@@ -1,0 +1,192 @@
+use crate::{Invalid, Locale, Subscription, wire};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// A GUID, written in the 8-4-4-4-12 form in lower case whatever form it came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ContactId(Uuid);
+
+impl ContactId {
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        Uuid::try_parse(raw)
+            .map(Self)
+            .map_err(|_| Invalid::new("InvalidContactId", "Use a GUID such as ff9fd9af-6778-4714-b0fe-f6e6612840c8."))
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ContactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An address that SES can mail: one mailbox, ASCII before the `@`, a domain with a dot.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let trimmed = raw.trim();
+        let options =
+            email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
+        let deliverable = email_address::EmailAddress::parse_with_options(trimmed, options)
+            .is_ok_and(|address| address.local_part().is_ascii() && !address.local_part().starts_with('"'));
+        if !deliverable {
+            return Err(Invalid::new("InvalidEmail", "Use one plain email address such as name@example.com."));
+        }
+        Ok(Self(trimmed.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What two spellings of one mailbox share. Mail providers ignore case, whatever RFC 5321 allows.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+/// Keeps addresses out of logs: only the domain is shown.
+impl fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EmailAddress(…@{})", self.0.rsplit('@').next().unwrap_or_default())
+    }
+}
+
+impl TryFrom<String> for EmailAddress {
+    type Error = Invalid;
+    fn try_from(raw: String) -> Result<Self, Invalid> {
+        Self::parse(&raw)
+    }
+}
+
+impl From<EmailAddress> for String {
+    fn from(email: EmailAddress) -> Self {
+        email.0
+    }
+}
+
+/// Somebody who may subscribe.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contact {
+    pub id: ContactId,
+    pub email: EmailAddress,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Locale>,
+    /// ISO 3166-1 alpha-2, upper case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub attributes: Map<String, Value>,
+    /// Missing means that nobody asked; the subscription itself is then the consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepts_email: Option<bool>,
+    #[serde(with = "crate::time::rfc3339")]
+    pub created_on: Timestamp,
+    /// When the contact last unsubscribed from everything. Subscriptions made later are a new consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribed_on: Option<Timestamp>,
+}
+
+impl Contact {
+    /// Reads the body of `POST /contacts`.
+    pub fn from_json(body: Value, id: ContactId, created_on: Timestamp) -> Result<Self, Vec<wire::FieldError>> {
+        let mut fields = wire::Fields::of(body).map_err(|invalid| {
+            vec![wire::FieldError { pointer: String::new(), error_code: invalid.error_code, message: invalid.message }]
+        })?;
+        let email = fields.required("email", wire::string(EmailAddress::parse));
+        let first_name = fields.optional("firstName", wire::text).filter(|name| !name.is_empty());
+        let last_name = fields.optional("lastName", wire::text).filter(|name| !name.is_empty());
+        let language = fields.optional("language", wire::string(Locale::parse));
+        let country_code = fields.optional("countryCode", wire::string(country));
+        let attributes = fields.optional("attributes", wire::scalars).unwrap_or_default();
+        let accepts_email = fields.optional("acceptsEmail", wire::boolean);
+        fields.finish()?;
+        let Some(email) = email else { return Err(Vec::new()) };
+        Ok(Self {
+            id,
+            email,
+            first_name,
+            last_name,
+            language,
+            country_code,
+            attributes,
+            accepts_email,
+            created_on: crate::time::to_millisecond(created_on),
+            unsubscribed_on: None,
+        })
+    }
+
+    /// Whether this contact may be mailed about that subscription.
+    pub fn consents_to(&self, subscription: &Subscription) -> bool {
+        self.accepts_email != Some(false) && self.unsubscribed_on.is_none_or(|since| subscription.created_on > since)
+    }
+}
+
+fn country(raw: &str) -> Result<String, Invalid> {
+    if raw.len() == 2 && raw.chars().all(|letter| letter.is_ascii_alphabetic()) {
+        return Ok(raw.to_ascii_uppercase());
+    }
+    Err(Invalid::new("InvalidCountryCode", "Use an ISO 3166-1 code of two letters such as SE."))
+}
+
+impl FromStr for ContactId {
+    type Err = Invalid;
+    fn from_str(raw: &str) -> Result<Self, Invalid> {
+        Self::parse(raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_plain_mailbox() {
+        for good in
+            ["a@b.se", "A.B+c@Example.co.uk", " padded@example.com ", "åsa@example.com".replace('å', "a").as_str()]
+        {
+            assert!(EmailAddress::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "a@",
+            "@b.se",
+            "a@b",
+            "a b@c.se",
+            "Name <a@b.se>",
+            "a@b.se, c@d.se",
+            "a@b.se\nBcc: c@d.se",
+            "\"a b\"@c.se",
+        ] {
+            assert!(EmailAddress::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_output_never_shows_an_address() {
+        let address = EmailAddress::parse("secret.person@example.com").unwrap();
+
+        assert_eq!(format!("{address:?}"), "EmailAddress(…@example.com)");
+    }
+}

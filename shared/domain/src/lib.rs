@@ -1,0 +1,25 @@
+//! What Restock is about, as types that cannot be wrong and functions that only compute.
+//!
+//! Nothing here awaits, reads a clock or an environment variable, or knows AWS or HTTP. Time is always an argument.
+
+mod automation;
+mod contact;
+mod identifiers;
+mod locale;
+mod money;
+mod product;
+mod stock_level;
+mod subscription;
+pub mod time;
+pub mod unsubscribe;
+pub mod wire;
+
+pub use automation::{Automation, Candidate, Skip, decide};
+pub use contact::{Contact, ContactId, EmailAddress};
+pub use identifiers::{ExternalId, Sku};
+pub use locale::Locale;
+pub use money::{Currency, Money};
+pub use product::Product;
+pub use stock_level::{KnownLevel, Scope, Source, StockLevel, sold_out_since};
+pub use subscription::{Subscription, SubscriptionId, SubscriptionKey};
+pub use wire::{FieldError, Invalid};

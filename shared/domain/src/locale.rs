@@ -1,0 +1,100 @@
+use crate::Invalid;
+use icu_locale_core::LanguageIdentifier;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// A BCP 47 language tag such as `sv-SE`. Compares without regard to case and remembers how it was spelled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Locale {
+    spelling: String,
+    key: String,
+}
+
+impl Locale {
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let well_formed = raw.len() <= 35 && !raw.contains('_') && LanguageIdentifier::try_from_str(raw).is_ok();
+        if !well_formed {
+            return Err(Invalid::new("InvalidLocale", "Use a BCP 47 language tag such as sv-SE."));
+        }
+        Ok(Self { spelling: raw.to_owned(), key: raw.to_ascii_lowercase() })
+    }
+
+    /// As the caller wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.spelling
+    }
+
+    /// The form that two spellings of one locale share; what is stored in keys.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
+    pub fn fallbacks(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self.key.as_str()), |tag| tag.rsplit_once('-').map(|(shorter, _)| shorter))
+    }
+}
+
+impl PartialEq for Locale {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Locale {}
+
+impl Hash for Locale {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl fmt::Display for Locale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.spelling)
+    }
+}
+
+impl TryFrom<String> for Locale {
+    type Error = Invalid;
+    fn try_from(raw: String) -> Result<Self, Invalid> {
+        Self::parse(&raw)
+    }
+}
+
+impl From<Locale> for String {
+    fn from(locale: Locale) -> Self {
+        locale.spelling
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_locale_are_equal_and_kept() {
+        let lower = Locale::parse("sv-se").unwrap();
+        let mixed = Locale::parse("sv-SE").unwrap();
+
+        assert_eq!(lower, mixed);
+        assert_eq!(mixed.as_str(), "sv-SE");
+        assert_eq!(lower.key(), mixed.key());
+    }
+
+    #[test]
+    fn texts_fall_back_from_region_to_language() {
+        let locale = Locale::parse("zh-Hant-TW").unwrap();
+
+        assert_eq!(locale.fallbacks().collect::<Vec<_>>(), ["zh-hant-tw", "zh-hant", "zh"]);
+    }
+
+    #[test]
+    fn what_is_not_a_language_tag_is_refused() {
+        for raw in ["", "s", "sv_SE", "svenska språket", "sv-SE-", "12", "../etc", "sv SE"] {
+            assert_eq!(Locale::parse(raw).unwrap_err().error_code, "InvalidLocale", "{raw}");
+        }
+    }
+}

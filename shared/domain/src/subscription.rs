@@ -1,0 +1,143 @@
+use crate::{ContactId, ExternalId, Invalid, Locale, Sku, time};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use uuid::Uuid;
+
+/// A contact waiting for a SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    pub contact_id: ContactId,
+    pub sku: Sku,
+    pub locale: Locale,
+    pub external_id: Option<ExternalId>,
+    pub created_on: Timestamp,
+    /// Tells a subscription from one that was made after it with the same contact, SKU, locale and external id.
+    pub instance: Uuid,
+}
+
+impl Subscription {
+    pub fn id(&self) -> SubscriptionId {
+        SubscriptionId {
+            contact_id: self.contact_id,
+            key: SubscriptionKey::of(&self.sku, &self.locale, self.external_id.as_ref()),
+        }
+    }
+}
+
+/// What makes a subscription of a contact unique: a digest of SKU, locale and external id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubscriptionKey([u8; 16]);
+
+impl SubscriptionKey {
+    pub fn of(sku: &Sku, locale: &Locale, external_id: Option<&ExternalId>) -> Self {
+        let mut digest = Sha256::new();
+        let parts = [Some(sku.as_str()), Some(locale.key()), external_id.map(ExternalId::as_str)];
+        for part in parts.into_iter().flatten() {
+            // The length in front keeps ("ab", "c") apart from ("a", "bc").
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest.finalize()[..16]);
+        Self(key)
+    }
+
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let bytes = URL_SAFE_NO_PAD.decode(raw).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(invalid_id)
+    }
+}
+
+impl fmt::Display for SubscriptionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// The public id: contact and key in base64url, so it needs no escaping in a URL and addresses the item by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubscriptionId {
+    pub contact_id: ContactId,
+    pub key: SubscriptionKey,
+}
+
+impl SubscriptionId {
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let bytes = URL_SAFE_NO_PAD.decode(raw).map_err(|_| invalid_id())?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| invalid_id())?;
+        let (mut contact, mut key) = ([0; 16], [0; 16]);
+        contact.copy_from_slice(&bytes[..16]);
+        key.copy_from_slice(&bytes[16..]);
+        Ok(Self { contact_id: ContactId::new(Uuid::from_bytes(contact)), key: SubscriptionKey(key) })
+    }
+}
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(self.contact_id.as_bytes());
+        bytes[16..].copy_from_slice(&self.key.0);
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// The shape of a subscription in responses.
+impl serde::Serialize for Subscription {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shape<'a> {
+            id: String,
+            contact_id: String,
+            sku: &'a str,
+            locale: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            external_id: Option<&'a str>,
+            created_on: String,
+        }
+        Shape {
+            id: self.id().to_string(),
+            contact_id: self.contact_id.to_string(),
+            sku: self.sku.as_str(),
+            locale: self.locale.as_str(),
+            external_id: self.external_id.as_ref().map(ExternalId::as_str),
+            created_on: time::sortable(self.created_on),
+        }
+        .serialize(serializer)
+    }
+}
+
+fn invalid_id() -> Invalid {
+    Invalid::new("InvalidSubscriptionId", "Use the id that subscribing returned.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(sku: &str, locale: &str, external_id: Option<&str>) -> SubscriptionKey {
+        let external_id = external_id.map(|id| ExternalId::parse(id).unwrap());
+        SubscriptionKey::of(&Sku::parse(sku).unwrap(), &Locale::parse(locale).unwrap(), external_id.as_ref())
+    }
+
+    #[test]
+    fn the_public_id_reads_back_and_needs_no_escaping() {
+        let id = SubscriptionId { contact_id: ContactId::new(Uuid::from_u128(7)), key: key("A", "sv-SE", None) };
+
+        let text = id.to_string();
+
+        assert_eq!(SubscriptionId::parse(&text).unwrap(), id);
+        assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    }
+
+    #[test]
+    fn the_key_ignores_the_case_of_a_locale_and_nothing_else() {
+        assert_eq!(key("A", "sv-SE", None), key("A", "sv-se", None));
+        assert_ne!(key("A", "sv-SE", None), key("a", "sv-SE", None));
+        assert_ne!(key("A", "sv-SE", None), key("A", "sv-SE", Some("x")));
+        assert_ne!(key("A", "sv-SE", Some("x")), key("A", "sv-SE", Some("X")));
+    }
+}

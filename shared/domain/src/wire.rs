@@ -1,0 +1,164 @@
+//! Reading the JSON that callers send: names match whatever their case, unknown names are ignored, and every field
+//! that is wrong is named in one go (`contract.md`, "Rules of the wire").
+
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// Why one value was refused: a stable PascalCase word for programs and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Invalid {
+    pub error_code: &'static str,
+    pub message: String,
+}
+
+impl Invalid {
+    pub fn new(error_code: &'static str, message: impl Into<String>) -> Self {
+        Self { error_code, message: message.into() }
+    }
+}
+
+/// A refused field of a request. `pointer` is a JSON pointer (RFC 6901) into the body.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldError {
+    pub pointer: String,
+    pub error_code: &'static str,
+    pub message: String,
+}
+
+/// The properties of one JSON object, collecting what is wrong with them until [`Fields::finish`].
+pub struct Fields {
+    values: HashMap<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Takes an object apart. Of two names that differ only in case the last one counts, as for two equal names.
+    pub fn of(value: Value) -> Result<Self, Invalid> {
+        match value {
+            Value::Object(map) => {
+                let values = map.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+                Ok(Self { values, errors: Vec::new() })
+            }
+            _ => Err(Invalid::new("NotAnObject", "Send a JSON object.")),
+        }
+    }
+
+    pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(Value) -> Result<T, Invalid>) -> Option<T> {
+        match self.take(name) {
+            Some(value) => self.parsed(name, value, parse),
+            None => {
+                self.refuse(name, Invalid::new("Required", format!("{name} is required.")));
+                None
+            }
+        }
+    }
+
+    /// A property that may be missing; `null` counts as missing.
+    pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(Value) -> Result<T, Invalid>) -> Option<T> {
+        let value = self.take(name).filter(|value| !value.is_null())?;
+        self.parsed(name, value, parse)
+    }
+
+    /// What was refused, in the order of asking. Call it before using the parsed values.
+    pub fn finish(self) -> Result<(), Vec<FieldError>> {
+        if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(&name.to_lowercase())
+    }
+
+    fn parsed<T>(&mut self, name: &str, value: Value, parse: impl FnOnce(Value) -> Result<T, Invalid>) -> Option<T> {
+        match parse(value) {
+            Ok(parsed) => Some(parsed),
+            Err(invalid) => {
+                self.refuse(name, invalid);
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, name: &str, invalid: Invalid) {
+        let Invalid { error_code, message } = invalid;
+        self.errors.push(FieldError { pointer: format!("/{name}"), error_code, message });
+    }
+}
+
+/// Reads a JSON string and hands it to the parser of a domain type.
+pub fn string<T>(parse: impl FnOnce(&str) -> Result<T, Invalid>) -> impl FnOnce(Value) -> Result<T, Invalid> {
+    move |value| match value {
+        Value::String(text) => parse(&text),
+        other => Err(wrong_type("a string", &other)),
+    }
+}
+
+/// A short text for people, such as a name: trimmed, at most 200 characters, no control characters.
+pub fn text(value: Value) -> Result<String, Invalid> {
+    string(|raw| {
+        let text = raw.trim();
+        if text.chars().count() > 200 {
+            return Err(Invalid::new("TooLong", "Use at most 200 characters."));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Invalid::new("InvalidCharacter", "Leave control characters out."));
+        }
+        Ok(text.to_owned())
+    })(value)
+}
+
+pub fn boolean(value: Value) -> Result<bool, Invalid> {
+    value.as_bool().ok_or_else(|| wrong_type("true or false", &value))
+}
+
+/// A whole number of 64 bits. `5.0`, `"5"` and `null` are not whole numbers.
+pub fn integer(value: Value) -> Result<i64, Invalid> {
+    if let Some(number) = value.as_i64() {
+        return Ok(number);
+    }
+    match &value {
+        Value::Number(number) if number.is_u64() => {
+            Err(Invalid::new("OutOfRange", "Use a whole number between -9223372036854775808 and 9223372036854775807."))
+        }
+        other => Err(wrong_type("a whole number", other)),
+    }
+}
+
+/// An object whose values are all scalars, such as the attributes of a contact: at most 100 of them.
+pub fn scalars(value: Value) -> Result<Map<String, Value>, Invalid> {
+    let Value::Object(map) = value else {
+        return Err(wrong_type("an object", &value));
+    };
+    if map.len() > 100 {
+        return Err(Invalid::new("TooMany", "Use at most 100 attributes."));
+    }
+    if map.values().any(|value| value.is_object() || value.is_array()) {
+        return Err(Invalid::new("WrongType", "Every attribute must be a string, a number, a boolean or null."));
+    }
+    let bytes: usize = map.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+    if bytes > 20_000 {
+        return Err(Invalid::new("TooLong", "Use at most 20,000 bytes for all attributes together."));
+    }
+    Ok(map)
+}
+
+/// An RFC 3339 time with an offset.
+pub fn timestamp(raw: &str) -> Result<jiff::Timestamp, Invalid> {
+    raw.parse().map_err(|_| {
+        Invalid::new("InvalidTimestamp", "Use an RFC 3339 time with an offset, such as 2026-11-23T08:30:00Z.")
+    })
+}
+
+fn wrong_type(expected: &str, found: &Value) -> Invalid {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a number with a fraction or an exponent, or one that is too large",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    Invalid::new("WrongType", format!("Send {expected}, not {found}."))
+}

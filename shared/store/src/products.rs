@@ -1,0 +1,109 @@
+use crate::{Error, Item, Store, failed, read_item, text, texts};
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
+use domain::{Locale, Product, Sku};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+const TABLE: &str = "Products";
+
+/// A locale's products are spread over this many partitions, so that an import is not held to the 1,000 writes a second
+/// of one partition.
+const SHARDS: u8 = 16;
+
+/// One difference between a feed and what is stored.
+pub enum ProductChange {
+    /// The fields as JSON, with the digest that tells at the next import whether they changed.
+    Put {
+        sku: Sku,
+        data: String,
+        digest: String,
+    },
+    Remove {
+        sku: Sku,
+    },
+}
+
+impl Store {
+    /// The products among the given ones that the feeds have; strongly consistent.
+    pub async fn products(
+        &self,
+        wanted: impl IntoIterator<Item = (&Locale, &Sku)>,
+    ) -> Result<HashMap<(String, Sku), Product>, Error> {
+        #[derive(Deserialize)]
+        struct Stored {
+            feed: String,
+            sku: Sku,
+            data: String,
+        }
+        let keys = wanted.into_iter().map(|(locale, sku)| key(locale, sku)).collect();
+        let items = self.batch_get(&self.tables.products, keys).await?;
+        let mut products = HashMap::new();
+        for item in items {
+            let Stored { feed, sku, data } = read_item(TABLE, item)?;
+            let locale = feed.rsplit_once('#').map_or(feed.as_str(), |(locale, _)| locale).to_owned();
+            let data = serde_json::from_str(&data).unwrap_or_default();
+            products.insert((locale, sku.clone()), Product::restore(sku, data));
+        }
+        Ok(products)
+    }
+
+    /// Calls `each` with every stored product of a locale and its digest. Reads as much as the feed holds.
+    pub async fn each_product(&self, locale: &Locale, mut each: impl FnMut(Sku, &str) + Send) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Stored {
+            sku: Sku,
+            digest: String,
+        }
+        for shard in 0..SHARDS {
+            let mut items = self
+                .client
+                .query()
+                .table_name(&self.tables.products)
+                .key_condition_expression("feed = :feed")
+                .projection_expression("sku, digest")
+                .expression_attribute_values(":feed", text(partition(locale, shard)))
+                .consistent_read(true)
+                .into_paginator()
+                .items()
+                .send();
+            while let Some(item) = items.next().await {
+                let stored: Stored = read_item(TABLE, item.map_err(failed("Query of products"))?)?;
+                each(stored.sku, &stored.digest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies differences, 25 to a request and several requests at a time. No SKU may occur twice.
+    pub async fn change_products(&self, locale: &Locale, changes: Vec<ProductChange>) -> Result<(), Error> {
+        // A request takes 16 MB at the most; 25 products of at most 100 KB stay far below.
+        let writes = changes.into_iter().filter_map(|change| write_request(locale, change)).collect();
+        self.batch_write(&self.tables.products, writes).await
+    }
+}
+
+fn write_request(locale: &Locale, change: ProductChange) -> Option<WriteRequest> {
+    match change {
+        ProductChange::Put { sku, data, digest } => {
+            let mut item = key(locale, &sku);
+            item.insert("data".into(), text(data));
+            item.insert("digest".into(), text(digest));
+            let put = PutRequest::builder().set_item(Some(item)).build().ok()?;
+            Some(WriteRequest::builder().put_request(put).build())
+        }
+        ProductChange::Remove { sku } => {
+            let delete = DeleteRequest::builder().set_key(Some(key(locale, &sku))).build().ok()?;
+            Some(WriteRequest::builder().delete_request(delete).build())
+        }
+    }
+}
+
+fn key(locale: &Locale, sku: &Sku) -> Item {
+    let shard = Sha256::digest(sku.as_str())[0] % SHARDS;
+    texts([("feed", &partition(locale, shard)), ("sku", sku.as_str())])
+}
+
+fn partition(locale: &Locale, shard: u8) -> String {
+    format!("{}#{shard:x}", locale.key())
+}
