@@ -1,1 +1,10 @@
+//! The default route: whatever no other function answers.
 
+use http_api::{Call, Problem, Reply};
+
+pub async fn handle(_: Call) -> Result<Reply, Problem> {
+    Err(Problem::not_found(
+        "RouteNotFound",
+        "There is no such method and path. The API is under /api/v3; docs/api.md lists it.",
+    ))
+}

@@ -110,9 +110,7 @@ pub struct Contact {
 impl Contact {
     /// Reads the body of `POST /contacts`.
     pub fn from_json(body: Value, id: ContactId, created_on: Timestamp) -> Result<Self, Vec<wire::FieldError>> {
-        let mut fields = wire::Fields::of(body).map_err(|invalid| {
-            vec![wire::FieldError { pointer: String::new(), error_code: invalid.error_code, message: invalid.message }]
-        })?;
+        let mut fields = wire::Fields::of(body).map_err(|invalid| vec![invalid.at("")])?;
         let email = fields.required("email", wire::string(EmailAddress::parse));
         let first_name = fields.optional("firstName", wire::text).filter(|name| !name.is_empty());
         let last_name = fields.optional("lastName", wire::text).filter(|name| !name.is_empty());

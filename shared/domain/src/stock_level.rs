@@ -43,9 +43,7 @@ pub struct KnownLevel {
 impl StockLevel {
     /// Reads the object that `contract.md` describes, from an HTTP body or a queue message alike.
     pub fn from_json(value: Value) -> Result<Self, Vec<FieldError>> {
-        let mut fields = Fields::of(value).map_err(|invalid| {
-            vec![FieldError { pointer: String::new(), error_code: invalid.error_code, message: invalid.message }]
-        })?;
+        let mut fields = Fields::of(value).map_err(|invalid| vec![invalid.at("")])?;
         let sku = fields.required("sku", wire::string(Sku::parse));
         let quantity = fields.required("quantity", wire::integer);
         let locale = fields.optional("locale", wire::string(Locale::parse));

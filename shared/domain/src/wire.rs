@@ -16,6 +16,11 @@ impl Invalid {
     pub fn new(error_code: &'static str, message: impl Into<String>) -> Self {
         Self { error_code, message: message.into() }
     }
+
+    /// Says where in the body it is: a JSON pointer, empty for the body as a whole.
+    pub fn at(self, pointer: &str) -> FieldError {
+        FieldError { pointer: pointer.to_owned(), error_code: self.error_code, message: self.message }
+    }
 }
 
 /// A refused field of a request. `pointer` is a JSON pointer (RFC 6901) into the body.
@@ -25,6 +30,22 @@ pub struct FieldError {
     pub pointer: String,
     pub error_code: &'static str,
     pub message: String,
+}
+
+impl FieldError {
+    /// The same error in an element of an array.
+    pub fn under(self, index: usize) -> Self {
+        Self { pointer: format!("/{index}{}", self.pointer), ..self }
+    }
+}
+
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.pointer.trim_start_matches('/') {
+            "" => f.write_str(&self.message),
+            name => write!(f, "{name}: {}", self.message),
+        }
+    }
 }
 
 /// The properties of one JSON object, collecting what is wrong with them until [`Fields::finish`].
@@ -81,8 +102,7 @@ impl Fields {
     }
 
     fn refuse(&mut self, name: &str, invalid: Invalid) {
-        let Invalid { error_code, message } = invalid;
-        self.errors.push(FieldError { pointer: format!("/{name}"), error_code, message });
+        self.errors.push(invalid.at(&format!("/{name}")));
     }
 }
 

@@ -83,8 +83,8 @@ pub struct LogPage {
 }
 
 impl Store {
-    /// Writes down what became of one page of a level's matches. Each page has an attribute of its own, so writing it
-    /// again, after a redelivered message, changes nothing.
+    /// Writes down what became of one page of a level's matches. Each page has an attribute of its own and its
+    /// first writer wins: a second pass after a redelivery finds fewer subscriptions, as some are used up by then.
     pub async fn log_matches(
         &self,
         key: &LogKey,
@@ -98,7 +98,7 @@ impl Store {
         let received: Timestamp = key.entry.split('#').next().and_then(|at| at.parse().ok()).unwrap_or_default();
         let mut update = self.client.update_item().table_name(&self.tables.log).set_key(Some(item_key(key)));
         let mut set =
-            "SET #source = :source, quantity = :quantity, #page = :counts, #month = :month, expiresAt = :expires"
+            "SET #source = :source, quantity = :quantity, #page = if_not_exists(#page, :counts), #month = :month, expiresAt = :expires"
                 .to_owned();
         if let Some(locale) = scope.locale() {
             set.push_str(", locale = :locale");

@@ -1,0 +1,21 @@
+//! `DELETE /inventory/backinstock/subscriptions/{subscriptionId}`
+
+use domain::SubscriptionId;
+use http_api::{Call, Problem, Reply};
+use serde_json::json;
+use store::Store;
+
+/// Ends a subscription. The body, if there is one, is ignored.
+pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
+    let not_found = || {
+        Problem::not_found(
+            "SubscriptionNotFound",
+            "There is no subscription with this id. It may have been used up or deleted.",
+        )
+    };
+    let id = SubscriptionId::parse(call.parameter("subscriptionId")).map_err(|_| not_found())?;
+    if !store.delete_subscription(id).await? {
+        return Err(not_found());
+    }
+    Reply::ok(&json!({ "id": id.to_string() }))
+}

@@ -1,0 +1,19 @@
+//! `GET /contacts/id?email=`
+
+use domain::{EmailAddress, Invalid};
+use http_api::{Call, Problem, Reply};
+use serde_json::json;
+use store::Store;
+
+/// Answers with the id of the contact that has an email address.
+pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
+    let email = call
+        .query("email")
+        .ok_or_else(|| Invalid::new("Required", "Add ?email= with the address to look for."))
+        .and_then(EmailAddress::parse)
+        .map_err(|invalid| Problem::invalid_parameter("email", invalid))?;
+    match store.contact_id_of(&email).await? {
+        Some(id) => Reply::ok(&json!({ "id": id })),
+        None => Err(Problem::not_found("ContactNotFound", "No contact has this email address.")),
+    }
+}

@@ -1,0 +1,149 @@
+//! Consumes the stock-level queue: finds the subscriptions that a level triggers, decides about each, and queues a
+//! notification for those that an automation accepts.
+//!
+//! Doing any of it twice is harmless, because sending is what is guarded.
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::{Automation, Candidate, ContactId, FieldError, Locale, StockLevel, Subscription, decide};
+use queue::{Continuation, Failure, Notification, Queues, Recipient, Record, StockMessage, consume};
+use std::collections::{BTreeMap, HashSet};
+use store::{Counts, LevelWrite, LogKey, Store};
+use tracing::info;
+
+/// Subscriptions that are read and decided about at a time.
+const PAGE: i32 = 200;
+/// Pages of one level that one invocation handles; the rest goes back on the queue as a continuation.
+const PAGES_AT_ONCE: u32 = 10;
+/// What one notification carries.
+const RECIPIENTS: usize = 25;
+
+pub struct App {
+    pub store: Store,
+    pub queues: Queues,
+}
+
+impl App {
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        consume(&self.queues, event, |record| self.process(record)).await
+    }
+
+    async fn process(&self, record: Record) -> Result<(), Failure> {
+        match StockMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))? {
+            StockMessage::Continuation(continuation) => self.match_level(continuation).await,
+            StockMessage::Levels(levels) => self.take_levels(levels, &record).await,
+        }
+    }
+
+    /// Handles the valid levels of a message, in their order, and then reports the others.
+    async fn take_levels(
+        &self,
+        levels: Vec<Result<StockLevel, Vec<FieldError>>>,
+        record: &Record,
+    ) -> Result<(), Failure> {
+        let skus = levels.iter().flatten().map(|level| level.sku.clone()).collect();
+        let in_demand = self.store.in_demand(&skus).await.map_err(|error| Failure::retry(&error))?;
+        let mut refused = Vec::new();
+        for (index, level) in levels.into_iter().enumerate() {
+            match level {
+                Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record).await?,
+                Ok(_) => {}
+                Err(errors) => refused.extend(errors.into_iter().map(|error| error.under(index).to_string())),
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(Failure::Malformed(refused.join(" "))) }
+    }
+
+    async fn take_level(&self, level: StockLevel, index: usize, record: &Record) -> Result<(), Failure> {
+        let at = level.effective_at(record.sent_at);
+        let written = self.store.put_level(&level.sku, &level.scope, level.quantity, at).await;
+        if written.map_err(|error| Failure::retry(&error))? == LevelWrite::Outdated {
+            info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
+            return Ok(());
+        }
+        if level.quantity <= 0 {
+            return Ok(());
+        }
+        self.match_level(Continuation {
+            level,
+            level_id: format!("{}-{index}", record.message_id),
+            received_at: record.sent_at,
+            source: record.source,
+            page: 0,
+            cursor: BTreeMap::new(),
+        })
+        .await
+    }
+
+    /// Goes through the subscriptions that a level covers, from where the continuation says.
+    async fn match_level(&self, mut matching: Continuation) -> Result<(), Failure> {
+        let retry = |error: store::Error| Failure::retry(&error);
+        let key = LogKey::new(matching.level.sku.clone(), matching.received_at, &matching.level_id);
+        let last = matching.page + PAGES_AT_ONCE;
+        while matching.page < last {
+            let StockLevel { sku, scope, quantity, .. } = &matching.level;
+            let after = Some(matching.cursor).filter(|cursor| !cursor.is_empty());
+            let page = self.store.matching(sku, scope, after, PAGE).await.map_err(retry)?;
+            if !page.subscriptions.is_empty() {
+                let (notifications, counts) = self.decide(&page.subscriptions, &key).await.map_err(retry)?;
+                info!(%sku, quantity, matched = counts.matched, page = matching.page, "Matched a stock level");
+                // The log comes first: after a crash in between, a second pass writes the same and then sends.
+                let logged = self.store.log_matches(&key, matching.source, scope, *quantity, matching.page, &counts);
+                logged.await.map_err(retry)?;
+                let bodies = notifications.iter().map(Notification::body).collect();
+                self.queues.send_notifications(bodies).await.map_err(|error| Failure::retry(&error))?;
+            }
+            let Some(next) = page.next else { return Ok(()) };
+            matching.cursor = next;
+            matching.page += 1;
+        }
+        self.queues.send_continuation(matching.body()).await.map_err(|error| Failure::retry(&error))
+    }
+
+    /// Reads what the decisions need, each thing once, and decides.
+    async fn decide(
+        &self,
+        subscriptions: &[Subscription],
+        key: &LogKey,
+    ) -> Result<(Vec<Notification>, Counts), store::Error> {
+        let locales: HashSet<&Locale> = subscriptions.iter().map(|subscription| &subscription.locale).collect();
+        let contacts: HashSet<ContactId> = subscriptions.iter().map(|subscription| subscription.contact_id).collect();
+        let (feeds, products, contacts) = tokio::try_join!(
+            self.store.with_feed(&locales),
+            self.store.products(locales.iter().map(|locale| (*locale, &key.sku))),
+            self.store.contacts(contacts),
+        )?;
+        let automations = [Automation::default()];
+
+        let mut counts = Counts::default();
+        let mut accepted: BTreeMap<&str, Vec<Recipient>> = BTreeMap::new();
+        for subscription in subscriptions {
+            let candidate = Candidate {
+                subscription,
+                feed_configured: feeds.contains(&subscription.locale),
+                product: products.get(&(subscription.locale.key().to_owned(), subscription.sku.clone())),
+                contact: contacts.get(&subscription.contact_id),
+            };
+            match decide(&candidate, &automations) {
+                Ok(automation) => {
+                    counts.send(&automation.id);
+                    accepted.entry(&automation.id).or_default().push(recipient(subscription));
+                }
+                Err(reason) => counts.skip(reason),
+            }
+        }
+        let notifications = accepted.into_iter().flat_map(|(automation, recipients)| {
+            let notification = |recipients: &[Recipient]| Notification {
+                sku: key.sku.clone(),
+                log_entry: key.entry.clone(),
+                automation: automation.to_owned(),
+                recipients: recipients.to_vec(),
+            };
+            recipients.chunks(RECIPIENTS).map(notification).collect::<Vec<_>>()
+        });
+        Ok((notifications.collect(), counts))
+    }
+}
+
+fn recipient(subscription: &Subscription) -> Recipient {
+    Recipient { contact_id: subscription.contact_id, key: subscription.id().key, instance: subscription.instance }
+}

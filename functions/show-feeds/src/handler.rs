@@ -1,0 +1,16 @@
+//! `GET /feeds` and `GET /feeds/{locale}`
+
+use domain::Locale;
+use http_api::{Call, Problem, Reply};
+use store::Store;
+
+pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
+    if call.parameter("locale").is_empty() {
+        return Reply::ok(&store.feeds().await?);
+    }
+    let locale = call.parsed_parameter("locale", Locale::parse)?;
+    match store.feed(&locale).await? {
+        Some(feed) => Reply::ok(&feed),
+        None => Err(Problem::not_found("FeedNotFound", "No product feed is configured for this locale.")),
+    }
+}

@@ -1,0 +1,58 @@
+use crate::{Call, Problem};
+use lambda_http::http::StatusCode;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use store::{ApiKey, KeyScope, Store};
+
+/// How long a key that was found is trusted without another look; a revoked key works for so long.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// Checks API keys, and remembers those it found by their digest.
+#[derive(Default)]
+pub struct Keys {
+    found: Mutex<HashMap<String, (ApiKey, Instant)>>,
+}
+
+impl Keys {
+    pub async fn authorize(&self, store: &Store, call: &Call, scope: KeyScope) -> Result<(), Problem> {
+        let Some(key) = call.header("apikey").or_else(|| call.header("x-api-key")) else {
+            return Err(unauthorized("MissingApiKey", "Send your API key in the header apikey."));
+        };
+        let digest = ApiKey::digest(key);
+        let known = match self.remembered(&digest) {
+            Some(known) => known,
+            None => {
+                let found = store.api_key(&digest).await?;
+                let known = found.ok_or_else(|| {
+                    unauthorized("UnknownApiKey", "This API key is not known. Check it, or ask for a new one.")
+                })?;
+                let mut remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                remembered.insert(digest, (known.clone(), Instant::now()));
+                known
+            }
+        };
+        if known.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let wanted = serde_json::to_value(scope).ok();
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "MissingScope",
+            format!(
+                "This API key lacks the scope {}.",
+                wanted.as_ref().and_then(|scope| scope.as_str()).unwrap_or("needed here")
+            ),
+        ))
+    }
+
+    fn remembered(&self, digest: &str) -> Option<ApiKey> {
+        let remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (key, since) = remembered.get(digest)?;
+        (since.elapsed() < REMEMBERED).then(|| key.clone())
+    }
+}
+
+fn unauthorized(error_code: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, error_code, detail)
+}

@@ -1,0 +1,122 @@
+use display_error_chain::DisplayErrorChain;
+use domain::{FieldError, Invalid};
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+use std::error::Error;
+use tracing::error;
+
+/// An answer that is not a success: a problem document (RFC 9457) with `errorCode` and, for validation, `errors`.
+///
+/// It is made of fixed texts and of what the caller sent in the structure of the request, so neither personal data nor
+/// an internal message can get into it. What an operator needs is logged where the problem is made.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    #[serde(serialize_with = "status_number")]
+    status: StatusCode,
+    detail: String,
+    error_code: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// A member that helps the caller on, such as the id of what is in the way.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    extra: Option<serde_json::Value>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u32>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, error_code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status,
+            detail: detail.into(),
+            error_code,
+            errors: Vec::new(),
+            extra: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    pub fn bad_request(error_code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error_code, detail)
+    }
+
+    pub fn not_found(error_code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, error_code, detail)
+    }
+
+    pub fn conflict(error_code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, error_code, detail)
+    }
+
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", detail)
+    }
+
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", detail)
+    }
+
+    /// Well-formed, but not valid.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = "Correct the fields listed in errors and send the request again.";
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "ValidationFailed", detail) }
+    }
+
+    /// One value of the path or the query that is not valid. `pointer` names it.
+    pub fn invalid_parameter(name: &str, invalid: Invalid) -> Self {
+        Self::invalid(vec![invalid.at(&format!("/{name}"))])
+    }
+
+    /// Logs what went wrong inside, and tells the caller only that something did.
+    pub fn internal(cause: &(dyn Error + 'static)) -> Self {
+        error!(error = %DisplayErrorChain::new(cause), "A request failed inside");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "Something failed on our side. Nothing is lost by sending the same request again.",
+        )
+    }
+
+    fn busy() -> Self {
+        let detail = "Too many requests at the moment. Send the same request again after Retry-After seconds.";
+        Self { retry_after_seconds: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", detail) }
+    }
+
+    pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..self }
+    }
+
+    pub fn with(self, extra: serde_json::Value) -> Self {
+        Self { extra: Some(extra), ..self }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        if error.throttled() { Self::busy() } else { Self::internal(&error) }
+    }
+}
+
+impl From<queue::Error> for Problem {
+    fn from(error: queue::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}

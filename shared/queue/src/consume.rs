@@ -1,0 +1,102 @@
+use crate::Queues;
+use crate::send::SOURCE;
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use display_error_chain::DisplayErrorChain;
+use domain::Source;
+use futures::{FutureExt, StreamExt, stream};
+use jiff::Timestamp;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tracing::{error, warn};
+
+/// One message of a batch.
+#[derive(Debug)]
+pub struct Record {
+    pub message_id: String,
+    pub body: String,
+    /// When SQS took it.
+    pub sent_at: Timestamp,
+    /// How often it was received, this time included.
+    pub receives: u32,
+    pub source: Source,
+}
+
+/// Why a message is not done.
+#[derive(Debug)]
+pub enum Failure {
+    /// It will never be done as it is; it belongs in the dead-letter queue.
+    Malformed(String),
+    /// It may be done later, not before that time has passed if there is one.
+    Retry { after: Option<Duration>, reason: String },
+}
+
+impl Failure {
+    /// A failure of a service we depend on.
+    pub fn retry(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Retry { after: None, reason: DisplayErrorChain::new(error).to_string() }
+    }
+}
+
+/// Hands each message of a batch to `handle`, by itself: neither an error nor a panic over one touches the others.
+/// Returns those that failed, in the form that `ReportBatchItemFailures` asks for.
+pub async fn consume<F>(queues: &Queues, event: SqsEvent, handle: impl Fn(Record) -> F) -> SqsBatchResponse
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let handle = &handle;
+    let handled = event.records.into_iter().map(|message| async move {
+        let message_id = message.message_id.clone().unwrap_or_default();
+        let arn = message.event_source_arn.clone().unwrap_or_default();
+        let receipt = message.receipt_handle.clone().unwrap_or_default();
+        let record = record(message);
+        let receives = record.receives;
+        let outcome = AssertUnwindSafe(handle(record)).catch_unwind().await;
+        let failure = match outcome {
+            Ok(Ok(())) => return None,
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Retry { after: None, reason: "the handler panicked".into() },
+        };
+        let delay = match &failure {
+            Failure::Malformed(reason) => {
+                error!(message_id, receives, reason, "A message is malformed and goes to the dead-letter queue");
+                Duration::ZERO
+            }
+            Failure::Retry { after, reason } => {
+                let delay = after.unwrap_or_else(|| backoff(receives));
+                warn!(message_id, receives, reason, seconds = delay.as_secs(), "A message will be retried");
+                delay
+            }
+        };
+        if let Err(error) = queues.retry_after(&arn, &receipt, delay).await {
+            // The message then comes back when its visibility timeout ends, which is later but as good.
+            warn!(message_id, error = %DisplayErrorChain::new(&error), "The visibility timeout could not be changed");
+        }
+        let mut failed = BatchItemFailure::default();
+        failed.item_identifier = message_id;
+        Some(failed)
+    });
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures =
+        stream::iter(handled).buffer_unordered(10).filter_map(async |failed| failed).collect().await;
+    response
+}
+
+/// 2, 4, 8 … seconds and up to as much again by chance, so that what failed together does not come back together.
+fn backoff(receives: u32) -> Duration {
+    let base = 2_u64.pow(receives.clamp(1, 8));
+    Duration::from_secs(base + fastrand::u64(0..=base)).min(Duration::from_secs(600))
+}
+
+fn record(message: SqsMessage) -> Record {
+    let attribute = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
+    let from_http = message.message_attributes.get(SOURCE).is_some_and(|a| a.string_value.as_deref() == Some("http"));
+    Record {
+        sent_at: attribute("SentTimestamp")
+            .and_then(|at| Timestamp::from_millisecond(at).ok())
+            .unwrap_or_else(Timestamp::now),
+        receives: attribute("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+        source: if from_http { Source::Http } else { Source::Queue },
+        message_id: message.message_id.unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,250 @@
+use domain::{ContactId, FieldError, Locale, Sku, Source, StockLevel, SubscriptionKey};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// A body that cannot be read, in words for whoever looks into the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    #[error("the body is not a message of version 1 and type {expected}: {reason}")]
+    NotOurs { expected: &'static str, reason: String },
+}
+
+/// What the stock-level queue carries: levels from outside or from `update-stock-levels`, or the rest of a level
+/// that had more subscribers than one invocation should handle.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StockMessage {
+    /// Each level on its own, so that a bad one holds none of the others up.
+    Levels(Vec<Result<StockLevel, Vec<FieldError>>>),
+    Continuation(Continuation),
+}
+
+/// Where to go on with a level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Continuation {
+    pub level: StockLevel,
+    /// The message and the place in it that the level came from; the same at every redelivery.
+    pub level_id: String,
+    pub received_at: Timestamp,
+    pub source: Source,
+    pub page: u32,
+    pub cursor: BTreeMap<String, String>,
+}
+
+/// Mail these subscriptions; at most 25.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notification {
+    pub sku: Sku,
+    /// The log entry of the level that triggered them.
+    pub log_entry: String,
+    pub automation: String,
+    pub recipients: Vec<Recipient>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipient {
+    pub contact_id: ContactId,
+    pub key: SubscriptionKey,
+    pub instance: Uuid,
+}
+
+/// Import a locale's feed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedImport {
+    pub locale: Locale,
+    pub import_id: String,
+    pub source: FeedSource,
+    /// Import even if most of the stored products are missing from the file.
+    pub allow_shrink: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FeedSource {
+    Url(String),
+    /// An uploaded file, kept under the import's id.
+    Upload,
+}
+
+impl StockMessage {
+    /// Reads a body: one level, an array of levels, or a continuation.
+    pub fn parse(body: &str) -> Result<Self, ParseError> {
+        let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
+        match value {
+            Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(StockLevel::from_json).collect())),
+            Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Continuation::TYPE) => {
+                Continuation::from_value(value).map(Self::Continuation)
+            }
+            level => Ok(Self::Levels(vec![StockLevel::from_json(level)])),
+        }
+    }
+
+    /// The body that carries levels.
+    pub fn body(levels: &[StockLevel]) -> String {
+        Value::Array(levels.iter().map(StockLevel::to_json).collect()).to_string()
+    }
+}
+
+impl Continuation {
+    const TYPE: &'static str = "continue-matching";
+
+    pub fn body(&self) -> String {
+        envelope(
+            Self::TYPE,
+            json!({
+                "level": self.level.to_json(),
+                "levelId": self.level_id,
+                "receivedAt": self.received_at,
+                "source": self.source,
+                "page": self.page,
+                "cursor": self.cursor,
+            }),
+        )
+    }
+
+    fn from_value(value: Value) -> Result<Self, ParseError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shape {
+            level: Value,
+            level_id: String,
+            received_at: Timestamp,
+            source: Source,
+            page: u32,
+            cursor: BTreeMap<String, String>,
+        }
+        let shape: Shape = open(Self::TYPE, value)?;
+        let level = StockLevel::from_json(shape.level)
+            .map_err(|_| ParseError::NotOurs { expected: Self::TYPE, reason: "its level is invalid".into() })?;
+        Ok(Self {
+            level,
+            level_id: shape.level_id,
+            received_at: shape.received_at,
+            source: shape.source,
+            page: shape.page,
+            cursor: shape.cursor,
+        })
+    }
+}
+
+impl Notification {
+    const TYPE: &'static str = "notify";
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
+    }
+
+    pub fn parse(body: &str) -> Result<Self, ParseError> {
+        parse(Self::TYPE, body)
+    }
+}
+
+impl FeedImport {
+    const TYPE: &'static str = "import-feed";
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
+    }
+
+    pub fn parse(body: &str) -> Result<Self, ParseError> {
+        parse(Self::TYPE, body)
+    }
+}
+
+/// A recipient is written as `[contactId, key, instance]`: 25 of them go into each message.
+impl Serialize for Recipient {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.contact_id, self.key.to_string(), self.instance).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipient {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (contact_id, key, instance) = <(ContactId, String, Uuid)>::deserialize(deserializer)?;
+        let key = SubscriptionKey::parse(&key).map_err(serde::de::Error::custom)?;
+        Ok(Self { contact_id, key, instance })
+    }
+}
+
+fn envelope(kind: &'static str, mut message: Value) -> String {
+    message["v"] = json!(1);
+    message["type"] = json!(kind);
+    message.to_string()
+}
+
+fn parse<T: DeserializeOwned>(kind: &'static str, body: &str) -> Result<T, ParseError> {
+    open(kind, serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?)
+}
+
+fn open<T: DeserializeOwned>(kind: &'static str, message: Value) -> Result<T, ParseError> {
+    let not_ours = |reason: String| ParseError::NotOurs { expected: kind, reason };
+    if message.get("v") != Some(&json!(1)) || message.get("type") != Some(&json!(kind)) {
+        return Err(not_ours("v or type differ".into()));
+    }
+    serde_json::from_value(message).map_err(|error| not_ours(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level() -> StockLevel {
+        StockLevel::from_json(json!({"sku": "A", "quantity": 2, "locale": "sv-SE"})).unwrap()
+    }
+
+    #[test]
+    fn a_body_is_one_level_or_an_array_of_levels() {
+        let expected = StockMessage::Levels(vec![Ok(level())]);
+
+        assert_eq!(StockMessage::parse(&level().to_json().to_string()).unwrap(), expected);
+        assert_eq!(StockMessage::parse(&StockMessage::body(&[level()])).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_bad_level_leaves_its_neighbours_good() {
+        let StockMessage::Levels(levels) = StockMessage::parse(r#"[{"sku":"A"},{"sku":"B","quantity":1},7]"#).unwrap()
+        else {
+            panic!("expected levels")
+        };
+
+        assert_eq!(levels.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false]);
+    }
+
+    #[test]
+    fn messages_read_back_as_they_were_written() {
+        let continuation = Continuation {
+            level: level(),
+            level_id: "m-0".into(),
+            received_at: Timestamp::from_second(5).unwrap(),
+            source: Source::Http,
+            page: 3,
+            cursor: BTreeMap::from([("sku".into(), "A".into())]),
+        };
+        let notification = Notification {
+            sku: Sku::parse("A").unwrap(),
+            log_entry: "e".into(),
+            automation: "default".into(),
+            recipients: vec![Recipient {
+                contact_id: ContactId::new(Uuid::from_u128(1)),
+                key: SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None),
+                instance: Uuid::from_u128(2),
+            }],
+        };
+
+        assert_eq!(StockMessage::parse(&continuation.body()).unwrap(), StockMessage::Continuation(continuation));
+        assert_eq!(Notification::parse(&notification.body()).unwrap(), notification);
+    }
+
+    #[test]
+    fn what_is_no_message_says_why() {
+        assert!(matches!(Notification::parse("{"), Err(ParseError::NotJson(_))));
+        assert!(matches!(Notification::parse(r#"{"v":2,"type":"notify"}"#), Err(ParseError::NotOurs { .. })));
+        assert!(matches!(StockMessage::parse("no"), Err(ParseError::NotJson(_))));
+    }
+}
