@@ -1,1 +1,160 @@
+//! Consumes the feed-import queue: brings the stored products of a locale to what its feed has.
+//!
+//! What to write is found by comparing with what is stored, so an import that was interrupted goes on where it stopped,
+//! and one that runs twice writes nothing the second time.
 
+mod file;
+mod survey;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::{Locale, Product, Sku, time};
+use feed::End;
+use file::File;
+use jiff::Timestamp;
+use queue::{Failure, FeedImport, Queues, Record, consume};
+use std::sync::Arc;
+use store::{Import, ImportError, ImportStatus, ProductChange, Store};
+use survey::{Fate, Survey, digest};
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+/// Changes that are written at a time; what bounds the memory of an import besides the digests of its items.
+const CHANGES: usize = 500;
+/// A feed with at least this many products that loses more than half of them is not trusted.
+const ENOUGH_TO_JUDGE: usize = 10;
+/// How often the queue delivers a message (`maxReceiveCount` in `template.yaml`).
+const MOST_RECEIVES: u32 = 3;
+
+pub struct App {
+    pub store: Store,
+    pub queues: Queues,
+}
+
+/// Why an import ended without success.
+#[derive(Debug)]
+enum Stop {
+    /// Trying again with the same file would not help. Shown to whoever manages the feed.
+    Refused { error_code: String, message: String },
+    /// A service failed; the import is tried again.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl App {
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        consume(&self.queues, event, |record| self.process(record)).await
+    }
+
+    async fn process(&self, record: Record) -> Result<(), Failure> {
+        let job = FeedImport::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let mut import = Import::running(job.import_id.clone(), job.started_at);
+        let outcome = self.import(&job, &mut import).await;
+        import.status = ImportStatus::Succeeded;
+        let mut retry = None;
+        if let Err(stop) = outcome {
+            let (error_code, message) = match stop {
+                Stop::Refused { error_code, message } => (error_code, message),
+                Stop::Store(error) => {
+                    let failure = Failure::retry(&error);
+                    if record.receives < MOST_RECEIVES {
+                        return Err(failure);
+                    }
+                    retry = Some(failure);
+                    ("InternalError".into(), "Something failed on our side. Start the import again.".into())
+                }
+            };
+            error!(locale = %job.locale, import = job.import_id, error_code, message, "A feed was not imported");
+            import.status = ImportStatus::Failed;
+            import.errors.insert(0, ImportError { position: 0, sku: None, error_code, message });
+            import.errors.truncate(survey::MOST_ERRORS);
+        }
+        import.finished_at = Some(time::sortable(Timestamp::now()));
+        self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
+        info!(
+            locale = %job.locale, import = job.import_id, items = import.items, imported = import.imported,
+            unchanged = import.unchanged, removed = import.removed, rejected = import.rejected, "A feed import ended"
+        );
+        retry.map_or(Ok(()), Err)
+    }
+
+    async fn import(&self, job: &FeedImport, import: &mut Import) -> Result<(), Stop> {
+        let file = Arc::new(File::obtain(&self.store, job).await?);
+
+        // First look at everything, and change nothing until the whole file was judged.
+        let (mut survey, end) = survey::take(file.clone()).await?;
+        import.items = survey.items;
+        import.rejected = survey.rejected;
+        import.errors = survey.errors();
+        let mut gone = Vec::new();
+        let mut stored: usize = 0;
+        self.store
+            .each_product(&job.locale, |sku, digest| {
+                stored += 1;
+                if survey.compare(&sku, digest) == Fate::Missing {
+                    gone.push(sku);
+                }
+            })
+            .await?;
+        if end == End::CutOff {
+            // What is missing may be in the part that could not be read.
+            gone.clear();
+        }
+        if !job.allow_shrink && stored >= ENOUGH_TO_JUDGE && gone.len() * 2 > stored {
+            return Err(Stop::Refused {
+                error_code: "FeedShrank".into(),
+                message: format!(
+                    "{} of {stored} products are missing from the file, so nothing was changed. If that is right, start the import with ?allowShrink=true.",
+                    gone.len()
+                ),
+            });
+        }
+
+        import.unchanged = survey.unchanged();
+        import.imported = self.write_changes(&job.locale, file, Arc::new(survey)).await?;
+        import.removed = gone.len() as u64;
+        self.remove(&job.locale, gone).await?;
+        Ok(())
+    }
+
+    /// Reads the file once more and writes what is new or changed.
+    async fn write_changes(&self, locale: &Locale, file: Arc<File>, survey: Arc<Survey>) -> Result<u64, Stop> {
+        let (sender, mut changes) = mpsc::channel::<ProductChange>(CHANGES);
+        let reader = tokio::task::spawn_blocking(move || {
+            file.read(&mut |position, item| {
+                let Ok(product) = item else { return };
+                if survey.is_change(product.sku(), position) {
+                    // A closed channel means that writing failed, which ends the import.
+                    let _ = sender.blocking_send(put(&product));
+                }
+            })
+        });
+        let mut written = 0;
+        let mut batch = Vec::with_capacity(CHANGES);
+        while changes.recv_many(&mut batch, CHANGES).await > 0 {
+            written += batch.len() as u64;
+            self.store.change_products(locale, std::mem::take(&mut batch)).await?;
+        }
+        file::joined(reader.await)?;
+        Ok(written)
+    }
+
+    async fn remove(&self, locale: &Locale, gone: Vec<Sku>) -> Result<(), Stop> {
+        let removals = gone.into_iter().map(|sku| ProductChange::Remove { sku }).collect();
+        Ok(self.store.change_products(locale, removals).await?)
+    }
+}
+
+fn put(product: &Product) -> ProductChange {
+    let data = serialized(product);
+    ProductChange::Put { sku: product.sku().clone(), digest: digest(&data), data }
+}
+
+/// The fields as JSON, in the order of their names, so that equal items have equal digests.
+fn serialized(product: &Product) -> String {
+    serde_json::Value::Object(product.data().clone()).to_string()
+}

@@ -1,1 +1,62 @@
+//! Streaming readers of product feeds: RSS 2.0 and Atom with the Google Merchant namespace, CSV and TSV.
+//!
+//! Real feeds are broken in many ways. An item that can't be read is reported with its place and reason, and the others
+//! are read. Memory is bounded by the largest item, not by the file.
 
+mod encoding;
+mod format;
+mod item;
+mod table;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+pub use format::{Format, MediaType};
+pub use item::ItemFault;
+
+use domain::Product;
+use std::io::Read;
+
+/// How a feed ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The whole file was read.
+    Complete,
+    /// The file breaks off or can't be read any further. Items that are missing may be in the rest.
+    CutOff,
+}
+
+/// The file as a whole is no feed.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error("This is neither an RSS nor an Atom feed: no item or entry was found.")]
+    NoItems,
+    #[error("The first line must name the columns, and one of them must be id.")]
+    NoIdColumn,
+    #[error("The file could not be read.")]
+    Input(#[from] std::io::Error),
+}
+
+impl Unreadable {
+    pub fn error_code(&self) -> &'static str {
+        match self {
+            Self::NoItems => "NoItems",
+            Self::NoIdColumn => "NoIdColumn",
+            Self::Input(_) => "InputFailed",
+        }
+    }
+}
+
+/// Reads a feed from its beginning and hands over each item, or why it can't be used, with its place from 1.
+pub fn read(
+    input: impl Read,
+    media_type: &MediaType,
+    each: &mut dyn FnMut(u64, Result<Product, ItemFault>),
+) -> Result<End, Unreadable> {
+    let text = encoding::to_utf8(input, media_type)?;
+    match media_type.format {
+        Format::Xml => xml::read(text, each),
+        Format::Csv => table::read(text, &[b',', b';', b'\t'], each),
+        Format::Tsv => table::read(text, b"\t", each),
+    }
+}

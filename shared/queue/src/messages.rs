@@ -59,6 +59,8 @@ pub struct Recipient {
 pub struct FeedImport {
     pub locale: Locale,
     pub import_id: String,
+    /// When it was asked for.
+    pub started_at: Timestamp,
     pub source: FeedSource,
     /// Import even if most of the stored products are missing from the file.
     pub allow_shrink: bool,

@@ -1,3 +1,4 @@
+use crate::FeedImport;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
@@ -58,8 +59,18 @@ impl Queues {
         self.send(&self.urls.notifications, bodies, false).await
     }
 
-    pub async fn send_feed_import(&self, body: String) -> Result<(), Error> {
-        self.send(&self.urls.feed_imports, vec![body], false).await
+    /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the other.
+    pub async fn send_feed_import(&self, import: &FeedImport) -> Result<(), Error> {
+        self.client
+            .send_message()
+            .queue_url(&self.urls.feed_imports)
+            .message_group_id(import.locale.key())
+            .message_deduplication_id(&import.import_id)
+            .message_body(import.body())
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed("SendMessage"))
     }
 
     /// Makes a received message visible again after `delay`, so that it is retried then.

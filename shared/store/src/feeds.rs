@@ -89,15 +89,22 @@ impl Store {
         read_item(TABLE, updated.attributes.unwrap_or_default())
     }
 
-    /// Shows an import as the feed's last one, and configures the feed where there was none.
+    /// Shows an import as the feed's last one, unless one that was asked for later is shown already. Configures the feed
+    /// where there was none.
     pub async fn put_import(&self, locale: &Locale, import: &Import) -> Result<(), Error> {
+        let started = time::sortable(import.started_at);
         let import = serde_dynamo::to_attribute_value(import).map_err(|source| Error::Item { table: TABLE, source })?;
-        self.update_feed(locale, "SET locale = if_not_exists(locale, :locale), lastImport = :import")
+        let updated = self
+            .update_feed(locale, "SET locale = if_not_exists(locale, :locale), lastImport = :import")
+            .condition_expression("attribute_not_exists(lastImport) OR lastImport.startedAt <= :started")
             .expression_attribute_values(":import", import)
+            .expression_attribute_values(":started", text(started))
             .send()
-            .await
-            .map_err(failed("UpdateItem of an import"))?;
-        Ok(())
+            .await;
+        match updated {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            other => other.map(drop).map_err(failed("UpdateItem of an import")),
+        }
     }
 
     pub async fn feed(&self, locale: &Locale) -> Result<Option<Feed>, Error> {

@@ -1,0 +1,88 @@
+use crate::Stop;
+use domain::Product;
+use feed::{End, ItemFault, MediaType, Unreadable};
+use queue::{FeedImport, FeedSource};
+use std::io::{self, Read, Seek, Write};
+use std::time::Duration;
+use store::Store;
+use tokio::task::{JoinError, spawn_blocking};
+
+/// What a download may have; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
+const MOST_BYTES: u64 = 3 * 1024 * 1024 * 1024;
+
+/// A feed that can be read more than once.
+pub struct File {
+    media_type: MediaType,
+    content: Content,
+}
+
+enum Content {
+    Memory(Vec<u8>),
+    Disk(tempfile::NamedTempFile),
+}
+
+impl File {
+    pub async fn obtain(store: &Store, job: &FeedImport) -> Result<Self, Stop> {
+        match &job.source {
+            FeedSource::Upload => {
+                let (content_type, bytes) = store.upload(&job.import_id).await?;
+                let media_type = MediaType::of_download(Some(&content_type), "", &bytes);
+                Ok(Self { media_type, content: Content::Memory(bytes) })
+            }
+            FeedSource::Url(url) => {
+                let url = url.clone();
+                let downloaded =
+                    spawn_blocking(move || download(&url)).await.map_err(|error| failed(error.to_string()))?;
+                downloaded.map_err(|error| failed(error.to_string()))
+            }
+        }
+    }
+
+    pub fn read(&self, each: &mut dyn FnMut(u64, Result<Product, ItemFault>)) -> Result<End, Unreadable> {
+        match &self.content {
+            Content::Memory(bytes) => feed::read(bytes.as_slice(), &self.media_type, each),
+            Content::Disk(file) => feed::read(file.reopen()?, &self.media_type, each),
+        }
+    }
+}
+
+/// What a reading that ran on another thread ended with.
+pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, Stop> {
+    match ended {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Stop::Refused { error_code: error.error_code().into(), message: error.to_string() }),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+fn download(url: &str) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(Duration::from_secs(10)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_global(Some(Duration::from_secs(600)))
+        .user_agent(concat!("Restock/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    let mut response = agent.get(url).call()?;
+    let content_type =
+        response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let mut body = response.body_mut().with_config().limit(MOST_BYTES).reader();
+    let mut file = tempfile::NamedTempFile::new()?;
+    io::copy(&mut body, &mut file)?;
+    file.flush()?;
+    file.rewind()?;
+    let mut beginning = Vec::new();
+    file.as_file_mut().take(1024).read_to_end(&mut beginning)?;
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let media_type = MediaType::of_download(content_type.as_deref(), path, &beginning);
+    Ok(File { media_type, content: Content::Disk(file) })
+}
+
+fn failed(reason: String) -> Stop {
+    Stop::Refused {
+        error_code: "FetchFailed".into(),
+        message: format!(
+            "The feed could not be fetched ({reason}), so nothing was changed. Check its URL and import again."
+        ),
+    }
+}

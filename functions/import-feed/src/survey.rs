@@ -1,0 +1,156 @@
+//! The first look at a file: which items it has, which of them count, and whether they differ from what is stored.
+
+use crate::file::{File, joined};
+use crate::{Stop, serialized};
+use domain::{Product, Sku};
+use feed::{End, ItemFault};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::ImportError;
+
+/// Errors that are kept for showing.
+pub const MOST_ERRORS: usize = 100;
+
+/// What is remembered of a file: about 60 bytes for each item, whatever its size.
+#[derive(Default)]
+pub struct Survey {
+    pub items: u64,
+    pub rejected: u64,
+    errors: Vec<ImportError>,
+    seen: HashMap<[u8; 16], Seen>,
+}
+
+struct Seen {
+    /// Of several items with one id the last one counts.
+    position: u64,
+    digest: [u8; 16],
+    unchanged: bool,
+}
+
+/// What a file says about a stored product.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    Unchanged,
+    Changed,
+    Missing,
+}
+
+pub async fn take(file: Arc<File>) -> Result<(Survey, End), Stop> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut survey = Survey::default();
+        let end = file.read(&mut |position, item| survey.note(position, item))?;
+        Ok((survey, end))
+    });
+    joined(reading.await)
+}
+
+impl Survey {
+    /// Compares a stored product with the file's.
+    pub fn compare(&mut self, sku: &Sku, stored: &str) -> Fate {
+        match self.seen.get_mut(&name(sku)) {
+            None => Fate::Missing,
+            Some(seen) if hex(&seen.digest) == stored => {
+                seen.unchanged = true;
+                Fate::Unchanged
+            }
+            Some(_) => Fate::Changed,
+        }
+    }
+
+    /// Whether the item at this place is to be written.
+    pub fn is_change(&self, sku: &Sku, position: u64) -> bool {
+        self.seen.get(&name(sku)).is_some_and(|seen| seen.position == position && !seen.unchanged)
+    }
+
+    pub fn unchanged(&self) -> u64 {
+        self.seen.values().filter(|seen| seen.unchanged).count() as u64
+    }
+
+    /// The first errors, in the order of the file.
+    pub fn errors(&self) -> Vec<ImportError> {
+        let mut errors = self.errors.clone();
+        errors.sort_by_key(|error| error.position);
+        errors
+    }
+
+    fn note(&mut self, position: u64, item: Result<Product, ItemFault>) {
+        self.items += 1;
+        let product = match item {
+            Ok(product) => product,
+            Err(fault) => return self.reject(position, fault.sku, fault.error_code, fault.message),
+        };
+        let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false };
+        if let Some(earlier) = self.seen.insert(name(product.sku()), seen) {
+            let message = format!("Item {position} has the same id and comes later, so that one counts.");
+            self.reject(earlier.position, Some(product.sku().to_string()), "DuplicateId", message);
+        }
+    }
+
+    fn reject(&mut self, position: u64, sku: Option<String>, error_code: &str, message: String) {
+        self.rejected += 1;
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(ImportError { position, sku, error_code: error_code.to_owned(), message });
+        }
+    }
+}
+
+/// What is stored with a product to tell whether it changed.
+pub fn digest(data: &str) -> String {
+    hex(&short(data.as_bytes()))
+}
+
+fn name(sku: &Sku) -> [u8; 16] {
+    short(sku.as_str().as_bytes())
+}
+
+/// 128 bits, so that among millions of items no two are taken for one.
+fn short(bytes: &[u8]) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&Sha256::digest(bytes)[..16]);
+    short
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn product(id: &str, title: &str) -> Product {
+        let serde_json::Value::Object(data) = json!({"id": id, "title": title, "link": "https://shop.example"}) else {
+            unreachable!()
+        };
+        Product::from_feed(data).unwrap()
+    }
+
+    #[test]
+    fn of_two_items_with_one_id_the_last_counts_and_the_other_is_reported() {
+        let mut survey = Survey::default();
+
+        survey.note(1, Ok(product("A", "old")));
+        survey.note(2, Ok(product("A", "new")));
+
+        let sku = Sku::parse("A").unwrap();
+        assert!(survey.is_change(&sku, 2) && !survey.is_change(&sku, 1));
+        assert_eq!((survey.items, survey.rejected), (2, 1));
+        assert_eq!((survey.errors()[0].position, survey.errors()[0].error_code.as_str()), (1, "DuplicateId"));
+    }
+
+    #[test]
+    fn a_stored_product_that_is_the_same_is_not_written_again() {
+        let mut survey = Survey::default();
+        survey.note(1, Ok(product("A", "T")));
+        survey.note(2, Ok(product("B", "T")));
+
+        let stored = digest(&serialized(&product("A", "T")));
+
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), &stored), Fate::Unchanged);
+        assert_eq!(survey.compare(&Sku::parse("B").unwrap(), &stored), Fate::Changed);
+        assert_eq!(survey.compare(&Sku::parse("C").unwrap(), &stored), Fate::Missing);
+        assert!(!survey.is_change(&Sku::parse("A").unwrap(), 1) && survey.is_change(&Sku::parse("B").unwrap(), 2));
+    }
+}

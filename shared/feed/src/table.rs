@@ -1,0 +1,77 @@
+use crate::item::{self, ItemFault};
+use crate::{End, Unreadable};
+use csv::{ByteRecord, ReaderBuilder};
+use domain::Product;
+use serde_json::{Map, Value};
+use std::io::BufRead;
+
+/// Reads a table whose first line names the columns. Of several possible delimiters the one counts that the first line
+/// has most of; Nordic exports separate with semicolons.
+pub fn read(
+    mut input: impl BufRead,
+    delimiters: &[u8],
+    each: &mut dyn FnMut(u64, Result<Product, ItemFault>),
+) -> Result<End, Unreadable> {
+    let beginning = input.fill_buf()?;
+    let first_line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let count = |delimiter: &u8| first_line.iter().filter(|byte| *byte == delimiter).count();
+    // max_by_key takes the last of equals, so the preferred delimiter comes last.
+    let delimiter = delimiters.iter().rev().copied().max_by_key(count).unwrap_or(b',');
+
+    let mut table = ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(input);
+    let mut record = ByteRecord::new();
+    if !table.read_byte_record(&mut record).map_err(broken)? {
+        return Err(Unreadable::NoIdColumn);
+    }
+    let columns: Vec<String> = record.iter().map(column).collect();
+    if !columns.iter().any(|column| column == "id") {
+        return Err(Unreadable::NoIdColumn);
+    }
+    let mut position = 0;
+    let mut end = End::Complete;
+    loop {
+        match table.read_byte_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(end),
+            Err(error) => return Err(broken(error)),
+        }
+        if record.iter().all(|field| field.trim_ascii().is_empty()) {
+            continue;
+        }
+        position += 1;
+        // A last line with too few fields is what a file looks like that was cut off.
+        end = if record.len() < columns.len() { End::CutOff } else { End::Complete };
+        each(position, row(&columns, &record));
+    }
+}
+
+fn row(columns: &[String], record: &ByteRecord) -> Result<Product, ItemFault> {
+    let mut data = Map::new();
+    for (name, field) in columns.iter().zip(record) {
+        let text = String::from_utf8_lossy(field);
+        let text = text.trim();
+        if !text.is_empty() && !name.is_empty() {
+            item::add(&mut data, name, Value::from(text));
+        }
+    }
+    if record.len() != columns.len() {
+        let line = record.position().map_or(0, csv::Position::line);
+        return Err(ItemFault {
+            sku: data.get("id").and_then(Value::as_str).map(ToOwned::to_owned),
+            error_code: "WrongNumberOfFields",
+            message: format!("Line {line} has {} fields, the first line has {}.", record.len(), columns.len()),
+        });
+    }
+    item::product(data)
+}
+
+/// `g:Sale Price` is `sale_price`.
+fn column(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name).trim().to_lowercase().replace(' ', "_");
+    name.strip_prefix("g:").map(ToOwned::to_owned).unwrap_or(name)
+}
+
+/// With flexible records of bytes, only the input itself can fail.
+fn broken(error: csv::Error) -> Unreadable {
+    Unreadable::Input(error.into())
+}

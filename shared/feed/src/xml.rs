@@ -1,0 +1,237 @@
+use crate::item::{self, ItemFault};
+use crate::{End, Unreadable};
+use domain::Product;
+use quick_xml::Reader;
+use quick_xml::XmlVersion;
+use quick_xml::errors::Error as XmlError;
+use quick_xml::escape::resolve_html5_entity;
+use quick_xml::events::{BytesStart, Event};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::io::BufRead;
+
+const GOOGLE: &str = "http://base.google.com/ns/1.0";
+/// What an item may hold in texts before the rest of it is passed over.
+const MOST_TEXT: usize = 400_000;
+
+/// Reads the `item`s of RSS or the `entry`s of Atom.
+///
+/// Prefixes are resolved by every declaration seen so far rather than by scope, and end tags need not match: both
+/// keep one broken item from spoiling the file. An item ends where its end tag is, or where the next one begins.
+pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemFault>)) -> Result<End, Unreadable> {
+    let mut reader = Reader::from_reader(input);
+    let config = reader.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    config.allow_dangling_amp = true;
+    config.expand_empty_elements = true;
+
+    let mut prefixes = HashMap::new();
+    let mut open: Option<OpenItem> = None;
+    let mut position = 0;
+    let mut buffer = Vec::new();
+    let end = loop {
+        buffer.clear();
+        match reader.read_event_into(&mut buffer) {
+            Ok(Event::Start(start)) => {
+                declare(&mut prefixes, &start);
+                let name = start.name().as_ref().to_owned();
+                let local = local_name(&name);
+                let begins_item = match &open {
+                    None => matches!(local, "item" | "entry"),
+                    Some(item) => item.tag == name,
+                };
+                if begins_item {
+                    if let Some(unclosed) = open.take() {
+                        position += 1;
+                        each(position, Err(unclosed.fault("MismatchedTags", "The item has no end tag.")));
+                    }
+                    open = Some(OpenItem::new(name));
+                } else if let Some(item) = &mut open {
+                    item.start(&name, rank(&prefixes, &name), href(&start));
+                }
+            }
+            Ok(Event::End(end)) => {
+                let name = end.name();
+                if let Some(item) = open.take_if(|item| item.tag == name.as_ref()) {
+                    position += 1;
+                    each(position, item.close());
+                } else if let Some(item) = &mut open {
+                    item.end(name.as_ref());
+                }
+            }
+            Ok(Event::Text(text)) => with(&mut open, &text.xml10_content()),
+            Ok(Event::CData(text)) => with(&mut open, &text.xml10_content()),
+            Ok(Event::GeneralRef(reference)) => match reference.resolve_char_ref() {
+                Ok(Some(character)) => with(&mut open, character.encode_utf8(&mut [0; 4])),
+                _ => match resolve_html5_entity(&reference) {
+                    Some(text) => with(&mut open, text),
+                    // An entity that nobody declared is kept as it stands.
+                    None => with(&mut open, &format!("&{};", &*reference)),
+                },
+            },
+            Ok(Event::Eof) => break if open.is_some() { End::CutOff } else { End::Complete },
+            Ok(_) => {}
+            Err(XmlError::Io(error)) => {
+                return Err(Unreadable::Input(std::io::Error::new(error.kind(), error.to_string())));
+            }
+            // After a tag that is ill-formed the reader goes on; the item that it is in is lost.
+            Err(XmlError::IllFormed(error)) => {
+                if let Some(item) = &mut open {
+                    item.damage(error.to_string());
+                }
+            }
+            Err(error) => {
+                open.get_or_insert_with(|| OpenItem::new("item".into())).damage(error.to_string());
+                break End::CutOff;
+            }
+        }
+    };
+    if let Some(item) = open {
+        position += 1;
+        each(
+            position,
+            Err(item.fault("UnexpectedEnd", "The file breaks off within this item; what follows is missing.")),
+        );
+    }
+    if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
+}
+
+/// An item whose end tag is still to come.
+struct OpenItem {
+    tag: String,
+    /// The elements that are open within the item, the outermost first.
+    elements: Vec<Element>,
+    fields: Map<String, Value>,
+    ranks: HashMap<String, u8>,
+    text: usize,
+    damage: Option<String>,
+}
+
+struct Element {
+    name: String,
+    rank: u8,
+    text: String,
+    children: Map<String, Value>,
+}
+
+impl OpenItem {
+    fn new(tag: String) -> Self {
+        Self { tag, elements: Vec::new(), fields: Map::new(), ranks: HashMap::new(), text: 0, damage: None }
+    }
+
+    fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
+        let text = if local_name(name) == "link" { href.unwrap_or_default() } else { String::new() };
+        self.elements.push(Element { name: name.to_owned(), rank, text, children: Map::new() });
+    }
+
+    fn end(&mut self, name: &str) {
+        match self.elements.pop() {
+            Some(element) if element.name == name => self.add(element),
+            Some(element) => {
+                self.damage(format!("the tag {} is closed by /{name}", element.name));
+                self.elements.push(element);
+            }
+            None => self.damage(format!("the tag /{name} closes nothing")),
+        }
+    }
+
+    fn add(&mut self, element: Element) {
+        let name = local_name(&element.name);
+        let value = if element.children.is_empty() {
+            Value::from(element.text.trim())
+        } else {
+            Value::Object(element.children)
+        };
+        if let Some(parent) = self.elements.last_mut() {
+            item::add(&mut parent.children, name, value);
+            return;
+        }
+        // An empty element says nothing, so it neither hides nor repeats another.
+        if value == "" {
+            return;
+        }
+        // A field in Google's namespace goes before one of the same name without; a third namespace comes last.
+        let known = self.ranks.get(name).copied();
+        if known.is_none_or(|known| element.rank >= known) {
+            if known.is_some_and(|known| element.rank > known) {
+                self.fields.remove(name);
+            }
+            self.ranks.insert(name.to_owned(), element.rank);
+            item::add(&mut self.fields, name, value);
+        }
+    }
+
+    fn append(&mut self, text: &str) {
+        self.text += text.len();
+        if self.text > MOST_TEXT {
+            self.damage("it is far too large".into());
+        } else if let Some(element) = self.elements.last_mut() {
+            element.text.push_str(text);
+        }
+    }
+
+    /// Remembers the first thing that is wrong.
+    fn damage(&mut self, reason: String) {
+        self.damage.get_or_insert(reason);
+    }
+
+    fn close(mut self) -> Result<Product, ItemFault> {
+        if let Some(element) = self.elements.first() {
+            let reason = format!("the tag {} is not closed", element.name);
+            self.damage(reason);
+        }
+        match self.damage.take() {
+            Some(reason) => Err(self.fault("MismatchedTags", &format!("The item can't be read: {reason}."))),
+            None => item::product(self.fields),
+        }
+    }
+
+    fn fault(&self, error_code: &'static str, message: &str) -> ItemFault {
+        let sku = self.fields.get("id").and_then(Value::as_str).map(ToOwned::to_owned);
+        let message = match &self.damage {
+            Some(reason) if error_code == "UnexpectedEnd" => format!("{message} ({reason})"),
+            _ => message.to_owned(),
+        };
+        ItemFault { sku, error_code, message }
+    }
+}
+
+fn with(open: &mut Option<OpenItem>, text: &str) {
+    if let Some(item) = open {
+        item.append(text);
+    }
+}
+
+/// Remembers the namespace prefixes that an element declares.
+fn declare(prefixes: &mut HashMap<String, bool>, start: &BytesStart<'_>) {
+    for attribute in start.attributes().with_checks(false).flatten() {
+        if let Some(prefix) = attribute.key.as_ref().strip_prefix("xmlns:") {
+            let google = attribute.value.trim_end_matches('/') == GOOGLE;
+            prefixes.insert(prefix.to_owned(), google);
+        }
+    }
+}
+
+/// Which of two fields with one name counts: Google's namespace, none, another. `g:` is Google's also undeclared.
+fn rank(prefixes: &HashMap<String, bool>, name: &str) -> u8 {
+    match name.split_once(':') {
+        None => 1,
+        Some((prefix, _)) if prefixes.get(prefix).copied().unwrap_or(prefix == "g") => 2,
+        Some(_) => 0,
+    }
+}
+
+fn local_name(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+/// Atom keeps an address in `<link rel="alternate" href="…"/>`.
+fn href(start: &BytesStart<'_>) -> Option<String> {
+    let attribute = |name: &str| {
+        let attribute =
+            start.attributes().with_checks(false).flatten().find(|attribute| attribute.key.as_ref() == name)?;
+        attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
+    };
+    attribute("rel").is_none_or(|rel| rel == "alternate").then(|| attribute("href"))?
+}
