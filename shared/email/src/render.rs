@@ -1,0 +1,187 @@
+use crate::TemplateError;
+use crate::money::format_price;
+use crate::texts::Texts;
+use domain::{Locale, Product};
+use jiff::Timestamp;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use mrml::prelude::render::RenderOptions;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+const HTML: &str = "back-in-stock.html";
+const TEXT: &str = "back-in-stock.txt";
+
+/// What one email says.
+pub struct Content<'a> {
+    pub locale: &'a Locale,
+    pub product: &'a Product,
+    pub first_name: Option<&'a str>,
+    pub unsubscribe_url: &'a str,
+    pub now: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub subject: String,
+    pub html: String,
+    pub text: String,
+}
+
+/// The templates, ready to be filled in. MJML becomes HTML once, when this is made; values are put in afterwards and
+/// escaped, so no value is ever read as markup.
+pub struct Renderer {
+    templates: Environment<'static>,
+    texts: Texts,
+}
+
+#[derive(Serialize)]
+struct Variables<'a> {
+    lang: &'a str,
+    subject: &'a str,
+    greeting: String,
+    title: &'a str,
+    link: &'a str,
+    image: Option<&'a str>,
+    price: Option<String>,
+    sale_price: Option<String>,
+    unsubscribe_url: &'a str,
+    /// Texts without variables.
+    t: BTreeMap<&'static str, String>,
+}
+
+impl Renderer {
+    pub fn new() -> Result<Self, TemplateError> {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.add_template_owned(HTML, html_of(include_str!("../templates/back-in-stock.mjml"))?)?;
+        templates.add_template(TEXT, include_str!("../templates/back-in-stock.txt"))?;
+        Ok(Self { templates, texts: Texts::load()? })
+    }
+
+    pub fn render(&self, content: &Content<'_>) -> Result<Rendered, TemplateError> {
+        let language = self.texts.of(content.locale);
+        let title = one_line(content.product.title());
+        let subject = language.text_with("subject", &[("title", &title)]);
+        let greeting = match content.first_name {
+            Some(name) => language.text_with("greeting-name", &[("name", name)]),
+            None => language.text("greeting"),
+        };
+        let price = content.product.price().map(|price| format_price(&price, content.locale));
+        let sale_price = content.product.sale_price(content.now).map(|price| format_price(&price, content.locale));
+        let price = price.map(|price| match &sale_price {
+            Some(_) => language.text_with("price-before", &[("price", &price)]),
+            None => language.text_with("price", &[("price", &price)]),
+        });
+        let sale_price = sale_price.map(|sale| language.text_with("price-now", &[("sale", &sale)]));
+        let variables = Variables {
+            lang: language.tag,
+            subject: &subject,
+            greeting,
+            title: &title,
+            link: content.product.link().unwrap_or_default(),
+            image: content.product.image(),
+            price,
+            sale_price,
+            unsubscribe_url: content.unsubscribe_url,
+            t: language.texts(&["preview", "body", "button", "hurry", "reason", "unsubscribe"]),
+        };
+        let html = self.templates.get_template(HTML)?.render(Serde(&variables))?;
+        let text = self.templates.get_template(TEXT)?.render(Serde(&variables))?;
+        Ok(Rendered { subject, html, text })
+    }
+}
+
+fn html_of(mjml: &str) -> Result<String, TemplateError> {
+    let broken = |error: &dyn std::fmt::Display| TemplateError::Mjml(error.to_string());
+    let parsed = mrml::parse(mjml).map_err(|error| broken(&error))?;
+    // No fonts: the email loads nothing but the product's image.
+    let options = RenderOptions { disable_comments: true, social_icon_origin: None, fonts: Default::default() };
+    parsed.element.render(&options).map_err(|error| broken(&error))
+}
+
+/// A title for a subject line: white space folded, control characters out, at most 150 characters.
+fn one_line(title: &str) -> String {
+    let words: Vec<&str> =
+        title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(150) {
+        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn rendered(locale: &str, first_name: Option<&str>, fields: Value) -> Rendered {
+        let mut data = json!({"id": "A", "title": "Wool socks", "link": "https://shop.example/a?x=1&y=2"});
+        if let (Value::Object(data), Value::Object(fields)) = (&mut data, fields) {
+            data.extend(fields);
+        }
+        let Value::Object(data) = data else { unreachable!() };
+        Renderer::new()
+            .unwrap()
+            .render(&Content {
+                locale: &Locale::parse(locale).unwrap(),
+                product: &Product::from_feed(data).unwrap(),
+                first_name,
+                unsubscribe_url: "https://api.example/unsubscribe/token",
+                now: "2026-11-23T12:00:00Z".parse().unwrap(),
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn the_text_part_reads_well_in_each_language() {
+        for locale in ["en-GB", "sv-SE", "fi-FI", "pl-PL", "de-DE"] {
+            let mail = rendered(locale, Some("Åsa"), json!({"price": "1299.00 EUR", "sale_price": "999.00 EUR"}));
+            let readable = format!("{}\n\n{}", mail.subject, mail.text).replace(['\u{a0}', '\u{202f}'], " ");
+            insta::assert_snapshot!(format!("text-{locale}"), readable);
+        }
+    }
+
+    #[test]
+    fn every_value_is_escaped() {
+        let nasty = "<script>alert('x')</script>\" & {{ 7*7 }} {% raw %}";
+
+        let mail =
+            rendered("en", Some(nasty), json!({"title": nasty, "image_link": "https://shop.example/\"onerror=\"x"}));
+
+        assert!(!mail.html.contains("<script>") && !mail.html.contains("\"onerror"));
+        assert!(mail.html.contains("&lt;script&gt;") && mail.html.contains("{{ 7*7 }}"));
+        assert!(mail.text.contains(nasty));
+    }
+
+    #[test]
+    fn a_mail_without_image_price_and_name_has_no_trace_of_them() {
+        let bare = rendered("en", None, json!({}));
+
+        assert!(!bare.html.contains("<img") && !bare.html.contains("None") && !bare.html.contains("{%"));
+        assert!(bare.text.starts_with("Hi!\n"));
+        assert!(!bare.text.contains("Price"));
+    }
+
+    #[test]
+    fn the_html_part_has_language_alt_text_links_and_loads_nothing_else() {
+        let mail = rendered("sv-SE", None, json!({"image_link": "https://shop.example/a.jpg", "price": "199.00 SEK"}));
+        let html = mail.html.replace("&#x2f;", "/");
+
+        assert!(html.contains("lang=\"sv\""));
+        assert!(html.contains("alt=\"Wool socks\"") && html.contains("src=\"https://shop.example/a.jpg\""));
+        assert!(html.contains("href=\"https://api.example/unsubscribe/token\""));
+        assert!(html.contains("href=\"https://shop.example/a?x=1&amp;y=2\""));
+        assert!(!html.contains("fonts.googleapis") && !html.contains("@import"));
+        assert!(html.len() < 20_000, "{} bytes", html.len());
+    }
+
+    #[test]
+    fn a_subject_is_one_line_of_bounded_length() {
+        let long = rendered("en", None, json!({"title": format!("a\r\nBcc: x@y.z\t{}", "ö".repeat(300))}));
+
+        assert!(!long.subject.contains(char::is_control));
+        assert!(long.subject.chars().count() < 180);
+    }
+}

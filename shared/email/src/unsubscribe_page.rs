@@ -1,0 +1,64 @@
+use crate::TemplateError;
+use crate::texts::Texts;
+use domain::Locale;
+use minijinja::{Environment, UndefinedBehavior, context};
+
+const PAGE: &str = "unsubscribe.html";
+
+/// Which page a person sees who follows an unsubscribe link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnsubscribePage {
+    /// Asks, with a button: scanners follow links, so following one must change nothing.
+    Question,
+    Done,
+    /// The link is not one that we made.
+    Invalid,
+}
+
+/// The pages, ready to be filled in.
+pub struct Page {
+    templates: Environment<'static>,
+    texts: Texts,
+}
+
+impl Page {
+    pub fn new() -> Result<Self, TemplateError> {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.add_template(PAGE, include_str!("../templates/unsubscribe.html"))?;
+        Ok(Self { templates, texts: Texts::load()? })
+    }
+
+    pub fn render(&self, page: UnsubscribePage, locale: &Locale) -> Result<String, TemplateError> {
+        let language = self.texts.of(locale);
+        let (title, text) = match page {
+            UnsubscribePage::Question => ("unsubscribe-title", "unsubscribe-question"),
+            UnsubscribePage::Done => ("unsubscribed-title", "unsubscribed-text"),
+            UnsubscribePage::Invalid => ("unsubscribe-invalid-title", "unsubscribe-invalid-text"),
+        };
+        let button = (page == UnsubscribePage::Question).then(|| language.text("unsubscribe-button"));
+        let variables = context! {
+            lang => language.tag,
+            title => language.text(title),
+            text => language.text(text),
+            button,
+        };
+        Ok(self.templates.get_template(PAGE)?.render(variables)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_question_has_a_button_and_it_posts() {
+        let pages = Page::new().unwrap();
+        let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap()).unwrap();
+
+        assert!(html(UnsubscribePage::Question).contains("<form method=\"post\">"));
+        assert!(html(UnsubscribePage::Question).contains("lang=\"pl\""));
+        assert!(!html(UnsubscribePage::Done).contains("<form"));
+        assert!(!html(UnsubscribePage::Invalid).contains("<form"));
+    }
+}

@@ -1,0 +1,20 @@
+subject = Wieder verfügbar: { $title }
+preview = Worauf Sie gewartet haben, ist wieder da.
+greeting = Guten Tag!
+greeting-name = Guten Tag { $name }!
+body = Gute Nachrichten: Das Produkt, auf das Sie gewartet haben, ist wieder verfügbar.
+price = Preis: { $price }
+price-now = Jetzt { $sale }
+price-before = Vorher { $price }
+button = Zum Produkt
+hurry = Wir können es nicht für Sie zurücklegen, schauen Sie also bald vorbei.
+reason = Sie erhalten diese E-Mail, weil Sie benachrichtigt werden wollten, sobald das Produkt wieder verfügbar ist. Wir senden sie nur einmal.
+unsubscribe = Abmelden
+
+unsubscribe-title = Abmelden
+unsubscribe-question = Möchten Sie alle Benachrichtigungen über wieder verfügbare Produkte abbestellen?
+unsubscribe-button = Ja, abmelden
+unsubscribed-title = Sie sind abgemeldet
+unsubscribed-text = Sie erhalten keine Benachrichtigungen mehr, es sei denn, Sie bitten erneut darum.
+unsubscribe-invalid-title = Dieser Link funktioniert nicht
+unsubscribe-invalid-text = Er ist nicht vollständig. Öffnen Sie den Link in der E-Mail noch einmal.

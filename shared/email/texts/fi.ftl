@@ -1,0 +1,20 @@
+subject = Jälleen varastossa: { $title }
+preview = Odottamasi tuote on taas saatavilla.
+greeting = Hei!
+greeting-name = Hei { $name }!
+body = Hyviä uutisia: odottamasi tuote on taas varastossa.
+price = Hinta: { $price }
+price-now = Nyt { $sale }
+price-before = Aiemmin { $price }
+button = Katso tuotetta
+hurry = Emme voi varata sitä sinulle, joten käy katsomassa pian.
+reason = Saat tämän viestin, koska pyysit ilmoitusta, kun tuote on taas varastossa. Lähetämme sen vain kerran.
+unsubscribe = Peruuta tilaus
+
+unsubscribe-title = Peruuta tilaus
+unsubscribe-question = Haluatko lopettaa kaikki pyytämäsi varastoilmoitukset?
+unsubscribe-button = Kyllä, peruuta
+unsubscribed-title = Tilaus on peruutettu
+unsubscribed-text = Et saa enää varastoilmoituksia, ellet pyydä niitä uudelleen.
+unsubscribe-invalid-title = Linkki ei toimi
+unsubscribe-invalid-text = Se ei ole täydellinen. Avaa viestissä oleva linkki uudelleen.

@@ -1,0 +1,20 @@
+subject = Znów dostępny: { $title }
+preview = To, na co czekasz, jest znów dostępne.
+greeting = Cześć!
+greeting-name = Cześć { $name }!
+body = Dobra wiadomość: produkt, na który czekasz, jest znów dostępny.
+price = Cena: { $price }
+price-now = Teraz { $sale }
+price-before = Wcześniej { $price }
+button = Zobacz produkt
+hurry = Nie możemy go dla Ciebie zarezerwować, więc zajrzyj niedługo.
+reason = Otrzymujesz tę wiadomość, ponieważ prosisz o informację, gdy produkt będzie znów dostępny. Wysyłamy ją tylko raz.
+unsubscribe = Zrezygnuj z powiadomień
+
+unsubscribe-title = Rezygnacja z powiadomień
+unsubscribe-question = Czy chcesz zrezygnować ze wszystkich powiadomień o dostępności produktów?
+unsubscribe-button = Tak, rezygnuję
+unsubscribed-title = Powiadomienia są wyłączone
+unsubscribed-text = Nie otrzymasz więcej powiadomień o dostępności, chyba że znów o nie poprosisz.
+unsubscribe-invalid-title = Ten link nie działa
+unsubscribe-invalid-text = Jest niepełny. Otwórz ponownie link z wiadomości.

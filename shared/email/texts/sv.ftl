@@ -1,0 +1,20 @@
+subject = Åter i lager: { $title }
+preview = Det du väntade på finns igen.
+greeting = Hej!
+greeting-name = Hej { $name }!
+body = Goda nyheter: produkten du väntade på finns i lager igen.
+price = Pris: { $price }
+price-now = Nu { $sale }
+price-before = Tidigare { $price }
+button = Se produkten
+hurry = Vi kan inte reservera den åt dig, så titta in snart.
+reason = Du får det här mejlet för att du bad oss säga till när produkten är åter i lager. Vi skickar det bara en gång.
+unsubscribe = Avregistrera
+
+unsubscribe-title = Avregistrera
+unsubscribe-question = Vill du stoppa alla mejl om varor som är åter i lager som du har bett om?
+unsubscribe-button = Ja, avregistrera mig
+unsubscribed-title = Du är avregistrerad
+unsubscribed-text = Du får inga fler mejl om varor som är åter i lager, om du inte ber om det igen.
+unsubscribe-invalid-title = Länken fungerar inte
+unsubscribe-invalid-text = Den är inte fullständig. Öppna länken i mejlet igen.
