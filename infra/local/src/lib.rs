@@ -1,1 +1,23 @@
+//! Everything that Restock needs, on this machine: it reads `template.yaml`, makes its tables and queues in embedded
+//! emulators, starts every function as its real binary, routes HTTP to them and polls queues into them.
+//!
+//! The emulators and the functions meet behind the standard AWS endpoint variables, so the functions don't know.
 
+pub mod client;
+pub mod demo;
+mod functions;
+mod gateway;
+mod http;
+mod inbox;
+mod lambda;
+mod poller;
+mod ses;
+mod sqs;
+mod stack;
+mod template;
+
+pub use functions::{Binaries, build};
+pub use stack::{Options, Ready, Stack};
+
+/// Anything that keeps the local stack from starting; for people, so a sentence is enough.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;

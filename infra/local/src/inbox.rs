@@ -1,0 +1,65 @@
+//! Where the local SES delivers: every mail, to be read by tests and in a browser.
+
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// The message id that SES answered with.
+    pub id: String,
+    /// RFC 3339.
+    pub at: String,
+    pub from: String,
+    pub to: Vec<String>,
+    pub subject: String,
+    pub html: String,
+    pub text: String,
+    pub headers: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Mails, oldest first.
+#[derive(Default)]
+pub struct Inbox {
+    mails: Mutex<Vec<Mail>>,
+}
+
+impl Inbox {
+    pub fn add(&self, mail: Mail) {
+        self.lock().push(mail);
+    }
+
+    pub fn mails(&self) -> Vec<Mail> {
+        self.lock().clone()
+    }
+
+    pub fn replace(&self, mails: Vec<Mail>) {
+        *self.lock() = mails;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Mail>> {
+        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub fn router(inbox: Arc<Inbox>) -> Router {
+    Router::new().route("/messages", get(list).delete(empty)).route("/", get(page)).with_state(inbox)
+}
+
+async fn list(State(inbox): State<Arc<Inbox>>) -> Json<Vec<Mail>> {
+    Json(inbox.mails())
+}
+
+async fn empty(State(inbox): State<Arc<Inbox>>) -> Json<serde_json::Value> {
+    inbox.replace(Vec::new());
+    Json(serde_json::json!({}))
+}
+
+async fn page() -> Html<&'static str> {
+    Html(include_str!("inbox.html"))
+}

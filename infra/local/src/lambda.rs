@@ -1,0 +1,352 @@
+//! A Lambda on this machine: every function runs as its real binary against a Lambda runtime API.
+//!
+//! As in Lambda, an instance handles one event at a time, more instances are started while events wait, an instance that
+//! is over its time is killed, and one that ends is replaced.
+
+use crate::template::{ACCOUNT, Function, REGION};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Instances of one function; Lambda would start more.
+const MOST_INSTANCES: usize = 4;
+
+/// Why an invocation has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// The function reported an error.
+    Error(String),
+    /// The process ended in the middle of it.
+    Crashed,
+    TimedOut,
+    UnknownFunction,
+}
+
+/// Where what functions print goes: the function's name and a line.
+pub type Sink = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+pub struct Lambda {
+    pools: BTreeMap<String, Arc<Pool>>,
+}
+
+struct Pool {
+    name: String,
+    binary: PathBuf,
+    environment: BTreeMap<String, String>,
+    timeout: Duration,
+    runtime_api: String,
+    sink: Sink,
+    events: mpsc::UnboundedSender<Event>,
+    waiting_events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
+    state: Mutex<PoolState>,
+    /// Events that no instance has taken yet.
+    backlog: AtomicUsize,
+}
+
+#[derive(Default)]
+struct PoolState {
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    idle: usize,
+    in_flight: HashMap<String, InFlight>,
+    /// Ends an instance.
+    switches: HashMap<String, Arc<Notify>>,
+}
+
+struct Event {
+    id: String,
+    payload: Bytes,
+    reply: oneshot::Sender<Result<Bytes, Failed>>,
+}
+
+struct InFlight {
+    instance: String,
+    reply: oneshot::Sender<Result<Bytes, Failed>>,
+}
+
+impl Lambda {
+    /// Starts an instance of every function.
+    pub fn start(
+        functions: &[Function],
+        binaries: &BTreeMap<String, PathBuf>,
+        common: &BTreeMap<String, String>,
+        runtime_api: &str,
+        sink: &Sink,
+    ) -> Result<Arc<Self>, crate::Error> {
+        let mut pools = BTreeMap::new();
+        for function in functions {
+            let binary = binaries.get(&function.binary).ok_or_else(|| {
+                format!("template.yaml has {}, but there is no binary {}", function.id, function.binary)
+            })?;
+            let pool = Pool::new(function, binary.clone(), common, runtime_api, sink.clone());
+            pool.add_instance();
+            pools.insert(function.binary.clone(), pool);
+        }
+        Ok(Arc::new(Self { pools }))
+    }
+
+    /// Hands an event to a function and waits for its answer.
+    pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, Failed> {
+        let pool = self.pools.get(function).ok_or(Failed::UnknownFunction)?;
+        pool.invoke(payload).await
+    }
+
+    /// The runtime API of every function (Lambda developer guide, "Using the Lambda runtime API").
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/{function}/{instance}/2018-06-01/runtime/invocation/next", get(next))
+            .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/{function}/{instance}/2018-06-01/runtime/init/error", post(init_error))
+            .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
+            .with_state(self.clone())
+    }
+}
+
+impl Drop for Lambda {
+    fn drop(&mut self) {
+        for pool in self.pools.values() {
+            // A task owns its child process, which is killed as the task is dropped.
+            pool.lock().tasks.drain(..).for_each(|task| task.abort());
+        }
+    }
+}
+
+impl Pool {
+    fn new(
+        function: &Function,
+        binary: PathBuf,
+        common: &BTreeMap<String, String>,
+        runtime_api: &str,
+        sink: Sink,
+    ) -> Arc<Self> {
+        let (events, waiting_events) = mpsc::unbounded_channel();
+        let mut environment = common.clone();
+        environment.extend(function.environment.clone());
+        Arc::new(Self {
+            name: function.binary.clone(),
+            binary,
+            environment,
+            timeout: Duration::from_secs(function.timeout_seconds),
+            runtime_api: runtime_api.to_owned(),
+            sink,
+            events,
+            waiting_events: tokio::sync::Mutex::new(waiting_events),
+            state: Mutex::default(),
+            backlog: AtomicUsize::new(0),
+        })
+    }
+
+    async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, Failed> {
+        let (reply, answer) = oneshot::channel();
+        let waiting = self.backlog.fetch_add(1, Ordering::SeqCst) + 1;
+        let event = Event { id: Uuid::new_v4().to_string(), payload, reply };
+        if self.events.send(event).is_err() {
+            return Err(Failed::Crashed);
+        }
+        let crowded = {
+            let state = self.lock();
+            waiting > state.idle && state.tasks.len() < MOST_INSTANCES
+        };
+        if crowded {
+            self.add_instance();
+        }
+        answer.await.unwrap_or(Err(Failed::Crashed))
+    }
+
+    fn add_instance(self: &Arc<Self>) {
+        let pool = Arc::downgrade(self);
+        self.lock().tasks.push(tokio::spawn(keep_running(pool)));
+    }
+
+    fn start_process(&self, instance: &str) -> std::io::Result<Child> {
+        let mut command = Command::new(&self.binary);
+        command
+            .env_clear()
+            .envs(&self.environment)
+            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/{}/{instance}", self.runtime_api, self.name))
+            .env("AWS_LAMBDA_FUNCTION_NAME", &self.name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "local")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", instance)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        // In a group of its own, so that Ctrl-C in a terminal ends the stack first and not the functions under it.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.spawn()?;
+        self.forward(child.stdout.take());
+        self.forward(child.stderr.take());
+        Ok(child)
+    }
+
+    fn forward(&self, output: Option<impl AsyncRead + Unpin + Send + 'static>) {
+        let (sink, name) = (self.sink.clone(), self.name.clone());
+        tokio::spawn(async move {
+            let Some(output) = output else { return };
+            let mut lines = BufReader::new(output).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                sink(&name, &line);
+            }
+        });
+    }
+
+    fn finish(&self, id: &str, answer: Result<Bytes, Failed>) {
+        if let Some(in_flight) = self.lock().in_flight.remove(id) {
+            // Whoever asked may have gone away.
+            let _ = in_flight.reply.send(answer);
+        }
+    }
+
+    /// Gives an event up whose time is over, and ends the instance that has it.
+    fn end_over_time(&self, id: &str) {
+        let mut state = self.lock();
+        if let Some(in_flight) = state.in_flight.remove(id) {
+            if let Some(switch) = state.switches.get(&in_flight.instance) {
+                switch.notify_one();
+            }
+            let _ = in_flight.reply.send(Err(Failed::TimedOut));
+        }
+    }
+
+    /// Answers for an instance that will not.
+    fn fail_all_of(&self, instance: &str, why: &Failed) {
+        let mut state = self.lock();
+        let ids: Vec<String> =
+            state.in_flight.iter().filter(|(_, event)| event.instance == instance).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            if let Some(in_flight) = state.in_flight.remove(&id) {
+                let _ = in_flight.reply.send(Err(why.clone()));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs an instance of a function, and another one whenever it ends.
+async fn keep_running(pool: Weak<Pool>) {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let Some(pool) = pool.upgrade() else { return };
+        let instance = Uuid::new_v4().simple().to_string();
+        let started = Instant::now();
+        let switch = Arc::new(Notify::new());
+        pool.lock().switches.insert(instance.clone(), switch.clone());
+        let how = match pool.start_process(&instance) {
+            Ok(mut child) => tokio::select! {
+                status = child.wait() => status.map_or_else(|error| error.to_string(), |status| status.to_string()),
+                () = switch.notified() => {
+                    let _ = child.kill().await;
+                    "it took longer than its time-out".to_owned()
+                }
+            },
+            Err(error) => error.to_string(),
+        };
+        pool.lock().switches.remove(&instance);
+        pool.fail_all_of(&instance, &Failed::Crashed);
+        pause = if started.elapsed() > Duration::from_secs(2) {
+            Duration::from_millis(50)
+        } else {
+            (pause * 2).min(Duration::from_secs(5))
+        };
+        (pool.sink)(&pool.name, &format!("the function ended ({how}); it is started again"));
+        drop(pool);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Counts an instance as idle for as long as it waits for an event, also if it goes away meanwhile.
+struct Idle<'a>(&'a Pool);
+
+impl<'a> Idle<'a> {
+    fn new(pool: &'a Pool) -> Self {
+        pool.lock().idle += 1;
+        Self(pool)
+    }
+}
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.lock().idle -= 1;
+    }
+}
+
+async fn next(State(lambda): State<Arc<Lambda>>, Path((function, instance)): Path<(String, String)>) -> Response {
+    let Some(pool) = lambda.pools.get(&function) else { return StatusCode::NOT_FOUND.into_response() };
+    let idle = Idle::new(pool);
+    let Some(event) = pool.waiting_events.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    pool.backlog.fetch_sub(1, Ordering::SeqCst);
+    drop(idle);
+    let in_flight = InFlight { instance, reply: event.reply };
+    pool.lock().in_flight.insert(event.id.clone(), in_flight);
+    let (watched, id, timeout) = (pool.clone(), event.id.clone(), pool.timeout);
+    tokio::spawn(async move {
+        tokio::time::sleep(timeout).await;
+        watched.end_over_time(&id);
+    });
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + timeout;
+    let headers = [
+        ("lambda-runtime-aws-request-id", event.id),
+        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
+        ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}")),
+        ("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000".to_owned()),
+        ("content-type", "application/json".to_owned()),
+    ];
+    (headers, event.payload).into_response()
+}
+
+async fn response(
+    State(lambda): State<Arc<Lambda>>,
+    Path((function, _, id)): Path<(String, String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    if let Some(pool) = lambda.pools.get(&function) {
+        pool.finish(&id, Ok(body));
+    }
+    StatusCode::ACCEPTED
+}
+
+async fn error(
+    State(lambda): State<Arc<Lambda>>,
+    Path((function, _, id)): Path<(String, String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    if let Some(pool) = lambda.pools.get(&function) {
+        let message = String::from_utf8_lossy(&body).into_owned();
+        (pool.sink)(&function, &format!("an invocation failed: {message}"));
+        pool.finish(&id, Err(Failed::Error(message)));
+    }
+    StatusCode::ACCEPTED
+}
+
+async fn init_error(
+    State(lambda): State<Arc<Lambda>>,
+    Path((function, _)): Path<(String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    if let Some(pool) = lambda.pools.get(&function) {
+        (pool.sink)(&function, &format!("the function can't start: {}", String::from_utf8_lossy(&body)));
+    }
+    StatusCode::ACCEPTED
+}

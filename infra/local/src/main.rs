@@ -1,0 +1,190 @@
+use clap::{Parser, Subcommand};
+use restock_local::{Error, Options, Stack, build, demo};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs Restock on this machine: tables, queues and mail in emulators, and every function as its real binary.
+#[derive(Parser)]
+#[command(name = "cargo local", bin_name = "cargo local")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The API's port; the inbox and the emulators take the five after it. 0 takes free ones.
+    #[arg(long, default_value_t = 9000, global = true)]
+    port: u16,
+    /// Keep tables, queues and mails in this directory. Without it they are in memory.
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+    /// Build and run the functions optimised.
+    #[arg(long, global = true)]
+    release: bool,
+    /// Print one line of JSON when everything is ready, and nothing else on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Start the emulators only, for `cargo lambda watch`.
+    #[arg(long, conflicts_with = "json")]
+    no_functions: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows the main job from end to end, and checks it.
+    Demo {
+        /// A product feed to use instead of the sample shop's.
+        #[arg(long, value_name = "FILE", requires = "locale")]
+        feed: Option<PathBuf>,
+        /// The locale of that feed, such as sv-SE.
+        #[arg(long, requires = "feed")]
+        locale: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Error> {
+    let demo_runs = cli.command.is_some();
+    let binaries = if cli.no_functions {
+        None
+    } else {
+        eprintln!("Building the functions …");
+        Some(build(cli.release)?)
+    };
+    eprintln!("Starting the stack …");
+    let quiet = cli.json || demo_runs;
+    let options = Options {
+        // The demo is over in seconds; it needs no particular ports.
+        port: if demo_runs && cli.port == 9000 { 0 } else { cli.port },
+        data: cli.data,
+        binaries,
+        parameters: BTreeMap::new(),
+        sink: Arc::new(move |function, line| print_line(function, line, quiet)),
+    };
+    let stack = Stack::start(options).await?;
+    if let Some(Command::Demo { feed, locale }) = cli.command {
+        let ready = stack.ready.clone();
+        let shown = tokio::task::spawn_blocking(move || demo::run(&ready, feed.zip(locale)));
+        let outcome = tokio::select! {
+            outcome = shown => outcome?,
+            _ = tokio::signal::ctrl_c() => Err("Stopped.".into()),
+        };
+        stack.stop()?;
+        return outcome;
+    }
+    if cli.json {
+        println!("{}", serde_json::to_string(&stack.ready)?);
+    } else if cli.no_functions {
+        let file = write_environment(&stack)?;
+        println!("{}", without_functions(&stack, &file));
+    } else {
+        println!("{}", welcome(&stack));
+    }
+    ended().await?;
+    eprintln!("Stopping …");
+    stack.stop()
+}
+
+/// Waits for Ctrl-C or for being asked to end.
+async fn ended() -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    Ok(tokio::signal::ctrl_c().await?)
+}
+
+fn welcome(stack: &Stack) -> String {
+    let ready = &stack.ready;
+    let (api, key) = (&ready.api, &ready.api_key);
+    format!(
+        r#"
+Restock is running.
+
+  API       {api}/api/v3
+  API key   {key}
+  Inbox     {}
+
+Try it: make a contact, then subscribe with its id (a feed for sv-SE must be imported first, so import one), and restock.
+
+  curl -X POST {api}/api/v3/contacts -H 'apikey: {key}' -H 'content-type: application/json' -d '{{"email":"you@example.com","firstName":"You"}}'
+
+  curl -X POST {api}/api/v3/feeds/sv-SE/imports -H 'apikey: {key}' -H 'content-type: application/xml' --data-binary @infra/local/sample-shop/sv-SE.xml
+
+  curl -X PUT {api}/api/v3/inventory/stock-levels -H 'apikey: {key}' -H 'content-type: application/json' -d '{{"sku":"SKU-1","quantity":5,"locale":"sv-SE"}}'
+
+`cargo local demo` does all of it. Ctrl-C stops.
+"#,
+        ready.inbox
+    )
+}
+
+fn without_functions(stack: &Stack, file: &std::path::Path) -> String {
+    format!(
+        r#"
+The emulators are running, without functions.
+
+  DynamoDB  {}
+  SQS       {}
+  SES       {}
+  Inbox     {}
+  API key   {}
+
+In another terminal, from the project's root:
+
+  cargo lambda watch -A 127.0.0.1 -P 9010 --env-file {}
+  cargo lambda invoke -A 127.0.0.1 -P 9010 find-contact --data-file tests/events/find-contact.json
+
+Ctrl-C stops.
+"#,
+        stack.ready.endpoints["dynamodb"],
+        stack.ready.endpoints["sqs"],
+        stack.ready.endpoints["ses"],
+        stack.ready.inbox,
+        stack.ready.api_key,
+        file.display(),
+    )
+}
+
+/// Writes the functions' settings where `cargo lambda watch` can read them.
+fn write_environment(stack: &Stack) -> Result<PathBuf, Error> {
+    let file = PathBuf::from("target").join("local.env");
+    std::fs::create_dir_all("target")?;
+    let skipped = ["PATH", "TMPDIR"];
+    let lines = stack.environment.iter().filter(|(name, _)| !skipped.contains(&name.as_str()));
+    std::fs::write(&file, lines.map(|(name, value)| format!("{name}={value}\n")).collect::<String>())?;
+    Ok(file)
+}
+
+/// Shows what a function printed: its log lines for people, and in quiet mode only warnings and what is no log line.
+fn print_line(function: &str, line: &str, quiet: bool) {
+    let Ok(serde_json::Value::Object(mut fields)) = serde_json::from_str(line) else {
+        eprintln!("[{function}] {line}");
+        return;
+    };
+    let mut take = |name: &str| match fields.remove(name) {
+        Some(serde_json::Value::String(text)) => text,
+        _ => String::new(),
+    };
+    let (level, message, _) = (take("level"), take("message"), take("timestamp"));
+    if quiet && !matches!(level.as_str(), "WARN" | "ERROR") {
+        return;
+    }
+    let fields: String = fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    eprintln!("[{function}] {level} {message}{fields}");
+}

@@ -1,0 +1,409 @@
+use crate::template::{Queue, queue_arn};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// How long SQS remembers the deduplication id of a FIFO message.
+const DEDUPLICATION_MS: i64 = 5 * 60 * 1000;
+/// How often a waiting receiver looks whether a message has become visible again.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Every queue with its messages.
+pub struct Broker {
+    queues: Mutex<BTreeMap<String, State>>,
+    arrived: Notify,
+}
+
+struct State {
+    settings: Settings,
+    /// By order of arrival.
+    messages: BTreeMap<u64, Stored>,
+    next: u64,
+    deduplication: HashMap<String, i64>,
+}
+
+struct Settings {
+    visibility_ms: i64,
+    delay_ms: i64,
+    fifo: bool,
+    redrive: Option<(String, u32)>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    message: Message,
+    visible_at: i64,
+    receipt: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Message {
+    pub id: String,
+    pub body: String,
+    pub attributes: BTreeMap<String, Attribute>,
+    /// In milliseconds since 1970.
+    pub sent_at: i64,
+    pub first_received_at: Option<i64>,
+    pub receives: u32,
+    pub group: Option<String>,
+    /// The ARN of the queue that gave the message up.
+    pub dead_letter_source: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Attribute {
+    pub data_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub string_value: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary_value: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    pub visible: usize,
+    pub in_flight: usize,
+    pub delayed: usize,
+}
+
+/// What a sender may say besides body and attributes.
+#[derive(Debug, Default)]
+pub struct SendOptions {
+    pub delay_seconds: Option<i64>,
+    pub group: Option<String>,
+    pub deduplication: Option<String>,
+}
+
+/// There is no queue of that name.
+#[derive(Debug)]
+pub struct NoSuchQueue;
+
+/// The handle is not of the message's last receive.
+#[derive(Debug)]
+pub struct StaleReceipt;
+
+impl Broker {
+    pub fn new(queues: &[Queue]) -> Self {
+        let state = |queue: &Queue| State {
+            settings: Settings {
+                visibility_ms: queue.visibility_seconds as i64 * 1000,
+                delay_ms: queue.delay_seconds as i64 * 1000,
+                fifo: queue.fifo,
+                redrive: queue.redrive.clone(),
+            },
+            messages: BTreeMap::new(),
+            next: 0,
+            deduplication: HashMap::new(),
+        };
+        let queues = queues.iter().map(|queue| (queue.name.clone(), state(queue))).collect();
+        Self { queues: Mutex::new(queues), arrived: Notify::new() }
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Takes a message and returns its id. A FIFO queue takes a deduplication id once in five minutes.
+    pub fn send(
+        &self,
+        queue: &str,
+        body: String,
+        attributes: BTreeMap<String, Attribute>,
+        options: SendOptions,
+    ) -> Result<String, NoSuchQueue> {
+        let now = now();
+        let mut queues = self.lock();
+        let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
+        let id = Uuid::new_v4().to_string();
+        if let Some(deduplication) = options.deduplication {
+            state.deduplication.retain(|_, since| *since > now - DEDUPLICATION_MS);
+            if state.deduplication.insert(deduplication, now).is_some() {
+                return Ok(id);
+            }
+        }
+        let delay = options.delay_seconds.map_or(state.settings.delay_ms, |seconds| seconds * 1000);
+        let message = Message {
+            id: id.clone(),
+            body,
+            attributes,
+            sent_at: now,
+            first_received_at: None,
+            receives: 0,
+            group: options.group,
+            dead_letter_source: None,
+        };
+        state.push(Stored { message, visible_at: now + delay, receipt: None });
+        drop(queues);
+        self.arrived.notify_waiters();
+        Ok(id)
+    }
+
+    /// Waits up to `wait` for messages, and hides those it returns for the visibility time-out.
+    pub async fn receive(
+        &self,
+        queue: &str,
+        most: usize,
+        visibility_seconds: Option<i64>,
+        wait: Duration,
+    ) -> Result<Vec<(Message, String)>, NoSuchQueue> {
+        let until = Instant::now() + wait;
+        loop {
+            let received = self.receive_now(queue, most, visibility_seconds)?;
+            if !received.is_empty() || Instant::now() >= until {
+                return Ok(received);
+            }
+            // A message also becomes visible by the passing of time, which nothing notifies of.
+            let _ = tokio::time::timeout(GLANCE.min(until - Instant::now()), self.arrived.notified()).await;
+        }
+    }
+
+    fn receive_now(
+        &self,
+        queue: &str,
+        most: usize,
+        visibility_seconds: Option<i64>,
+    ) -> Result<Vec<(Message, String)>, NoSuchQueue> {
+        let now = now();
+        let mut queues = self.lock();
+        let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
+        let hidden = visibility_seconds.map_or(state.settings.visibility_ms, |seconds| seconds * 1000);
+        let busy_groups = state.groups_in_flight(now);
+        let ready: Vec<u64> =
+            state.messages.iter().filter(|(_, stored)| stored.visible_at <= now).map(|(order, _)| *order).collect();
+        let (mut received, mut dead) = (Vec::new(), Vec::new());
+        for order in ready {
+            if received.len() == most {
+                break;
+            }
+            let Some(stored) = state.messages.get_mut(&order) else { continue };
+            if stored.message.group.as_ref().is_some_and(|group| busy_groups.contains(group)) {
+                continue;
+            }
+            if state.settings.redrive.as_ref().is_some_and(|(_, most)| stored.message.receives >= *most) {
+                dead.push(order);
+                continue;
+            }
+            let receipt = Uuid::new_v4().to_string();
+            stored.message.receives += 1;
+            stored.message.first_received_at.get_or_insert(now);
+            stored.visible_at = now + hidden;
+            stored.receipt = Some(receipt.clone());
+            received.push((stored.message.clone(), receipt));
+        }
+        self.bury(&mut queues, queue, dead);
+        Ok(received)
+    }
+
+    /// Moves messages that were received too often to the dead-letter queue.
+    fn bury(&self, queues: &mut BTreeMap<String, State>, queue: &str, dead: Vec<u64>) {
+        let Some(state) = queues.get_mut(queue) else { return };
+        let target = state.settings.redrive.as_ref().map(|(target, _)| target.clone());
+        let buried: Vec<Stored> = dead.iter().filter_map(|order| state.messages.remove(order)).collect();
+        let Some(target) = target.and_then(|target| queues.get_mut(&target)) else { return };
+        for mut stored in buried {
+            stored.message.dead_letter_source = Some(queue_arn(queue));
+            stored.receipt = None;
+            target.push(stored);
+        }
+    }
+
+    /// Deletes a received message. Deleting one that is gone is a success, as with SQS.
+    pub fn delete(&self, queue: &str, receipt: &str) -> Result<(), NoSuchQueue> {
+        let mut queues = self.lock();
+        let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
+        state.messages.retain(|_, stored| stored.receipt.as_deref() != Some(receipt));
+        drop(queues);
+        // The next message of a FIFO group may have waited for this one.
+        self.arrived.notify_waiters();
+        Ok(())
+    }
+
+    /// Makes a message that is in flight visible after `seconds` from now.
+    pub fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        seconds: i64,
+    ) -> Result<Result<(), StaleReceipt>, NoSuchQueue> {
+        let now = now();
+        let mut queues = self.lock();
+        let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
+        let found = state
+            .messages
+            .values_mut()
+            .find(|stored| stored.receipt.as_deref() == Some(receipt) && stored.visible_at > now);
+        let changed = found.map(|stored| stored.visible_at = now + seconds * 1000).ok_or(StaleReceipt);
+        drop(queues);
+        self.arrived.notify_waiters();
+        Ok(changed)
+    }
+
+    pub fn counts(&self, queue: &str) -> Result<QueueCounts, NoSuchQueue> {
+        let now = now();
+        let queues = self.lock();
+        let state = queues.get(queue).ok_or(NoSuchQueue)?;
+        let mut counts = QueueCounts::default();
+        for stored in state.messages.values() {
+            match (&stored.receipt, stored.visible_at > now) {
+                (_, false) => counts.visible += 1,
+                (Some(_), true) => counts.in_flight += 1,
+                (None, true) => counts.delayed += 1,
+            }
+        }
+        Ok(counts)
+    }
+
+    pub fn purge(&self, queue: &str) -> Result<(), NoSuchQueue> {
+        self.lock().get_mut(queue).ok_or(NoSuchQueue)?.messages.clear();
+        Ok(())
+    }
+
+    /// Moves every message of a dead-letter queue to `target`, or back to where each came from; says how many.
+    pub fn redrive(&self, queue: &str, target: Option<&str>) -> Result<usize, NoSuchQueue> {
+        let now = now();
+        let mut queues = self.lock();
+        let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
+        let moved = std::mem::take(&mut state.messages);
+        let count = moved.len();
+        for mut stored in moved.into_values() {
+            let source = stored.message.dead_letter_source.take();
+            let source = source.as_deref().and_then(|arn| arn.rsplit(':').next());
+            let target = target.or(source).ok_or(NoSuchQueue)?;
+            stored.message.receives = 0;
+            stored.visible_at = now;
+            stored.receipt = None;
+            queues.get_mut(target).ok_or(NoSuchQueue)?.push(stored);
+        }
+        drop(queues);
+        self.arrived.notify_waiters();
+        Ok(count)
+    }
+
+    /// Everything that is on the queues, to be kept over a restart.
+    pub fn snapshot(&self) -> serde_json::Value {
+        let queues = self.lock();
+        let messages: BTreeMap<&String, Vec<&Stored>> =
+            queues.iter().map(|(name, state)| (name, state.messages.values().collect())).collect();
+        serde_json::json!(messages)
+    }
+
+    pub fn restore(&self, snapshot: serde_json::Value) -> Result<(), serde_json::Error> {
+        let snapshot: BTreeMap<String, Vec<Stored>> = serde_json::from_value(snapshot)?;
+        let mut queues = self.lock();
+        for (name, messages) in snapshot {
+            if let Some(state) = queues.get_mut(&name) {
+                messages.into_iter().for_each(|stored| state.push(stored));
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, stored: Stored) {
+        self.messages.insert(self.next, stored);
+        self.next += 1;
+    }
+
+    /// A FIFO group with a message in flight gives out no other.
+    fn groups_in_flight(&self, now: i64) -> HashSet<String> {
+        if !self.settings.fifo {
+            return HashSet::new();
+        }
+        let in_flight = self.messages.values().filter(|stored| stored.receipt.is_some() && stored.visible_at > now);
+        in_flight.filter_map(|stored| stored.message.group.clone()).collect()
+    }
+}
+
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broker(fifo: bool) -> Broker {
+        let queue = |name: &str, redrive: Option<(String, u32)>| Queue {
+            name: name.into(),
+            visibility_seconds: 30,
+            delay_seconds: 0,
+            fifo,
+            redrive,
+        };
+        Broker::new(&[queue("q", Some(("dead".into(), 2))), queue("dead", None)])
+    }
+
+    fn send(broker: &Broker, body: &str, group: Option<&str>) {
+        let options = SendOptions { group: group.map(Into::into), ..SendOptions::default() };
+        broker.send("q", body.into(), BTreeMap::new(), options).unwrap();
+    }
+
+    async fn receive(broker: &Broker, queue: &str) -> Vec<(Message, String)> {
+        broker.receive(queue, 10, None, Duration::ZERO).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_received_message_is_hidden_until_it_is_deleted_or_made_visible() {
+        let broker = broker(false);
+        send(&broker, "a", None);
+
+        let received = receive(&broker, "q").await;
+        assert!(receive(&broker, "q").await.is_empty());
+        broker.change_visibility("q", &received[0].1, 0).unwrap().unwrap();
+        let again = receive(&broker, "q").await;
+
+        assert_eq!(again[0].0.receives, 2);
+        broker.delete("q", &again[0].1).unwrap();
+        assert_eq!(broker.counts("q").unwrap(), QueueCounts::default());
+    }
+
+    #[tokio::test]
+    async fn a_message_that_was_received_too_often_goes_to_the_dead_letter_queue_and_back() {
+        let broker = broker(false);
+        send(&broker, "a", None);
+        for _ in 0..2 {
+            let received = receive(&broker, "q").await;
+            broker.change_visibility("q", &received[0].1, 0).unwrap().unwrap();
+        }
+
+        assert!(receive(&broker, "q").await.is_empty());
+        assert_eq!(broker.counts("dead").unwrap().visible, 1);
+        assert_eq!(broker.redrive("dead", None).unwrap(), 1);
+        assert_eq!(receive(&broker, "q").await[0].0.receives, 1);
+    }
+
+    #[tokio::test]
+    async fn a_group_with_a_message_in_flight_waits_and_other_groups_go_on() {
+        let broker = broker(true);
+        send(&broker, "a1", Some("a"));
+        let first = broker.receive("q", 1, None, Duration::ZERO).await.unwrap();
+        send(&broker, "a2", Some("a"));
+        send(&broker, "b1", Some("b"));
+
+        assert_eq!(receive(&broker, "q").await[0].0.body, "b1");
+        broker.delete("q", &first[0].1).unwrap();
+        assert_eq!(receive(&broker, "q").await[0].0.body, "a2");
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_waits_gets_what_arrives_meanwhile() {
+        let broker = broker(false);
+
+        let (received, ()) = tokio::join!(broker.receive("q", 1, None, Duration::from_secs(20)), async {
+            tokio::task::yield_now().await;
+            send(&broker, "late", None);
+        });
+
+        assert_eq!(received.unwrap()[0].0.body, "late");
+    }
+}

@@ -1,0 +1,247 @@
+//! The whole stack, from start to end.
+
+use crate::gateway::Gateway;
+use crate::inbox::Inbox;
+use crate::lambda::{Lambda, Sink};
+use crate::sqs::Broker;
+use crate::template::{Endpoints, Queue, REGION, Table, Template};
+use crate::{Binaries, Error, functions, http, inbox, poller, ses, sqs};
+use dynoxide::Database;
+use dynoxide::actions::create_table::CreateTableRequest;
+use dynoxide::actions::put_item::PutItemRequest;
+use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
+use dynoxide::errors::DynoxideError;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{ApiKey, KeyScope};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+pub struct Options {
+    /// The API's port; the others follow it. 0 takes free ones.
+    pub port: u16,
+    /// Where to keep tables, queues and mails over a restart; in memory if missing.
+    pub data: Option<PathBuf>,
+    /// The functions to start; none for emulators only.
+    pub binaries: Option<Binaries>,
+    /// Replaces defaults of the template's parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// Takes what functions print.
+    pub sink: Sink,
+}
+
+/// What a client needs to know of a running stack; also the line that `cargo local --json` prints.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    pub ready: bool,
+    pub api: String,
+    pub api_key: String,
+    pub inbox: String,
+    pub endpoints: BTreeMap<&'static str, String>,
+    pub queues: BTreeMap<String, String>,
+    pub tables: BTreeMap<String, String>,
+}
+
+/// A running stack; dropping it ends everything that it started.
+pub struct Stack {
+    pub ready: Ready,
+    /// What functions need to run against this stack, when they are started by something else.
+    pub environment: BTreeMap<String, String>,
+    data: Option<PathBuf>,
+    broker: Arc<Broker>,
+    inbox: Arc<Inbox>,
+    _tasks: JoinSet<()>,
+    _lambda: Option<Arc<Lambda>>,
+}
+
+impl Stack {
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let port = |offset: u16| if options.port == 0 { 0 } else { options.port + offset };
+        let api = http::bind(port(0), "the API").await?;
+        let inbox_listener = http::bind(port(1), "the inbox").await?;
+        let dynamodb = http::bind(port(2), "DynamoDB").await?;
+        let sqs_listener = http::bind(port(3), "SQS").await?;
+        let ses_listener = http::bind(port(4), "SES").await?;
+        let runtime = http::bind(port(5), "the Lambda runtime").await?;
+        let endpoints = Endpoints { api: http::url(&api)?, sqs: http::url(&sqs_listener)? };
+
+        let yaml = fs::read_to_string(functions::workspace().join("template.yaml"))?;
+        let template = Template::parse(&yaml, &endpoints, &options.parameters)?;
+        if let Some(directory) = &options.data {
+            fs::create_dir_all(directory)?;
+        }
+        let api_key = api_key(options.data.as_deref())?;
+        let database = tables(&template.tables, options.data.as_deref())?;
+        put_api_key(&database, &template.tables, &api_key)?;
+        let broker = Arc::new(Broker::new(&template.queues));
+        let inbox = Arc::new(Inbox::default());
+        if let Some(directory) = &options.data {
+            restore(directory, &broker, &inbox)?;
+        }
+
+        let mut tasks = JoinSet::new();
+        let urls = BTreeMap::from([
+            ("dynamodb", http::url(&dynamodb)?),
+            ("sqs", endpoints.sqs.clone()),
+            ("ses", http::url(&ses_listener)?),
+        ]);
+        let swept = database.clone();
+        tasks.spawn(async move { dynoxide::server::serve_on(dynamodb, database).await });
+        tasks.spawn(sweep(swept));
+        http::serve(&mut tasks, sqs_listener, sqs::router(broker.clone(), endpoints.sqs.clone()));
+        http::serve(&mut tasks, ses_listener, ses::router(inbox.clone()));
+        let inbox_url = http::url(&inbox_listener)?;
+        http::serve(&mut tasks, inbox_listener, inbox::router(inbox.clone()));
+
+        let environment = environment(&urls);
+        let ready = Ready {
+            ready: true,
+            api: endpoints.api.clone(),
+            api_key,
+            inbox: inbox_url,
+            queues: template.queues.iter().map(|queue| (short(queue), queue.url(&endpoints.sqs))).collect(),
+            tables: template.tables.iter().map(|table| (kebab(table), table.name.clone())).collect(),
+            endpoints: urls,
+        };
+        let mut all = environment.clone();
+        template.functions.iter().for_each(|function| all.extend(function.environment.clone()));
+        let lambda = match &options.binaries {
+            None => None,
+            Some(binaries) => {
+                let url = http::url(&runtime)?;
+                let lambda = Lambda::start(&template.functions, binaries, &environment, &url, &options.sink)?;
+                http::serve(&mut tasks, runtime, lambda.router());
+                poller::start(&mut tasks, template.mappings, &broker, &lambda);
+                http::serve(&mut tasks, api, Gateway::new(lambda.clone(), template.routes)?.router());
+                Some(lambda)
+            }
+        };
+        Ok(Self { ready, environment: all, data: options.data, broker, inbox, _tasks: tasks, _lambda: lambda })
+    }
+
+    /// Ends the stack, and keeps its queues and mails if it has a place for them.
+    pub fn stop(self) -> Result<(), Error> {
+        if let Some(directory) = &self.data {
+            fs::write(directory.join(QUEUES), self.broker.snapshot().to_string())?;
+            fs::write(directory.join(MAILS), json!(self.inbox.mails()).to_string())?;
+        }
+        Ok(())
+    }
+}
+
+const QUEUES: &str = "queues.json";
+const MAILS: &str = "mails.json";
+
+fn restore(directory: &Path, broker: &Broker, inbox: &Inbox) -> Result<(), Error> {
+    if let Ok(queues) = fs::read_to_string(directory.join(QUEUES)) {
+        broker.restore(serde_json::from_str(&queues)?)?;
+    }
+    if let Ok(mails) = fs::read_to_string(directory.join(MAILS)) {
+        inbox.replace(serde_json::from_str(&mails)?);
+    }
+    Ok(())
+}
+
+/// A new key at each start, or the one that the data directory has.
+fn api_key(data: Option<&Path>) -> Result<String, Error> {
+    let fresh = format!("local-{}", Uuid::new_v4().simple());
+    let Some(directory) = data else { return Ok(fresh) };
+    let file = directory.join("api-key");
+    if let Ok(kept) = fs::read_to_string(&file) {
+        return Ok(kept.trim().to_owned());
+    }
+    fs::write(file, &fresh)?;
+    Ok(fresh)
+}
+
+/// Makes the template's tables, unless the data directory has them already.
+fn tables(tables: &[Table], data: Option<&Path>) -> Result<Database, Error> {
+    let database = match data {
+        None => Database::memory()?,
+        Some(directory) => Database::new(&directory.join("dynamodb.sqlite").to_string_lossy())?,
+    };
+    for table in tables {
+        let mut properties = table.properties.clone();
+        properties["TableName"] = json!(table.name);
+        let ttl = properties.as_object_mut().and_then(|map| map.remove("TimeToLiveSpecification"));
+        match database.create_table(serde_json::from_value::<CreateTableRequest>(properties)?) {
+            Err(DynoxideError::ResourceInUseException(_)) => continue,
+            created => created?,
+        };
+        if let Some(ttl) = ttl {
+            let request = json!({ "TableName": table.name, "TimeToLiveSpecification": ttl });
+            database.update_time_to_live(serde_json::from_value::<UpdateTimeToLiveRequest>(request)?)?;
+        }
+    }
+    Ok(database)
+}
+
+fn put_api_key(database: &Database, tables: &[Table], key: &str) -> Result<(), Error> {
+    let table = tables.iter().find(|table| table.id == "ConfigurationTable").ok_or("no ConfigurationTable")?;
+    let scopes: Vec<Value> = KeyScope::ALL
+        .iter()
+        .map(|scope| Ok(json!({ "S": serde_json::to_value(scope)? })))
+        .collect::<Result<_, Error>>()?;
+    let item = json!({
+        "kind": { "S": "api-key" },
+        "id": { "S": ApiKey::digest(key) },
+        "name": { "S": "local" },
+        "scopes": { "L": scopes },
+    });
+    let request = json!({ "TableName": table.name, "Item": item });
+    database.put_item(serde_json::from_value::<PutItemRequest>(request)?)?;
+    Ok(())
+}
+
+/// DynamoDB deletes expired items by itself; the emulator has to be asked.
+async fn sweep(database: Database) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let database = database.clone();
+        let _ = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+    }
+}
+
+/// What Lambda, and here the stack, gives every function besides its own settings.
+fn environment(endpoints: &BTreeMap<&'static str, String>) -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<String, String> = [
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints["dynamodb"]),
+        ("AWS_ENDPOINT_URL_SQS", &endpoints["sqs"]),
+        ("AWS_ENDPOINT_URL_SESV2", &endpoints["ses"]),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    for passed_on in ["PATH", "TMPDIR", "LOG_LEVEL", "RUST_BACKTRACE"] {
+        if let Ok(value) = std::env::var(passed_on) {
+            environment.insert(passed_on.to_owned(), value);
+        }
+    }
+    environment
+}
+
+/// `restock-feed-imports.fifo` is `feed-imports`.
+fn short(queue: &Queue) -> String {
+    queue.name.trim_start_matches("restock-").trim_end_matches(".fifo").to_owned()
+}
+
+/// `SubscriptionsTable` is `subscriptions`.
+fn kebab(table: &Table) -> String {
+    let mut name = String::new();
+    for letter in table.id.trim_end_matches("Table").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
