@@ -138,10 +138,9 @@ impl App {
         let claim = match self.store.claim(subscription, now, self.lease).await? {
             Claimed::Yours(claim) => claim,
             Claimed::Gone => return Ok(Ended::As("subscriptionGone")),
-            Claimed::Busy { until } => {
-                let left = u64::try_from(until.duration_since(now).as_secs()).unwrap_or(0);
-                let reason = "another sender has claimed a subscription".into();
-                return Ok(Ended::Later { after: Some(Duration::from_secs(left + 1)), reason });
+            // It will most likely be gone the next time; if its sender died, the lease runs out while this backs off.
+            Claimed::Busy => {
+                return Ok(Ended::Later { after: None, reason: "another sender has claimed a subscription".into() });
             }
         };
         // After an attempt whose end is not known, the mail may have been recorded as sent but not used up.

@@ -4,6 +4,9 @@ use serde_json::Value;
 use std::time::Duration;
 use ureq::http::{Method, Request};
 
+/// An inbox with thousands of mails is large.
+const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -62,6 +65,7 @@ impl Client {
         let mut response = self.agent.run(request)?;
         let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
-        Ok(Answer { status: response.status().as_u16(), content_type, text: response.body_mut().read_to_string()? })
+        let text = response.body_mut().with_config().limit(MOST_BYTES).read_to_string()?;
+        Ok(Answer { status: response.status().as_u16(), content_type, text })
     }
 }

@@ -21,6 +21,15 @@ pub fn build(release: bool) -> Result<Binaries, Error> {
     if release {
         command.arg("--release");
     }
+    // `cargo run` and `cargo test` describe their own package in the environment; build scripts that look at it would
+    // run again, and with them half of the build.
+    for (name, _) in std::env::vars_os() {
+        let described =
+            name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if described {
+            command.env_remove(name);
+        }
+    }
     let output = command.output().map_err(|error| format!("cargo could not be started: {error}"))?;
     if !output.status.success() {
         return Err("The functions could not be built; cargo said why above.".into());

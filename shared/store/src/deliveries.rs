@@ -21,10 +21,8 @@ pub struct Claim {
 
 pub enum Claimed {
     Yours(Claim),
-    /// Somebody else is sending it until then.
-    Busy {
-        until: Timestamp,
-    },
+    /// Somebody else is sending it.
+    Busy,
     /// It was used up, deleted, or deleted and made anew since it was matched.
     Gone,
 }
@@ -64,17 +62,9 @@ impl Store {
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let same = |item: &crate::Item| {
-                        item.get("instance").and_then(|value| value.as_s().ok())
-                            == Some(&subscription.instance.to_string())
-                    };
-                    let until = refused
-                        .item
-                        .as_ref()
-                        .filter(|item| same(item))
-                        .and_then(|item| item.get("claimedUntil")?.as_n().ok()?.parse().ok())
-                        .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok());
-                    Ok(until.map_or(Claimed::Gone, |until| Claimed::Busy { until }))
+                    let instance = refused.item.as_ref().and_then(|item| item.get("instance")?.as_s().ok());
+                    let same = instance == Some(&subscription.instance.to_string());
+                    Ok(if same { Claimed::Busy } else { Claimed::Gone })
                 }
                 _ => Err(failed("UpdateItem of a claim")(error)),
             },

@@ -1,0 +1,226 @@
+//! Importing product feeds, real ones and broken ones.
+
+use crate::restock::{Restock, item, rss};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+
+/// The numbers of an import.
+fn counts(import: &Value) -> [u64; 5] {
+    ["items", "imported", "unchanged", "removed", "rejected"].map(|name| import[name].as_u64().unwrap())
+}
+
+fn codes(import: &Value) -> Vec<(u64, &str)> {
+    let errors = import["errors"].as_array().unwrap();
+    errors.iter().map(|error| (error["position"].as_u64().unwrap(), error["errorCode"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn real_feeds_import_completely() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/feeds");
+    if !folder.exists() {
+        println!("The real feeds may not be published, so they are not everywhere; nothing was tested.");
+        return;
+    }
+    let restock = Restock::start();
+    let feeds = [
+        ("sv-avernas.xml", "application/xml", "sv-SE", 36),
+        ("pl-skoda.xml", "application/xml", "pl-PL", 2),
+        ("ro-marsupiu.xml", "application/xml", "ro-RO", 14),
+        ("fr-pallmann.xml", "application/xml", "fr-FR", 305),
+        ("en-lakeerie.tsv", "text/tab-separated-values", "en-US", 160),
+    ];
+
+    for (file, content_type, locale, items) in feeds {
+        let file = std::fs::read(folder.join(file)).unwrap();
+        let import = restock.import(locale, content_type, &file);
+        assert_eq!(
+            (import["status"].as_str(), counts(&import)),
+            (Some("succeeded"), [items, items, 0, 0, 0]),
+            "{import}"
+        );
+        let again = restock.import(locale, content_type, &file);
+        assert_eq!(counts(&again), [items, 0, items, 0, 0]);
+    }
+
+    // The facts that a careless reader gets wrong (INDEX.md): a nested price, quotes in a table, and the first item.
+    let expected = [
+        (
+            "fr-FR",
+            "7f8b2c81-25aa-4424-a9a5-7783225be410",
+            "Disque Ø150 - Grain 80 Carbure Silicium (Réf: 041060)",
+            "1,27\u{a0}€",
+        ),
+        (
+            "en-US",
+            "98650bd8-5981-4055-8e14-5e144a04a23a",
+            "\"Lake Erie Loot Crew\" Women's Spaghetti Strap Pirate Fest Tank Top",
+            "$28.00",
+        ),
+        ("sv-SE", "f80818e8-800a-448e-b7e4-ea13c9d8198b", "LOVE", "750,00\u{a0}kr"),
+        ("pl-PL", "64287", "ŠKODA FABIA COMBI CLASSIC", "793,07\u{a0}zł"),
+        (
+            "ro-RO",
+            "1",
+            "Marsupiu bebe ergonomic cu scaunel - fara dureri de spate, 6 pozitii, Cute4Babies , 0-36 luni, 100% Bumbac,",
+            "159,00\u{a0}lei",
+        ),
+    ];
+    let contact = restock.contact("a");
+    for (locale, sku, _, _) in expected {
+        restock.subscribe(&contact, sku, locale, None);
+        restock.level(json!({"sku": sku, "quantity": 1}));
+    }
+    for (mail, (locale, _, title, price)) in restock.mails().iter().zip(expected) {
+        assert!(mail["subject"].as_str().unwrap().ends_with(title), "{locale}: {}", mail["subject"]);
+        assert!(mail["text"].as_str().unwrap().contains(price), "{locale}: {}", mail["text"]);
+    }
+}
+
+#[test]
+fn an_import_writes_what_changed_and_removes_what_is_gone() {
+    let restock = Restock::start();
+    let feed = |items: &[(&str, &str)]| {
+        let items: String =
+            items.iter().map(|(sku, price)| item(sku, &format!("<g:price>{price} SEK</g:price>"))).collect();
+        counts(&restock.import("sv-SE", "application/xml", rss(&items).as_bytes()))
+    };
+
+    assert_eq!(feed(&[("A", "1.00"), ("B", "2.00"), ("C", "3.00")]), [3, 3, 0, 0, 0]);
+    assert_eq!(feed(&[("A", "1.00"), ("B", "9.00"), ("D", "4.00")]), [3, 2, 1, 1, 0]);
+
+    let contact = restock.contact("a");
+    for sku in ["B", "C"] {
+        restock.subscribe(&contact, sku, "sv-SE", None);
+        restock.level(json!({"sku": sku, "quantity": 1}));
+    }
+    assert!(restock.mails()[0]["text"].as_str().unwrap().contains("9,00"));
+    assert_eq!(restock.log_entry("C")["skipped"], json!({"noProductData": 1}));
+}
+
+#[test]
+fn broken_items_are_reported_and_the_rest_is_imported() {
+    let restock = Restock::start();
+    let items = [
+        item("A", ""),
+        "<item><title>no id</title><link>https://a.example</link></item>".to_owned(),
+        item("B", "<g:price>1 299,00 kr</g:price>"),
+        item("A", "<g:brand>the later one counts</g:brand>"),
+        item("C", "<g:title>wrong</title>"),
+    ];
+
+    let import = restock.import("sv-SE", "application/xml", rss(&items.concat()).as_bytes());
+
+    assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [5, 1, 0, 0, 4]));
+    assert_eq!(codes(&import), [(1, "DuplicateId"), (2, "MissingId"), (3, "InvalidPrice"), (5, "MismatchedTags")]);
+    assert_eq!(import["errors"][2]["sku"], "B");
+}
+
+#[test]
+fn a_feed_that_is_cut_off_imports_what_it_has_and_removes_nothing() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    let whole = rss(&(item("A", "<g:brand>new</g:brand>") + &item("B", "")));
+    let cut = &whole[..whole.find("Product B").unwrap()];
+
+    let import = restock.import("sv-SE", "application/xml", cut.as_bytes());
+
+    assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [2, 1, 0, 0, 1]));
+    assert_eq!(codes(&import), [(2, "UnexpectedEnd")]);
+}
+
+#[test]
+fn a_feed_that_can_not_be_read_or_that_shrank_changes_nothing() {
+    let restock = Restock::start();
+    let skus: Vec<String> = (0..20).map(|n| format!("S{n}")).collect();
+    restock.feed("sv-SE", &skus.iter().map(String::as_str).collect::<Vec<_>>());
+    let small = rss(&item("S1", "<g:price>199.00 SEK</g:price>"));
+
+    let html = restock.import("sv-SE", "application/xml", b"<html><body>Maintenance</body></html>");
+    let shrunk = restock.import("sv-SE", "application/xml", small.as_bytes());
+    let allowed = restock.import_with("sv-SE", "application/xml", small.as_bytes(), "?allowShrink=true");
+
+    assert_eq!((html["status"].as_str(), codes(&html)), (Some("failed"), vec![(0, "NoItems")]));
+    assert_eq!((shrunk["status"].as_str(), codes(&shrunk)), (Some("failed"), vec![(0, "FeedShrank")]));
+    assert_eq!((shrunk["imported"].as_u64(), shrunk["removed"].as_u64()), (Some(0), Some(0)));
+    assert_eq!((allowed["status"].as_str(), counts(&allowed)), (Some("succeeded"), [1, 0, 1, 19, 0]));
+}
+
+#[test]
+fn a_feed_is_fetched_from_its_url() {
+    let restock = Restock::start();
+    let file = "id,title,link,price\nA,Kaffe,https://shop.example/a,\"49.00 SEK\"\n";
+    let url = serve_once("text/plain; charset=utf-8", file.as_bytes());
+    restock.put("/feeds/sv-SE", &json!({"url": format!("{url}/feed.csv")}));
+
+    let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
+    let import = restock.imported("sv-SE", &started);
+
+    assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [1, 1, 0, 0, 0]), "{import}");
+}
+
+#[test]
+fn a_url_that_does_not_answer_fails_the_import_and_says_so() {
+    let restock = Restock::start();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    restock.put("/feeds/sv-SE", &json!({"url": format!("http://{closed}/feed.xml")}));
+
+    let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
+    let import = restock.imported("sv-SE", &started);
+
+    assert_eq!((import["status"].as_str(), codes(&import)), (Some("failed"), vec![(0, "FetchFailed")]));
+}
+
+#[test]
+fn an_upload_of_five_megabytes_is_imported() {
+    let restock = Restock::start();
+    let description = "Lorem ipsum dolor sit amet. ".repeat(40);
+    let items: String =
+        (0..3_800).map(|n| item(&format!("S{n}"), &format!("<description>{description}{n}</description>"))).collect();
+    let file = rss(&items);
+    assert!((4_500_000..5_242_880).contains(&file.len()), "{}", file.len());
+
+    let import = restock.import("sv-SE", "application/xml", file.as_bytes());
+
+    assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [3_800, 3_800, 0, 0, 0]));
+}
+
+#[test]
+fn imports_of_one_locale_run_one_after_the_other_and_the_last_one_counts() {
+    let restock = Restock::start();
+    let start = |price: &str| {
+        let file = rss(&item("A", &format!("<g:price>{price} SEK</g:price>")));
+        restock
+            .api
+            .header("content-type", "application/xml")
+            .send("POST", "/feeds/sv-SE/imports", file.as_bytes())
+            .unwrap()
+    };
+
+    let answers: Vec<_> = ["1.00", "2.00", "3.00", "4.00"].iter().map(|price| start(price)).collect();
+    restock.imported("sv-SE", answers.last().unwrap());
+    restock.settle();
+
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert!(restock.mails()[0]["text"].as_str().unwrap().contains("4,00"));
+    assert_eq!(restock.get("/feeds/sv-SE").json()["lastImport"]["id"], answers.last().unwrap().json()["importId"]);
+}
+
+/// Answers one request with a file, at the URL that this returns.
+fn serve_once(content_type: &str, file: &[u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        file.len()
+    );
+    let answer = [head.as_bytes(), file].concat();
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let _ = connection.read(&mut [0; 8192]).unwrap();
+        connection.write_all(&answer).unwrap();
+    });
+    url
+}

@@ -1,0 +1,11 @@
+//! End-to-end tests: every test has a stack of its own, with the real binaries, on free ports.
+
+mod api;
+mod feeds;
+mod main_job;
+mod malformed;
+mod matching;
+mod queues;
+mod restock;
+mod stack;
+mod unsubscribe;

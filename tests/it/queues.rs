@@ -1,0 +1,78 @@
+//! What can't be handled ends in a dead-letter queue, and holds nothing else up.
+
+use crate::restock::Restock;
+use serde_json::{Value, json};
+
+#[test]
+fn a_malformed_stock_message_ends_in_the_dead_letter_queue_and_the_others_are_processed() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    restock.subscribe(&restock.contact("b"), "B", "sv-SE", None);
+
+    restock.send_message("stock-levels", "this is no JSON");
+    restock.send_message("stock-levels", r#"{"sku":"A","quantity":1}"#);
+    restock.send_message("stock-levels", r#"[{"sku":"B","quantity":1},{"sku":"B","quantity":"1"}]"#);
+
+    let mut dead = restock.bodies("stock-levels-dead-letters", 2);
+    dead.sort();
+    assert_eq!(dead, [r#"[{"sku":"B","quantity":1},{"sku":"B","quantity":"1"}]"#, "this is no JSON"]);
+    restock.settle();
+    assert_eq!(restock.mailed(), ["a", "b"]);
+}
+
+#[test]
+fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sent() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+
+    restock.send_message("notifications", r#"{"v":1,"type":"notify","sku":"A"}"#);
+    restock.send_message("notifications", "[]");
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.bodies("notifications-dead-letters", 2).len(), 2);
+    assert_eq!(restock.mailed(), ["a"]);
+}
+
+#[test]
+fn no_message_whatever_it_holds_stops_a_function() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    let deep = "[".repeat(5_000);
+    let long = json!({"sku": "x".repeat(10_000), "quantity": 1}).to_string();
+    let bodies = [
+        "null",
+        "0",
+        "\"A\"",
+        "{}",
+        &deep,
+        &long,
+        r#"{"sku":"A","quantity":1e400}"#,
+        r#"[[{"sku":"A","quantity":1}]]"#,
+        "\u{0}\u{ffff}",
+    ];
+
+    for body in bodies {
+        restock.send_message("stock-levels", body);
+    }
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.bodies("stock-levels-dead-letters", bodies.len()).len(), bodies.len());
+    assert_eq!(restock.mailed(), ["a"]);
+}
+
+#[test]
+fn a_batch_of_ten_thousand_levels_reaches_the_one_who_waits() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["sku-9999"]);
+    restock.subscribe(&restock.contact("a"), "sku-9999", "sv-SE", None);
+    let levels: Vec<Value> = (0..10_000).map(|n| json!({"sku": format!("sku-{n}"), "quantity": 1})).collect();
+
+    let answer = restock.put("/inventory/stock-levels/batch", &json!(levels));
+    restock.settle();
+
+    assert_eq!((answer.status, answer.json()["accepted"].clone()), (202, json!(10_000)));
+    assert_eq!(restock.mailed(), ["a"]);
+}

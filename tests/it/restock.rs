@@ -1,0 +1,211 @@
+//! What the tests share: a stack, and words for what is done with it.
+
+use restock_local::client::{Answer, Client};
+use restock_local::{Binaries, Options, Stack, build};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// Far beyond what anything takes; only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static BINARIES: OnceLock<Binaries> = OnceLock::new();
+
+pub fn binaries() -> &'static Binaries {
+    BINARIES.get_or_init(|| build(false).expect("the functions build"))
+}
+
+/// A running Restock; it ends with the test.
+pub struct Restock {
+    pub stack: Stack,
+    /// With an API key, below `/api/v3`.
+    pub api: Client,
+    // Last, so that it is dropped after what runs on it.
+    pub runtime: Runtime,
+}
+
+impl Restock {
+    pub fn start() -> Self {
+        Self::start_with(Some(binaries().clone()))
+    }
+
+    /// The emulators alone.
+    pub fn start_without_functions() -> Self {
+        Self::start_with(None)
+    }
+
+    fn start_with(binaries: Option<Binaries>) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let options = Options {
+            port: 0,
+            data: None,
+            binaries,
+            parameters: BTreeMap::new(),
+            // What functions print is shown by the test runner for a test that fails.
+            sink: Arc::new(|function, line| println!("[{function}] {line}")),
+        };
+        let stack = runtime.block_on(Stack::start(options)).expect("the stack starts");
+        let api = Client::new(&format!("{}/api/v3", stack.ready.api)).header("apikey", &stack.ready.api_key);
+        Self { stack, api, runtime }
+    }
+
+    /// A contact with an address of its own; returns its id.
+    pub fn contact(&self, name: &str) -> String {
+        let body = json!({"email": format!("{name}@example.com"), "firstName": name});
+        let answer = self.post("/contacts", &body);
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub fn subscribe(&self, contact: &str, sku: &str, locale: &str, external_id: Option<&str>) -> Value {
+        let mut body = json!({"contactId": contact, "sku": sku, "locale": locale});
+        if let Some(external_id) = external_id {
+            body["externalId"] = json!(external_id);
+        }
+        let answer = self.post("/inventory/backinstock/subscriptions", &body);
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()
+    }
+
+    pub fn subscriptions(&self, contact: &str) -> Vec<Value> {
+        let answer = self.get(&format!("/contacts/{contact}/backinstock/subscriptions"));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json().as_array().expect("an array").clone()
+    }
+
+    /// Sends a level over HTTP and waits until everything that follows from it is over.
+    pub fn level(&self, level: Value) {
+        let answer = self.put("/inventory/stock-levels", &level);
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        self.settle();
+    }
+
+    /// A feed of one product for each SKU, titled `Product <sku>`.
+    pub fn feed(&self, locale: &str, skus: &[&str]) {
+        let items: String = skus.iter().map(|sku| item(sku, "<g:price>199.00 SEK</g:price>")).collect();
+        let import = self.import(locale, "application/xml", rss(&items).as_bytes());
+        assert_eq!(import["status"], "succeeded", "{import}");
+    }
+
+    /// Uploads a feed and returns the import once it is over.
+    pub fn import(&self, locale: &str, content_type: &str, file: &[u8]) -> Value {
+        self.import_with(locale, content_type, file, "")
+    }
+
+    pub fn import_with(&self, locale: &str, content_type: &str, file: &[u8], query: &str) -> Value {
+        let path = format!("/feeds/{locale}/imports{query}");
+        let answer = self.api.header("content-type", content_type).send("POST", &path, file).expect("an answer");
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        self.imported(locale, &answer)
+    }
+
+    /// Waits for the import that an answer announced.
+    pub fn imported(&self, locale: &str, answer: &Answer) -> Value {
+        let id = answer.json()["importId"].clone();
+        eventually(|| {
+            let import = self.get(&format!("/feeds/{locale}")).json()["lastImport"].clone();
+            (import["id"] == id && import["status"] != "running").then_some(import)
+        })
+    }
+
+    /// The newest log entry of a SKU.
+    pub fn log_entry(&self, sku: &str) -> Value {
+        self.get(&format!("/inventory/backinstock/log?sku={sku}")).json()["entries"][0].clone()
+    }
+
+    /// Every mail so far.
+    pub fn mails(&self) -> Vec<Value> {
+        let answer = Client::new(&self.stack.ready.inbox).get("/messages").expect("the inbox answers");
+        answer.json().as_array().expect("an array").clone()
+    }
+
+    /// The addressees of every mail so far, sorted.
+    pub fn mailed(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .mails()
+            .iter()
+            .map(|mail| mail["to"][0].as_str().expect("an address").trim_end_matches("@example.com").to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Waits until nothing is on its way any more.
+    pub fn settle(&self) {
+        eventually(|| {
+            let busy = ["stock-levels", "notifications", "feed-imports"].iter().any(|queue| self.on_queue(queue) > 0);
+            (!busy).then_some(())
+        });
+    }
+
+    /// Messages on a queue, received ones included.
+    pub fn on_queue(&self, queue: &str) -> u64 {
+        let answer = self.sqs("GetQueueAttributes", json!({"QueueUrl": self.queue(queue), "AttributeNames": ["All"]}));
+        let counts = answer["Attributes"].as_object().expect("attributes").iter();
+        let counts = counts.filter(|(name, _)| name.starts_with("ApproximateNumber"));
+        counts.map(|(_, count)| count.as_str().and_then(|count| count.parse::<u64>().ok()).expect("a number")).sum()
+    }
+
+    pub fn send_message(&self, queue: &str, body: &str) {
+        self.sqs("SendMessage", json!({"QueueUrl": self.queue(queue), "MessageBody": body}));
+    }
+
+    /// The bodies on a queue, once there are so many.
+    pub fn bodies(&self, queue: &str, count: usize) -> Vec<String> {
+        eventually(|| (self.on_queue(queue) >= count as u64).then_some(()));
+        let request = json!({"QueueUrl": self.queue(queue), "MaxNumberOfMessages": 10});
+        let messages = self.sqs("ReceiveMessage", request)["Messages"].as_array().cloned().unwrap_or_default();
+        messages.iter().map(|message| message["Body"].as_str().expect("a body").to_owned()).collect()
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.api.get(path).expect("an answer")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.api.json("POST", path, body).expect("an answer")
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.api.json("PUT", path, body).expect("an answer")
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.api.send("DELETE", path, &[]).expect("an answer")
+    }
+
+    fn queue(&self, name: &str) -> &str {
+        &self.stack.ready.queues[name]
+    }
+
+    fn sqs(&self, operation: &str, request: Value) -> Value {
+        let client = Client::new(&self.stack.ready.endpoints["sqs"]);
+        let target = format!("AmazonSQS.{operation}");
+        client.header("x-amz-target", &target).json("POST", "/", &request).expect("SQS answers").json()
+    }
+}
+
+/// Looks again and again until there is something to see.
+pub fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < until, "waited {} s in vain", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn rss(items: &str) -> String {
+    format!(r#"<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel>{items}</channel></rss>"#)
+}
+
+pub fn item(sku: &str, fields: &str) -> String {
+    format!(
+        "<item><g:id>{sku}</g:id><title>Product {sku}</title><link>https://shop.example/{sku}</link>{fields}</item>"
+    )
+}

@@ -1,0 +1,72 @@
+//! The unsubscribe link of every mail.
+
+use crate::restock::Restock;
+use restock_local::client::Client;
+use serde_json::json;
+
+/// A stack in which `a` got a mail about A and still waits for B; returns the contact and the mail's one-click link.
+fn with_a_mail() -> (Restock, String, String) {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.subscribe(&contact, "B", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    let header = restock.mails()[0]["headers"]["List-Unsubscribe"].as_str().unwrap().to_owned();
+    let link = header.trim_matches(['<', '>']).to_owned();
+    (restock, contact, link)
+}
+
+#[test]
+fn following_the_link_shows_a_button_and_changes_nothing() {
+    let (restock, contact, link) = with_a_mail();
+
+    let page = Client::new(&link).get("").unwrap();
+
+    assert_eq!((page.status, page.content_type.as_str()), (200, "text/html; charset=utf-8"));
+    assert!(
+        page.text.contains("<form method=\"post\">") && page.text.contains("Ja, avregistrera mig"),
+        "{}",
+        page.text
+    );
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
+
+#[test]
+fn posting_to_the_link_ends_every_subscription_of_the_contact() {
+    let (restock, contact, link) = with_a_mail();
+    let other = restock.contact("other");
+    restock.subscribe(&other, "B", "sv-SE", None);
+
+    let one_click = Client::new(&link).header("content-type", "application/x-www-form-urlencoded");
+    let page = one_click.send("POST", "", b"List-Unsubscribe=One-Click").unwrap();
+    restock.level(json!({"sku": "B", "quantity": 1}));
+
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(restock.subscriptions(&contact).is_empty());
+    assert_eq!(restock.mailed(), ["a", "other"]);
+}
+
+#[test]
+fn who_subscribes_again_after_unsubscribing_is_mailed_again() {
+    let (restock, contact, link) = with_a_mail();
+    Client::new(&link).send("POST", "", b"").unwrap();
+
+    restock.subscribe(&contact, "B", "sv-SE", None);
+    restock.level(json!({"sku": "B", "quantity": 1}));
+
+    assert_eq!(restock.mailed(), ["a", "a"]);
+}
+
+#[test]
+fn a_link_that_was_tampered_with_does_nothing() {
+    let (restock, contact, link) = with_a_mail();
+    let (path, query) = link.split_once('?').unwrap();
+    let (start, last) = path.split_at(path.len() - 1);
+    let forged = format!("{start}{}?{query}", if last == "x" { "y" } else { "x" });
+
+    let page = Client::new(&forged).send("POST", "", b"").unwrap();
+
+    assert_eq!(page.status, 404);
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
