@@ -1,5 +1,7 @@
 //! End-to-end tests: every test has a stack of its own, with the real binaries, on free ports.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod api;
 mod feeds;
 mod main_job;

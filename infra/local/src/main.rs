@@ -148,7 +148,7 @@ The emulators are running, without functions.
 In another terminal, from the project's root:
 
   cargo lambda watch -A 127.0.0.1 -P 9010 --env-file {}
-  cargo lambda invoke -A 127.0.0.1 -P 9010 find-contact --data-file tests/events/find-contact.json
+  cargo lambda invoke -A 127.0.0.1 -P 9010 create-contact --data-file tests/events/create-contact.json
 
 Ctrl-C stops.
 "#,
@@ -167,7 +167,7 @@ fn write_environment(stack: &Stack) -> Result<PathBuf, Error> {
     std::fs::create_dir_all("target")?;
     let skipped = ["PATH", "TMPDIR"];
     let lines = stack.environment.iter().filter(|(name, _)| !skipped.contains(&name.as_str()));
-    std::fs::write(&file, lines.map(|(name, value)| format!("{name}={value}\n")).collect::<String>())?;
+    std::fs::write(&file, lines.map(|(name, value)| format!("{name}=\"{value}\"\n")).collect::<String>())?;
     Ok(file)
 }
 

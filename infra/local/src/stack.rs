@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{ApiKey, KeyScope};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 pub struct Options {
     /// The API's port; the others follow it. 0 takes free ones.
@@ -76,9 +75,8 @@ impl Stack {
         if let Some(directory) = &options.data {
             fs::create_dir_all(directory)?;
         }
-        let api_key = api_key(options.data.as_deref())?;
         let database = tables(&template.tables, options.data.as_deref())?;
-        put_api_key(&database, &template.tables, &api_key)?;
+        put_api_key(&database, &template.tables)?;
         let broker = Arc::new(Broker::new(&template.queues));
         let inbox = Arc::new(Inbox::default());
         if let Some(directory) = &options.data {
@@ -103,7 +101,7 @@ impl Stack {
         let ready = Ready {
             ready: true,
             api: endpoints.api.clone(),
-            api_key,
+            api_key: API_KEY.to_owned(),
             inbox: inbox_url,
             queues: template.queues.iter().map(|queue| (short(queue), queue.url(&endpoints.sqs))).collect(),
             tables: template.tables.iter().map(|table| (kebab(table), table.name.clone())).collect(),
@@ -135,6 +133,8 @@ impl Stack {
     }
 }
 
+/// Always the same, so that commands can be kept. Everything here is reachable from this machine only.
+const API_KEY: &str = "local-api-key";
 const QUEUES: &str = "queues.json";
 const MAILS: &str = "mails.json";
 
@@ -146,18 +146,6 @@ fn restore(directory: &Path, broker: &Broker, inbox: &Inbox) -> Result<(), Error
         inbox.replace(serde_json::from_str(&mails)?);
     }
     Ok(())
-}
-
-/// A new key at each start, or the one that the data directory has.
-fn api_key(data: Option<&Path>) -> Result<String, Error> {
-    let fresh = format!("local-{}", Uuid::new_v4().simple());
-    let Some(directory) = data else { return Ok(fresh) };
-    let file = directory.join("api-key");
-    if let Ok(kept) = fs::read_to_string(&file) {
-        return Ok(kept.trim().to_owned());
-    }
-    fs::write(file, &fresh)?;
-    Ok(fresh)
 }
 
 /// Makes the template's tables, unless the data directory has them already.
@@ -182,7 +170,7 @@ fn tables(tables: &[Table], data: Option<&Path>) -> Result<Database, Error> {
     Ok(database)
 }
 
-fn put_api_key(database: &Database, tables: &[Table], key: &str) -> Result<(), Error> {
+fn put_api_key(database: &Database, tables: &[Table]) -> Result<(), Error> {
     let table = tables.iter().find(|table| table.id == "ConfigurationTable").ok_or("no ConfigurationTable")?;
     let scopes: Vec<Value> = KeyScope::ALL
         .iter()
@@ -190,7 +178,7 @@ fn put_api_key(database: &Database, tables: &[Table], key: &str) -> Result<(), E
         .collect::<Result<_, Error>>()?;
     let item = json!({
         "kind": { "S": "api-key" },
-        "id": { "S": ApiKey::digest(key) },
+        "id": { "S": ApiKey::digest(API_KEY) },
         "name": { "S": "local" },
         "scopes": { "L": scopes },
     });

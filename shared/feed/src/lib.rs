@@ -56,7 +56,7 @@ pub fn read(
     let text = encoding::to_utf8(input, media_type)?;
     match media_type.format {
         Format::Xml => xml::read(text, each),
-        Format::Csv => table::read(text, &[b',', b';', b'\t'], each),
+        Format::Csv => table::read(text, b",;\t", each),
         Format::Tsv => table::read(text, b"\t", each),
     }
 }

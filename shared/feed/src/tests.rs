@@ -1,8 +1,11 @@
 use crate::{End, Format, MediaType, Unreadable, read};
 use encoding_rs::WINDOWS_1252;
 
-/// What a feed holds: `Ok` title and price, or `Err` error code, by position.
-fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Result<(String, String), String>>, Result<End, &'static str>) {
+/// `Ok` title and price, or `Err` error code.
+type Item = Result<(String, String), String>;
+
+/// What a feed holds, by position, and how it ended.
+fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Item>, Result<End, &'static str>) {
     let mut items = Vec::new();
     let media_type = MediaType { format, charset: None };
     let end = read(file.as_ref(), &media_type, &mut |position, item| {
@@ -25,7 +28,7 @@ fn item(id: &str, fields: &str) -> String {
     format!("<item><g:id>{id}</g:id><title>T {id}</title><link>https://shop.example/{id}</link>{fields}</item>")
 }
 
-fn good(title: &str, price: &str) -> Result<(String, String), String> {
+fn good(title: &str, price: &str) -> Item {
     Ok((title.to_owned(), price.to_owned()))
 }
 

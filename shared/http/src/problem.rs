@@ -10,8 +10,11 @@ use tracing::error;
 /// It is made of fixed texts and of what the caller sent in the structure of the request, so neither personal data nor
 /// an internal message can get into it. What an operator needs is logged where the problem is made.
 #[derive(Debug, Clone, Serialize)]
+pub struct Problem(Box<Document>);
+
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
+struct Document {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
@@ -30,7 +33,7 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(status: StatusCode, error_code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Document {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status,
@@ -39,7 +42,7 @@ impl Problem {
             errors: Vec::new(),
             extra: None,
             retry_after_seconds: None,
-        }
+        }))
     }
 
     pub fn bad_request(error_code: &'static str, detail: impl Into<String>) -> Self {
@@ -65,7 +68,7 @@ impl Problem {
     /// Well-formed, but not valid.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = "Correct the fields listed in errors and send the request again.";
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "ValidationFailed", detail) }
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "ValidationFailed", detail).with_errors(errors)
     }
 
     /// One value of the path or the query that is not valid. `pointer` names it.
@@ -85,23 +88,27 @@ impl Problem {
 
     fn busy() -> Self {
         let detail = "Too many requests at the moment. Send the same request again after Retry-After seconds.";
-        Self { retry_after_seconds: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", detail) }
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", detail);
+        problem.0.retry_after_seconds = Some(1);
+        problem
     }
 
-    pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
-        Self { errors, ..self }
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.errors = errors;
+        self
     }
 
-    pub fn with(self, extra: serde_json::Value) -> Self {
-        Self { extra: Some(extra), ..self }
+    pub fn with(mut self, extra: serde_json::Value) -> Self {
+        self.0.extra = Some(extra);
+        self
     }
 
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     pub fn retry_after_seconds(&self) -> Option<u32> {
-        self.retry_after_seconds
+        self.0.retry_after_seconds
     }
 }
 
