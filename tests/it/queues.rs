@@ -1,7 +1,10 @@
 //! What can't be handled ends in a dead-letter queue, and holds nothing else up.
 
 use crate::restock::Restock;
+use domain::ContactId;
+use queue::{Notification, Recipient};
 use serde_json::{Value, json};
+use store::LogKey;
 
 #[test]
 fn a_malformed_stock_message_ends_in_the_dead_letter_queue_and_the_others_are_processed() {
@@ -33,6 +36,52 @@ fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sen
 
     assert_eq!(restock.bodies("notifications-dead-letters", 2).len(), 2);
     assert_eq!(restock.mailed(), ["a"]);
+}
+
+/// The notification that `match-stock` would send for a contact's only subscription.
+fn notification(restock: &Restock, contact: &str) -> String {
+    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let contact = ContactId::parse(contact).unwrap();
+    let found = restock.runtime.block_on(store.subscriptions_of(contact)).unwrap();
+    let key = LogKey::new(found[0].sku.clone(), jiff::Timestamp::now(), "test");
+    let recipient = Recipient { contact_id: contact, key: found[0].id().key, instance: found[0].instance };
+    Notification { sku: key.sku, log_entry: key.entry, automation: "default".into(), recipients: vec![recipient] }
+        .body()
+}
+
+#[test]
+fn a_subscription_whose_sku_sold_out_again_is_skipped_and_stays() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 0}));
+
+    restock.send_message("notifications", &notification(&restock, &contact));
+    restock.settle();
+
+    assert!(restock.mails().is_empty());
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
+
+#[test]
+fn a_notification_that_is_delivered_again_mails_nobody_again_not_even_a_new_subscription() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let first = notification(&restock, &contact);
+
+    for _ in 0..5 {
+        restock.send_message("notifications", &first);
+    }
+    restock.settle();
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.send_message("notifications", &first);
+    restock.settle();
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use clap::{Parser, Subcommand};
-use restock_local::{Error, Options, Stack, build, demo};
+use restock_local::{Error, Options, Ready, Stack, build, demo};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ struct Cli {
     /// Keep tables, queues and mails in this directory. Without it they are in memory.
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
-    /// Build and run the functions optimised.
+    /// Build the functions optimised, which takes minutes, and run those.
     #[arg(long, global = true)]
     release: bool,
     /// Print one line of JSON when everything is ready, and nothing else on standard output.
@@ -110,27 +110,27 @@ async fn ended() -> Result<(), Error> {
 }
 
 fn welcome(stack: &Stack) -> String {
-    let ready = &stack.ready;
-    let (api, key) = (&ready.api, &ready.api_key);
+    let Ready { api, api_key, inbox, .. } = &stack.ready;
+    let json = format!("-H 'apikey: {api_key}' -H 'content-type: application/json'");
     format!(
         r#"
-Restock is running.
+Restock is running. Ctrl-C stops it.
 
   API       {api}/api/v3
-  API key   {key}
-  Inbox     {}
+  API key   {api_key}
+  Inbox     {inbox}
 
-Try it: make a contact, then subscribe with its id (a feed for sv-SE must be imported first, so import one), and restock.
+Try it: import the sample shop's feed, make a contact that waits for a sold-out product, and restock it.
 
-  curl -X POST {api}/api/v3/contacts -H 'apikey: {key}' -H 'content-type: application/json' -d '{{"email":"you@example.com","firstName":"You"}}'
+  curl {api}/api/v3/feeds/sv-SE/imports -H 'apikey: {api_key}' -H 'content-type: application/xml' --data-binary @infra/local/sample-shop/sv-SE.xml
 
-  curl -X POST {api}/api/v3/feeds/sv-SE/imports -H 'apikey: {key}' -H 'content-type: application/xml' --data-binary @infra/local/sample-shop/sv-SE.xml
+  contact=$(curl -s {api}/api/v3/contacts {json} -d '{{"email":"you@example.com","firstName":"You"}}' | cut -d'"' -f4)
+  curl {api}/api/v3/inventory/backinstock/subscriptions {json} -d '{{"contactId":"'$contact'","sku":"SKU-1","locale":"sv-SE"}}'
 
-  curl -X PUT {api}/api/v3/inventory/stock-levels -H 'apikey: {key}' -H 'content-type: application/json' -d '{{"sku":"SKU-1","quantity":5,"locale":"sv-SE"}}'
+  curl -X PUT {api}/api/v3/inventory/stock-levels {json} -d '{{"sku":"SKU-1","quantity":5}}'
 
-`cargo local demo` does all of it. Ctrl-C stops.
-"#,
-        ready.inbox
+The mail is then in the inbox. `cargo local demo` shows more.
+"#
     )
 }
 
