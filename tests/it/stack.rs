@@ -5,10 +5,31 @@ use restock_local::client::Client;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A process that ends with the test, however that ends.
+struct Process(Child);
+
+impl Process {
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already if all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// `cargo local --json` as a process of its own, as others start it.
-fn cargo_local(arguments: &[&str]) -> (Child, Value) {
+fn cargo_local(arguments: &[&str]) -> (Process, Value) {
     let mut child = Command::new(&binaries()["restock-local"])
         .args(["--json", "--port", "0"])
         .args(arguments)
@@ -18,7 +39,7 @@ fn cargo_local(arguments: &[&str]) -> (Child, Value) {
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (child, serde_json::from_str(&line).unwrap())
+    (Process(child), serde_json::from_str(&line).unwrap())
 }
 
 /// The processes whose parent is `parent`, by Linux's word.
@@ -56,7 +77,7 @@ fn the_json_line_says_where_everything_is() {
     assert!(inbox.get("/").unwrap().text.contains("<title>Restock inbox</title>"));
 
     signal("INT", child.id());
-    assert!(child.wait().unwrap().success());
+    assert!(child.wait().success());
 }
 
 #[test]
@@ -67,7 +88,7 @@ fn neither_ctrl_c_nor_a_sudden_death_leaves_a_process_behind() {
         let functions = eventually(|| Some(children(child.id())).filter(|functions| functions.len() >= 16));
 
         signal(name, child.id());
-        child.wait().unwrap();
+        child.wait();
 
         eventually(|| functions.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
     }
@@ -85,7 +106,7 @@ fn a_function_that_dies_is_started_again_and_works() {
     eventually(|| api.get("/api/v3/feeds").ok().filter(|answer| answer.status == 200));
     eventually(|| (children(child.id()).len() >= before.len()).then_some(()));
     signal("INT", child.id());
-    child.wait().unwrap();
+    child.wait();
 }
 
 #[test]
@@ -97,14 +118,14 @@ fn a_data_directory_keeps_tables_key_and_mails_over_a_restart() {
         .header("apikey", first["apiKey"].as_str().unwrap());
     let created = api.json("POST", "/contacts", &json!({"email": "a@example.com"})).unwrap().json();
     signal("INT", child.id());
-    child.wait().unwrap();
+    child.wait();
 
     let (mut child, second) = cargo_local(&data);
     let api = Client::new(&format!("{}/api/v3", second["api"].as_str().unwrap()))
         .header("apikey", first["apiKey"].as_str().unwrap());
     let found = api.get("/contacts/id?email=a@example.com").unwrap().json();
     signal("INT", child.id());
-    child.wait().unwrap();
+    child.wait();
 
     assert_eq!(found["id"], created["id"]);
     std::fs::remove_dir_all(directory).unwrap();
