@@ -8,7 +8,7 @@ price-now = Teraz { $sale }
 price-before = Wcześniej { $price }
 button = Zobacz produkt
 hurry = Nie możemy go dla Ciebie zarezerwować, więc zajrzyj niedługo.
-reason = Otrzymujesz tę wiadomość, ponieważ prosisz o informację, gdy produkt będzie znów dostępny. Wysyłamy ją tylko raz.
+reason = Otrzymujesz tę wiadomość, ponieważ masz zapisane powiadomienie o dostępności tego produktu. Wysyłamy ją tylko raz.
 unsubscribe = Zrezygnuj z powiadomień
 
 unsubscribe-title = Rezygnacja z powiadomień
