@@ -177,7 +177,7 @@ fn the_log_has_an_entry_for_each_level_that_met_demand_newest_first() {
         (&swedish["quantity"], &swedish["locale"], &swedish["source"]),
         (&json!(7), &json!("sv-SE"), &json!("http"))
     );
-    assert_eq!(swedish["mails"], json!({"accepted": 1}));
+    assert_eq!(swedish["mails"], json!({"accepted": 1, "delivered": 1}));
 }
 
 #[test]

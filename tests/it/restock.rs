@@ -136,7 +136,9 @@ impl Restock {
     /// Waits until nothing is on its way any more.
     pub fn settle(&self) {
         eventually(|| {
-            let busy = ["stock-levels", "notifications", "feed-imports"].iter().any(|queue| self.on_queue(queue) > 0);
+            let busy = ["stock-levels", "notifications", "feed-imports", "email-events"]
+                .iter()
+                .any(|queue| self.on_queue(queue) > 0);
             (!busy).then_some(())
         });
     }

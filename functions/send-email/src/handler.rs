@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use queue::{Failure, Notification, Queues, Record, consume};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
-use store::{Claim, Claimed, LogKey, Outcome, Store};
+use store::{Claim, Claimed, LogKey, Milestone, Store};
 use tracing::{error, info, warn};
 
 /// Mails of one message that are on their way at a time.
@@ -35,6 +35,8 @@ pub struct App {
 enum Ended {
     /// A word for the integration log.
     As(&'static str),
+    /// The log knows already.
+    Counted,
     /// It is to be looked at again, not before that time has passed if there is one.
     Later { after: Option<Duration>, reason: String },
 }
@@ -64,7 +66,7 @@ impl App {
         let shared = self.read(&notification.sku, &subscriptions).await.map_err(retry)?;
 
         let mails = subscriptions.iter().map(|subscription| async {
-            self.mail(subscription, &notification.automation, &shared).await.unwrap_or_else(|ended| ended)
+            self.mail(subscription, &notification, &shared).await.unwrap_or_else(|ended| ended)
         });
         let ended: Vec<Ended> = stream::iter(mails).buffer_unordered(IN_FLIGHT).collect().await;
 
@@ -73,6 +75,7 @@ impl App {
         for ended in ended {
             match ended {
                 Ended::As(outcome) => *outcomes.entry(outcome).or_default() += 1,
+                Ended::Counted => {}
                 Ended::Later { after, reason } => {
                     let after = after.unwrap_or_default();
                     let latest = retry.as_ref().map_or(Duration::ZERO, |(latest, _)| *latest);
@@ -119,7 +122,12 @@ impl App {
         Ok(Shared { contacts, products, levels })
     }
 
-    async fn mail(&self, subscription: &Subscription, automation: &str, shared: &Shared) -> Result<Ended, Ended> {
+    async fn mail(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        shared: &Shared,
+    ) -> Result<Ended, Ended> {
         // What holds now counts, not what held when the level was matched. The subscription stays for the next level.
         if sold_out_since(&shared.levels, &subscription.locale, subscription.external_id.as_ref()) {
             return Ok(Ended::As("soldOutAgain"));
@@ -127,15 +135,15 @@ impl App {
         let Some(contact) = shared.contacts.get(&subscription.contact_id) else {
             return Ok(Ended::As("contactGone"));
         };
-        if !contact.consents_to(subscription) {
-            return Ok(Ended::As("noConsent"));
+        if let Some(refusal) = contact.refusal(subscription) {
+            return Ok(Ended::As(refusal.as_str()));
         }
         let product = (subscription.locale.key().to_owned(), subscription.sku.clone());
         let Some(product) = shared.products.get(&product) else {
             return Ok(Ended::As("noProductData"));
         };
         let now = Timestamp::now();
-        let claim = match self.store.claim(subscription, now, self.lease).await? {
+        let claim = match self.store.claim(subscription, &notification.log_entry, now, self.lease).await? {
             Claimed::Yours(claim) => claim,
             Claimed::Gone => return Ok(Ended::As("subscriptionGone")),
             // It will most likely be gone the next time; if its sender died, the lease runs out while this backs off.
@@ -143,24 +151,25 @@ impl App {
                 return Ok(Ended::Later { after: None, reason: "another sender has claimed a subscription".into() });
             }
         };
-        // After an attempt whose end is not known, the mail may have been recorded as sent but not used up.
-        if claim.attempt > 1 && self.store.was_sent(subscription.instance).await? {
+        // After an attempt whose end was not known, SES may have told meanwhile that the mail is out.
+        if claim.attempt > 1 && self.store.was_accepted(subscription.instance).await? {
             self.store.delete_instance(subscription).await?;
             return Ok(Ended::As("subscriptionGone"));
         }
-        self.send(subscription, claim, automation, contact, product, now).await
+        self.send(subscription, claim, notification, contact, product, now).await
     }
 
     async fn send(
         &self,
         subscription: &Subscription,
         claim: Claim,
-        automation: &str,
+        notification: &Notification,
         contact: &Contact,
         product: &Product,
         now: Timestamp,
     ) -> Result<Ended, Ended> {
         let delivery = subscription.instance.to_string();
+        let log_entry = notification.log_entry.as_str();
         let unsubscribe_url = format!(
             "{}/unsubscribe/{}?lang={}",
             self.public_url,
@@ -178,26 +187,28 @@ impl App {
             Ok(rendered) => rendered,
             Err(error) => {
                 error!(delivery, error = %DisplayErrorChain::new(&error), "A mail could not be rendered");
-                self.store
-                    .finish(subscription, claim, automation, Outcome::Failed { reason: "not rendered" }, now)
-                    .await?;
-                return Ok(Ended::As("failed"));
+                self.store.finish_failed(subscription, claim, log_entry, "not rendered", now).await?;
+                return Ok(Ended::As(Milestone::Failed.as_str()));
             }
         };
-        let envelope =
-            Envelope { to: &contact.email, delivery: &delivery, automation, unsubscribe_url: &unsubscribe_url };
+        let envelope = Envelope {
+            to: &contact.email,
+            subscription: subscription.id(),
+            delivery: &delivery,
+            automation: &notification.automation,
+            unsubscribe_url: &unsubscribe_url,
+        };
         match self.mailer.send(&envelope, &rendered).await {
             Ok(message_id) => {
                 info!(delivery, message_id, "SES accepted a mail");
-                self.store
-                    .finish(subscription, claim, automation, Outcome::Sent { message_id: &message_id }, now)
-                    .await?;
-                Ok(Ended::As("accepted"))
+                let news = self.store.finish_accepted(subscription, log_entry, &message_id, now).await?;
+                // If the event was faster, whoever handled it has counted the mail.
+                Ok(if news { Ended::As(Milestone::Accepted.as_str()) } else { Ended::Counted })
             }
             Err(SendError::Refused { reason }) => {
                 error!(delivery, reason, "SES refused a mail for good");
-                self.store.finish(subscription, claim, automation, Outcome::Failed { reason: &reason }, now).await?;
-                Ok(Ended::As("failed"))
+                self.store.finish_failed(subscription, claim, log_entry, &reason, now).await?;
+                Ok(Ended::As(Milestone::Failed.as_str()))
             }
             Err(SendError::NotAccepted { reason }) => {
                 self.store.release(subscription, claim).await?;

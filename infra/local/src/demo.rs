@@ -206,7 +206,7 @@ impl Demo<'_> {
     }
 
     fn queues_are_empty(&self) -> Result<bool, Error> {
-        for queue in ["stock-levels", "notifications"] {
+        for queue in ["stock-levels", "notifications", "email-events"] {
             let body = json!({"QueueUrl": self.ready.queues[queue], "AttributeNames": ["All"]});
             let answer =
                 self.sqs.header("x-amz-target", "AmazonSQS.GetQueueAttributes").json("POST", "/", &body)?.json();

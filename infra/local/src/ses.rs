@@ -1,6 +1,11 @@
-//! An SES v2 that puts every mail into the inbox instead of sending it.
+//! An SES v2 that puts every mail into the inbox instead of sending it, and tells of it as SES would.
+//!
+//! As with SES's mailbox simulator, the part of an address before the `@` says what happens: `bounce`, `complaint` and
+//! `reject` (each also with `+anything`) come to that after the mail was accepted; `throttle` is refused twice as too
+//! many requests, and then accepted.
 
 use crate::inbox::{Inbox, Mail};
+use crate::sqs::{Broker, SendOptions};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,24 +13,89 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
-pub fn router(inbox: Arc<Inbox>) -> Router {
-    Router::new().route("/v2/email/outbound-emails", post(send_email)).fallback(unknown).with_state(inbox)
+/// Refusals of a mail to `throttle@…` before one is accepted.
+const THROTTLED: u32 = 2;
+
+pub struct Ses {
+    inbox: Arc<Inbox>,
+    broker: Arc<Broker>,
+    /// The queue that events go to.
+    events: Option<String>,
+    refusals: Mutex<HashMap<String, u32>>,
 }
 
-async fn send_email(State(inbox): State<Arc<Inbox>>, body: Bytes) -> Response {
-    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match mail(&request) {
-        Ok(mail) => {
-            let id = mail.id.clone();
-            inbox.add(mail);
-            Json(json!({ "MessageId": id })).into_response()
-        }
-        Err(message) => refuse(message),
+impl Ses {
+    pub fn new(inbox: Arc<Inbox>, broker: Arc<Broker>, events: Option<String>) -> Self {
+        Self { inbox, broker, events, refusals: Mutex::default() }
     }
+
+    pub fn router(self) -> Router {
+        Router::new().route("/v2/email/outbound-emails", post(send_email)).fallback(unknown).with_state(Arc::new(self))
+    }
+
+    fn throttles(&self, address: &str) -> bool {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = refusals.entry(address.to_owned()).or_default();
+        *count += 1;
+        *count <= THROTTLED
+    }
+
+    /// Accepts a mail: a rejected one gets no further, every other one reaches the inbox.
+    fn accept(&self, mail: Mail) {
+        let address = mail.to.first().cloned().unwrap_or_default();
+        let outcome = behaviour(&address);
+        let told = |kind: &str, more: Value| self.tell(&mail, kind, more);
+        told("Send", json!({ "send": {} }));
+        match outcome {
+            "bounce" => told("Bounce", json!({ "bounce": { "bounceType": "Permanent", "bounceSubType": "General" } })),
+            "reject" => return told("Reject", json!({ "reject": { "reason": "Bad content" } })),
+            "complaint" => {
+                told("Delivery", json!({ "delivery": {} }));
+                told("Complaint", json!({ "complaint": { "complaintFeedbackType": "abuse" } }));
+            }
+            _ => told("Delivery", json!({ "delivery": {} })),
+        }
+        self.inbox.add(mail);
+    }
+
+    fn tell(&self, mail: &Mail, kind: &str, more: Value) {
+        let Some(queue) = &self.events else { return };
+        let tags: BTreeMap<&String, [&String; 1]> = mail.tags.iter().map(|(name, value)| (name, [value])).collect();
+        let mut event = json!({
+            "eventType": kind,
+            "mail": { "messageId": mail.id, "timestamp": mail.at, "source": mail.from, "destination": mail.to, "tags": tags },
+        });
+        if let (Value::Object(event), Value::Object(more)) = (&mut event, more) {
+            event.extend(more);
+        }
+        if self.broker.send(queue, event.to_string(), BTreeMap::new(), SendOptions::default()).is_err() {
+            eprintln!("template.yaml sends SES events to {queue}, which it does not have");
+        }
+    }
+}
+
+async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mail = match mail(&request) {
+        Ok(mail) => mail,
+        Err(message) => return refuse(StatusCode::BAD_REQUEST, "BadRequestException", message),
+    };
+    if mail.to.iter().any(|address| behaviour(address) == "throttle" && ses.throttles(address)) {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Maximum sending rate exceeded.");
+    }
+    let id = mail.id.clone();
+    ses.accept(mail);
+    Json(json!({ "MessageId": id })).into_response()
+}
+
+/// What the address asks for: `bounce` of `bounce+7@example.com`.
+fn behaviour(address: &str) -> &str {
+    let local = address.split('@').next().unwrap_or_default();
+    local.split('+').next().unwrap_or_default()
 }
 
 /// What SES checks of a request before it accepts the mail.
@@ -58,11 +128,10 @@ fn mail(request: &Value) -> Result<Mail, &'static str> {
     })
 }
 
-fn refuse(message: &str) -> Response {
-    let kind = [("x-amzn-errortype", "BadRequestException")];
-    (StatusCode::BAD_REQUEST, kind, Json(json!({ "message": message }))).into_response()
+fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Response {
+    (status, [("x-amzn-errortype", kind)], Json(json!({ "message": message }))).into_response()
 }
 
 async fn unknown() -> Response {
-    refuse("The local SES knows SendEmail only.")
+    refuse(StatusCode::BAD_REQUEST, "BadRequestException", "The local SES knows SendEmail only.")
 }

@@ -3,9 +3,10 @@
 use crate::gateway::Gateway;
 use crate::inbox::Inbox;
 use crate::lambda::{Lambda, Sink};
+use crate::ses::Ses;
 use crate::sqs::Broker;
 use crate::template::{Endpoints, Queue, REGION, Table, Template};
-use crate::{Binaries, Error, functions, http, inbox, poller, ses, sqs};
+use crate::{Binaries, Error, functions, http, inbox, poller, sqs};
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
@@ -93,7 +94,7 @@ impl Stack {
         tasks.spawn(async move { dynoxide::server::serve_on(dynamodb, database).await });
         tasks.spawn(sweep(swept));
         http::serve(&mut tasks, sqs_listener, sqs::router(broker.clone(), endpoints.sqs.clone()));
-        http::serve(&mut tasks, ses_listener, ses::router(inbox.clone()));
+        http::serve(&mut tasks, ses_listener, Ses::new(inbox.clone(), broker.clone(), template.email_events).router());
         let inbox_url = http::url(&inbox_listener)?;
         http::serve(&mut tasks, inbox_listener, inbox::router(inbox.clone()));
 

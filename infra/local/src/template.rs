@@ -24,6 +24,8 @@ pub struct Template {
     pub queues: Vec<Queue>,
     pub tables: Vec<Table>,
     pub mappings: Vec<Mapping>,
+    /// The queue that SES's events go to.
+    pub email_events: Option<String>,
 }
 
 pub struct Function {
@@ -85,7 +87,14 @@ impl Template {
         let options = serde_saphyr::options! { strict_booleans: true };
         let Node(document) = serde_saphyr::from_str_with_options(yaml, options)?;
         let resolver = Resolver { document: &document, endpoints, overrides };
-        let mut template = Self { functions: vec![], routes: vec![], queues: vec![], tables: vec![], mappings: vec![] };
+        let mut template = Self {
+            functions: vec![],
+            routes: vec![],
+            queues: vec![],
+            tables: vec![],
+            mappings: vec![],
+            email_events: None,
+        };
         let resources = document["Resources"].as_object().ok_or("template.yaml has no Resources")?;
         for (id, resource) in resources {
             template.add(id, resource, &resolver).map_err(|error| format!("template.yaml, {id}: {error}"))?;
@@ -130,6 +139,11 @@ impl Template {
                 let properties = resolver.resolve(properties)?;
                 self.tables.push(Table { id: id.to_owned(), name: table_name(id), properties });
             }
+            "AWS::SNS::Subscription" => {
+                let properties = resolver.resolve(properties)?;
+                let arn = text(&properties["Endpoint"])?;
+                self.email_events = arn.rsplit(':').next().map(ToOwned::to_owned);
+            }
             // These have no local counterpart: there is no IAM here, and one stage and one log.
             "AWS::ApiGatewayV2::Api"
             | "AWS::ApiGatewayV2::Stage"
@@ -138,7 +152,11 @@ impl Template {
             | "AWS::IAM::ManagedPolicy"
             | "AWS::Logs::LogGroup"
             | "AWS::CloudWatch::Alarm"
-            | "AWS::SES::ConfigurationSet" => {}
+            | "AWS::SES::ConfigurationSet"
+            | "AWS::SES::ConfigurationSetEventDestination"
+            | "AWS::SNS::Topic"
+            | "AWS::SNS::TopicPolicy"
+            | "AWS::SQS::QueuePolicy" => {}
             other => return Err(format!("the local stack does not know {other}").into()),
         }
         Ok(())
@@ -399,9 +417,10 @@ mod tests {
     fn the_projects_template_is_understood() {
         let template = parse(include_str!("../../../template.yaml")).unwrap();
 
-        assert_eq!(template.functions.len(), 16);
-        assert_eq!(template.mappings.len(), 3);
-        assert_eq!(template.queues.iter().filter(|queue| queue.redrive.is_some()).count(), 3);
+        assert_eq!(template.functions.len(), 17);
+        assert_eq!(template.mappings.len(), 4);
+        assert_eq!(template.queues.iter().filter(|queue| queue.redrive.is_some()).count(), 4);
+        assert_eq!(template.email_events.as_deref(), Some("restock-email-events"));
         let sender = template.functions.iter().find(|function| function.binary == "send-email").unwrap();
         assert_eq!(sender.environment["PUBLIC_URL"], "http://api");
         assert_eq!(sender.environment["NOTIFICATIONS_QUEUE"], "http://sqs/000000000000/restock-notifications");

@@ -34,6 +34,8 @@ pub enum Skip {
     /// The locale's feed has no such SKU; out-of-stock products stay in a feed, so this is an error to look into.
     NoProductData,
     ContactGone,
+    /// Mail to the address bounced for good, or its owner complained.
+    Suppressed,
     NoConsent,
     /// No automation is on, or none accepts it.
     NoAutomation,
@@ -46,6 +48,7 @@ impl Skip {
             Self::NoFeed => "noFeed",
             Self::NoProductData => "noProductData",
             Self::ContactGone => "contactGone",
+            Self::Suppressed => "suppressed",
             Self::NoConsent => "noConsent",
             Self::NoAutomation => "noAutomation",
         }
@@ -62,8 +65,8 @@ pub fn decide<'a>(candidate: &Candidate<'_>, automations: &'a [Automation]) -> R
         return Err(Skip::NoProductData);
     }
     let contact = candidate.contact.ok_or(Skip::ContactGone)?;
-    if !contact.consents_to(candidate.subscription) {
-        return Err(Skip::NoConsent);
+    if let Some(refusal) = contact.refusal(candidate.subscription) {
+        return Err(refusal);
     }
     automations.iter().find(|automation| automation.enabled).ok_or(Skip::NoAutomation)
 }

@@ -1,4 +1,4 @@
-use crate::{Invalid, Locale, Subscription, wire};
+use crate::{Invalid, Locale, Skip, Subscription, wire};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -105,6 +105,29 @@ pub struct Contact {
     /// When the contact last unsubscribed from everything. Subscriptions made later are a new consent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsubscribed_on: Option<Timestamp>,
+    /// Why the address gets no mail any more, whatever its owner subscribes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<Suppression>,
+}
+
+/// What makes an address unusable for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Suppression {
+    /// The mailbox does not exist, or refuses mail for good.
+    Bounce,
+    /// The recipient called a mail spam.
+    Complaint,
+}
+
+impl Suppression {
+    /// As it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::Complaint => "complaint",
+        }
+    }
 }
 
 impl Contact {
@@ -131,11 +154,19 @@ impl Contact {
             accepts_email,
             created_on: crate::time::to_millisecond(created_on),
             unsubscribed_on: None,
+            suppressed: None,
         })
     }
 
-    /// Whether this contact may be mailed about that subscription.
-    pub fn consents_to(&self, subscription: &Subscription) -> bool {
+    /// Why this contact must not be mailed about that subscription, if so.
+    pub fn refusal(&self, subscription: &Subscription) -> Option<Skip> {
+        if self.suppressed.is_some() {
+            return Some(Skip::Suppressed);
+        }
+        (!self.consents_to(subscription)).then_some(Skip::NoConsent)
+    }
+
+    fn consents_to(&self, subscription: &Subscription) -> bool {
         self.accepts_email != Some(false) && self.unsubscribed_on.is_none_or(|since| subscription.created_on > since)
     }
 }

@@ -15,7 +15,7 @@ pub mod unsubscribe;
 pub mod wire;
 
 pub use automation::{Automation, Candidate, Skip, decide};
-pub use contact::{Contact, ContactId, EmailAddress};
+pub use contact::{Contact, ContactId, EmailAddress, Suppression};
 pub use identifiers::{ExternalId, Sku};
 pub use locale::Locale;
 pub use money::{Currency, Money};

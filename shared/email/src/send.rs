@@ -3,7 +3,7 @@ use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
-use domain::EmailAddress;
+use domain::{EmailAddress, SubscriptionId};
 use std::error::Error;
 use std::io;
 
@@ -19,7 +19,8 @@ pub struct Mailer {
 /// To whom a mail goes, and what identifies it.
 pub struct Envelope<'a> {
     pub to: &'a EmailAddress,
-    /// Comes back with every event that SES sends about the mail.
+    /// This and the next two come back with every event that SES sends about the mail.
+    pub subscription: SubscriptionId,
     pub delivery: &'a str,
     pub automation: &'a str,
     /// Also answers a POST, for one-click unsubscribing (RFC 8058).
@@ -62,6 +63,7 @@ impl Mailer {
             .destination(Destination::builder().to_addresses(envelope.to.as_str()).build())
             .content(EmailContent::builder().simple(message).build())
             .set_configuration_set_name(self.configuration_set.clone())
+            .email_tags(tag("subscription", &envelope.subscription.to_string())?)
             .email_tags(tag("delivery", envelope.delivery)?)
             .email_tags(tag("automation", envelope.automation)?)
             .send()

@@ -3,9 +3,11 @@
 //! Messages are versioned and small: they carry ids, never addresses or names.
 
 mod consume;
+mod email_event;
 mod messages;
 mod send;
 
 pub use consume::{Failure, Record, consume};
+pub use email_event::{EmailEvent, EmailEventKind};
 pub use messages::{Continuation, FeedImport, FeedSource, Notification, ParseError, Recipient, StockMessage};
 pub use send::{Error, Queues, Urls};

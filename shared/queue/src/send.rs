@@ -21,6 +21,7 @@ pub struct Urls {
     pub stock_levels: String,
     pub notifications: String,
     pub feed_imports: String,
+    pub email_events: String,
 }
 
 #[derive(Clone)]
@@ -76,7 +77,8 @@ impl Queues {
     /// Makes a received message visible again after `delay`, so that it is retried then.
     pub(crate) async fn retry_after(&self, queue_arn: &str, receipt: &str, delay: Duration) -> Result<(), Error> {
         let name = queue_arn.rsplit(':').next().unwrap_or_default();
-        let urls = [&self.urls.stock_levels, &self.urls.notifications, &self.urls.feed_imports];
+        let urls =
+            [&self.urls.stock_levels, &self.urls.notifications, &self.urls.feed_imports, &self.urls.email_events];
         let Some(url) = urls.into_iter().find(|url| url.rsplit('/').next() == Some(name)) else { return Ok(()) };
         self.client
             .change_message_visibility()

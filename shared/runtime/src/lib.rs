@@ -66,6 +66,7 @@ impl Runtime {
             stock_levels: required("STOCK_LEVELS_QUEUE")?,
             notifications: required("NOTIFICATIONS_QUEUE")?,
             feed_imports: required("FEED_IMPORTS_QUEUE")?,
+            email_events: required("EMAIL_EVENTS_QUEUE")?,
         };
         Ok(Queues::new(aws_sdk_sqs::Client::new(&self.config), urls))
     }

@@ -1,7 +1,7 @@
 use crate::{Error, Item, Store, failed, read_item, text, texts, write_item};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use domain::{Contact, ContactId, EmailAddress, time};
+use domain::{Contact, ContactId, EmailAddress, Suppression, time};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -99,6 +99,28 @@ impl Store {
             }
         }
         Ok(true)
+    }
+
+    /// Stops mail to a contact's address for good. A complaint is kept also if the address bounces later.
+    pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<(), Error> {
+        let suppressed = self
+            .client
+            .update_item()
+            .table_name(&self.tables.contacts)
+            .set_key(Some(contact_key(id)))
+            .update_expression("SET suppressed = :why")
+            .condition_expression(
+                "attribute_exists(#key) AND (attribute_not_exists(suppressed) OR suppressed <> :complaint)",
+            )
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_values(":why", text(why.as_str()))
+            .expression_attribute_values(":complaint", text(Suppression::Complaint.as_str()))
+            .send()
+            .await;
+        match suppressed {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            other => other.map(drop).map_err(failed("UpdateItem of a suppressed contact")),
+        }
     }
 
     async fn contact_item(&self, key: Item) -> Result<Option<Item>, Error> {

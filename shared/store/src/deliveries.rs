@@ -1,8 +1,8 @@
-use crate::subscriptions::key as subscription_key;
-use crate::{Error, Store, failed, number, text, texts};
+use crate::subscriptions::{key as subscription_key, read_subscription};
+use crate::{Error, Item, LogKey, Store, failed, number, text, texts};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use domain::{Subscription, time};
+use domain::{Sku, Subscription, SubscriptionId, time};
 use jiff::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -27,28 +27,58 @@ pub enum Claimed {
     Gone,
 }
 
-/// How a delivery ended.
-pub enum Outcome<'a> {
-    Sent { message_id: &'a str },
-    Failed { reason: &'a str },
+/// What can happen to a delivery; its record keeps when each of them first did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// SES accepted the mail.
+    Accepted,
+    /// SES refused the mail for good. It may be tried again at the next level, so this may happen again.
+    Failed,
+    Delivered,
+    Bounced,
+    Complained,
+    /// SES accepted the mail and then found that it can't be sent, such as for a virus.
+    Rejected,
+}
+
+impl Milestone {
+    /// The word of the integration log, and the attribute of the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Failed => "failed",
+            Self::Delivered => "delivered",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 impl Store {
     /// Claims a subscription for sending. The one conditional write also proves that this instance still exists.
-    pub async fn claim(&self, subscription: &Subscription, now: Timestamp, lease: Duration) -> Result<Claimed, Error> {
+    /// The log entry of the level is kept with it, for whoever has to settle the delivery after a crash.
+    pub async fn claim(
+        &self,
+        subscription: &Subscription,
+        log_entry: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Claimed, Error> {
         let until = now + lease;
         let claimed = self
             .client
             .update_item()
             .table_name(&self.tables.subscriptions)
             .set_key(Some(subscription_key(subscription.id())))
-            .update_expression("SET claimedUntil = :until ADD attempts :one")
+            .update_expression("SET claimedUntil = :until, claimedFor = :entry ADD attempts :one")
             .condition_expression(
                 "instance = :instance AND (attribute_not_exists(claimedUntil) OR claimedUntil <= :now)",
             )
             .expression_attribute_values(":instance", text(subscription.instance.to_string()))
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number(until.as_millisecond()))
+            .expression_attribute_values(":entry", text(log_entry))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -90,42 +120,78 @@ impl Store {
         }
     }
 
-    /// Records how a delivery ended. What was sent is then used up; what failed for good stays, unclaimed.
-    pub async fn finish(
+    /// Records that SES accepted the mail, and uses the subscription up. Says whether that was news.
+    pub async fn finish_accepted(
+        &self,
+        subscription: &Subscription,
+        log_entry: &str,
+        message_id: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut facts = facts(subscription, log_entry);
+        facts.insert("messageId".into(), text(message_id));
+        let news = self.reach(subscription.instance, Milestone::Accepted, facts, now).await?;
+        self.delete_instance(subscription).await?;
+        Ok(news.is_some())
+    }
+
+    /// Records that SES refused the mail for good. The subscription stays, unclaimed.
+    pub async fn finish_failed(
         &self,
         subscription: &Subscription,
         claim: Claim,
-        automation: &str,
-        outcome: Outcome<'_>,
+        log_entry: &str,
+        reason: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut item = texts([
-            ("delivery", &subscription.instance.to_string()),
-            ("contactId", &subscription.contact_id.to_string()),
-            ("sku", subscription.sku.as_str()),
-            ("automation", automation),
-            ("at", &time::sortable(now)),
-        ]);
-        match outcome {
-            Outcome::Sent { message_id } => item.extend(texts([("state", "sent"), ("messageId", message_id)])),
-            Outcome::Failed { reason } => item.extend(texts([("state", "failed"), ("reason", reason)])),
-        }
-        item.insert("expiresAt".into(), number((now + KEPT).as_second()));
-        self.client
-            .put_item()
-            .table_name(&self.tables.deliveries)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map_err(failed("PutItem of a delivery"))?;
-        match outcome {
-            Outcome::Sent { .. } => self.delete_instance(subscription).await,
-            Outcome::Failed { .. } => self.release(subscription, claim).await,
-        }
+        let mut facts = facts(subscription, log_entry);
+        facts.insert("reason".into(), text(reason));
+        self.reach(subscription.instance, Milestone::Failed, facts, now).await?;
+        self.release(subscription, claim).await
     }
 
-    /// Whether the delivery is recorded as sent; strongly consistent.
-    pub async fn was_sent(&self, delivery: Uuid) -> Result<bool, Error> {
+    /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Says which log
+    /// entry is to be told, if that was news.
+    pub async fn settle_accepted(
+        &self,
+        id: SubscriptionId,
+        delivery: Uuid,
+        message_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<LogKey>, Error> {
+        if self.was_accepted(delivery).await? {
+            return Ok(None);
+        }
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.tables.subscriptions)
+            .set_key(Some(subscription_key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem of a claimed subscription"))?;
+        let Some(item) = found.item else { return Ok(None) };
+        let entry = item.get("claimedFor").and_then(|entry| entry.as_s().ok()).cloned().unwrap_or_default();
+        let subscription = read_subscription(item)?;
+        if subscription.instance != delivery {
+            return Ok(None);
+        }
+        let news = self.finish_accepted(&subscription, &entry, message_id, now).await?;
+        Ok(news.then_some(LogKey { sku: subscription.sku, entry }))
+    }
+
+    /// Records what an SES event says of a delivery. Says which log entry is to be told, if that was news.
+    pub async fn note(&self, delivery: Uuid, milestone: Milestone, now: Timestamp) -> Result<Option<LogKey>, Error> {
+        let record = self.reach(delivery, milestone, Item::new(), now).await?;
+        Ok(record.and_then(|record| {
+            let sku = Sku::parse(record.get("sku")?.as_s().ok()?).ok()?;
+            Some(LogKey { sku, entry: record.get("entry")?.as_s().ok()?.clone() })
+        }))
+    }
+
+    /// Whether SES is known to have accepted the delivery's mail; strongly consistent.
+    pub async fn was_accepted(&self, delivery: Uuid) -> Result<bool, Error> {
         let found = self
             .client
             .get_item()
@@ -135,8 +201,52 @@ impl Store {
             .send()
             .await
             .map_err(failed("GetItem of a delivery"))?;
-        Ok(found
-            .item
-            .is_some_and(|item| item.get("state").and_then(|state| state.as_s().ok()).is_some_and(|s| s == "sent")))
+        Ok(found.item.is_some_and(|item| item.contains_key(Milestone::Accepted.as_str())))
     }
+
+    /// Writes that a delivery has reached a milestone, with what is known of it. Returns the whole record, or nothing if
+    /// it was there already.
+    async fn reach(
+        &self,
+        delivery: Uuid,
+        milestone: Milestone,
+        facts: Item,
+        now: Timestamp,
+    ) -> Result<Option<Item>, Error> {
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.deliveries)
+            .set_key(Some(texts([("delivery", &delivery.to_string())])))
+            .expression_attribute_names("#milestone", milestone.as_str())
+            .expression_attribute_values(":now", text(time::sortable(now)))
+            .expression_attribute_values(":expires", number((now + KEPT).as_second()))
+            .return_values(ReturnValue::AllNew);
+        let mut set = "SET #milestone = :now, expiresAt = if_not_exists(expiresAt, :expires)".to_owned();
+        for (index, (name, value)) in facts.into_iter().enumerate() {
+            set.push_str(&format!(", #f{index} = :f{index}"));
+            update = update
+                .expression_attribute_names(format!("#f{index}"), name)
+                .expression_attribute_values(format!(":f{index}"), value);
+        }
+        if milestone != Milestone::Failed {
+            update = update.condition_expression("attribute_not_exists(#milestone)");
+        }
+        match update.update_expression(set).send().await {
+            Ok(answer) => Ok(answer.attributes),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(None)
+            }
+            Err(error) => Err(failed("UpdateItem of a delivery")(error)),
+        }
+    }
+}
+
+/// What a record says besides its milestones.
+fn facts(subscription: &Subscription, log_entry: &str) -> Item {
+    texts([
+        ("contactId", &subscription.contact_id.to_string()),
+        ("sku", subscription.sku.as_str()),
+        ("entry", log_entry),
+    ])
 }

@@ -16,7 +16,7 @@ mod uploads;
 
 pub use api_keys::{ApiKey, KeyScope};
 pub use contacts::NewContact;
-pub use deliveries::{Claim, Claimed, Outcome};
+pub use deliveries::{Claim, Claimed, Milestone};
 pub use feeds::{Feed, Import, ImportError, ImportStatus};
 pub use log::{Counts, LogEntry, LogKey, LogPage};
 pub use products::ProductChange;

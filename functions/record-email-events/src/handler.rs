@@ -1,0 +1,63 @@
+//! Consumes what SES says about mails: stops mail to addresses that bounce or complain, settles deliveries whose sender
+//! did not live to record them, and tells the integration log.
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use display_error_chain::DisplayErrorChain;
+use domain::Suppression;
+use jiff::Timestamp;
+use queue::{EmailEvent, EmailEventKind, Failure, Queues, Record, consume};
+use std::collections::BTreeMap;
+use store::{LogKey, Milestone, Store};
+use tracing::{info, warn};
+
+pub struct App {
+    pub store: Store,
+    pub queues: Queues,
+}
+
+impl App {
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        consume(&self.queues, event, |record| self.process(record)).await
+    }
+
+    async fn process(&self, record: Record) -> Result<(), Failure> {
+        let event = EmailEvent::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        match event {
+            None => Ok(()),
+            Some(event) => self.take(&event).await.map_err(|error| Failure::retry(&error)),
+        }
+    }
+
+    /// Each step may be done twice, and does nothing the second time.
+    async fn take(&self, event: &EmailEvent) -> Result<(), store::Error> {
+        let now = Timestamp::now();
+        let (milestone, suppression) = match event.kind {
+            EmailEventKind::Sent => (None, None),
+            EmailEventKind::Delivered => (Some(Milestone::Delivered), None),
+            EmailEventKind::Bounced { permanent: true } => (Some(Milestone::Bounced), Some(Suppression::Bounce)),
+            EmailEventKind::Bounced { permanent: false } => (Some(Milestone::Bounced), None),
+            EmailEventKind::Complained => (Some(Milestone::Complained), Some(Suppression::Complaint)),
+            EmailEventKind::Rejected => (Some(Milestone::Rejected), None),
+        };
+        if let Some(why) = suppression {
+            self.store.suppress(event.subscription.contact_id, why).await?;
+            info!(contact = %event.subscription.contact_id, why = why.as_str(), "An address gets no more mail");
+        }
+        // Whatever SES says about a mail, it has accepted it.
+        let settled = self.store.settle_accepted(event.subscription, event.delivery, &event.message_id, now).await?;
+        self.tell_log(settled, Milestone::Accepted).await;
+        if let Some(milestone) = milestone {
+            let noted = self.store.note(event.delivery, milestone, now).await?;
+            self.tell_log(noted, milestone).await;
+        }
+        Ok(())
+    }
+
+    async fn tell_log(&self, entry: Option<LogKey>, milestone: Milestone) {
+        let Some(entry) = entry else { return };
+        if let Err(error) = self.store.log_mails(&entry, &BTreeMap::from([(milestone.as_str(), 1)])).await {
+            // What counts is recorded; counting it is not worth taking the message again, which would find no news.
+            warn!(sku = %entry.sku, error = %DisplayErrorChain::new(&error), "The log could not be written");
+        }
+    }
+}

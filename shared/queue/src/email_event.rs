@@ -1,0 +1,114 @@
+//! What SES says about a mail after it was asked to send it.
+
+use crate::messages::ParseError;
+use domain::SubscriptionId;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// An event of a mail of ours (SES developer guide, "Contents of event data that Amazon SES publishes to Amazon SNS").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailEvent {
+    pub kind: EmailEventKind,
+    /// SES's id of the mail.
+    pub message_id: String,
+    pub delivery: Uuid,
+    pub subscription: SubscriptionId,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmailEventKind {
+    Sent,
+    Delivered,
+    /// `permanent`: the mailbox will not take mail later either.
+    Bounced {
+        permanent: bool,
+    },
+    Complained,
+    /// SES found that it can't send what it had accepted.
+    Rejected,
+}
+
+impl EmailEvent {
+    /// Reads the body of a message. `None` for events that change nothing here: of mails that are not ours, and of kinds
+    /// that say nothing about the outcome, such as a delay.
+    pub fn parse(body: &str) -> Result<Option<Self>, ParseError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Event {
+            event_type: String,
+            bounce: Option<Bounce>,
+            mail: Mail,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Bounce {
+            bounce_type: String,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Mail {
+            message_id: String,
+            #[serde(default)]
+            tags: HashMap<String, Vec<String>>,
+        }
+        let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
+        let not_ours = |reason: String| ParseError::NotOurs { expected: "SES event", reason };
+        let event: Event = serde_json::from_value(value).map_err(|error| not_ours(error.to_string()))?;
+        let kind = match event.event_type.as_str() {
+            "Send" => EmailEventKind::Sent,
+            "Delivery" => EmailEventKind::Delivered,
+            "Bounce" => EmailEventKind::Bounced {
+                permanent: event.bounce.is_some_and(|bounce| bounce.bounce_type == "Permanent"),
+            },
+            "Complaint" => EmailEventKind::Complained,
+            "Reject" | "Rendering Failure" => EmailEventKind::Rejected,
+            _ => return Ok(None),
+        };
+        let tag = |name: &str| event.mail.tags.get(name).and_then(|values| values.first());
+        let (Some(delivery), Some(subscription)) = (tag("delivery"), tag("subscription")) else { return Ok(None) };
+        Ok(Some(Self {
+            kind,
+            message_id: event.mail.message_id,
+            delivery: delivery.parse().map_err(|_| not_ours("the tag delivery is no UUID".into()))?,
+            subscription: SubscriptionId::parse(subscription).map_err(|invalid| not_ours(invalid.message))?,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{ContactId, Locale, Sku, SubscriptionKey};
+    use serde_json::json;
+
+    fn event(fields: Value) -> Result<Option<EmailEventKind>, ParseError> {
+        let key = SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None);
+        let subscription = SubscriptionId { contact_id: ContactId::new(Uuid::from_u128(1)), key };
+        let tags = json!({"delivery": [Uuid::from_u128(2)], "subscription": [subscription.to_string()], "ses:caller-identity": ["x"]});
+        let mut event = json!({"mail": {"messageId": "m", "tags": tags}});
+        if let (Value::Object(event), Value::Object(fields)) = (&mut event, fields) {
+            event.extend(fields);
+        }
+        EmailEvent::parse(&event.to_string()).map(|event| event.map(|event| event.kind))
+    }
+
+    #[test]
+    fn the_kinds_of_events_are_told_apart() {
+        let bounce = |kind: &str| event(json!({"eventType": "Bounce", "bounce": {"bounceType": kind}}));
+
+        assert_eq!(event(json!({"eventType": "Send"})), Ok(Some(EmailEventKind::Sent)));
+        assert_eq!(event(json!({"eventType": "Rendering Failure"})), Ok(Some(EmailEventKind::Rejected)));
+        assert_eq!(bounce("Permanent"), Ok(Some(EmailEventKind::Bounced { permanent: true })));
+        assert_eq!(bounce("Transient"), Ok(Some(EmailEventKind::Bounced { permanent: false })));
+    }
+
+    #[test]
+    fn events_that_change_nothing_are_no_errors_and_what_is_no_event_is_one() {
+        assert_eq!(event(json!({"eventType": "DeliveryDelay"})), Ok(None));
+        assert_eq!(event(json!({"eventType": "Send", "mail": {"messageId": "of somebody else"}})), Ok(None));
+        assert!(event(json!({"eventType": 7})).is_err());
+        assert!(EmailEvent::parse("no JSON").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! What SES says about mails, by way of addresses that make the local SES behave so.
+
+use crate::restock::Restock;
+use serde_json::json;
+
+fn with_subscriber(name: &str) -> (Restock, String) {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    let contact = restock.contact(name);
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    (restock, contact)
+}
+
+#[test]
+fn a_hard_bounce_stops_mail_to_the_address_also_for_what_it_subscribes_to_later() {
+    let (restock, contact) = with_subscriber("bounce");
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    restock.subscribe(&contact, "B", "sv-SE", None);
+    restock.level(json!({"sku": "B", "quantity": 1}));
+
+    assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 1, "bounced": 1}));
+    assert_eq!(restock.log_entry("B")["skipped"], json!({"suppressed": 1}));
+    assert_eq!(restock.mailed(), ["bounce"]);
+    assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "bounce");
+}
+
+#[test]
+fn a_complaint_stops_mail_to_the_address() {
+    let (restock, contact) = with_subscriber("complaint");
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 1, "complained": 1, "delivered": 1}));
+    assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "complaint");
+}
+
+#[test]
+fn a_mail_that_ses_rejects_after_accepting_it_is_told_to_the_log() {
+    let (restock, _) = with_subscriber("reject");
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 1, "rejected": 1}));
+    assert!(restock.mails().is_empty());
+}
+
+#[test]
+fn a_throttled_mail_is_retried_and_holds_nobody_else_up() {
+    let (restock, _) = with_subscriber("throttle");
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.mailed(), ["a", "throttle"]);
+    assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 2, "delivered": 2}));
+}
+
+#[test]
+fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
+    let (restock, contact) = with_subscriber("a");
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let (id, subscription) = restock.runtime.block_on(async {
+        let contact = domain::ContactId::parse(&contact).unwrap();
+        let subscription = store.subscriptions_of(contact).await.unwrap().remove(0);
+        let lease = std::time::Duration::from_secs(3600);
+        store.claim(&subscription, "2026-11-23T00:00:00.000Z#x", jiff::Timestamp::now(), lease).await.unwrap();
+        (subscription.id(), subscription)
+    });
+
+    let tags = json!({"delivery": [subscription.instance], "subscription": [id.to_string()]});
+    let event = json!({"eventType": "Send", "send": {}, "mail": {"messageId": "m", "tags": tags}});
+    restock.send_message("email-events", &event.to_string());
+    restock.settle();
+
+    assert!(restock.subscriptions(&contact).is_empty());
+    assert!(restock.runtime.block_on(store.was_accepted(subscription.instance)).unwrap());
+}
+
+#[test]
+fn a_malformed_event_ends_in_the_dead_letter_queue() {
+    let (restock, _) = with_subscriber("a");
+
+    restock.send_message("email-events", "{}");
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.bodies("email-events-dead-letters", 1), ["{}"]);
+    assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 1, "delivered": 1}));
+}
