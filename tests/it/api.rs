@@ -284,16 +284,7 @@ fn a_key_is_needed_known_and_with_the_scope() {
     let without = Client::new(&format!("{}/api/v3", restock.stack.ready.api));
     let put_key = |key: &str, scopes: Value| {
         let item = json!({"kind": {"S": "api-key"}, "id": {"S": store::ApiKey::digest(key)}, "name": {"S": "test"}, "scopes": {"L": scopes}});
-        let request = json!({"TableName": restock.stack.ready.tables["configuration"], "Item": item});
-        let dynamodb = Client::new(&restock.stack.ready.endpoints["dynamodb"])
-            .header("x-amz-target", "DynamoDB_20120810.PutItem")
-            .header("x-amz-date", "20261123T000000Z")
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0");
-        let answer = dynamodb
-            .header("content-type", "application/x-amz-json-1.0")
-            .send("POST", "/", request.to_string().as_bytes())
-            .unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.text);
+        restock.dynamodb("PutItem", json!({"TableName": restock.stack.ready.tables["configuration"], "Item": item}));
     };
     put_key("reader", json!([{"S": "read-feeds"}]));
 

@@ -1,9 +1,10 @@
 //! What can't be handled ends in a dead-letter queue, and holds nothing else up.
 
-use crate::restock::Restock;
-use domain::ContactId;
-use queue::{Notification, Recipient};
+use crate::restock::{Restock, eventually};
+use domain::{ContactId, Locale, Sku, Source, StockLevel, SubscriptionKey};
+use queue::{Continuation, Notification, Recipient};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use store::LogKey;
 
 #[test]
@@ -62,6 +63,47 @@ fn a_subscription_whose_sku_sold_out_again_is_skipped_and_stays() {
 
     assert!(restock.mails().is_empty());
     assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
+
+#[test]
+fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() {
+    let restock = Restock::start_with_second_look_after("900");
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let key = SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv-SE").unwrap(), None);
+    // Without its sort key an item is not in the index, just as before the index has caught up.
+    let key = json!({"contactId": {"S": contact}, "subscription": {"S": key.to_string()}});
+    let table = &restock.stack.ready.tables["subscriptions"];
+    let update = |expression: &str, values: Value| {
+        let mut request = json!({"TableName": table, "Key": key, "UpdateExpression": expression});
+        if !values.is_null() {
+            request["ExpressionAttributeValues"] = values;
+        }
+        restock.dynamodb("UpdateItem", request);
+    };
+    update("REMOVE localeOrder", Value::Null);
+
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    eventually(|| (restock.counts("stock-levels") == [0, 0, 1]).then_some(()));
+    assert!(restock.mails().is_empty());
+    update("SET localeOrder = :order", json!({":order": {"S": "sv-se#"}}));
+    // The message that waits for a quarter of an hour, now.
+    let second_look = Continuation {
+        level: StockLevel::from_json(json!({"sku": "A", "quantity": 1})).unwrap(),
+        level_id: "level".into(),
+        received_at: jiff::Timestamp::now(),
+        source: Source::Http,
+        second_look: true,
+        seen: Vec::new(),
+        page: 1_000_000,
+        cursor: BTreeMap::new(),
+    };
+    restock.send_message("stock-levels", &second_look.body());
+    eventually(|| (!restock.mails().is_empty()).then_some(()));
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert_eq!(restock.log_entry("A")["sent"], json!({"default": 1}));
 }
 
 #[test]

@@ -28,22 +28,27 @@ pub struct Restock {
 
 impl Restock {
     pub fn start() -> Self {
-        Self::start_with(Some(binaries().clone()))
+        Self::start_with(Some(binaries().clone()), "0")
+    }
+
+    /// With a second look at each level only after so many seconds; elsewhere it follows at once.
+    pub fn start_with_second_look_after(seconds: &str) -> Self {
+        Self::start_with(Some(binaries().clone()), seconds)
     }
 
     /// The emulators alone.
     pub fn start_without_functions() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, "0")
     }
 
-    fn start_with(binaries: Option<Binaries>) -> Self {
+    fn start_with(binaries: Option<Binaries>, second_look_seconds: &str) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let options = Options {
             port: 0,
             data: None,
             binaries,
-            parameters: BTreeMap::new(),
+            parameters: BTreeMap::from([("SecondLookSeconds".to_owned(), second_look_seconds.to_owned())]),
             // What functions print is shown by the test runner for a test that fails.
             sink: Arc::new(|function, line| println!("[{function}] {line}")),
         };
@@ -143,12 +148,17 @@ impl Restock {
         });
     }
 
-    /// Messages on a queue, received ones included.
-    pub fn on_queue(&self, queue: &str) -> u64 {
+    /// Messages on a queue: those that can be received, those that were, and those whose delay is not over.
+    pub fn counts(&self, queue: &str) -> [u64; 3] {
         let answer = self.sqs("GetQueueAttributes", json!({"QueueUrl": self.queue(queue), "AttributeNames": ["All"]}));
-        let counts = answer["Attributes"].as_object().expect("attributes").iter();
-        let counts = counts.filter(|(name, _)| name.starts_with("ApproximateNumber"));
-        counts.map(|(_, count)| count.as_str().and_then(|count| count.parse::<u64>().ok()).expect("a number")).sum()
+        ["", "NotVisible", "Delayed"].map(|state| {
+            let count = answer["Attributes"][format!("ApproximateNumberOfMessages{state}")].as_str();
+            count.and_then(|count| count.parse().ok()).expect("a count")
+        })
+    }
+
+    pub fn on_queue(&self, queue: &str) -> u64 {
+        self.counts(queue).iter().sum()
     }
 
     pub fn send_message(&self, queue: &str, body: &str) {
@@ -177,6 +187,18 @@ impl Restock {
 
     pub fn delete(&self, path: &str) -> Answer {
         self.api.send("DELETE", path, &[]).expect("an answer")
+    }
+
+    /// A request to DynamoDB as it is; the emulator wants to see a signature and does not check it.
+    pub fn dynamodb(&self, operation: &str, request: Value) {
+        let signature = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
+        let client = Client::new(&self.stack.ready.endpoints["dynamodb"])
+            .header("x-amz-target", &format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-date", "20261123T000000Z")
+            .header("authorization", signature)
+            .header("content-type", "application/x-amz-json-1.0");
+        let answer = client.send("POST", "/", request.to_string().as_bytes()).expect("DynamoDB answers");
+        assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
     fn queue(&self, name: &str) -> &str {

@@ -7,6 +7,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::{Automation, Candidate, ContactId, FieldError, Locale, StockLevel, Subscription, decide};
 use queue::{Continuation, Failure, Notification, Queues, Recipient, Record, StockMessage, consume};
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 use store::{Counts, LevelWrite, LogKey, Store};
 use tracing::info;
 
@@ -14,12 +15,24 @@ use tracing::info;
 const PAGE: i32 = 200;
 /// Pages of one level that one invocation handles; the rest goes back on the queue as a continuation.
 const PAGES_AT_ONCE: u32 = 10;
+/// Where the pages of a second look begin in the log entry; no first look comes so far.
+const SECOND_LOOK: u32 = 1_000_000;
 /// What one notification carries.
 const RECIPIENTS: usize = 25;
+
+/// How long before a level a subscription may have been made that the index does not show yet; it lags the table by
+/// about a second at the most.
+const LAG: Duration = Duration::from_secs(15);
+/// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
+const MOST_SEEN: usize = 1_000;
+/// Clocks of two machines differ by so much at the most.
+const SKEW: Duration = Duration::from_secs(5);
 
 pub struct App {
     pub store: Store,
     pub queues: Queues,
+    /// When a positive level is looked at again.
+    pub second_look_after: Duration,
 }
 
 impl App {
@@ -68,6 +81,8 @@ impl App {
             level_id: format!("{}-{index}", record.message_id),
             received_at: record.sent_at,
             source: record.source,
+            second_look: false,
+            seen: Vec::new(),
             page: 0,
             cursor: BTreeMap::new(),
         })
@@ -81,10 +96,20 @@ impl App {
         let last = matching.page + PAGES_AT_ONCE;
         while matching.page < last {
             let StockLevel { sku, scope, quantity, .. } = &matching.level;
-            let after = Some(matching.cursor).filter(|cursor| !cursor.is_empty());
+            let after = Some(std::mem::take(&mut matching.cursor)).filter(|cursor| !cursor.is_empty());
             let page = self.store.matching(sku, scope, after, PAGE).await.map_err(retry)?;
-            if !page.subscriptions.is_empty() {
-                let (notifications, counts) = self.decide(&page.subscriptions, &key).await.map_err(retry)?;
+            let just_made = |found: &Subscription| {
+                found.created_on >= matching.received_at - LAG && found.created_on <= matching.received_at + SKEW
+            };
+            let mut subscriptions = page.subscriptions;
+            if matching.second_look {
+                subscriptions.retain(|found| just_made(found) && !matching.seen.contains(&found.instance));
+            } else {
+                matching.seen.extend(subscriptions.iter().filter(|found| just_made(found)).map(|found| found.instance));
+                matching.seen.truncate(MOST_SEEN);
+            }
+            if !subscriptions.is_empty() {
+                let (notifications, counts) = self.decide(&subscriptions, &key).await.map_err(retry)?;
                 info!(%sku, quantity, matched = counts.matched, page = matching.page, "Matched a stock level");
                 // The log comes first: after a crash in between, a second pass writes the same and then sends.
                 let logged = self.store.log_matches(&key, matching.source, scope, *quantity, matching.page, &counts);
@@ -92,11 +117,21 @@ impl App {
                 let bodies = notifications.iter().map(Notification::body).collect();
                 self.queues.send_notifications(bodies).await.map_err(|error| Failure::retry(&error))?;
             }
-            let Some(next) = page.next else { return Ok(()) };
+            let Some(next) = page.next else { return self.look_again(matching).await };
             matching.cursor = next;
             matching.page += 1;
         }
-        self.queues.send_continuation(matching.body()).await.map_err(|error| Failure::retry(&error))
+        self.queues.send_continuation(&matching, Duration::ZERO).await.map_err(|error| Failure::retry(&error))
+    }
+
+    /// After a first look, queues the second one.
+    async fn look_again(&self, first: Continuation) -> Result<(), Failure> {
+        if first.second_look {
+            return Ok(());
+        }
+        let second = Continuation { second_look: true, page: SECOND_LOOK, ..first };
+        let queued = self.queues.send_continuation(&second, self.second_look_after).await;
+        queued.map_err(|error| Failure::retry(&error))
     }
 
     /// Reads what the decisions need, each thing once, and decides.

@@ -67,7 +67,8 @@ async fn run(cli: Cli) -> Result<(), Error> {
         port: if demo_runs && cli.port == 9000 { 0 } else { cli.port },
         data: cli.data,
         binaries,
-        parameters: BTreeMap::new(),
+        // Nobody at a terminal wants to wait for half a minute.
+        parameters: BTreeMap::from([("SecondLookSeconds".to_owned(), "1".to_owned())]),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;

@@ -23,7 +23,7 @@ pub enum StockMessage {
     Continuation(Continuation),
 }
 
-/// Where to go on with a level.
+/// Where to go on with a level, or a second look at it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Continuation {
     pub level: StockLevel,
@@ -31,6 +31,11 @@ pub struct Continuation {
     pub level_id: String,
     pub received_at: Timestamp,
     pub source: Source,
+    /// The index that matching reads lags the table, so a level is looked at once more a little later, for subscriptions
+    /// that were made just before it.
+    pub second_look: bool,
+    /// Instances that were made just before the level and that the first look has seen.
+    pub seen: Vec<Uuid>,
     pub page: u32,
     pub cursor: BTreeMap<String, String>,
 }
@@ -104,6 +109,8 @@ impl Continuation {
                 "levelId": self.level_id,
                 "receivedAt": self.received_at,
                 "source": self.source,
+                "secondLook": self.second_look,
+                "seen": self.seen,
                 "page": self.page,
                 "cursor": self.cursor,
             }),
@@ -118,6 +125,8 @@ impl Continuation {
             level_id: String,
             received_at: Timestamp,
             source: Source,
+            second_look: bool,
+            seen: Vec<Uuid>,
             page: u32,
             cursor: BTreeMap<String, String>,
         }
@@ -129,6 +138,8 @@ impl Continuation {
             level_id: shape.level_id,
             received_at: shape.received_at,
             source: shape.source,
+            second_look: shape.second_look,
+            seen: shape.seen,
             page: shape.page,
             cursor: shape.cursor,
         })
@@ -225,6 +236,8 @@ mod tests {
             level_id: "m-0".into(),
             received_at: Timestamp::from_second(5).unwrap(),
             source: Source::Http,
+            second_look: true,
+            seen: vec![Uuid::from_u128(3)],
             page: 3,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
         };

@@ -1,4 +1,4 @@
-use crate::FeedImport;
+use crate::{Continuation, FeedImport};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
@@ -52,8 +52,17 @@ impl Queues {
         self.send(&self.urls.stock_levels, bodies, true).await
     }
 
-    pub async fn send_continuation(&self, body: String) -> Result<(), Error> {
-        self.send(&self.urls.stock_levels, vec![body], false).await
+    /// Puts a continuation on the stock-level queue, to be received after `delay`, at most 15 minutes.
+    pub async fn send_continuation(&self, continuation: &Continuation, delay: Duration) -> Result<(), Error> {
+        self.client
+            .send_message()
+            .queue_url(&self.urls.stock_levels)
+            .delay_seconds(i32::try_from(delay.as_secs()).unwrap_or(900).min(900))
+            .message_body(continuation.body())
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed("SendMessage"))
     }
 
     pub async fn send_notifications(&self, bodies: Vec<String>) -> Result<(), Error> {
