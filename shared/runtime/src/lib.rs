@@ -34,6 +34,7 @@ impl Runtime {
             .json()
             .flatten_event(true)
             .with_current_span(false)
+            .with_span_list(false)
             .with_target(false)
             .with_env_filter(filter)
             .try_init();
