@@ -86,24 +86,36 @@ fn a_used_up_subscription_is_gone_and_a_second_stock_level_mails_nobody_twice() 
     assert!(restock.subscriptions(&contact).is_empty());
 }
 
-#[test]
-fn two_levels_at_the_same_time_mail_each_subscriber_once() {
+/// Restocks a SKU that 300 wait for from several threads at once, so many times each, and checks that each is mailed once.
+fn restock_300_subscribers(threads: usize, times: usize) {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
-    let names: Vec<String> = (0..60).map(|n| format!("c{n:02}")).collect();
-    for name in &names {
-        restock.subscribe(&restock.contact(name), "A", "sv-SE", None);
-    }
+    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 300));
 
-    let batch = json!([{"sku": "A", "quantity": 1}, {"sku": "A", "quantity": 2}, {"sku": "A", "quantity": 3}]);
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| restock.put("/inventory/stock-levels/batch", &batch));
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..times {
+                    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+                }
+            });
         }
     });
     restock.settle();
 
-    assert_eq!(restock.mailed(), names);
+    let everybody: Vec<String> = (0..300).map(|n| format!("c{n:05}")).collect();
+    assert_eq!(restock.mailed(), everybody);
+    assert_eq!(restock.on_queue("notifications-dead-letters"), 0);
+}
+
+#[test]
+fn two_levels_at_the_same_time_mail_each_subscriber_once() {
+    restock_300_subscribers(2, 1);
+}
+
+#[test]
+fn the_same_level_fifty_times_mails_each_subscriber_once() {
+    restock_300_subscribers(5, 10);
 }
 
 #[test]
