@@ -114,6 +114,15 @@ fn no_path_query_or_header_makes_the_api_fail() {
             assert!((400..500).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text);
         }
     }
+    for (header, value) in [("host", "["), ("x-forwarded-proto", ":"), ("x-forwarded-port", "x")] {
+        let answer = root.header(header, value).get("/api/v3/feeds").unwrap();
+        assert_eq!(answer.status, 200, "{header}: {value}: {}", answer.text);
+    }
+    let long = "MjAyNi0xMS0yM1QwMDowMDowMFoj".to_owned() + &"eHh4".repeat(400);
+    assert_eq!(root.get(&format!("/api/v3/inventory/backinstock/log?cursor={long}")).unwrap().status, 422);
+    let huge =
+        root.json("POST", "/api/v3/contacts", &json!({"email": "a@b.se", "attributes": {"x": 1e300, "": 1}})).unwrap();
+    assert_eq!(huge.status, 422, "{}", huge.text);
     for key in ["", " ", "é", &"k".repeat(6_000)] {
         let answer = Client::new(&restock.stack.ready.api).header("apikey", key).get("/api/v3/feeds").unwrap();
         assert_eq!(answer.status, 401, "{}", answer.text);

@@ -90,6 +90,14 @@ impl App {
         import.items = survey.items;
         import.rejected = survey.rejected;
         import.errors = survey.errors();
+        if !survey.is_useful() {
+            return Err(Stop::Refused {
+                error_code: "NoUsableItems".into(),
+                message:
+                    "No item of the file can be used, so nothing was changed. See what is wrong with the first ones."
+                        .into(),
+            });
+        }
         let mut gone = Vec::new();
         let mut stored: usize = 0;
         self.store

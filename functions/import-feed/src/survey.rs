@@ -5,7 +5,7 @@ use crate::{Stop, serialized};
 use domain::{Product, Sku};
 use feed::{End, ItemFault};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::ImportError;
 
@@ -19,6 +19,8 @@ pub struct Survey {
     pub rejected: u64,
     errors: Vec<ImportError>,
     seen: HashMap<[u8; 16], Seen>,
+    /// Items that are in the file and can't be used; what is stored of them stays.
+    unusable: HashSet<[u8; 16]>,
 }
 
 struct Seen {
@@ -33,6 +35,8 @@ struct Seen {
 pub enum Fate {
     Unchanged,
     Changed,
+    /// The file has the item, but not so that it can be used.
+    Unusable,
     Missing,
 }
 
@@ -49,6 +53,7 @@ impl Survey {
     /// Compares a stored product with the file's.
     pub fn compare(&mut self, sku: &Sku, stored: &str) -> Fate {
         match self.seen.get_mut(&name(sku)) {
+            None if self.unusable.contains(&name(sku)) => Fate::Unusable,
             None => Fate::Missing,
             Some(seen) if hex(&seen.digest) == stored => {
                 seen.unchanged = true;
@@ -61,6 +66,11 @@ impl Survey {
     /// Whether the item at this place is to be written.
     pub fn is_change(&self, sku: &Sku, position: u64) -> bool {
         self.seen.get(&name(sku)).is_some_and(|seen| seen.position == position && !seen.unchanged)
+    }
+
+    /// Whether the file has any item that can be used.
+    pub fn is_useful(&self) -> bool {
+        !self.seen.is_empty()
     }
 
     pub fn unchanged(&self) -> u64 {
@@ -78,7 +88,11 @@ impl Survey {
         self.items += 1;
         let product = match item {
             Ok(product) => product,
-            Err(fault) => return self.reject(position, fault.sku, fault.error_code, fault.message),
+            Err(fault) => {
+                let sku = fault.sku.as_deref().and_then(|sku| Sku::parse(sku).ok());
+                self.unusable.extend(sku.as_ref().map(name));
+                return self.reject(position, fault.sku, fault.error_code, fault.message);
+            }
         };
         let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false };
         if let Some(earlier) = self.seen.insert(name(product.sku()), seen) {
@@ -90,6 +104,9 @@ impl Survey {
     fn reject(&mut self, position: u64, sku: Option<String>, error_code: &str, message: String) {
         self.rejected += 1;
         if self.errors.len() < MOST_ERRORS {
+            // They are stored with the feed, and a broken file may make anything of them.
+            let short = |text: String| text.chars().take(300).collect::<String>();
+            let (sku, message) = (sku.map(short), short(message));
             self.errors.push(ImportError { position, sku, error_code: error_code.to_owned(), message });
         }
     }
@@ -138,6 +155,17 @@ mod tests {
         assert!(survey.is_change(&sku, 2) && !survey.is_change(&sku, 1));
         assert_eq!((survey.items, survey.rejected), (2, 1));
         assert_eq!((survey.errors()[0].position, survey.errors()[0].error_code.as_str()), (1, "DuplicateId"));
+    }
+
+    #[test]
+    fn a_stored_product_stays_if_the_file_has_it_in_a_form_that_can_not_be_used() {
+        let mut survey = Survey::default();
+        let fault = ItemFault { sku: Some("A".into()), error_code: "InvalidPrice", message: "x".repeat(10_000) };
+
+        survey.note(1, Err(fault));
+
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Fate::Unusable);
+        assert!(!survey.is_useful() && survey.errors()[0].message.len() == 300);
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
 
 fn read_cursor(raw: &str) -> Result<String, Invalid> {
     let entry = URL_SAFE_NO_PAD.decode(raw).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let entry = entry.filter(|entry| entry.split('#').next().is_some_and(|at| at.parse::<Timestamp>().is_ok()));
+    // A key of DynamoDB has at most 1,024 bytes.
+    let entry = entry.filter(|entry| {
+        entry.len() <= 1_024 && entry.split('#').next().is_some_and(|at| at.parse::<Timestamp>().is_ok())
+    });
     entry.ok_or_else(|| Invalid::new("InvalidCursor", "Use the cursor of the page before as it is."))
 }

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
             reply_to: runtime::optional("REPLY_TO"),
             configuration_set: runtime::optional("CONFIGURATION_SET"),
         },
-        public_url: runtime::required("PUBLIC_URL")?,
+        public_url: runtime::required("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
         lease: Duration::from_secs(runtime::whole_number("CLAIM_LEASE_SECONDS")?),
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {

@@ -69,7 +69,10 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         Ok(text) => (text.to_owned(), false),
         Err(_) => (STANDARD.encode(&body), true),
     };
-    let headers = joined_headers(&parts.headers);
+    let mut headers = joined_headers(&parts.headers);
+    // These two are the gateway's own word, whatever the client says.
+    headers.insert("host".into(), "127.0.0.1".into());
+    headers.insert("x-forwarded-proto".into(), "http".into());
     let mut event = json!({
         "version": "2.0",
         "routeKey": key,

@@ -3,7 +3,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
-use std::str::FromStr;
 use uuid::Uuid;
 
 /// A GUID, written in the 8-4-4-4-12 form in lower case whatever form it came in.
@@ -176,13 +175,6 @@ fn country(raw: &str) -> Result<String, Invalid> {
         return Ok(raw.to_ascii_uppercase());
     }
     Err(Invalid::new("InvalidCountryCode", "Use an ISO 3166-1 code of two letters such as SE."))
-}
-
-impl FromStr for ContactId {
-    type Err = Invalid;
-    fn from_str(raw: &str) -> Result<Self, Invalid> {
-        Self::parse(raw)
-    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ fn identifier(raw: &str, what: &str) -> Result<String, Invalid> {
     if raw.len() > MOST_BYTES {
         return Err(Invalid::new("TooLong", format!("{what} has at most {MOST_BYTES} bytes in UTF-8.")));
     }
-    if raw.chars().any(char::is_control) {
+    // SQS takes only what XML 1.0 allows.
+    if raw.chars().any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
         return Err(Invalid::new("InvalidCharacter", format!("{what} can't hold control characters.")));
     }
     Ok(raw.to_owned())

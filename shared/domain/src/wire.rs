@@ -55,7 +55,8 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Takes an object apart. Of two names that differ only in case the last one counts, as for two equal names.
+    /// Takes an object apart. Of two equal names the last one counts; of two that differ in case,
+    /// one of them.
     pub fn of(value: Value) -> Result<Self, Invalid> {
         match value {
             Value::Object(map) => {
@@ -155,6 +156,10 @@ pub fn scalars(value: Value) -> Result<Map<String, Value>, Invalid> {
     }
     if map.values().any(|value| value.is_object() || value.is_array()) {
         return Err(Invalid::new("WrongType", "Every attribute must be a string, a number, a boolean or null."));
+    }
+    let storable = |number: f64| number == 0.0 || (1e-129..1e125).contains(&number.abs());
+    if map.values().any(|value| value.as_f64().is_some_and(|number| !storable(number))) {
+        return Err(Invalid::new("OutOfRange", "Every number must be between 1E-129 and 1E125 in size, or zero."));
     }
     let bytes: usize = map.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
     if bytes > 20_000 {

@@ -104,6 +104,12 @@ fn of_service(error: &SendEmailError) -> SendError {
         | SendEmailError::AccountSuspendedException(_)
         | SendEmailError::MailFromDomainNotVerifiedException(_)
         | SendEmailError::NotFoundException(_) => SendError::NotAccepted { reason },
+        // SES says the same of a sender that is not verified (any more), which is nobody's fault who is waiting.
+        SendEmailError::MessageRejected(rejected)
+            if rejected.message().is_some_and(|text| text.contains("not verified")) =>
+        {
+            SendError::NotAccepted { reason: "an address is not verified".into() }
+        }
         SendEmailError::BadRequestException(_) | SendEmailError::MessageRejected(_) => SendError::Refused { reason },
         // Errors that this version doesn't know: access denied and throttling come before any mail is accepted.
         _ if matches!(

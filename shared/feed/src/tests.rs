@@ -122,6 +122,23 @@ fn a_file_that_is_cut_off_anywhere_never_panics_and_keeps_every_whole_item() {
 }
 
 #[test]
+fn a_file_that_is_cut_off_between_two_items_is_not_complete() {
+    let whole = rss(&(item("A", "") + &item("B", "")));
+    let cut = whole.find("</item>").unwrap() + "</item>".len();
+
+    assert_eq!(items(Format::Xml, &whole[..cut]), (vec![good("T A", "")], Ok(End::CutOff)));
+}
+
+#[test]
+fn an_item_whose_elements_nest_without_end_is_reported() {
+    let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
+
+    let (found, end) = items(Format::Xml, rss(&(item("A", &deep) + &item("B", ""))));
+
+    assert_eq!((found, end), (vec![Err("A MismatchedTags".into()), good("T B", "")], Ok(End::Complete)));
+}
+
+#[test]
 fn what_is_no_feed_is_refused_as_a_whole() {
     for file in ["", "hello", "<html><body>404</body></html>", "{\"a\":1}", "<rss><channel></channel></rss>"] {
         assert_eq!(items(Format::Xml, file).1, Err("NoItems"), "{file}");

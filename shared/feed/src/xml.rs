@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 const GOOGLE: &str = "http://base.google.com/ns/1.0";
+/// Elements within elements of an item; a product's fields nest two deep. What is deeper is passed over.
+const MOST_DEPTH: usize = 16;
 /// What an item may hold in texts before the rest of it is passed over.
 const MOST_TEXT: usize = 400_000;
 
@@ -28,6 +30,8 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
 
     let mut prefixes = HashMap::new();
     let mut open: Option<OpenItem> = None;
+    let mut root: Option<String> = None;
+    let mut whole = false;
     let mut position = 0;
     let mut buffer = Vec::new();
     let end = loop {
@@ -37,6 +41,7 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
                 declare(&mut prefixes, &start);
                 let name = start.name().as_ref().to_owned();
                 let local = local_name(&name);
+                root.get_or_insert_with(|| name.clone());
                 let begins_item = match &open {
                     None => matches!(local, "item" | "entry"),
                     Some(item) => item.tag == name,
@@ -53,6 +58,7 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
             }
             Ok(Event::End(end)) => {
                 let name = end.name();
+                whole |= open.is_none() && root.as_deref() == Some(name.as_ref());
                 if let Some(item) = open.take_if(|item| item.tag == name.as_ref()) {
                     position += 1;
                     each(position, item.close());
@@ -70,7 +76,7 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
                     None => with(&mut open, &format!("&{};", &*reference)),
                 },
             },
-            Ok(Event::Eof) => break if open.is_some() { End::CutOff } else { End::Complete },
+            Ok(Event::Eof) => break if whole { End::Complete } else { End::CutOff },
             Ok(_) => {}
             Err(XmlError::Io(error)) => {
                 return Err(Unreadable::Input(std::io::Error::new(error.kind(), error.to_string())));
@@ -121,6 +127,10 @@ impl OpenItem {
     }
 
     fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
+        if self.elements.len() >= MOST_DEPTH {
+            self.damage("its elements nest too deeply".into());
+            return;
+        }
         let text = if local_name(name) == "link" { href.unwrap_or_default() } else { String::new() };
         self.elements.push(Element { name: name.to_owned(), rank, text, children: Map::new() });
     }
