@@ -138,6 +138,12 @@ fn a_feed_that_can_not_be_read_or_that_shrank_changes_nothing() {
     let small = rss(&item("S1", "<g:price>199.00 SEK</g:price>"));
 
     let html = restock.import("sv-SE", "application/xml", b"<html><body>Maintenance</body></html>");
+    for useless in [&b"<rss"[..], b"<rss><channel><item"] {
+        let import = restock.import("sv-SE", "application/xml", useless);
+        assert_eq!((import["status"].as_str(), codes(&import)[0]), (Some("failed"), (0, "NoUsableItems")), "{import}");
+    }
+    let header_only = restock.import("sv-SE", "text/csv", b"id,title,link\n");
+    assert_eq!((header_only["status"].as_str(), codes(&header_only)), (Some("failed"), vec![(0, "NoUsableItems")]));
     let shrunk = restock.import("sv-SE", "application/xml", small.as_bytes());
     let allowed = restock.import_with("sv-SE", "application/xml", small.as_bytes(), "?allowShrink=true");
 

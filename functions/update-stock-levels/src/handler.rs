@@ -17,7 +17,7 @@ const BYTES_A_MESSAGE: usize = 60_000;
 /// Puts levels on the queue. They are safe there when this answers 202.
 pub async fn handle(queues: &Queues, call: Call) -> Result<Reply, Problem> {
     if call.bytes().len() > MOST_BYTES {
-        return Err(Problem::too_large("A batch has at most 5 MB. Send several smaller ones."));
+        return Err(Problem::too_large("A request has at most 5 MB. Send several smaller ones."));
     }
     let (levels, rejected) = if call.path.ends_with("/batch") {
         batch(call.json()?)?

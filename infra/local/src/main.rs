@@ -12,9 +12,9 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     /// The API's port; the inbox and the emulators take the five after it. 0 takes free ones.
-    #[arg(long, default_value_t = 9000, global = true)]
+    #[arg(long, default_value_t = 9000, global = true, value_parser = clap::value_parser!(u16).range(..=65_530))]
     port: u16,
-    /// Keep tables, queues and mails in this directory. Without it they are in memory.
+    /// Keep tables in this directory, and queues and mails when stopped. Without it they are in memory.
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
     /// Build the functions optimised, which takes minutes, and run those.

@@ -74,7 +74,7 @@ impl Stack {
         let yaml = fs::read_to_string(functions::workspace().join("template.yaml"))?;
         let template = Template::parse(&yaml, &endpoints, &options.parameters)?;
         if let Some(directory) = &options.data {
-            fs::create_dir_all(directory)?;
+            fs::create_dir_all(directory).map_err(|error| format!("{} can't be used: {error}", directory.display()))?;
         }
         let database = tables(&template.tables, options.data.as_deref())?;
         put_api_key(&database, &template.tables)?;

@@ -87,6 +87,7 @@ fn a_broken_item_is_reported_and_the_others_are_read() {
             "E MismatchedTags",
         ),
         (item("F", &format!("<description>{}</description>", "x".repeat(150_000))), "F ItemTooLarge"),
+        (item("G", &format!("<description>{}</description>", "x".repeat(2_000_000))), "G ItemTooLarge"),
     ];
     let mut file = String::new();
     for (broken, _) in &broken {

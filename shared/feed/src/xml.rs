@@ -111,6 +111,7 @@ struct OpenItem {
     fields: Map<String, Value>,
     ranks: HashMap<String, u8>,
     text: usize,
+    too_large: bool,
     damage: Option<String>,
 }
 
@@ -123,7 +124,15 @@ struct Element {
 
 impl OpenItem {
     fn new(tag: String) -> Self {
-        Self { tag, elements: Vec::new(), fields: Map::new(), ranks: HashMap::new(), text: 0, damage: None }
+        Self {
+            tag,
+            elements: Vec::new(),
+            fields: Map::new(),
+            ranks: HashMap::new(),
+            text: 0,
+            too_large: false,
+            damage: None,
+        }
     }
 
     fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
@@ -175,7 +184,7 @@ impl OpenItem {
     fn append(&mut self, text: &str) {
         self.text += text.len();
         if self.text > MOST_TEXT {
-            self.damage("it is far too large".into());
+            self.too_large = true;
         } else if let Some(element) = self.elements.last_mut() {
             element.text.push_str(text);
         }
@@ -190,6 +199,9 @@ impl OpenItem {
         if let Some(element) = self.elements.first() {
             let reason = format!("the tag {} is not closed", element.name);
             self.damage(reason);
+        }
+        if self.too_large {
+            return Err(self.fault("ItemTooLarge", "The item has more text than any product needs."));
         }
         match self.damage.take() {
             Some(reason) => Err(self.fault("MismatchedTags", &format!("The item can't be read: {reason}."))),

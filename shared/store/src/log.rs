@@ -128,7 +128,8 @@ impl Store {
         Ok(())
     }
 
-    /// Adds up how mails went. A crash just before it leaves the numbers too low, never too high.
+    /// Adds up how mails went. A crash just before it leaves the numbers too low; a message that is retried for one
+    /// recipient tells again why others were skipped.
     pub async fn log_mails(&self, key: &LogKey, outcomes: &BTreeMap<&'static str, i64>) -> Result<(), Error> {
         if outcomes.is_empty() {
             return Ok(());
