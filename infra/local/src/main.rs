@@ -67,8 +67,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
         port: if demo_runs && cli.port == 9000 { 0 } else { cli.port },
         data: cli.data,
         binaries,
-        // Nobody at a terminal wants to wait for half a minute.
-        parameters: BTreeMap::from([("SecondLookSeconds".to_owned(), "1".to_owned())]),
+        parameters: parameters(cli.no_functions),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;
@@ -93,6 +92,19 @@ async fn run(cli: Cli) -> Result<(), Error> {
     ended().await?;
     eprintln!("Stopping …");
     stack.stop()
+}
+
+/// Where `cargo lambda watch` answers, as the printed command starts it.
+const WATCH_PORT: u16 = 9010;
+
+/// What differs from a deployment.
+fn parameters(no_functions: bool) -> BTreeMap<String, String> {
+    // Nobody at a terminal wants to wait for half a minute.
+    let mut parameters = BTreeMap::from([("SecondLookSeconds".to_owned(), "1".to_owned())]);
+    if no_functions {
+        parameters.insert("PublicUrl".to_owned(), format!("http://127.0.0.1:{WATCH_PORT}"));
+    }
+    parameters
 }
 
 /// Waits for Ctrl-C or for being asked to end.
@@ -148,8 +160,9 @@ The emulators are running, without functions.
 
 In another terminal, from the project's root:
 
-  cargo lambda watch -A 127.0.0.1 -P 9010 --env-file {}
-  cargo lambda invoke -A 127.0.0.1 -P 9010 create-contact --data-file tests/events/create-contact.json
+  cargo lambda watch -A 127.0.0.1 -P {WATCH_PORT} --env-file {}
+  curl http://127.0.0.1:{WATCH_PORT}/api/v3/feeds -H 'apikey: {}'
+  cargo lambda invoke -A 127.0.0.1 -P {WATCH_PORT} create-contact --data-file tests/events/create-contact.json
 
 Ctrl-C stops.
 "#,
@@ -159,6 +172,7 @@ Ctrl-C stops.
         stack.ready.inbox,
         stack.ready.api_key,
         file.display(),
+        stack.ready.api_key,
     )
 }
 

@@ -120,6 +120,20 @@ impl Template {
                 };
                 self.routes.push(Route { method_and_path, function: resolver.binary(function)? });
             }
+            "AWS::Lambda::EventSourceMapping" => {
+                let function = resolver.binary(text(&properties["FunctionName"]["Ref"])?)?;
+                let mapping = resolver.resolve(properties)?;
+                let arn = text(&mapping["EventSourceArn"])?;
+                let responses = mapping["FunctionResponseTypes"].as_array();
+                self.mappings.push(Mapping {
+                    queue: arn.rsplit(':').next().unwrap_or_default().to_owned(),
+                    function,
+                    batch_size: mapping["BatchSize"].as_u64().unwrap_or(10) as usize,
+                    window_seconds: mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or(0),
+                    concurrency: mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap_or(5) as usize,
+                    partial_failures: responses.is_some_and(|types| types.contains(&json!("ReportBatchItemFailures"))),
+                });
+            }
             "AWS::SQS::Queue" => {
                 let properties = resolver.resolve(properties)?;
                 let redrive = properties.get("RedrivePolicy").map(|policy| {
@@ -181,22 +195,6 @@ impl Template {
             timeout_seconds: timeout.unwrap_or(3),
             environment,
         });
-        for (name, event) in properties["Events"].as_object().into_iter().flatten() {
-            if event["Type"] != "SQS" {
-                return Err(format!("the event {name} is not of the type SQS").into());
-            }
-            let event = resolver.resolve(&event["Properties"])?;
-            let arn = text(&event["Queue"])?;
-            let responses = event["FunctionResponseTypes"].as_array();
-            self.mappings.push(Mapping {
-                queue: arn.rsplit(':').next().unwrap_or_default().to_owned(),
-                function: binary.clone(),
-                batch_size: event["BatchSize"].as_u64().unwrap_or(10) as usize,
-                window_seconds: event["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or(0),
-                concurrency: event["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap_or(5) as usize,
-                partial_failures: responses.is_some_and(|types| types.contains(&json!("ReportBatchItemFailures"))),
-            });
-        }
         Ok(())
     }
 }
@@ -426,6 +424,28 @@ mod tests {
         assert_eq!(sender.environment["NOTIFICATIONS_QUEUE"], "http://sqs/000000000000/restock-notifications");
         let routes: Vec<_> = template.routes.iter().filter(|route| route.function == "update-stock-levels").collect();
         assert_eq!(routes.len(), 2);
+    }
+
+    #[test]
+    fn cargo_lambda_watch_has_the_same_routes() {
+        let manifest = include_str!("../../../Cargo.toml");
+        let router = manifest.split_once("[workspace.metadata.lambda.watch.router]").unwrap().1;
+        let router = router.split("\n[").next().unwrap();
+        let template = parse(include_str!("../../../template.yaml")).unwrap();
+        let routes: Vec<_> = template
+            .routes
+            .iter()
+            .filter_map(|route| Some((route.method_and_path.as_ref()?, &route.function)))
+            .collect();
+
+        for ((method, path), function) in &routes {
+            let line = router.lines().find(|line| line.starts_with(&format!("\"{path}\" ="))).unwrap_or_default();
+            assert!(
+                line.contains(&format!("{{ method = \"{method}\", function = \"{function}\" }}")),
+                "{method} {path}"
+            );
+        }
+        assert_eq!(router.matches("method =").count(), routes.len());
     }
 
     #[test]
