@@ -1,7 +1,11 @@
 //! What SES says about mails, by way of addresses that make the local SES behave so.
 
 use crate::restock::Restock;
+use domain::delivery::Terms;
+use jiff::Timestamp;
 use serde_json::json;
+use std::time::Duration;
+use uuid::Uuid;
 
 fn with_subscriber(name: &str) -> (Restock, String) {
     let restock = Restock::start();
@@ -60,19 +64,22 @@ fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
     let store = restock.runtime.block_on(crate::matching::store(&restock));
     let (id, subscription) = restock.runtime.block_on(async {
         let contact = domain::ContactId::parse(&contact).unwrap();
-        let subscription = store.subscriptions_of(contact).await.unwrap().remove(0);
-        let lease = std::time::Duration::from_secs(3600);
-        store.claim(&subscription, "2026-11-23T00:00:00.000Z#x", jiff::Timestamp::now(), lease).await.unwrap();
-        (subscription.id(), subscription)
+        let id = store.subscriptions_of(contact).await.unwrap()[0].id();
+        let waiting = store.waiting(&[id]).await.unwrap().remove(&id).unwrap();
+        let hour = Duration::from_secs(3600);
+        let terms = Terms { lease: hour, grace: hour };
+        let claim = waiting.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
+        store.claim(&waiting, &claim, "2026-11-23T00:00:00.000Z#x").await.unwrap();
+        (id, waiting.subscription)
     });
 
     let tags = json!({"delivery": [subscription.instance], "subscription": [id.to_string()]});
-    let event = json!({"eventType": "Send", "send": {}, "mail": {"messageId": "m", "tags": tags}});
+    let event = json!({"eventType": "Send", "send": {}, "mail": {"messageId": "m", "timestamp": Timestamp::now(), "tags": tags}});
     restock.send_message("email-events", &event.to_string());
     restock.settle();
 
     assert!(restock.subscriptions(&contact).is_empty());
-    assert!(restock.runtime.block_on(store.was_accepted(subscription.instance)).unwrap());
+    assert!(restock.runtime.block_on(store.was_sent(subscription.instance)).unwrap());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::json;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
-use store::{Store, Tables};
+use store::{DynamoDb, Store, Tables};
 use uuid::Uuid;
 
 /// The store of a running stack, used directly.
@@ -34,17 +34,18 @@ pub async fn store(restock: &Restock) -> Store {
         subscriptions: table("subscriptions"),
         uploads: table("uploads"),
     };
-    Store::new(aws_sdk_dynamodb::Client::new(&config), tables)
+    Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&config), tables })
 }
 
 /// Contacts `c00000`, `c00001` … that wait for a SKU in `sv-SE`.
 pub async fn many_subscriptions(restock: &Restock, sku: &str, count: u128) {
     let store = store(restock).await;
+    let signing_key = store.signing_key().await.unwrap();
     for n in 0..count {
         let id = ContactId::new(Uuid::from_u128(n + 1));
         let contact =
             Contact::from_json(json!({"email": format!("c{n:05}@example.com")}), id, Timestamp::now()).unwrap();
-        store.create_contact(&contact).await.unwrap();
+        store.create_contact(contact, &signing_key).await.unwrap();
         store.put_subscription(subscription(n, sku, "sv-SE", None)).await.unwrap();
     }
     store.mark_demand(&Sku::parse(sku).unwrap()).await.unwrap();

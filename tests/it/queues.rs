@@ -46,8 +46,15 @@ fn notification(restock: &Restock, contact: &str) -> String {
     let found = restock.runtime.block_on(store.subscriptions_of(contact)).unwrap();
     let key = LogKey::new(found[0].sku.clone(), jiff::Timestamp::now(), "test");
     let recipient = Recipient { contact_id: contact, key: found[0].id().key, instance: found[0].instance };
-    Notification { sku: key.sku, log_entry: key.entry, automation: "default".into(), recipients: vec![recipient] }
-        .body()
+    Notification {
+        sku: key.sku,
+        log_entry: key.entry,
+        automation: "default".into(),
+        requires_consent: true,
+        recipients: vec![recipient],
+        attempt: 0,
+    }
+    .body()
 }
 
 #[test]
@@ -96,6 +103,7 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
         source: Source::Http,
         second_look: true,
         seen: Vec::new(),
+        clearing: None,
         page: 1_000_000,
         cursor: BTreeMap::new(),
     };

@@ -48,14 +48,16 @@ fn posting_to_the_link_ends_every_subscription_of_the_contact() {
 }
 
 #[test]
-fn who_subscribes_again_after_unsubscribing_is_mailed_again() {
+fn unsubscribing_from_everything_is_for_good_also_for_what_is_subscribed_to_later() {
     let (restock, contact, link) = with_a_mail();
     Client::new(&link).send("POST", "", b"").unwrap();
 
     restock.subscribe(&contact, "B", "sv-SE", None);
     restock.level(json!({"sku": "B", "quantity": 1}));
 
-    assert_eq!(restock.mailed(), ["a", "a"]);
+    assert_eq!(restock.mailed(), ["a"]);
+    assert_eq!(restock.log_entry("B")["skipped"], json!({"unsubscribed": 1}));
+    assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "unsubscribed");
 }
 
 #[test]

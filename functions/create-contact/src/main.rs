@@ -1,4 +1,4 @@
-use create_contact::handle;
+use create_contact::App;
 use lambda_http::Error;
 use runtime::Runtime;
 use store::KeyScope;
@@ -6,5 +6,6 @@ use store::KeyScope;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store()?;
-    http_api::serve(&store, KeyScope::WriteContacts, |call| handle(&store, call)).await
+    let app = App { signing_key: store.signing_key().await?, store };
+    http_api::serve(&app.store, KeyScope::WriteContacts, |call| app.handle(call)).await
 }

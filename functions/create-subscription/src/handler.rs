@@ -8,23 +8,36 @@ use serde_json::Value;
 use store::Store;
 use uuid::Uuid;
 
-/// Subscribes a contact to a SKU. The same call again answers with the subscription that the first one made.
-pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
-    let subscription = parse(call.json()?).map_err(Problem::invalid)?;
-    if store.contact(subscription.contact_id).await?.is_none() {
-        return Err(Problem::not_found(
-            "ContactNotFound",
-            "There is no contact with this id. Create the contact first.",
-        ));
-    }
-
-    // The order matters: whoever reads the demand mark after our answer must find the subscription.
-    let subscription = store.put_subscription(subscription).await?;
-    store.mark_demand(&subscription.sku).await?;
-    Reply::created(&subscription)
+pub struct App {
+    pub store: Store,
+    pub clock: fn() -> Timestamp,
 }
 
-fn parse(body: Value) -> Result<Subscription, Vec<FieldError>> {
+impl App {
+    /// Subscribes a contact to a SKU. The same call again answers with the subscription that the first one made.
+    pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
+        let wanted = parse(call.json()?, (self.clock)()).map_err(Problem::invalid)?;
+
+        let not_found =
+            || Problem::not_found("ContactNotFound", "There is no contact with this id. Create the contact first.");
+        if self.store.contact(wanted.contact_id).await?.is_none() {
+            return Err(not_found());
+        }
+
+        // The order matters. Whoever reads the demand mark after our answer must find the subscription; and a contact
+        // that is erased meanwhile is either missing the second time, or its erasure finds the subscription.
+        let subscription = self.store.put_subscription(wanted).await?;
+        let (contact, ()) =
+            tokio::try_join!(self.store.contact(subscription.contact_id), self.store.mark_demand(&subscription.sku))?;
+        if contact.is_none() {
+            self.store.delete_subscription(subscription.id()).await?;
+            return Err(not_found());
+        }
+        Reply::created(&subscription)
+    }
+}
+
+fn parse(body: Value, now: Timestamp) -> Result<Subscription, Vec<FieldError>> {
     let mut fields = Fields::of(body).map_err(|invalid| vec![invalid.at("")])?;
     let contact_id = fields.required("contactId", wire::string(ContactId::parse));
     let sku = fields.required("sku", wire::string(Sku::parse));
@@ -32,6 +45,6 @@ fn parse(body: Value) -> Result<Subscription, Vec<FieldError>> {
     let external_id = fields.optional("externalId", wire::string(ExternalId::parse));
     fields.finish()?;
     let (Some(contact_id), Some(sku), Some(locale)) = (contact_id, sku, locale) else { return Err(Vec::new()) };
-    let created_on = time::to_millisecond(Timestamp::now());
+    let created_on = time::to_millisecond(now);
     Ok(Subscription { contact_id, sku, locale, external_id, created_on, instance: Uuid::new_v4() })
 }

@@ -1,10 +1,11 @@
-use create_subscription::handle;
+use create_subscription::App;
+use jiff::Timestamp;
 use lambda_http::Error;
 use runtime::Runtime;
 use store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    http_api::serve(&store, KeyScope::WriteSubscriptions, |call| handle(&store, call)).await
+    let app = App { store: Runtime::start().await.store()?, clock: Timestamp::now };
+    http_api::serve(&app.store, KeyScope::WriteSubscriptions, |call| app.handle(call)).await
 }

@@ -11,7 +11,7 @@ use domain::{Locale, Product, Sku, time};
 use feed::End;
 use file::File;
 use jiff::Timestamp;
-use queue::{Failure, FeedImport, Queues, Record, consume};
+use queue::{Failure, FeedImport, Queue, Queues, Record, consume};
 use std::sync::Arc;
 use store::{Import, ImportError, ImportStatus, ProductChange, Store};
 use survey::{Fate, Survey, digest};
@@ -47,7 +47,7 @@ impl From<store::Error> for Stop {
 
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        consume(&self.queues, event, |record| self.process(record)).await
+        consume(&self.queues, Queue::FeedImports, event, |record| self.process(record)).await
     }
 
     async fn process(&self, record: Record) -> Result<(), Failure> {

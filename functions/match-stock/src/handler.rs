@@ -5,16 +5,18 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::{Automation, Candidate, ContactId, FieldError, Locale, StockLevel, Subscription, decide};
-use queue::{Continuation, Failure, Notification, Queues, Recipient, Record, StockMessage, consume};
+use queue::{Continuation, Failure, Notification, Queue, Queues, Recipient, Record, StockMessage, consume};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use store::{Counts, LevelWrite, LogKey, Store};
 use tracing::info;
+use uuid::Uuid;
 
 /// Subscriptions that are read and decided about at a time.
 const PAGE: i32 = 200;
-/// Pages of one level that one invocation handles; the rest goes back on the queue as a continuation.
-const PAGES_AT_ONCE: u32 = 10;
+/// Pages that one invocation handles; what is left goes back on the queue as continuations.
+const PAGES_AT_ONCE: u32 = 20;
 /// Where the pages of a second look begin in the log entry; no first look comes so far.
 const SECOND_LOOK: u32 = 1_000_000;
 /// What one notification carries.
@@ -31,19 +33,24 @@ const SKEW: Duration = Duration::from_secs(5);
 pub struct App {
     pub store: Store,
     pub queues: Queues,
-    /// When a positive level is looked at again.
+    /// When a positive level is looked at again; longer than an index lags.
     pub second_look_after: Duration,
+    pub automations: Vec<Automation>,
 }
+
+/// What is left of the pages that one invocation handles.
+struct Budget(AtomicU32);
 
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        consume(&self.queues, event, |record| self.process(record)).await
+        let budget = &Budget(AtomicU32::new(PAGES_AT_ONCE));
+        consume(&self.queues, Queue::StockLevels, event, |record| self.process(record, budget)).await
     }
 
-    async fn process(&self, record: Record) -> Result<(), Failure> {
+    async fn process(&self, record: Record, budget: &Budget) -> Result<(), Failure> {
         match StockMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))? {
-            StockMessage::Continuation(continuation) => self.match_level(continuation).await,
-            StockMessage::Levels(levels) => self.take_levels(levels, &record).await,
+            StockMessage::Continuation(continuation) => self.match_level(*continuation, budget).await,
+            StockMessage::Levels(levels) => self.take_levels(levels, &record, budget).await,
         }
     }
 
@@ -52,13 +59,14 @@ impl App {
         &self,
         levels: Vec<Result<StockLevel, Vec<FieldError>>>,
         record: &Record,
+        budget: &Budget,
     ) -> Result<(), Failure> {
         let skus = levels.iter().flatten().map(|level| level.sku.clone()).collect();
         let in_demand = self.store.in_demand(&skus).await.map_err(|error| Failure::retry(&error))?;
         let mut refused = Vec::new();
         for (index, level) in levels.into_iter().enumerate() {
             match level {
-                Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record).await?,
+                Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record, budget).await?,
                 Ok(_) => {}
                 Err(errors) => refused.extend(errors.into_iter().map(|error| error.under(index).to_string())),
             }
@@ -66,7 +74,13 @@ impl App {
         if refused.is_empty() { Ok(()) } else { Err(Failure::Malformed(refused.join(" "))) }
     }
 
-    async fn take_level(&self, level: StockLevel, index: usize, record: &Record) -> Result<(), Failure> {
+    async fn take_level(
+        &self,
+        level: StockLevel,
+        index: usize,
+        record: &Record,
+        budget: &Budget,
+    ) -> Result<(), Failure> {
         let at = level.effective_at(record.sent_at);
         let written = self.store.put_level(&level.sku, &level.scope, level.quantity, at).await;
         if written.map_err(|error| Failure::retry(&error))? == LevelWrite::Outdated {
@@ -76,28 +90,30 @@ impl App {
         if level.quantity <= 0 {
             return Ok(());
         }
-        self.match_level(Continuation {
+        let matching = Continuation {
             level,
             level_id: format!("{}-{index}", record.message_id),
             received_at: record.sent_at,
             source: record.source,
             second_look: false,
             seen: Vec::new(),
+            clearing: None,
             page: 0,
             cursor: BTreeMap::new(),
-        })
-        .await
+        };
+        self.match_level(matching, budget).await
     }
 
     /// Goes through the subscriptions that a level covers, from where the continuation says.
-    async fn match_level(&self, mut matching: Continuation) -> Result<(), Failure> {
+    async fn match_level(&self, mut matching: Continuation, budget: &Budget) -> Result<(), Failure> {
         let retry = |error: store::Error| Failure::retry(&error);
         let key = LogKey::new(matching.level.sku.clone(), matching.received_at, &matching.level_id);
-        let last = matching.page + PAGES_AT_ONCE;
-        while matching.page < last {
+        while budget.take() {
             let StockLevel { sku, scope, quantity, .. } = &matching.level;
             let after = Some(std::mem::take(&mut matching.cursor)).filter(|cursor| !cursor.is_empty());
+            let first_page = after.is_none();
             let page = self.store.matching(sku, scope, after, PAGE).await.map_err(retry)?;
+            let nobody = first_page && page.subscriptions.is_empty();
             let just_made = |found: &Subscription| {
                 found.created_on >= matching.received_at - LAG && found.created_on <= matching.received_at + SKEW
             };
@@ -114,22 +130,33 @@ impl App {
                 // The log comes first: after a crash in between, a second pass writes the same and then sends.
                 let logged = self.store.log_matches(&key, matching.source, scope, *quantity, matching.page, &counts);
                 logged.await.map_err(retry)?;
-                let bodies = notifications.iter().map(Notification::body).collect();
-                self.queues.send_notifications(bodies).await.map_err(|error| Failure::retry(&error))?;
+                let queued = self.queues.send_notifications(notifications).await;
+                queued.map_err(|error| Failure::retry(&error))?;
             }
-            let Some(next) = page.next else { return self.look_again(matching).await };
+            let Some(next) = page.next else { return self.look_again(matching, nobody).await };
             matching.cursor = next;
             matching.page += 1;
         }
         self.queues.send_continuation(&matching, Duration::ZERO).await.map_err(|error| Failure::retry(&error))
     }
 
-    /// After a first look, queues the second one.
-    async fn look_again(&self, first: Continuation) -> Result<(), Failure> {
-        if first.second_look {
-            return Ok(());
+    /// After a first look, queues the second one. A demand mark that brought a level here in vain is removed, in two
+    /// steps: the first look marks it, and the second one removes it if nobody has come meanwhile.
+    async fn look_again(&self, matching: Continuation, nobody: bool) -> Result<(), Failure> {
+        let retry = |error: store::Error| Failure::retry(&error);
+        let sku = &matching.level.sku;
+        let in_vain = nobody && !self.store.anybody_waits(sku).await.map_err(retry)?;
+        if matching.second_look {
+            return match &matching.clearing {
+                Some(token) if in_vain => self.store.clear_demand(sku, token).await.map_err(retry),
+                _ => Ok(()),
+            };
         }
-        let second = Continuation { second_look: true, page: SECOND_LOOK, ..first };
+        let clearing = in_vain.then(|| Uuid::new_v4().to_string());
+        if let Some(token) = &clearing {
+            self.store.begin_clearing_demand(sku, token).await.map_err(retry)?;
+        }
+        let second = Continuation { second_look: true, clearing, page: SECOND_LOOK, ..matching };
         let queued = self.queues.send_continuation(&second, self.second_look_after).await;
         queued.map_err(|error| Failure::retry(&error))
     }
@@ -139,7 +166,7 @@ impl App {
         &self,
         subscriptions: &[Subscription],
         key: &LogKey,
-    ) -> Result<(Vec<Notification>, Counts), store::Error> {
+    ) -> Result<(Vec<(Notification, Duration)>, Counts), store::Error> {
         let locales: HashSet<&Locale> = subscriptions.iter().map(|subscription| &subscription.locale).collect();
         let contacts: HashSet<ContactId> = subscriptions.iter().map(|subscription| subscription.contact_id).collect();
         let (feeds, products, contacts) = tokio::try_join!(
@@ -147,10 +174,8 @@ impl App {
             self.store.products(locales.iter().map(|locale| (*locale, &key.sku))),
             self.store.contacts(contacts),
         )?;
-        let automations = [Automation::default()];
-
         let mut counts = Counts::default();
-        let mut accepted: BTreeMap<&str, Vec<Recipient>> = BTreeMap::new();
+        let mut accepted: BTreeMap<&str, (&Automation, Vec<Recipient>)> = BTreeMap::new();
         for subscription in subscriptions {
             let candidate = Candidate {
                 subscription,
@@ -158,24 +183,34 @@ impl App {
                 product: products.get(&(subscription.locale.key().to_owned(), subscription.sku.clone())),
                 contact: contacts.get(&subscription.contact_id),
             };
-            match decide(&candidate, &automations) {
+            match decide(&candidate, &self.automations) {
                 Ok(automation) => {
                     counts.send(&automation.id);
-                    accepted.entry(&automation.id).or_default().push(recipient(subscription));
+                    let (_, recipients) = accepted.entry(&automation.id).or_insert((automation, Vec::new()));
+                    recipients.push(recipient(subscription));
                 }
                 Err(reason) => counts.skip(reason),
             }
         }
-        let notifications = accepted.into_iter().flat_map(|(automation, recipients)| {
+        let notifications = accepted.into_values().flat_map(|(automation, recipients)| {
             let notification = |recipients: &[Recipient]| Notification {
                 sku: key.sku.clone(),
                 log_entry: key.entry.clone(),
-                automation: automation.to_owned(),
+                automation: automation.id.clone(),
+                requires_consent: automation.requires_consent,
                 recipients: recipients.to_vec(),
+                attempt: 0,
             };
-            recipients.chunks(RECIPIENTS).map(notification).collect::<Vec<_>>()
+            recipients.chunks(RECIPIENTS).map(|chunk| (notification(chunk), Duration::ZERO)).collect::<Vec<_>>()
         });
         Ok((notifications.collect(), counts))
+    }
+}
+
+impl Budget {
+    /// Whether there is a page left.
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 }
 

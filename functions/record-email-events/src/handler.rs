@@ -4,20 +4,22 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use domain::Suppression;
+use domain::delivery::Milestone;
 use jiff::Timestamp;
-use queue::{EmailEvent, EmailEventKind, Failure, Queues, Record, consume};
+use queue::{EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
 use std::collections::BTreeMap;
-use store::{LogKey, Milestone, Store};
+use store::{LogKey, Store};
 use tracing::{info, warn};
 
 pub struct App {
     pub store: Store,
     pub queues: Queues,
+    pub clock: fn() -> Timestamp,
 }
 
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        consume(&self.queues, event, |record| self.process(record)).await
+        consume(&self.queues, Queue::EmailEvents, event, |record| self.process(record)).await
     }
 
     async fn process(&self, record: Record) -> Result<(), Failure> {
@@ -30,7 +32,7 @@ impl App {
 
     /// Each step may be done twice, and does nothing the second time.
     async fn take(&self, event: &EmailEvent) -> Result<(), store::Error> {
-        let now = Timestamp::now();
+        let now = (self.clock)();
         let (milestone, suppression) = match event.kind {
             EmailEventKind::Sent => (None, None),
             EmailEventKind::Delivered => (Some(Milestone::Delivered), None),
@@ -44,10 +46,11 @@ impl App {
             info!(contact = %event.subscription.contact_id, why = why.as_str(), "An address gets no more mail");
         }
         // Whatever SES says about a mail, it has accepted it.
-        let settled = self.store.settle_accepted(event.subscription, event.delivery, &event.message_id, now).await?;
+        let EmailEvent { subscription, delivery, message_id, accepted_at, .. } = event;
+        let settled = self.store.settle_sent(*subscription, *delivery, message_id, *accepted_at).await?;
         self.tell_log(settled, Milestone::Accepted).await;
         if let Some(milestone) = milestone {
-            let noted = self.store.note(event.delivery, milestone, now).await?;
+            let noted = self.store.note(*delivery, milestone, now).await?;
             self.tell_log(noted, milestone).await;
         }
         Ok(())

@@ -1,221 +1,297 @@
 //! Consumes the notifications queue: one email for each recipient, and the subscription is used up.
 //!
-//! A conditional write on the subscription claims it before SES is asked, so of several messages about one subscription,
-//! or several deliveries of one message, only one sends.
+//! A claim on the subscription comes before SES is asked, so of several messages about one subscription, or several
+//! deliveries of one message, only one sends. `domain::delivery` says what may follow on what.
+
+mod pace;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
-use domain::unsubscribe::{SigningKey, token};
-use domain::{Contact, ContactId, KnownLevel, Product, Sku, Subscription, SubscriptionId, sold_out_since};
-use email::{Content, Envelope, Mailer, Renderer, SendError};
+use domain::delivery::{Milestone, Settlement, Terms};
+use domain::{Contact, KnownLevel, Product, Skip, Sku, Subscription, SubscriptionId, sold_out_since};
+use email::{Mail, Mailer};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use queue::{Failure, Notification, Queues, Record, consume};
+use pace::Pace;
+use queue::{Failure, Notification, Queue, Queues, Recipient, Record, consume};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
-use store::{Claim, Claimed, LogKey, Milestone, Store};
+use store::{Claimed, LogKey, Store, Waiting};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 /// Mails of one message that are on their way at a time.
 const IN_FLIGHT: usize = 5;
+/// How often recipients are put off before their message fails; with the longest delays in between, about a day.
+const MOST_ATTEMPTS: u32 = 100;
+/// The longest delay that SQS allows.
+const MOST_DELAY: Duration = Duration::from_secs(900);
 
 pub struct App {
-    pub store: Store,
-    pub queues: Queues,
-    pub renderer: Renderer,
-    pub mailer: Mailer,
-    pub signing_key: SigningKey,
-    /// Where the API is reachable from outside, without a slash at the end.
-    pub public_url: String,
-    /// How long a claim holds; longer than an invocation can last.
-    pub lease: Duration,
+    store: Store,
+    queues: Queues,
+    mailer: Box<dyn Mailer>,
+    settings: Settings,
+    pace: Pace,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    pub terms: Terms,
+    /// The longest that the mailer takes.
+    pub patience: Duration,
+    /// Mails a second that this instance may send.
+    pub rate: f64,
+    /// How long an invocation goes on beginning mails; what is left then is sent on in a message of its own.
+    pub budget: Duration,
+    pub clock: fn() -> Timestamp,
 }
 
 /// What became of one recipient.
-enum Ended {
-    /// A word for the integration log.
-    As(&'static str),
-    /// The log knows already.
-    Counted,
-    /// It is to be looked at again, not before that time has passed if there is one.
-    Later { after: Option<Duration>, reason: String },
+#[derive(Default)]
+struct Ended {
+    /// A word for the integration log, unless it knows already.
+    outcome: Option<&'static str>,
+    later: Option<Later>,
+}
+
+/// A recipient that is to be looked at again, and when.
+enum Later {
+    /// Nothing was tried.
+    AtOnce,
+    After(Duration),
+    At(Timestamp),
+    /// The longer, the more often it was put off.
+    Backoff,
 }
 
 /// What the recipients of one message share.
 struct Shared {
-    contacts: HashMap<ContactId, Contact>,
     products: HashMap<(String, Sku), Product>,
-    levels: Vec<KnownLevel>,
+    until: Instant,
 }
 
 impl From<store::Error> for Ended {
     fn from(error: store::Error) -> Self {
-        Self::Later { after: None, reason: DisplayErrorChain::new(&error).to_string() }
+        warn!(error = %DisplayErrorChain::new(&error), "A recipient is put off");
+        Self::later(Later::Backoff)
+    }
+}
+
+impl Ended {
+    fn with(outcome: &'static str) -> Self {
+        Self { outcome: Some(outcome), later: None }
+    }
+
+    fn skipped(why: Skip) -> Self {
+        Self::with(why.as_str())
+    }
+
+    fn later(when: Later) -> Self {
+        Self { outcome: None, later: Some(when) }
     }
 }
 
 impl App {
-    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        consume(&self.queues, event, |record| self.process(record)).await
+    pub fn new(store: Store, queues: Queues, mailer: Box<dyn Mailer>, settings: Settings) -> Self {
+        Self { store, queues, mailer, pace: Pace::new(settings.rate), settings }
     }
 
-    async fn process(&self, record: Record) -> Result<(), Failure> {
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        let until = Instant::now() + self.settings.budget;
+        consume(&self.queues, Queue::Notifications, event, |record| self.process(record, until)).await
+    }
+
+    async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
         let notification = Notification::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
         let retry = |error: store::Error| Failure::retry(&error);
-        let subscriptions = self.current(&notification).await.map_err(retry)?;
-        let shared = self.read(&notification.sku, &subscriptions).await.map_err(retry)?;
+        let waiting = self.waiting(&notification).await.map_err(retry)?;
+        let locales: HashSet<_> = waiting.iter().map(|(_, waiting)| &waiting.subscription.locale).collect();
+        let products = self.store.products(locales.iter().map(|locale| (*locale, &notification.sku)));
+        let shared = Shared { products: products.await.map_err(retry)?, until };
 
-        let mails = subscriptions.iter().map(|subscription| async {
-            self.mail(subscription, &notification, &shared).await.unwrap_or_else(|ended| ended)
+        let mails = waiting.iter().map(|(recipient, waiting)| async {
+            let ended = self.mail(waiting, &notification, &shared).await.unwrap_or_else(|ended| ended);
+            (*recipient, ended)
         });
-        let ended: Vec<Ended> = stream::iter(mails).buffer_unordered(IN_FLIGHT).collect().await;
+        let ended: Vec<(Recipient, Ended)> = stream::iter(mails).buffer_unordered(IN_FLIGHT).collect().await;
 
+        let gone = notification.recipients.len() - waiting.len();
         let mut outcomes = BTreeMap::new();
-        let mut retry: Option<(Duration, String)> = None;
-        for ended in ended {
-            match ended {
-                Ended::As(outcome) => *outcomes.entry(outcome).or_default() += 1,
-                Ended::Counted => {}
-                Ended::Later { after, reason } => {
-                    let after = after.unwrap_or_default();
-                    let latest = retry.as_ref().map_or(Duration::ZERO, |(latest, _)| *latest);
-                    retry = Some((after.max(latest), reason));
-                }
+        // Later, those who were mailed in the meantime are gone too.
+        if gone > 0 && notification.attempt == 0 && record.receives == 1 {
+            outcomes.insert(Skip::SubscriptionGone.as_str(), gone as i64);
+        }
+        let mut later: Vec<(Recipient, Later)> = Vec::new();
+        for (recipient, ended) in ended {
+            if let Some(outcome) = ended.outcome {
+                *outcomes.entry(outcome).or_default() += 1;
             }
+            later.extend(ended.later.map(|when| (recipient, when)));
         }
         let key = LogKey { sku: notification.sku.clone(), entry: notification.log_entry.clone() };
         if let Err(error) = self.store.log_mails(&key, &outcomes).await {
             // The mails are out; counting them is not worth sending the message round again.
             warn!(sku = %key.sku, error = %DisplayErrorChain::new(&error), "The log could not be written");
         }
-        match retry {
-            None => Ok(()),
-            Some((after, reason)) => Err(Failure::Retry { after: (!after.is_zero()).then_some(after), reason }),
-        }
+        self.put_off(&notification, later).await
     }
 
-    /// The recipients' subscriptions that still exist and are the ones that were matched.
-    async fn current(&self, notification: &Notification) -> Result<Vec<Subscription>, store::Error> {
-        let ids: HashSet<SubscriptionId> = notification
-            .recipients
-            .iter()
-            .map(|recipient| SubscriptionId { contact_id: recipient.contact_id, key: recipient.key })
-            .collect();
-        let mut found = self.store.subscriptions(&ids.into_iter().collect::<Vec<_>>()).await?;
-        let recipients = notification.recipients.iter();
-        Ok(recipients
-            .filter_map(|recipient| {
-                found
-                    .remove(&SubscriptionId { contact_id: recipient.contact_id, key: recipient.key })
-                    .filter(|subscription| subscription.instance == recipient.instance)
-            })
-            .collect())
+    /// Sends recipients on in messages of their own, so that those who are done are done, and being throttled for long
+    /// does not bring a message into the dead-letter queue.
+    async fn put_off(&self, notification: &Notification, later: Vec<(Recipient, Later)>) -> Result<(), Failure> {
+        let tried = later.iter().filter(|(_, when)| !matches!(when, Later::AtOnce)).count();
+        if tried > 0 && notification.attempt >= MOST_ATTEMPTS {
+            let reason = format!("{tried} recipients could not be mailed in {MOST_ATTEMPTS} attempts");
+            return Err(Failure::Retry { after: None, reason });
+        }
+        let now = (self.settings.clock)();
+        let mut by_delay: BTreeMap<Duration, Vec<Recipient>> = BTreeMap::new();
+        // One draw for the whole message, so that what was put off together stays together.
+        let backoff = backoff(notification.attempt);
+        for (recipient, when) in later {
+            let delay = match when {
+                Later::AtOnce => Duration::ZERO,
+                Later::After(delay) => delay,
+                Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default(),
+                Later::Backoff => backoff,
+            };
+            // In whole seconds as SQS has them, so that those who wait for about the same moment share a message.
+            let delay = Duration::from_secs(delay.as_millis().div_ceil(1000) as u64).min(MOST_DELAY);
+            by_delay.entry(delay).or_default().push(recipient);
+        }
+        let messages = by_delay.into_iter().map(|(delay, recipients)| {
+            let attempt = notification.attempt + u32::from(!delay.is_zero());
+            info!(sku = %notification.sku, recipients = recipients.len(), seconds = delay.as_secs(), "Put off");
+            (Notification { recipients, attempt, ..notification.clone() }, delay)
+        });
+        let sent = self.queues.send_notifications(messages.collect()).await;
+        sent.map_err(|error| Failure::retry(&error))
     }
 
-    async fn read(&self, sku: &Sku, subscriptions: &[Subscription]) -> Result<Shared, store::Error> {
-        let locales: HashSet<_> = subscriptions.iter().map(|subscription| &subscription.locale).collect();
-        let (contacts, products, levels) = tokio::try_join!(
-            self.store.contacts(subscriptions.iter().map(|subscription| subscription.contact_id)),
-            self.store.products(locales.iter().map(|locale| (*locale, sku))),
-            self.store.levels(sku),
-        )?;
-        Ok(Shared { contacts, products, levels })
+    /// The recipients whose subscriptions still exist and are the ones that were matched.
+    async fn waiting(&self, notification: &Notification) -> Result<Vec<(Recipient, Waiting)>, store::Error> {
+        let ids: HashSet<SubscriptionId> = notification.recipients.iter().map(id).collect();
+        let mut found = self.store.waiting(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let recipients = notification.recipients.iter().filter_map(|recipient| {
+            let waiting = found.remove(&id(recipient))?;
+            (waiting.subscription.instance == recipient.instance).then_some((*recipient, waiting))
+        });
+        Ok(recipients.collect())
     }
 
-    async fn mail(
-        &self,
-        subscription: &Subscription,
-        notification: &Notification,
-        shared: &Shared,
-    ) -> Result<Ended, Ended> {
-        // What holds now counts, not what held when the level was matched. The subscription stays for the next level.
-        if sold_out_since(&shared.levels, &subscription.locale, subscription.external_id.as_ref()) {
-            return Ok(Ended::As("soldOutAgain"));
-        }
-        let Some(contact) = shared.contacts.get(&subscription.contact_id) else {
-            return Ok(Ended::As("contactGone"));
-        };
-        if let Some(refusal) = contact.refusal(subscription) {
-            return Ok(Ended::As(refusal.as_str()));
-        }
+    async fn mail(&self, waiting: &Waiting, notification: &Notification, shared: &Shared) -> Result<Ended, Ended> {
+        let Settings { terms, patience, clock, .. } = self.settings;
+        let subscription = &waiting.subscription;
         let product = (subscription.locale.key().to_owned(), subscription.sku.clone());
         let Some(product) = shared.products.get(&product) else {
-            return Ok(Ended::As("noProductData"));
+            return Ok(Ended::skipped(Skip::NoProductData));
         };
-        let now = Timestamp::now();
-        let claim = match self.store.claim(subscription, &notification.log_entry, now, self.lease).await? {
-            Claimed::Yours(claim) => claim,
-            Claimed::Gone => return Ok(Ended::As("subscriptionGone")),
-            // It will most likely be gone the next time; if its sender died, the lease runs out while this backs off.
-            Claimed::Busy => {
-                return Ok(Ended::Later { after: None, reason: "another sender has claimed a subscription".into() });
+        let claim = || waiting.standing.claim(Uuid::new_v4(), clock(), terms).map_err(|at| Ended::later(Later::At(at)));
+        claim()?;
+        if !self.pace.turn(shared.until).await {
+            return Ok(Ended::later(Later::AtOnce));
+        }
+        let claim = claim()?;
+        match self.store.claim(waiting, &claim, &notification.log_entry).await? {
+            Claimed::Yours => {}
+            Claimed::Gone => return Ok(Ended::skipped(Skip::SubscriptionGone)),
+            Claimed::Changed(standing) => {
+                let when = standing.claim(Uuid::new_v4(), clock(), terms).err();
+                return Ok(Ended::later(when.map_or(Later::Backoff, Later::At)));
+            }
+        }
+        // Before an attempt after the first, SES may have told that the mail is out.
+        if claim.attempt() > 1 && self.store.was_sent(subscription.instance).await? {
+            self.store.use_up(subscription.id(), subscription.instance, clock()).await?;
+            return Ok(Ended::default());
+        }
+        // What holds now counts, not what held when the level was matched.
+        let (contact, levels) = match self.store.last_look(subscription).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.store.release(subscription, &claim.give_back()).await?;
+                return Err(error.into());
             }
         };
-        // After an attempt whose end was not known, SES may have told meanwhile that the mail is out.
-        if claim.attempt > 1 && self.store.was_accepted(subscription.instance).await? {
-            self.store.delete_instance(subscription).await?;
-            return Ok(Ended::As("subscriptionGone"));
+        let contact = match mailable(contact, &levels, subscription, notification) {
+            Ok(contact) => contact,
+            Err(skip) => {
+                self.store.release(subscription, &claim.give_back()).await?;
+                return Ok(Ended::skipped(skip));
+            }
+        };
+        let asked_at = clock();
+        if !claim.covers(asked_at, patience) {
+            self.store.release(subscription, &claim.give_back()).await?;
+            return Ok(Ended::later(Later::Backoff));
         }
-        self.send(subscription, claim, notification, contact, product, now).await
+        let automation = &notification.automation;
+        let mail = Mail { subscription, contact: &contact, product, automation, now: asked_at };
+        let outcome = self.mailer.send(&claim, mail).await;
+        self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
     }
 
-    async fn send(
+    async fn settle(
         &self,
         subscription: &Subscription,
-        claim: Claim,
+        settlement: Settlement,
         notification: &Notification,
-        contact: &Contact,
-        product: &Product,
-        now: Timestamp,
+        asked_at: Timestamp,
     ) -> Result<Ended, Ended> {
-        let delivery = subscription.instance.to_string();
-        let log_entry = notification.log_entry.as_str();
-        let unsubscribe_url = format!(
-            "{}/unsubscribe/{}?lang={}",
-            self.public_url,
-            token(&self.signing_key, contact.id),
-            subscription.locale
-        );
-        let content = Content {
-            locale: &subscription.locale,
-            product,
-            first_name: contact.first_name.as_deref(),
-            unsubscribe_url: &unsubscribe_url,
-            now,
-        };
-        let rendered = match self.renderer.render(&content) {
-            Ok(rendered) => rendered,
-            Err(error) => {
-                error!(delivery, error = %DisplayErrorChain::new(&error), "A mail could not be rendered");
-                self.store.finish_failed(subscription, claim, log_entry, "not rendered", now).await?;
-                return Ok(Ended::As(Milestone::Failed.as_str()));
-            }
-        };
-        let envelope = Envelope {
-            to: &contact.email,
-            subscription: subscription.id(),
-            delivery: &delivery,
-            automation: &notification.automation,
-            unsubscribe_url: &unsubscribe_url,
-        };
-        match self.mailer.send(&envelope, &rendered).await {
-            Ok(message_id) => {
-                info!(delivery, message_id, "SES accepted a mail");
-                let news = self.store.finish_accepted(subscription, log_entry, &message_id, now).await?;
+        let (delivery, log_entry) = (subscription.instance, notification.log_entry.as_str());
+        match settlement {
+            Settlement::Sent { message_id } => {
+                info!(%delivery, message_id, "SES accepted a mail");
+                let news = self.store.record_sent(subscription, log_entry, &message_id, asked_at).await?;
                 // If the event was faster, whoever handled it has counted the mail.
-                Ok(if news { Ended::As(Milestone::Accepted.as_str()) } else { Ended::Counted })
+                let outcome = news.then_some(Milestone::Accepted.as_str());
+                let used_up = self.store.use_up(subscription.id(), delivery, asked_at).await;
+                Ok(Ended { outcome, later: used_up.err().and_then(|error| Ended::from(error).later) })
             }
-            Err(SendError::Refused { reason }) => {
-                error!(delivery, reason, "SES refused a mail for good");
-                self.store.finish_failed(subscription, claim, log_entry, &reason, now).await?;
-                Ok(Ended::As(Milestone::Failed.as_str()))
+            Settlement::Failed { reason, claim } => {
+                error!(%delivery, reason, "SES refused a mail for good");
+                self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at).await?;
+                Ok(Ended::with(Milestone::Failed.as_str()))
             }
-            Err(SendError::NotAccepted { reason }) => {
-                self.store.release(subscription, claim).await?;
-                Ok(Ended::Later { after: None, reason })
+            Settlement::Released { reason, after, claim } => {
+                warn!(%delivery, reason, "SES did not accept a mail for now");
+                self.store.release(subscription, &claim).await?;
+                Ok(Ended::later(after.map_or(Later::Backoff, Later::After)))
             }
-            // The claim stays, so nobody sends before the lease has run out.
-            Err(SendError::Unknown { reason }) => Ok(Ended::Later { after: Some(self.lease), reason }),
+            Settlement::Unknown { reason, look_again } => {
+                warn!(%delivery, reason, "Whether SES accepted a mail is unknown");
+                Ok(Ended { outcome: Some("unknown"), later: Some(Later::At(look_again)) })
+            }
         }
     }
+}
+
+/// Whether the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again. If not, the
+/// subscription stays for the next level.
+fn mailable(
+    contact: Option<Contact>,
+    levels: &[KnownLevel],
+    subscription: &Subscription,
+    notification: &Notification,
+) -> Result<Contact, Skip> {
+    if sold_out_since(levels, &subscription.locale, subscription.external_id.as_ref()) {
+        return Err(Skip::SoldOutAgain);
+    }
+    let contact = contact.ok_or(Skip::ContactGone)?;
+    match contact.refusal(notification.requires_consent) {
+        Some(refusal) => Err(refusal),
+        None => Ok(contact),
+    }
+}
+
+fn id(recipient: &Recipient) -> SubscriptionId {
+    SubscriptionId { contact_id: recipient.contact_id, key: recipient.key }
+}
+
+/// 2, 4, 8 … seconds and up to as much again by chance, so that what failed together does not come back together.
+fn backoff(attempt: u32) -> Duration {
+    let base = 2_u64.pow(attempt.clamp(0, 9) + 1);
+    Duration::from_secs(base + fastrand::u64(0..=base))
 }

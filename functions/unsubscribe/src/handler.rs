@@ -1,10 +1,10 @@
 //! `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
-use domain::unsubscribe::{SigningKey, verify};
-use domain::{ContactId, Locale};
+use domain::signing::SigningKey;
+use domain::unsubscribe::{Unsubscribe, verify};
+use domain::{Locale, Suppression};
 use email::{Page, UnsubscribePage};
 use http_api::{Call, Problem, Reply};
-use jiff::Timestamp;
 use lambda_http::http::{Method, StatusCode};
 use store::Store;
 use tracing::info;
@@ -18,20 +18,30 @@ pub struct App {
 impl App {
     /// A GET shows a button and changes nothing, since scanners follow links; a POST unsubscribes.
     pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
-        let Ok(contact) = verify(&self.signing_key, call.parameter("token")) else {
+        let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
             return self.page(StatusCode::NOT_FOUND, UnsubscribePage::Invalid, &call);
         };
         if call.method != Method::POST {
-            return self.page(StatusCode::OK, UnsubscribePage::Question, &call);
+            return self.page(StatusCode::OK, UnsubscribePage::Question(what), &call);
         }
-        self.unsubscribe(contact).await?;
-        self.page(StatusCode::OK, UnsubscribePage::Done, &call)
+        self.unsubscribe(what).await?;
+        self.page(StatusCode::OK, UnsubscribePage::Done(what), &call)
     }
 
-    /// A contact that is gone gets no mail either, so that is a success too.
-    async fn unsubscribe(&self, contact: ContactId) -> Result<(), Problem> {
-        let known = self.store.unsubscribe_from_all(contact, Timestamp::now()).await?;
-        info!(%contact, known, "A contact unsubscribed");
+    /// What is gone gets no mail either, so that is a success too.
+    async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Problem> {
+        match what {
+            Unsubscribe::All(contact) => {
+                // The contact first: whoever is about to mail it looks at it once more.
+                let known = self.store.suppress(contact, Suppression::Unsubscribed).await?;
+                let subscriptions = self.store.delete_subscriptions_of(contact).await?;
+                info!(%contact, known, subscriptions, "A contact unsubscribed from everything");
+            }
+            Unsubscribe::One(subscription) => {
+                let known = self.store.delete_subscription(subscription).await?;
+                info!(contact = %subscription.contact_id, known, "A contact unsubscribed from one product");
+            }
+        }
         Ok(())
     }
 

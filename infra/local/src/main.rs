@@ -99,12 +99,8 @@ const WATCH_PORT: u16 = 9010;
 
 /// What differs from a deployment.
 fn parameters(no_functions: bool) -> BTreeMap<String, String> {
-    // Nobody at a terminal wants to wait for half a minute.
-    let mut parameters = BTreeMap::from([("SecondLookSeconds".to_owned(), "1".to_owned())]);
-    if no_functions {
-        parameters.insert("PublicUrl".to_owned(), format!("http://127.0.0.1:{WATCH_PORT}"));
-    }
-    parameters
+    let public_url = no_functions.then(|| ("PublicUrl".to_owned(), format!("http://127.0.0.1:{WATCH_PORT}")));
+    public_url.into_iter().collect()
 }
 
 /// Waits for Ctrl-C or for being asked to end.

@@ -85,7 +85,9 @@ async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
         Err(message) => return refuse(StatusCode::BAD_REQUEST, "BadRequestException", message),
     };
     if mail.to.iter().any(|address| behaviour(address) == "throttle" && ses.throttles(address)) {
-        return refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Maximum sending rate exceeded.");
+        let refusal =
+            refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Maximum sending rate exceeded.");
+        return ([("retry-after", "1")], refusal).into_response();
     }
     let id = mail.id.clone();
     ses.accept(mail);

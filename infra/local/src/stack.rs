@@ -29,7 +29,7 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The functions to start; none for emulators only.
     pub binaries: Option<Binaries>,
-    /// Replaces defaults of the template's parameters.
+    /// Replaces values of the template's parameters.
     pub parameters: BTreeMap<String, String>,
     /// Takes what functions print.
     pub sink: Sink,
@@ -72,7 +72,11 @@ impl Stack {
         let endpoints = Endpoints { api: http::url(&api)?, sqs: http::url(&sqs_listener)? };
 
         let yaml = fs::read_to_string(functions::workspace().join("template.yaml"))?;
-        let template = Template::parse(&yaml, &endpoints, &options.parameters)?;
+        // Seconds where a deployment waits for minutes: nobody at a terminal wants to, and no service lags here.
+        let mut parameters: BTreeMap<String, String> =
+            LOCAL_PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        parameters.extend(options.parameters);
+        let template = Template::parse(&yaml, &endpoints, &parameters)?;
         if let Some(directory) = &options.data {
             fs::create_dir_all(directory).map_err(|error| format!("{} can't be used: {error}", directory.display()))?;
         }
@@ -133,6 +137,9 @@ impl Stack {
         Ok(())
     }
 }
+
+const LOCAL_PARAMETERS: [(&str, &str); 4] =
+    [("SecondLookSeconds", "1"), ("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", "3"), ("SendRate", "1000")];
 
 /// Always the same, so that commands can be kept. Everything here is reachable from this machine only.
 const API_KEY: &str = "local-api-key";

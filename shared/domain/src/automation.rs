@@ -8,12 +8,14 @@ pub struct Automation {
     pub id: String,
     pub name: String,
     pub enabled: bool,
+    /// Whether a contact that does not accept email (`acceptsEmail` is false) is left out.
+    pub requires_consent: bool,
 }
 
 impl Default for Automation {
     /// The automation that is on from the start: no conditions, the compiled-in email.
     fn default() -> Self {
-        Self { id: "default".into(), name: "Back in stock".into(), enabled: true }
+        Self { id: "default".into(), name: "Back in stock".into(), enabled: true, requires_consent: true }
     }
 }
 
@@ -36,9 +38,14 @@ pub enum Skip {
     ContactGone,
     /// Mail to the address bounced for good, or its owner complained.
     Suppressed,
+    Unsubscribed,
     NoConsent,
     /// No automation is on, or none accepts it.
     NoAutomation,
+    /// Was in stock when the level was matched, and no more when the mail was about to leave.
+    SoldOutAgain,
+    /// Was used up, deleted, or deleted and made anew since it was matched.
+    SubscriptionGone,
 }
 
 impl Skip {
@@ -49,8 +56,11 @@ impl Skip {
             Self::NoProductData => "noProductData",
             Self::ContactGone => "contactGone",
             Self::Suppressed => "suppressed",
+            Self::Unsubscribed => "unsubscribed",
             Self::NoConsent => "noConsent",
             Self::NoAutomation => "noAutomation",
+            Self::SoldOutAgain => "soldOutAgain",
+            Self::SubscriptionGone => "subscriptionGone",
         }
     }
 }
@@ -65,8 +75,12 @@ pub fn decide<'a>(candidate: &Candidate<'_>, automations: &'a [Automation]) -> R
         return Err(Skip::NoProductData);
     }
     let contact = candidate.contact.ok_or(Skip::ContactGone)?;
-    if let Some(refusal) = contact.refusal(candidate.subscription) {
-        return Err(refusal);
+    let mut refusal = Skip::NoAutomation;
+    for automation in automations.iter().filter(|automation| automation.enabled) {
+        match contact.refusal(automation.requires_consent) {
+            None => return Ok(automation),
+            Some(why) => refusal = why,
+        }
     }
-    automations.iter().find(|automation| automation.enabled).ok_or(Skip::NoAutomation)
+    Err(refusal)
 }

@@ -1,4 +1,4 @@
-use crate::{Invalid, Locale, Skip, Subscription, wire};
+use crate::{Invalid, Locale, Skip, wire};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -101,18 +101,19 @@ pub struct Contact {
     pub accepts_email: Option<bool>,
     #[serde(with = "crate::time::rfc3339")]
     pub created_on: Timestamp,
-    /// When the contact last unsubscribed from everything. Subscriptions made later are a new consent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsubscribed_on: Option<Timestamp>,
     /// Why the address gets no mail any more, whatever its owner subscribes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<Suppression>,
 }
 
 /// What makes an address unusable for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In the order of their weight: a heavier one is never replaced by a lighter one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Suppression {
+    /// The recipient unsubscribed from everything.
+    Unsubscribed,
     /// The mailbox does not exist, or refuses mail for good.
     Bounce,
     /// The recipient called a mail spam.
@@ -120,9 +121,16 @@ pub enum Suppression {
 }
 
 impl Suppression {
+    pub const ALL: [Self; 3] = [Self::Unsubscribed, Self::Bounce, Self::Complaint];
+
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == raw)
+    }
+
     /// As it is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Unsubscribed => "unsubscribed",
             Self::Bounce => "bounce",
             Self::Complaint => "complaint",
         }
@@ -152,21 +160,18 @@ impl Contact {
             attributes,
             accepts_email,
             created_on: crate::time::to_millisecond(created_on),
-            unsubscribed_on: None,
             suppressed: None,
         })
     }
 
-    /// Why this contact must not be mailed about that subscription, if so.
-    pub fn refusal(&self, subscription: &Subscription) -> Option<Skip> {
-        if self.suppressed.is_some() {
-            return Some(Skip::Suppressed);
+    /// Why this contact must not be mailed, if so. Whether `acceptsEmail` counts is the automation's to say, as a
+    /// back-in-stock mail was asked for by subscribing; a suppression always counts.
+    pub fn refusal(&self, requires_consent: bool) -> Option<Skip> {
+        match self.suppressed {
+            Some(Suppression::Unsubscribed) => Some(Skip::Unsubscribed),
+            Some(Suppression::Bounce | Suppression::Complaint) => Some(Skip::Suppressed),
+            None => (requires_consent && self.accepts_email == Some(false)).then_some(Skip::NoConsent),
         }
-        (!self.consents_to(subscription)).then_some(Skip::NoConsent)
-    }
-
-    fn consents_to(&self, subscription: &Subscription) -> bool {
-        self.accepts_email != Some(false) && self.unsubscribed_on.is_none_or(|since| subscription.created_on > since)
     }
 }
 

@@ -4,10 +4,12 @@
 
 mod automation;
 mod contact;
+pub mod delivery;
 mod identifiers;
 mod locale;
 mod money;
 mod product;
+pub mod signing;
 mod stock_level;
 mod subscription;
 pub mod time;

@@ -67,20 +67,28 @@ pub struct SubscriptionId {
 impl SubscriptionId {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let bytes = URL_SAFE_NO_PAD.decode(raw).map_err(|_| invalid_id())?;
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| invalid_id())?;
+        Ok(Self::from_bytes(bytes.try_into().map_err(|_| invalid_id())?))
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         let (mut contact, mut key) = ([0; 16], [0; 16]);
         contact.copy_from_slice(&bytes[..16]);
         key.copy_from_slice(&bytes[16..]);
-        Ok(Self { contact_id: ContactId::new(Uuid::from_bytes(contact)), key: SubscriptionKey(key) })
+        Self { contact_id: ContactId::new(Uuid::from_bytes(contact)), key: SubscriptionKey(key) }
+    }
+
+    /// Contact, then key.
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(self.contact_id.as_bytes());
+        bytes[16..].copy_from_slice(&self.key.0);
+        bytes
     }
 }
 
 impl fmt::Display for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [0; 32];
-        bytes[..16].copy_from_slice(self.contact_id.as_bytes());
-        bytes[16..].copy_from_slice(&self.key.0);
-        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.to_bytes()))
     }
 }
 

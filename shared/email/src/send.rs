@@ -1,77 +1,106 @@
-use crate::Rendered;
+use crate::{Content, Renderer, TemplateError};
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sesv2::config::http::HttpResponse;
+use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
-use domain::{EmailAddress, SubscriptionId};
+use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
+use aws_sdk_sesv2::types::{Body, Content as Text, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use domain::delivery::{Claim, Outcome};
+use domain::signing::SigningKey;
+use domain::unsubscribe::{Unsubscribe, token};
+use domain::{Contact, Product, Subscription};
+use jiff::Timestamp;
 use std::error::Error;
 use std::io;
+use std::pin::Pin;
+use std::time::Duration;
 
-/// Sends through SES v2, as one sender. The client must not retry by itself (see [`SendError::Unknown`]).
-pub struct Mailer {
+/// What one mail is about.
+#[derive(Clone, Copy)]
+pub struct Mail<'a> {
+    pub subscription: &'a Subscription,
+    pub contact: &'a Contact,
+    pub product: &'a Product,
+    /// The id of the automation that accepted the subscription.
+    pub automation: &'a str,
+    pub now: Timestamp,
+}
+
+/// Sends mails. Whoever asks for it holds the claim on the delivery.
+pub trait Mailer: Send + Sync {
+    fn send<'a>(&'a self, claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+}
+
+/// Sends through SES v2, as one sender. The client must not retry by itself (see [`Outcome::Unknown`]).
+pub struct SesMailer {
     pub client: Client,
+    pub renderer: Renderer,
     /// As it stands in `From`, such as `My Shop <hello@shop.example>`.
     pub sender: String,
     pub reply_to: Option<String>,
     pub configuration_set: Option<String>,
-}
-
-/// To whom a mail goes, and what identifies it.
-pub struct Envelope<'a> {
-    pub to: &'a EmailAddress,
-    /// This and the next two come back with every event that SES sends about the mail.
-    pub subscription: SubscriptionId,
-    pub delivery: &'a str,
-    pub automation: &'a str,
-    /// Also answers a POST, for one-click unsubscribing (RFC 8058).
-    pub unsubscribe_url: &'a str,
+    pub signing_key: SigningKey,
+    /// Where the API is reachable from outside, without a slash at the end.
+    pub public_url: String,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// SES has provably not accepted the mail, and may accept it later.
-    #[error("SES did not accept the mail for now: {reason}")]
-    NotAccepted { reason: String },
-    /// SES will not accept this mail, however often it is sent.
-    #[error("SES refused the mail: {reason}")]
-    Refused { reason: String },
-    /// No answer, or one that doesn't tell. The mail may be on its way.
-    #[error("whether SES accepted the mail is unknown: {reason}")]
-    Unknown { reason: String },
+enum NotBuilt {
+    #[error("the mail could not be rendered")]
+    Template(#[from] TemplateError),
+    #[error("the request could not be built")]
+    Request(#[from] BuildError),
 }
 
-impl Mailer {
-    /// Returns the message id of SES.
-    pub async fn send(&self, envelope: &Envelope<'_>, mail: &Rendered) -> Result<String, SendError> {
-        let build = |error: aws_sdk_sesv2::error::BuildError| SendError::NotAccepted { reason: error.to_string() };
-        let utf8 = |data: &str| Content::builder().data(data).charset("UTF-8").build().map_err(build);
-        let header =
-            |name: &str, value: String| MessageHeader::builder().name(name).value(value).build().map_err(build);
-        let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build().map_err(build);
+impl Mailer for SesMailer {
+    fn send<'a>(&'a self, _claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        Box::pin(async move {
+            match self.request(mail) {
+                Ok(request) => match request.send().await {
+                    Ok(answer) => Outcome::Accepted { message_id: answer.message_id.unwrap_or_default() },
+                    Err(error) => classify(&error),
+                },
+                Err(error) => Outcome::Refused { reason: error.to_string() },
+            }
+        })
+    }
+}
+
+impl SesMailer {
+    fn request(&self, mail: Mail<'_>) -> Result<SendEmailFluentBuilder, NotBuilt> {
+        let Mail { subscription, contact, product, automation, now } = mail;
+        let token = token(&self.signing_key, Unsubscribe::All(contact.id));
+        // Also answers a POST, for one-click unsubscribing (RFC 8058).
+        let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
+        let rendered = self.renderer.render(&Content {
+            locale: &subscription.locale,
+            product,
+            first_name: contact.first_name.as_deref(),
+            unsubscribe_url: &unsubscribe_url,
+            now,
+        })?;
+        let utf8 = |data: &str| Text::builder().data(data).charset("UTF-8").build();
+        let header = |name: &str, value: String| MessageHeader::builder().name(name).value(value).build();
+        let tag = |name: &str, value: String| MessageTag::builder().name(name).value(value).build();
         let message = Message::builder()
-            .subject(utf8(&mail.subject)?)
-            .body(Body::builder().html(utf8(&mail.html)?).text(utf8(&mail.text)?).build())
-            .headers(header("List-Unsubscribe", format!("<{}>", envelope.unsubscribe_url))?)
+            .subject(utf8(&rendered.subject)?)
+            .body(Body::builder().html(utf8(&rendered.html)?).text(utf8(&rendered.text)?).build())
+            .headers(header("List-Unsubscribe", format!("<{unsubscribe_url}>"))?)
             .headers(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into())?)
             .headers(header("List-Id", format!("<back-in-stock.{}>", self.domain()))?)
             .build();
-        let sent = self
+        Ok(self
             .client
             .send_email()
             .from_email_address(&self.sender)
             .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
-            .destination(Destination::builder().to_addresses(envelope.to.as_str()).build())
+            .destination(Destination::builder().to_addresses(contact.email.as_str()).build())
             .content(EmailContent::builder().simple(message).build())
             .set_configuration_set_name(self.configuration_set.clone())
-            .email_tags(tag("subscription", &envelope.subscription.to_string())?)
-            .email_tags(tag("delivery", envelope.delivery)?)
-            .email_tags(tag("automation", envelope.automation)?)
-            .send()
-            .await;
-        match sent {
-            Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
-            Err(error) => Err(classify(&error)),
-        }
+            // These come back with every event that SES sends about the mail.
+            .email_tags(tag("subscription", subscription.id().to_string())?)
+            .email_tags(tag("delivery", subscription.instance.to_string())?)
+            .email_tags(tag("automation", automation.to_owned())?))
     }
 
     fn domain(&self) -> &str {
@@ -80,22 +109,28 @@ impl Mailer {
     }
 }
 
-fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
+fn classify(error: &SdkError<SendEmailError, HttpResponse>) -> Outcome {
     match error {
-        SdkError::ConstructionFailure(_) => SendError::NotAccepted { reason: "the request could not be built".into() },
+        SdkError::ConstructionFailure(_) => not_accepted("the request could not be built"),
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(connector) if never_connected(connector) => {
-                SendError::NotAccepted { reason: "SES could not be reached".into() }
-            }
-            _ => SendError::Unknown { reason: "the connection failed".into() },
+            Some(connector) if never_connected(connector) => not_accepted("SES could not be reached"),
+            _ => Outcome::Unknown { reason: "the connection failed".into() },
         },
-        SdkError::TimeoutError(_) => SendError::Unknown { reason: "no answer in time".into() },
-        SdkError::ServiceError(context) => of_service(context.err()),
-        _ => SendError::Unknown { reason: "the answer could not be read".into() },
+        SdkError::TimeoutError(_) => Outcome::Unknown { reason: "no answer in time".into() },
+        SdkError::ServiceError(context) => {
+            let header = context.raw().headers().get("retry-after");
+            let retry_after = header.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+            of_service(context.err(), retry_after)
+        }
+        _ => Outcome::Unknown { reason: "the answer could not be read".into() },
     }
 }
 
-fn of_service(error: &SendEmailError) -> SendError {
+fn not_accepted(reason: &str) -> Outcome {
+    Outcome::NotAccepted { reason: reason.to_owned(), retry_after: None }
+}
+
+fn of_service(error: &SendEmailError, retry_after: Option<Duration>) -> Outcome {
     let reason = error.code().unwrap_or("an error without code").to_owned();
     match error {
         SendEmailError::TooManyRequestsException(_)
@@ -103,23 +138,23 @@ fn of_service(error: &SendEmailError) -> SendError {
         | SendEmailError::SendingPausedException(_)
         | SendEmailError::AccountSuspendedException(_)
         | SendEmailError::MailFromDomainNotVerifiedException(_)
-        | SendEmailError::NotFoundException(_) => SendError::NotAccepted { reason },
+        | SendEmailError::NotFoundException(_) => Outcome::NotAccepted { reason, retry_after },
         // SES says the same of a sender that is not verified (any more), which is nobody's fault who is waiting.
         SendEmailError::MessageRejected(rejected)
             if rejected.message().is_some_and(|text| text.contains("not verified")) =>
         {
-            SendError::NotAccepted { reason: "an address is not verified".into() }
+            Outcome::NotAccepted { reason: "an address is not verified".into(), retry_after }
         }
-        SendEmailError::BadRequestException(_) | SendEmailError::MessageRejected(_) => SendError::Refused { reason },
+        SendEmailError::BadRequestException(_) | SendEmailError::MessageRejected(_) => Outcome::Refused { reason },
         // Errors that this version doesn't know: access denied and throttling come before any mail is accepted.
         _ if matches!(
             error.code(),
             Some("ThrottlingException" | "Throttling" | "AccessDeniedException" | "AccessDenied")
         ) =>
         {
-            SendError::NotAccepted { reason }
+            Outcome::NotAccepted { reason, retry_after }
         }
-        _ => SendError::Unknown { reason },
+        _ => Outcome::Unknown { reason },
     }
 }
 

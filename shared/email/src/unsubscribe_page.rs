@@ -1,6 +1,7 @@
 use crate::TemplateError;
 use crate::texts::Texts;
 use domain::Locale;
+use domain::unsubscribe::Unsubscribe;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 const PAGE: &str = "unsubscribe.html";
@@ -9,8 +10,8 @@ const PAGE: &str = "unsubscribe.html";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnsubscribePage {
     /// Asks, with a button: scanners follow links, so following one must change nothing.
-    Question,
-    Done,
+    Question(Unsubscribe),
+    Done(Unsubscribe),
     /// The link is not one that we made.
     Invalid,
 }
@@ -32,11 +33,14 @@ impl Page {
     pub fn render(&self, page: UnsubscribePage, locale: &Locale) -> Result<String, TemplateError> {
         let language = self.texts.of(locale);
         let (title, text) = match page {
-            UnsubscribePage::Question => ("unsubscribe-title", "unsubscribe-question"),
-            UnsubscribePage::Done => ("unsubscribed-title", "unsubscribed-text"),
+            UnsubscribePage::Question(Unsubscribe::All(_)) => ("unsubscribe-title", "unsubscribe-question"),
+            UnsubscribePage::Question(Unsubscribe::One(_)) => ("unsubscribe-title", "unsubscribe-one-question"),
+            UnsubscribePage::Done(Unsubscribe::All(_)) => ("unsubscribed-title", "unsubscribed-text"),
+            UnsubscribePage::Done(Unsubscribe::One(_)) => ("unsubscribed-title", "unsubscribed-one-text"),
             UnsubscribePage::Invalid => ("unsubscribe-invalid-title", "unsubscribe-invalid-text"),
         };
-        let button = (page == UnsubscribePage::Question).then(|| language.text("unsubscribe-button"));
+        let asks = matches!(page, UnsubscribePage::Question(_));
+        let button = asks.then(|| language.text("unsubscribe-button"));
         let variables = context! {
             lang => language.tag,
             title => language.text(title),
@@ -56,9 +60,10 @@ mod tests {
         let pages = Page::new().unwrap();
         let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap()).unwrap();
 
-        assert!(html(UnsubscribePage::Question).contains("<form method=\"post\">"));
-        assert!(html(UnsubscribePage::Question).contains("lang=\"pl\""));
-        assert!(!html(UnsubscribePage::Done).contains("<form"));
+        let all = Unsubscribe::All(domain::ContactId::new(uuid::Uuid::nil()));
+        assert!(html(UnsubscribePage::Question(all)).contains("<form method=\"post\">"));
+        assert!(html(UnsubscribePage::Question(all)).contains("lang=\"pl\""));
+        assert!(!html(UnsubscribePage::Done(all)).contains("<form"));
         assert!(!html(UnsubscribePage::Invalid).contains("<form"));
     }
 }

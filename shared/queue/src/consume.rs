@@ -1,5 +1,5 @@
 use crate::Queues;
-use crate::send::SOURCE;
+use crate::transport::{Queue, SOURCE};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use display_error_chain::DisplayErrorChain;
 use domain::Source;
@@ -39,14 +39,18 @@ impl Failure {
 
 /// Hands each message of a batch to `handle`, by itself: neither an error nor a panic over one touches the others.
 /// Returns those that failed, in the form that `ReportBatchItemFailures` asks for.
-pub async fn consume<F>(queues: &Queues, event: SqsEvent, handle: impl Fn(Record) -> F) -> SqsBatchResponse
+pub async fn consume<F>(
+    queues: &Queues,
+    queue: Queue,
+    event: SqsEvent,
+    handle: impl Fn(Record) -> F,
+) -> SqsBatchResponse
 where
     F: Future<Output = Result<(), Failure>>,
 {
     let handle = &handle;
     let handled = event.records.into_iter().map(|message| async move {
         let message_id = message.message_id.clone().unwrap_or_default();
-        let arn = message.event_source_arn.clone().unwrap_or_default();
         let receipt = message.receipt_handle.clone().unwrap_or_default();
         let record = record(message);
         let receives = record.receives;
@@ -67,7 +71,7 @@ where
                 delay
             }
         };
-        if let Err(error) = queues.retry_after(&arn, &receipt, delay).await {
+        if let Err(error) = queues.retry_after(queue, &receipt, delay).await {
             // The message then comes back when its visibility timeout ends, which is later but as good.
             warn!(message_id, error = %DisplayErrorChain::new(&error), "The visibility timeout could not be changed");
         }

@@ -2,6 +2,7 @@
 
 use crate::messages::ParseError;
 use domain::SubscriptionId;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -13,6 +14,8 @@ pub struct EmailEvent {
     pub kind: EmailEventKind,
     /// SES's id of the mail.
     pub message_id: String,
+    /// When SES accepted the mail, by its own clock.
+    pub accepted_at: Timestamp,
     pub delivery: Uuid,
     pub subscription: SubscriptionId,
 }
@@ -50,6 +53,7 @@ impl EmailEvent {
         #[serde(rename_all = "camelCase")]
         struct Mail {
             message_id: String,
+            timestamp: Timestamp,
             #[serde(default)]
             tags: HashMap<String, Vec<String>>,
         }
@@ -71,6 +75,7 @@ impl EmailEvent {
         Ok(Some(Self {
             kind,
             message_id: event.mail.message_id,
+            accepted_at: event.mail.timestamp,
             delivery: delivery.parse().map_err(|_| not_ours("the tag delivery is no UUID".into()))?,
             subscription: SubscriptionId::parse(subscription).map_err(|invalid| not_ours(invalid.message))?,
         }))
@@ -87,7 +92,7 @@ mod tests {
         let key = SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None);
         let subscription = SubscriptionId { contact_id: ContactId::new(Uuid::from_u128(1)), key };
         let tags = json!({"delivery": [Uuid::from_u128(2)], "subscription": [subscription.to_string()], "ses:caller-identity": ["x"]});
-        let mut event = json!({"mail": {"messageId": "m", "tags": tags}});
+        let mut event = json!({"mail": {"messageId": "m", "timestamp": "2026-11-23T08:00:00.000Z", "tags": tags}});
         if let (Value::Object(event), Value::Object(fields)) = (&mut event, fields) {
             event.extend(fields);
         }
@@ -107,7 +112,12 @@ mod tests {
     #[test]
     fn events_that_change_nothing_are_no_errors_and_what_is_no_event_is_one() {
         assert_eq!(event(json!({"eventType": "DeliveryDelay"})), Ok(None));
-        assert_eq!(event(json!({"eventType": "Send", "mail": {"messageId": "of somebody else"}})), Ok(None));
+        assert_eq!(
+            event(
+                json!({"eventType": "Send", "mail": {"messageId": "of somebody else", "timestamp": "2026-11-23T08:00:00.000Z"}})
+            ),
+            Ok(None)
+        );
         assert!(event(json!({"eventType": 7})).is_err());
         assert!(EmailEvent::parse("no JSON").is_err());
     }

@@ -6,8 +6,10 @@ mod consume;
 mod email_event;
 mod messages;
 mod send;
+pub mod transport;
 
 pub use consume::{Failure, Record, consume};
 pub use email_event::{EmailEvent, EmailEventKind};
 pub use messages::{Continuation, FeedImport, FeedSource, Notification, ParseError, Recipient, StockMessage};
-pub use send::{Error, Queues, Urls};
+pub use send::{Error, Queues};
+pub use transport::{Queue, Sqs, Urls};

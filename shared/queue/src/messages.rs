@@ -20,7 +20,7 @@ pub enum ParseError {
 pub enum StockMessage {
     /// Each level on its own, so that a bad one holds none of the others up.
     Levels(Vec<Result<StockLevel, Vec<FieldError>>>),
-    Continuation(Continuation),
+    Continuation(Box<Continuation>),
 }
 
 /// Where to go on with a level, or a second look at it.
@@ -36,6 +36,8 @@ pub struct Continuation {
     pub second_look: bool,
     /// Instances that were made just before the level and that the first look has seen.
     pub seen: Vec<Uuid>,
+    /// Given if the first look found nobody and began to remove the demand mark with this token.
+    pub clearing: Option<String>,
     pub page: u32,
     pub cursor: BTreeMap<String, String>,
 }
@@ -48,7 +50,11 @@ pub struct Notification {
     /// The log entry of the level that triggered them.
     pub log_entry: String,
     pub automation: String,
+    /// Whether the automation leaves out contacts that do not accept email.
+    pub requires_consent: bool,
     pub recipients: Vec<Recipient>,
+    /// How often these recipients were put off: throttled, claimed by somebody else, or with an outcome unknown.
+    pub attempt: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +92,7 @@ impl StockMessage {
         match value {
             Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(StockLevel::from_json).collect())),
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Continuation::TYPE) => {
-                Continuation::from_value(value).map(Self::Continuation)
+                Continuation::from_value(value).map(|found| Self::Continuation(Box::new(found)))
             }
             level => Ok(Self::Levels(vec![StockLevel::from_json(level)])),
         }
@@ -111,6 +117,7 @@ impl Continuation {
                 "source": self.source,
                 "secondLook": self.second_look,
                 "seen": self.seen,
+                "clearing": self.clearing,
                 "page": self.page,
                 "cursor": self.cursor,
             }),
@@ -127,6 +134,7 @@ impl Continuation {
             source: Source,
             second_look: bool,
             seen: Vec<Uuid>,
+            clearing: Option<String>,
             page: u32,
             cursor: BTreeMap<String, String>,
         }
@@ -140,6 +148,7 @@ impl Continuation {
             source: shape.source,
             second_look: shape.second_look,
             seen: shape.seen,
+            clearing: shape.clearing,
             page: shape.page,
             cursor: shape.cursor,
         })
@@ -238,6 +247,7 @@ mod tests {
             source: Source::Http,
             second_look: true,
             seen: vec![Uuid::from_u128(3)],
+            clearing: Some("c".into()),
             page: 3,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
         };
@@ -245,6 +255,8 @@ mod tests {
             sku: Sku::parse("A").unwrap(),
             log_entry: "e".into(),
             automation: "default".into(),
+            requires_consent: true,
+            attempt: 1,
             recipients: vec![Recipient {
                 contact_id: ContactId::new(Uuid::from_u128(1)),
                 key: SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None),
@@ -252,7 +264,7 @@ mod tests {
             }],
         };
 
-        assert_eq!(StockMessage::parse(&continuation.body()).unwrap(), StockMessage::Continuation(continuation));
+        assert_eq!(StockMessage::parse(&continuation.body()).unwrap(), StockMessage::Continuation(Box::new(continuation)));
         assert_eq!(Notification::parse(&notification.body()).unwrap(), notification);
     }
 

@@ -6,9 +6,9 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use queue::{Queues, Urls};
+use queue::{Queues, Sqs, Urls};
 use std::time::Duration;
-use store::{Store, Tables};
+use store::{DynamoDb, Store, Tables};
 
 /// The connections and settings of one function.
 pub struct Runtime {
@@ -42,7 +42,7 @@ impl Runtime {
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(2))
-            .operation_attempt_timeout(Duration::from_secs(8))
+            .operation_attempt_timeout(Duration::from_secs(attempt_seconds()))
             .build();
         let config = aws_config::from_env().http_client(http).timeout_config(timeouts).load().await;
         Self { config }
@@ -59,7 +59,7 @@ impl Runtime {
             subscriptions: required("SUBSCRIPTIONS_TABLE")?,
             uploads: required("UPLOADS_TABLE")?,
         };
-        Ok(Store::new(aws_sdk_dynamodb::Client::new(&self.config), tables))
+        Ok(Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&self.config), tables }))
     }
 
     pub fn queues(&self) -> Result<Queues, SettingError> {
@@ -69,14 +69,22 @@ impl Runtime {
             feed_imports: required("FEED_IMPORTS_QUEUE")?,
             email_events: required("EMAIL_EVENTS_QUEUE")?,
         };
-        Ok(Queues::new(aws_sdk_sqs::Client::new(&self.config), urls))
+        Ok(Queues::new(Sqs { client: aws_sdk_sqs::Client::new(&self.config), urls }))
     }
 
     /// SES without retries of the SDK: it would repeat requests that timed out, which may have been accepted.
-    pub fn ses(&self) -> aws_sdk_sesv2::Client {
-        let config = aws_sdk_sesv2::config::Builder::from(&self.config).retry_config(RetryConfig::disabled()).build();
-        aws_sdk_sesv2::Client::from_conf(config)
+    /// An answer is waited for no longer than `patience`.
+    pub fn ses(&self, patience: Duration) -> aws_sdk_sesv2::Client {
+        let config = aws_sdk_sesv2::config::Builder::from(&self.config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build());
+        aws_sdk_sesv2::Client::from_conf(config.build())
     }
+}
+
+/// How long an answer of DynamoDB or SQS is waited for before the SDK asks again.
+fn attempt_seconds() -> u64 {
+    optional("REQUEST_TIMEOUT_SECONDS").and_then(|seconds| seconds.parse().ok()).unwrap_or(8)
 }
 
 /// The text of a setting.
@@ -87,6 +95,17 @@ pub fn required(name: &'static str) -> Result<String, SettingError> {
 /// The text of a setting that may be missing or empty.
 pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A setting that is `true` or `false`.
+pub fn yes_or_no(name: &'static str) -> Result<bool, SettingError> {
+    required(name)?.parse().map_err(|_| SettingError::Invalid { name, expected: "true or false" })
+}
+
+/// A setting that is a number above zero.
+pub fn number(name: &'static str) -> Result<f64, SettingError> {
+    let number = required(name)?.parse().ok().filter(|number: &f64| number.is_normal() && *number > 0.0);
+    number.ok_or(SettingError::Invalid { name, expected: "a number above zero" })
 }
 
 /// A setting that is a whole number.

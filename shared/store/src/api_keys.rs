@@ -1,8 +1,9 @@
-use crate::{Error, Store, failed, read_item, texts};
+use crate::database::Table;
+use crate::{Error, Store, read_item, texts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-const TABLE: &str = "Configuration";
+const TABLE: Table = Table::Configuration;
 
 /// What a key may do; each HTTP operation asks for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,14 +48,7 @@ impl ApiKey {
 
 impl Store {
     pub async fn api_key(&self, digest: &str) -> Result<Option<ApiKey>, Error> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.tables.configuration)
-            .set_key(Some(texts([("kind", "api-key"), ("id", digest)])))
-            .send()
-            .await
-            .map_err(failed("GetItem of an API key"))?;
-        found.item.map(|item| read_item(TABLE, item)).transpose()
+        let key = texts([("kind", "api-key"), ("id", digest)]);
+        self.get(TABLE, key).await?.map(|item| read_item(TABLE, item)).transpose()
     }
 }

@@ -1,72 +1,88 @@
-//! DynamoDB's batch calls: cut to their limits, and asked again for what they left undone.
+//! Batches of any size: cut to DynamoDB's limits, and asked again for what was left undone.
 
-use crate::{Error, Item, Store, failed};
-use aws_sdk_dynamodb::types::{KeysAndAttributes, WriteRequest};
+use crate::database::{Item, Query, Table, Write};
+use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// Limits of BatchGetItem and BatchWriteItem (DynamoDB API reference).
 const MOST_KEYS: usize = 100;
 const MOST_WRITES: usize = 25;
-const ATTEMPTS: u32 = 6;
+/// With the pauses in between about half a minute: a table that is throttled grows within minutes, and a message or an
+/// import that gives up begins anew.
+const ATTEMPTS: u32 = 10;
 const IN_FLIGHT: usize = 8;
 
 impl Store {
     /// Reads items of one table by key, strongly consistent, in no particular order. Keys must not repeat.
-    pub(crate) async fn batch_get(&self, table: &str, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let chunks: Vec<Vec<Item>> = keys.chunks(MOST_KEYS).map(<[Item]>::to_vec).collect();
-        let reads = chunks.into_iter().map(|chunk| self.get_chunk(table, chunk));
-        let found: Vec<Vec<Item>> = stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await?;
+    pub(crate) async fn batch_get(&self, table: Table, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
+        let found = self.batch_get_all(keys.into_iter().map(|key| (table, key)).collect()).await?;
+        Ok(found.into_iter().map(|(_, item)| item).collect())
+    }
+
+    /// The same of several tables.
+    pub(crate) async fn batch_get_all(&self, keys: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {
+        let chunks: Vec<Vec<(Table, Item)>> = keys.chunks(MOST_KEYS).map(<[_]>::to_vec).collect();
+        let reads = chunks.into_iter().map(|chunk| self.get_chunk(chunk));
+        let found: Vec<Vec<(Table, Item)>> = stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Puts and deletes items of one table, in no particular order. Keys must not repeat.
-    pub(crate) async fn batch_write(&self, table: &str, writes: Vec<WriteRequest>) -> Result<(), Error> {
-        let chunks: Vec<Vec<WriteRequest>> = writes.chunks(MOST_WRITES).map(<[WriteRequest]>::to_vec).collect();
-        let writes = chunks.into_iter().map(|chunk| self.write_chunk(table, chunk));
+    /// Puts and deletes items without conditions, in no particular order. Keys must not repeat.
+    pub(crate) async fn batch_write(&self, writes: Vec<Write>) -> Result<(), Error> {
+        let chunks: Vec<Vec<Write>> = writes.chunks(MOST_WRITES).map(<[Write]>::to_vec).collect();
+        let writes = chunks.into_iter().map(|chunk| self.write_chunk(chunk));
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect().await
     }
 
-    async fn get_chunk(&self, table: &str, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let operation = "BatchGetItem";
-        let mut pending = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok();
-        let mut found = Vec::new();
-        for attempt in 0..ATTEMPTS {
-            let Some(keys) = pending.take() else { break };
-            pause_before(attempt).await;
-            let answer =
-                self.client.batch_get_item().request_items(table, keys).send().await.map_err(failed(operation))?;
-            found.extend(answer.responses.unwrap_or_default().into_values().flatten());
-            pending = answer.unprocessed_keys.unwrap_or_default().into_values().next();
+    /// Every item that a query finds, over all its pages.
+    pub(crate) async fn query_all(&self, mut query: Query) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
+        loop {
+            let found = self.database.query(query.clone()).await?;
+            items.extend(found.items);
+            query.after = found.next;
+            if query.after.is_none() {
+                return Ok(items);
+            }
         }
-        if pending.is_some() { Err(Error::Unprocessed { operation }) } else { Ok(found) }
     }
 
-    async fn write_chunk(&self, table: &str, writes: Vec<WriteRequest>) -> Result<(), Error> {
-        let operation = "BatchWriteItem";
-        let mut pending = writes;
+    /// The item with this key; strongly consistent.
+    pub(crate) async fn get(&self, table: Table, key: Item) -> Result<Option<Item>, Error> {
+        Ok(self.batch_get(table, vec![key]).await?.pop())
+    }
+
+    async fn get_chunk(&self, mut pending: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {
+        let mut found = Vec::new();
         for attempt in 0..ATTEMPTS {
             pause_before(attempt).await;
-            let answer = self
-                .client
-                .batch_write_item()
-                .set_request_items(Some(HashMap::from([(table.to_owned(), pending)])))
-                .send()
-                .await
-                .map_err(failed(operation))?;
-            pending = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
+            let got = self.database.batch_get(pending).await?;
+            found.extend(got.found);
+            pending = got.unprocessed;
+            if pending.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(Error::Unprocessed { operation: "BatchGetItem" })
+    }
+
+    async fn write_chunk(&self, mut pending: Vec<Write>) -> Result<(), Error> {
+        for attempt in 0..ATTEMPTS {
+            pause_before(attempt).await;
+            pending = self.database.batch_write(pending).await?;
             if pending.is_empty() {
                 return Ok(());
             }
         }
-        Err(Error::Unprocessed { operation })
+        Err(Error::Unprocessed { operation: "BatchWriteItem" })
     }
 }
 
-/// 0, 50, 100, 200 … ms: unprocessed parts mean that the table is being throttled.
+/// 0, then about 50, 100, 200 … ms: unprocessed parts mean that the table is being throttled.
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
-        tokio::time::sleep(Duration::from_millis(25 << attempt)).await;
+        let most = 25_u64 << attempt.min(10);
+        tokio::time::sleep(Duration::from_millis(most / 2 + fastrand::u64(0..=most))).await;
     }
 }

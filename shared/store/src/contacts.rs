@@ -1,16 +1,15 @@
-use crate::{Error, Item, Store, failed, read_item, text, texts, write_item};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use domain::{Contact, ContactId, EmailAddress, Suppression, time};
-use jiff::Timestamp;
+use crate::database::{Action, AllWritten, Condition, Item, Table, Write, Written};
+use crate::{Error, Store, read_item, string_of, text, texts, write_item};
+use domain::signing::SigningKey;
+use domain::{Contact, ContactId, EmailAddress, Suppression};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-const TABLE: &str = "Contacts";
+const TABLE: Table = Table::Contacts;
 
 /// What became of a new contact.
 pub enum NewContact {
-    Created,
+    Created(Box<Contact>),
     /// Another contact has the address.
     EmailTaken(ContactId),
 }
@@ -23,41 +22,35 @@ struct EmailItem {
 }
 
 impl Store {
-    /// Writes a contact and its address in one transaction, so two contacts never share an address.
-    pub async fn create_contact(&self, contact: &Contact) -> Result<NewContact, Error> {
-        let mut item = write_item(TABLE, contact)?;
-        item.extend(contact_key(contact.id));
-        let mut email = email_key(&contact.email);
-        email.insert("contactId".into(), text(contact.id.to_string()));
-        let put = |item: Item| {
-            let put = Put::builder()
-                .table_name(&self.tables.contacts)
-                .set_item(Some(item))
-                .condition_expression("attribute_not_exists(#key)")
-                .expression_attribute_names("#key", "key")
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .build()
-                .ok();
-            TransactWriteItem::builder().set_put(put).build()
-        };
-        let written =
-            self.client.transact_write_items().transact_items(put(item)).transact_items(put(email)).send().await;
-        let Err(error) = written else { return Ok(NewContact::Created) };
-        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
-            let taken = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.item.clone()).next_back();
-            if let Some(item) = taken {
-                return Ok(NewContact::EmailTaken(read_item::<EmailItem>(TABLE, item)?.contact_id));
-            }
+    /// Writes a contact and its address in one transaction, so two contacts never share an address. An address that was
+    /// suppressed when its former contact was erased is suppressed still.
+    pub async fn create_contact(&self, mut contact: Contact, signing: &SigningKey) -> Result<NewContact, Error> {
+        let trace = self.get(TABLE, trace_key(signing, &contact.email)).await?;
+        contact.suppressed = trace.and_then(|trace| Suppression::parse(string_of(&trace, "suppressed")?));
+        let address = Item::from([("contactId".into(), text(contact.id.to_string()))]);
+        let writes = vec![
+            Write::put(TABLE, key(contact.id), write_item(TABLE, &contact)?).when(Condition::Missing("key")),
+            Write::put(TABLE, email_key(&contact.email), address).when(Condition::Missing("key")),
+        ];
+        match self.database.write_all(writes).await? {
+            AllWritten::Done => Ok(NewContact::Created(Box::new(contact))),
+            AllWritten::Refused(items) => match items.into_iter().flatten().next_back() {
+                // The SDK repeats a request whose answer was lost; the second one then meets the first one's contact.
+                Some(item) if read_item::<EmailItem>(TABLE, item.clone())?.contact_id == contact.id => {
+                    Ok(NewContact::Created(Box::new(contact)))
+                }
+                Some(item) => Ok(NewContact::EmailTaken(read_item::<EmailItem>(TABLE, item)?.contact_id)),
+                None => Err(Error::Unprocessed { operation: "TransactWriteItems" }),
+            },
         }
-        Err(failed("TransactWriteItems of a contact")(error))
     }
 
     pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
-        self.contact_item(contact_key(id)).await?.map(|item| read_item(TABLE, item)).transpose()
+        self.get(TABLE, key(id)).await?.map(|item| read_item(TABLE, item)).transpose()
     }
 
     pub async fn contact_id_of(&self, email: &EmailAddress) -> Result<Option<ContactId>, Error> {
-        let item = self.contact_item(email_key(email)).await?;
+        let item = self.get(TABLE, email_key(email)).await?;
         item.map(|item| read_item::<EmailItem>(TABLE, item).map(|email| email.contact_id)).transpose()
     }
 
@@ -66,81 +59,68 @@ impl Store {
         &self,
         ids: impl IntoIterator<Item = ContactId>,
     ) -> Result<HashMap<ContactId, Contact>, Error> {
-        let distinct: std::collections::HashSet<ContactId> = ids.into_iter().collect();
-        let keys = distinct.into_iter().map(contact_key).collect();
-        let items = self.batch_get(&self.tables.contacts, keys).await?;
+        let distinct: HashSet<ContactId> = ids.into_iter().collect();
+        let items = self.batch_get(TABLE, distinct.into_iter().map(key).collect()).await?;
         items.into_iter().map(|item| read_item::<Contact>(TABLE, item).map(|contact| (contact.id, contact))).collect()
     }
 
-    /// Ends every subscription that the contact has made until `now`, also those whose mail is already queued: the
-    /// moment is kept with the contact and looked at before each mail. Says whether there is such a contact.
-    pub async fn unsubscribe_from_all(&self, id: ContactId, now: Timestamp) -> Result<bool, Error> {
-        let marked = self
-            .client
-            .update_item()
-            .table_name(&self.tables.contacts)
-            .set_key(Some(contact_key(id)))
-            .update_expression("SET unsubscribedOn = :now")
-            .condition_expression("attribute_exists(#key)")
-            .expression_attribute_names("#key", "key")
-            .expression_attribute_values(":now", text(time::sortable(now)))
-            .send()
-            .await;
-        match marked {
-            Ok(_) => {}
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                return Ok(false);
-            }
-            Err(error) => return Err(failed("UpdateItem of a contact")(error)),
-        }
-        for subscription in self.subscriptions_of(id).await? {
-            if subscription.created_on <= now {
-                self.delete_instance(&subscription).await?;
-            }
-        }
-        Ok(true)
-    }
-
-    /// Stops mail to a contact's address for good. A complaint is kept also if the address bounces later.
-    pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<(), Error> {
-        let suppressed = self
-            .client
-            .update_item()
-            .table_name(&self.tables.contacts)
-            .set_key(Some(contact_key(id)))
-            .update_expression("SET suppressed = :why")
-            .condition_expression(
-                "attribute_exists(#key) AND (attribute_not_exists(suppressed) OR suppressed <> :complaint)",
-            )
-            .expression_attribute_names("#key", "key")
-            .expression_attribute_values(":why", text(why.as_str()))
-            .expression_attribute_values(":complaint", text(Suppression::Complaint.as_str()))
-            .send()
-            .await;
-        match suppressed {
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
-            other => other.map(drop).map_err(failed("UpdateItem of a suppressed contact")),
+    /// Stops mail to a contact's address for good. The strongest reason is kept: a complaint also if the address bounces
+    /// later, a bounce also if its owner unsubscribes. Says whether there is such a contact.
+    pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<bool, Error> {
+        let mut conditions = vec![Condition::Exists("key")];
+        let stronger = Suppression::ALL.into_iter().filter(|other| *other > why);
+        conditions.extend(stronger.map(|stronger| Condition::IsNot("suppressed", text(stronger.as_str()))));
+        let write = Write::update(TABLE, key(id), vec![Action::set("suppressed", text(why.as_str()))]);
+        match self.database.write(write.when(Condition::All(conditions))).await? {
+            Written::Done(_) => Ok(true),
+            Written::Refused(item) => Ok(item.is_some()),
         }
     }
 
-    async fn contact_item(&self, key: Item) -> Result<Option<Item>, Error> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.tables.contacts)
-            .set_key(Some(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem of a contact"))?;
-        Ok(found.item)
+    /// Erases a contact: its personal data, its address, and its subscriptions. Of a suppressed address a keyed digest
+    /// stays, so that it is suppressed also if somebody makes a contact of it again. Says whether there was anything.
+    ///
+    /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
+    pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey) -> Result<bool, Error> {
+        let mut found = false;
+        let mut attempts = 0;
+        while let Some(contact) = self.contact(id).await? {
+            found = true;
+            attempts += 1;
+            // It may be suppressed between reading and deleting, but hardly so often.
+            if attempts > 5 {
+                return Err(Error::Unprocessed { operation: "the erasure of a contact" });
+            }
+            let as_read = match contact.suppressed {
+                None => Condition::Missing("suppressed"),
+                Some(why) => Condition::Is("suppressed", text(why.as_str())),
+            };
+            let mut writes = vec![
+                Write::delete(TABLE, key(id)).when(as_read),
+                Write::delete(TABLE, email_key(&contact.email)).when(Condition::Is("contactId", text(id.to_string()))),
+            ];
+            if let Some(why) = contact.suppressed {
+                let trace = texts([("suppressed", why.as_str())]);
+                writes.push(Write::put(TABLE, trace_key(signing, &contact.email), trace));
+            }
+            if let AllWritten::Done = self.database.write_all(writes).await? {
+                break;
+            }
+        }
+        let subscriptions = self.delete_subscriptions_of(id).await?;
+        Ok(found || subscriptions > 0)
     }
 }
 
-fn contact_key(id: ContactId) -> Item {
+pub(crate) fn key(id: ContactId) -> Item {
     texts([("key", &format!("contact#{id}"))])
 }
 
 fn email_key(email: &EmailAddress) -> Item {
     texts([("key", &format!("email#{}", email.key()))])
+}
+
+/// What is left of an erased contact whose address was suppressed; nobody can tell the address from it without the key.
+fn trace_key(signing: &SigningKey, email: &EmailAddress) -> Item {
+    texts([("key", &format!("erased#{}", signing.digest_of_address(email)))])
 }

@@ -1,7 +1,10 @@
-use crate::subscriptions::{key as subscription_key, read_subscription};
-use crate::{Error, Item, LogKey, Store, failed, number, text, texts};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+//! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`domain::delivery`]; here it is
+//! written on the condition that nothing has changed since.
+
+use crate::database::{Action, Condition, Item, Table, Write, Written};
+use crate::subscriptions::{Waiting, item_of, key as subscription_key, read_waiting};
+use crate::{Error, LogKey, Store, number, string_of, text, texts};
+use domain::delivery::{Claim, Milestone, Settled, Standing};
 use domain::{Sku, Subscription, SubscriptionId, time};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -10,198 +13,169 @@ use uuid::Uuid;
 /// How long a delivery is kept for the log, for support and for the events that SES sends later.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The right to mail one subscription until `until`. The delivery's id is the subscription's instance: however many
-/// levels trigger a subscription, it has one delivery.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim {
-    until: Timestamp,
-    /// From 1. Beyond 1, an earlier attempt ended in an unknown way or was released.
-    pub attempt: i64,
-}
-
+/// What became of an attempt to claim.
+#[derive(Debug)]
 pub enum Claimed {
-    Yours(Claim),
-    /// Somebody else is sending it.
-    Busy,
-    /// It was used up, deleted, or deleted and made anew since it was matched.
+    Yours,
+    /// Somebody was faster; this is how it stands now.
+    Changed(Standing),
+    /// The subscription was used up, deleted, or deleted and made anew since it was matched.
     Gone,
 }
 
-/// What can happen to a delivery; its record keeps when each of them first did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Milestone {
-    /// SES accepted the mail.
-    Accepted,
-    /// SES refused the mail for good. It may be tried again at the next level, so this may happen again.
-    Failed,
-    Delivered,
-    Bounced,
-    Complained,
-    /// SES accepted the mail and then found that it can't be sent, such as for a virus.
-    Rejected,
-}
-
-impl Milestone {
-    /// The word of the integration log, and the attribute of the record.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Failed => "failed",
-            Self::Delivered => "delivered",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
 impl Store {
-    /// Claims a subscription for sending. The one conditional write also proves that this instance still exists.
-    /// The log entry of the level is kept with it, for whoever has to settle the delivery after a crash.
-    pub async fn claim(
-        &self,
-        subscription: &Subscription,
-        log_entry: &str,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Result<Claimed, Error> {
-        let until = now + lease;
-        let claimed = self
-            .client
-            .update_item()
-            .table_name(&self.tables.subscriptions)
-            .set_key(Some(subscription_key(subscription.id())))
-            .update_expression("SET claimedUntil = :until, claimedFor = :entry ADD attempts :one")
-            .condition_expression(
-                "instance = :instance AND (attribute_not_exists(claimedUntil) OR claimedUntil <= :now)",
-            )
-            .expression_attribute_values(":instance", text(subscription.instance.to_string()))
-            .expression_attribute_values(":now", number(now.as_millisecond()))
-            .expression_attribute_values(":until", number(until.as_millisecond()))
-            .expression_attribute_values(":entry", text(log_entry))
-            .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::UpdatedNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match claimed {
-            Ok(answer) => {
-                let attempts = answer.attributes.as_ref().and_then(|item| item.get("attempts"));
-                let attempt = attempts.and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(1);
-                Ok(Claimed::Yours(Claim { until, attempt }))
-            }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let instance = refused.item.as_ref().and_then(|item| item.get("instance")?.as_s().ok());
-                    let same = instance == Some(&subscription.instance.to_string());
-                    Ok(if same { Claimed::Busy } else { Claimed::Gone })
-                }
-                _ => Err(failed("UpdateItem of a claim")(error)),
+    /// Writes a claim. The one conditional write also proves that this instance of the subscription still exists. The
+    /// log entry of the level is kept with it, for whoever has to settle the delivery after a crash.
+    pub async fn claim(&self, waiting: &Waiting, claim: &Claim, log_entry: &str) -> Result<Claimed, Error> {
+        let subscription = &waiting.subscription;
+        let attempts = waiting.standing.attempts();
+        let unchanged = [
+            Condition::Is("instance", text(subscription.instance.to_string())),
+            match attempts {
+                0 => Condition::Missing("attempts"),
+                attempts => Condition::Is("attempts", number(attempts.into())),
             },
+            match waiting.standing {
+                Standing::Open { .. } => Condition::Missing("claimedUntil"),
+                Standing::Claimed { until, .. } => Condition::Is("claimedUntil", number(until.as_millisecond())),
+            },
+        ];
+        let claimed = vec![
+            Action::set("claimedUntil", number(claim.until().as_millisecond())),
+            Action::set("claimedBy", text(claim.holder().to_string())),
+            Action::set("claimedFor", text(log_entry)),
+            Action::set("attempts", number(claim.attempt().into())),
+        ];
+        let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), claimed)
+            .when(Condition::All(unchanged.into()));
+        let Written::Refused(item) = self.database.write(write).await? else { return Ok(Claimed::Yours) };
+        let Some(item) = item else { return Ok(Claimed::Gone) };
+        // The SDK repeats a request whose answer was lost; the second one then meets the first one's claim.
+        if string_of(&item, "claimedBy") == Some(&claim.holder().to_string()) {
+            return Ok(Claimed::Yours);
         }
+        let now = read_waiting(item)?;
+        let same = now.subscription.instance == subscription.instance;
+        Ok(if same { Claimed::Changed(now.standing) } else { Claimed::Gone })
     }
 
-    /// Gives a claim back after SES has provably not accepted the mail.
-    pub async fn release(&self, subscription: &Subscription, claim: Claim) -> Result<(), Error> {
-        let released = self
-            .client
-            .update_item()
-            .table_name(&self.tables.subscriptions)
-            .set_key(Some(subscription_key(subscription.id())))
-            .update_expression("REMOVE claimedUntil")
-            .condition_expression("instance = :instance AND claimedUntil = :until")
-            .expression_attribute_values(":instance", text(subscription.instance.to_string()))
-            .expression_attribute_values(":until", number(claim.until.as_millisecond()))
-            .send()
-            .await;
-        match released {
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
-            other => other.map(drop).map_err(failed("UpdateItem of a released claim")),
-        }
+    /// Gives a claim back, so that the subscription can be claimed again at once.
+    pub async fn release(&self, subscription: &Subscription, claim: &Settled) -> Result<(), Error> {
+        let actions = vec![Action::Remove("claimedUntil".into()), Action::Remove("claimedBy".into())];
+        let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), actions)
+            .when(Condition::Is("claimedBy", text(claim.holder.to_string())));
+        self.database.write(write).await.map(drop)
     }
 
-    /// Records that SES accepted the mail, and uses the subscription up. Says whether that was news.
-    pub async fn finish_accepted(
+    /// Records that SES accepted the mail; [`Store::use_up`] comes next. Says whether that was news. `asked_at` is no
+    /// later than the acceptance.
+    pub async fn record_sent(
         &self,
         subscription: &Subscription,
         log_entry: &str,
         message_id: &str,
-        now: Timestamp,
+        asked_at: Timestamp,
     ) -> Result<bool, Error> {
         let mut facts = facts(subscription, log_entry);
-        facts.insert("messageId".into(), text(message_id));
-        let news = self.reach(subscription.instance, Milestone::Accepted, facts, now).await?;
-        self.delete_instance(subscription).await?;
-        Ok(news.is_some())
+        facts.push(Action::set("messageId", text(message_id)));
+        Ok(self.reach(subscription.instance, Milestone::Accepted, facts, asked_at).await?.is_some())
     }
 
     /// Records that SES refused the mail for good. The subscription stays, unclaimed.
     pub async fn finish_failed(
         &self,
         subscription: &Subscription,
-        claim: Claim,
+        claim: &Settled,
         log_entry: &str,
         reason: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut facts = facts(subscription, log_entry);
-        facts.insert("reason".into(), text(reason));
+        facts.push(Action::set("reason", text(reason)));
         self.reach(subscription.instance, Milestone::Failed, facts, now).await?;
         self.release(subscription, claim).await
     }
 
     /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Says which log
     /// entry is to be told, if that was news.
-    pub async fn settle_accepted(
+    pub async fn settle_sent(
         &self,
         id: SubscriptionId,
         delivery: Uuid,
         message_id: &str,
-        now: Timestamp,
+        accepted_at: Timestamp,
     ) -> Result<Option<LogKey>, Error> {
-        if self.was_accepted(delivery).await? {
-            return Ok(None);
+        let keys = vec![
+            (Table::Deliveries, texts([("delivery", &delivery.to_string())])),
+            (Table::Subscriptions, subscription_key(id)),
+        ];
+        let (mut recorded, mut waiting) = (false, None);
+        for (table, item) in self.batch_get_all(keys).await? {
+            match table {
+                Table::Deliveries => recorded = item.contains_key(Milestone::Accepted.as_str()),
+                _ => waiting = Some((string_of(&item, "claimedFor").cloned(), read_waiting(item)?)),
+            }
         }
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.tables.subscriptions)
-            .set_key(Some(subscription_key(id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem of a claimed subscription"))?;
-        let Some(item) = found.item else { return Ok(None) };
-        let entry = item.get("claimedFor").and_then(|entry| entry.as_s().ok()).cloned().unwrap_or_default();
-        let subscription = read_subscription(item)?;
-        if subscription.instance != delivery {
-            return Ok(None);
+        let waiting = waiting.filter(|(_, waiting)| waiting.subscription.instance == delivery);
+        let mut told = None;
+        if !recorded {
+            let mut about = vec![Action::set("messageId", text(message_id))];
+            if let Some((Some(entry), Waiting { subscription, .. })) = &waiting {
+                about.extend(facts(subscription, entry));
+                told = Some(LogKey { sku: subscription.sku.clone(), entry: entry.clone() });
+            }
+            let news = self.reach(delivery, Milestone::Accepted, about, accepted_at).await?;
+            told = told.filter(|_| news.is_some());
         }
-        let news = self.finish_accepted(&subscription, &entry, message_id, now).await?;
-        Ok(news.then_some(LogKey { sku: subscription.sku, entry }))
+        if waiting.is_some() {
+            self.use_up(id, delivery, accepted_at).await?;
+        }
+        Ok(told)
     }
 
     /// Records what an SES event says of a delivery. Says which log entry is to be told, if that was news.
     pub async fn note(&self, delivery: Uuid, milestone: Milestone, now: Timestamp) -> Result<Option<LogKey>, Error> {
-        let record = self.reach(delivery, milestone, Item::new(), now).await?;
+        let record = self.reach(delivery, milestone, Vec::new(), now).await?;
         Ok(record.and_then(|record| {
-            let sku = Sku::parse(record.get("sku")?.as_s().ok()?).ok()?;
-            Some(LogKey { sku, entry: record.get("entry")?.as_s().ok()?.clone() })
+            let sku = Sku::parse(string_of(&record, "sku")?).ok()?;
+            Some(LogKey { sku, entry: string_of(&record, "entry")?.clone() })
         }))
     }
 
     /// Whether SES is known to have accepted the delivery's mail; strongly consistent.
-    pub async fn was_accepted(&self, delivery: Uuid) -> Result<bool, Error> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.tables.deliveries)
-            .set_key(Some(texts([("delivery", &delivery.to_string())])))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem of a delivery"))?;
-        Ok(found.item.is_some_and(|item| item.contains_key(Milestone::Accepted.as_str())))
+    pub async fn was_sent(&self, delivery: Uuid) -> Result<bool, Error> {
+        let record = self.get(Table::Deliveries, texts([("delivery", &delivery.to_string())])).await?;
+        Ok(record.is_some_and(|record| record.contains_key(Milestone::Accepted.as_str())))
+    }
+
+    /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
+    /// out already can't have been meant to answer, a new instance takes its place and waits for the next level.
+    pub async fn use_up(&self, id: SubscriptionId, instance: Uuid, accepted_at: Timestamp) -> Result<(), Error> {
+        let mut renewed: Option<(Timestamp, Subscription)> = None;
+        // The shopper may subscribe between one write and the next, but hardly so often.
+        for _ in 0..5 {
+            let same = Condition::Is("instance", text(instance.to_string()));
+            let write = match renewed {
+                None => Write::delete(Table::Subscriptions, subscription_key(id))
+                    .when(Condition::All(vec![same, Condition::Missing("renewedOn")])),
+                Some((on, subscription)) => {
+                    let write = if on > accepted_at {
+                        let anew = Subscription { created_on: on, instance: Uuid::new_v4(), ..subscription };
+                        Write::put(Table::Subscriptions, subscription_key(id), item_of(&anew)?)
+                    } else {
+                        Write::delete(Table::Subscriptions, subscription_key(id))
+                    };
+                    write.when(Condition::All(vec![same, Condition::Is("renewedOn", text(time::sortable(on)))]))
+                }
+            };
+            let Written::Refused(Some(item)) = self.database.write(write).await? else { return Ok(()) };
+            let waiting = read_waiting(item)?;
+            match waiting.renewed_on {
+                Some(on) if waiting.subscription.instance == instance => renewed = Some((on, waiting.subscription)),
+                _ => return Ok(()),
+            }
+        }
+        Err(Error::Unprocessed { operation: "the end of a subscription" })
     }
 
     /// Writes that a delivery has reached a milestone, with what is known of it. Returns the whole record, or nothing if
@@ -210,43 +184,27 @@ impl Store {
         &self,
         delivery: Uuid,
         milestone: Milestone,
-        facts: Item,
-        now: Timestamp,
+        mut facts: Vec<Action>,
+        at: Timestamp,
     ) -> Result<Option<Item>, Error> {
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.deliveries)
-            .set_key(Some(texts([("delivery", &delivery.to_string())])))
-            .expression_attribute_names("#milestone", milestone.as_str())
-            .expression_attribute_values(":now", text(time::sortable(now)))
-            .expression_attribute_values(":expires", number((now + KEPT).as_second()))
-            .return_values(ReturnValue::AllNew);
-        let mut set = "SET #milestone = :now, expiresAt = if_not_exists(expiresAt, :expires)".to_owned();
-        for (index, (name, value)) in facts.into_iter().enumerate() {
-            set.push_str(&format!(", #f{index} = :f{index}"));
-            update = update
-                .expression_attribute_names(format!("#f{index}"), name)
-                .expression_attribute_values(format!(":f{index}"), value);
-        }
+        facts.push(Action::set(milestone.as_str(), text(time::sortable(at))));
+        facts.push(Action::SetIfMissing("expiresAt".into(), number((at + KEPT).as_second())));
+        let mut write = Write::update(Table::Deliveries, texts([("delivery", &delivery.to_string())]), facts);
         if milestone != Milestone::Failed {
-            update = update.condition_expression("attribute_not_exists(#milestone)");
+            write = write.when(Condition::Missing(milestone.as_str()));
         }
-        match update.update_expression(set).send().await {
-            Ok(answer) => Ok(answer.attributes),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(None)
-            }
-            Err(error) => Err(failed("UpdateItem of a delivery")(error)),
+        match self.database.write(write).await? {
+            Written::Done(record) => Ok(record),
+            Written::Refused(_) => Ok(None),
         }
     }
 }
 
 /// What a record says besides its milestones.
-fn facts(subscription: &Subscription, log_entry: &str) -> Item {
-    texts([
-        ("contactId", &subscription.contact_id.to_string()),
-        ("sku", subscription.sku.as_str()),
-        ("entry", log_entry),
-    ])
+fn facts(subscription: &Subscription, log_entry: &str) -> Vec<Action> {
+    vec![
+        Action::set("contactId", text(subscription.contact_id.to_string())),
+        Action::set("sku", text(subscription.sku.as_str())),
+        Action::set("entry", text(log_entry)),
+    ]
 }

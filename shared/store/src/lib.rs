@@ -5,7 +5,9 @@
 mod api_keys;
 mod batch;
 mod contacts;
+pub mod database;
 mod deliveries;
+mod dynamodb;
 mod feeds;
 mod log;
 mod products;
@@ -16,45 +18,29 @@ mod uploads;
 
 pub use api_keys::{ApiKey, KeyScope};
 pub use contacts::NewContact;
-pub use deliveries::{Claim, Claimed, Milestone};
+pub use deliveries::Claimed;
+pub use dynamodb::{DynamoDb, Tables};
 pub use feeds::{Feed, Import, ImportError, ImportStatus};
 pub use log::{Counts, LogEntry, LogKey, LogPage};
 pub use products::ProductChange;
 pub use stock::LevelWrite;
-pub use subscriptions::{Cursor, Page};
+pub use subscriptions::{Cursor, Page, Waiting};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
+use database::{Database, Item, Table};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-type Item = HashMap<String, AttributeValue>;
-
-/// The names of the tables, as deployed.
-#[derive(Debug, Clone)]
-pub struct Tables {
-    pub configuration: String,
-    pub contacts: String,
-    pub deliveries: String,
-    pub log: String,
-    pub products: String,
-    pub stock: String,
-    pub subscriptions: String,
-    pub uploads: String,
-}
-
+/// Everything that Restock keeps. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    client: Client,
-    tables: Arc<Tables>,
+    database: Arc<dyn Database>,
 }
 
 impl Store {
-    pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables: Arc::new(tables) }
+    pub fn new(database: impl Database + 'static) -> Self {
+        Self { database: Arc::new(database) }
     }
 }
 
@@ -69,9 +55,9 @@ pub enum Error {
     },
     #[error("DynamoDB left a part of {operation} undone after every retry")]
     Unprocessed { operation: &'static str },
-    #[error("an item of {table} is not as this version writes it")]
+    #[error("an item of {table:?} is not as this version writes it")]
     Item {
-        table: &'static str,
+        table: Table,
         #[source]
         source: serde_dynamo::Error,
     },
@@ -90,21 +76,6 @@ impl Error {
     }
 }
 
-/// Names the operation that an SDK error belongs to.
-fn failed<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Error
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    move |source| {
-        let throttled = matches!(
-            source.code(),
-            Some("ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded")
-        );
-        Error::Request { operation, throttled, source: Box::new(source) }
-    }
-}
-
 fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
@@ -118,10 +89,14 @@ fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Item {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
 }
 
-fn write_item(table: &'static str, value: impl Serialize) -> Result<Item, Error> {
+fn write_item(table: Table, value: impl Serialize) -> Result<Item, Error> {
     serde_dynamo::to_item(value).map_err(|source| Error::Item { table, source })
 }
 
-fn read_item<T: DeserializeOwned>(table: &'static str, item: Item) -> Result<T, Error> {
+fn read_item<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, Error> {
     serde_dynamo::from_item(item).map_err(|source| Error::Item { table, source })
+}
+
+fn string_of<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
+    item.get(name)?.as_s().ok()
 }

@@ -1,4 +1,5 @@
-use crate::{Error, Item, Store, failed, number, text, texts};
+use crate::database::{Action, Index, Item, Query, Range, Table, Write};
+use crate::{Error, Store, number, text, texts};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ExternalId, Locale, Scope, Skip, Sku, Source, time};
 use jiff::Timestamp;
@@ -6,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+const TABLE: Table = Table::Log;
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 const PAGE: i32 = 50;
 
@@ -94,38 +96,22 @@ impl Store {
         page: u32,
         counts: &Counts,
     ) -> Result<(), Error> {
-        let counts = serde_dynamo::to_attribute_value(counts).map_err(|source| Error::Item { table: "Log", source })?;
+        let counts = serde_dynamo::to_attribute_value(counts).map_err(|source| Error::Item { table: TABLE, source })?;
         let received: Timestamp = key.entry.split('#').next().and_then(|at| at.parse().ok()).unwrap_or_default();
-        let mut update = self.client.update_item().table_name(&self.tables.log).set_key(Some(item_key(key)));
-        let mut set =
-            "SET #source = :source, quantity = :quantity, #page = if_not_exists(#page, :counts), #month = :month, expiresAt = :expires"
-                .to_owned();
-        if let Some(locale) = scope.locale() {
-            set.push_str(", locale = :locale");
-            update = update.expression_attribute_values(":locale", text(locale.as_str()));
-        }
-        if let Some(external_id) = scope.external_id() {
-            set.push_str(", externalId = :externalId");
-            update = update.expression_attribute_values(":externalId", text(external_id.as_str()));
-        }
         let source = match source {
             Source::Http => "http",
             Source::Queue => "queue",
         };
-        update
-            .update_expression(set)
-            .expression_attribute_names("#source", "source")
-            .expression_attribute_names("#page", format!("page{page}"))
-            .expression_attribute_names("#month", "month")
-            .expression_attribute_values(":source", text(source))
-            .expression_attribute_values(":quantity", number(quantity))
-            .expression_attribute_values(":counts", counts)
-            .expression_attribute_values(":month", text(month(&key.entry)))
-            .expression_attribute_values(":expires", number((received + KEPT).as_second()))
-            .send()
-            .await
-            .map_err(failed("UpdateItem of a log entry"))?;
-        Ok(())
+        let mut actions = vec![
+            Action::set("source", text(source)),
+            Action::set("quantity", number(quantity)),
+            Action::SetIfMissing(format!("page{page}"), counts),
+            Action::set("month", text(month(&key.entry))),
+            Action::set("expiresAt", number((received + KEPT).as_second())),
+        ];
+        actions.extend(scope.locale().map(|locale| Action::set("locale", text(locale.as_str()))));
+        actions.extend(scope.external_id().map(|id| Action::set("externalId", text(id.as_str()))));
+        self.database.write(Write::update(TABLE, item_key(key), actions)).await.map(drop)
     }
 
     /// Adds up how mails went. A crash just before it leaves the numbers too low; a message that is retried for one
@@ -134,20 +120,8 @@ impl Store {
         if outcomes.is_empty() {
             return Ok(());
         }
-        let mut update = self.client.update_item().table_name(&self.tables.log).set_key(Some(item_key(key)));
-        let mut additions = Vec::new();
-        for (index, (outcome, count)) in outcomes.iter().enumerate() {
-            additions.push(format!("#o{index} :c{index}"));
-            update = update
-                .expression_attribute_names(format!("#o{index}"), format!("mails.{outcome}"))
-                .expression_attribute_values(format!(":c{index}"), number(*count));
-        }
-        update
-            .update_expression(format!("ADD {}", additions.join(", ")))
-            .send()
-            .await
-            .map_err(failed("UpdateItem of a log entry"))?;
-        Ok(())
+        let additions = outcomes.iter().map(|(outcome, count)| Action::Add(format!("mails.{outcome}"), *count));
+        self.database.write(Write::update(TABLE, item_key(key), additions.collect())).await.map(drop)
     }
 
     /// A page of the log, of one SKU or of all, newest first. `cursor` is what the page before returned.
@@ -159,21 +133,15 @@ impl Store {
     }
 
     async fn log_of_sku(&self, sku: &Sku, cursor: Option<&str>) -> Result<LogPage, Error> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.log)
-            .key_condition_expression("sku = :sku AND entry < :before")
-            .expression_attribute_values(":sku", text(sku.as_str()))
-            .expression_attribute_values(":before", text(cursor.unwrap_or(AFTER_ALL)))
-            .scan_index_forward(false)
-            .limit(PAGE)
-            .send()
-            .await
-            .map_err(failed("Query of the log"))?;
-        let items = answer.items.unwrap_or_default();
-        let next = answer.last_evaluated_key.is_some().then(|| entry_of(items.last())).flatten();
-        Ok(LogPage { entries: items.into_iter().filter_map(read_entry).collect(), next })
+        let query = Query {
+            range: Range::Before(cursor.unwrap_or(AFTER_ALL).to_owned()),
+            newest_first: true,
+            limit: Some(PAGE),
+            ..Query::of(TABLE, sku.as_str())
+        };
+        let found = self.database.query(query).await?;
+        let next = found.next.is_some().then(|| entry_of(found.items.last())).flatten();
+        Ok(LogPage { entries: found.items.into_iter().filter_map(read_entry).collect(), next })
     }
 
     /// Walks back month by month, as far as entries are kept.
@@ -182,22 +150,22 @@ impl Store {
         let mut items: Vec<Item> = Vec::new();
         let newest = cursor.map_or_else(|| month(&time::sortable(now)), month);
         for month in months_back(&newest, now) {
-            let wanted = PAGE - items.len() as i32;
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.tables.log)
-                .index_name("by-month")
-                .key_condition_expression("#month = :month AND entry < :before")
-                .expression_attribute_names("#month", "month")
-                .expression_attribute_values(":month", text(month))
-                .expression_attribute_values(":before", text(before))
-                .scan_index_forward(false)
-                .limit(wanted)
-                .send()
-                .await
-                .map_err(failed("Query of the log"))?;
-            items.extend(answer.items.unwrap_or_default());
+            let mut query = Query {
+                index: Some(Index::ByMonth),
+                range: Range::Before(before.to_owned()),
+                newest_first: true,
+                ..Query::of(TABLE, month)
+            };
+            // A page of DynamoDB ends after 1 MB, also if it has fewer items than were asked for.
+            loop {
+                query.limit = Some(PAGE - items.len() as i32);
+                let found = self.database.query(query.clone()).await?;
+                items.extend(found.items);
+                query.after = found.next;
+                if query.after.is_none() || items.len() as i32 >= PAGE {
+                    break;
+                }
+            }
             if items.len() as i32 >= PAGE {
                 break;
             }

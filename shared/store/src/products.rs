@@ -1,11 +1,11 @@
-use crate::{Error, Item, Store, failed, read_item, text, texts};
-use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
+use crate::database::{Item, Query, Table, Write};
+use crate::{Error, Store, read_item, texts};
 use domain::{Locale, Product, Sku};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-const TABLE: &str = "Products";
+const TABLE: Table = Table::Products;
 
 /// A locale's products are spread over this many partitions, so that an import is not held to the 1,000 writes a second
 /// of one partition.
@@ -37,7 +37,7 @@ impl Store {
             data: String,
         }
         let keys = wanted.into_iter().map(|(locale, sku)| key(locale, sku)).collect();
-        let items = self.batch_get(&self.tables.products, keys).await?;
+        let items = self.batch_get(TABLE, keys).await?;
         let mut products = HashMap::new();
         for item in items {
             let Stored { feed, sku, data } = read_item(TABLE, item)?;
@@ -56,20 +56,17 @@ impl Store {
             digest: String,
         }
         for shard in 0..SHARDS {
-            let mut items = self
-                .client
-                .query()
-                .table_name(&self.tables.products)
-                .key_condition_expression("feed = :feed")
-                .projection_expression("sku, digest")
-                .expression_attribute_values(":feed", text(partition(locale, shard)))
-                .consistent_read(true)
-                .into_paginator()
-                .items()
-                .send();
-            while let Some(item) = items.next().await {
-                let stored: Stored = read_item(TABLE, item.map_err(failed("Query of products"))?)?;
-                each(stored.sku, &stored.digest);
+            let mut query = Query::of(TABLE, partition(locale, shard));
+            loop {
+                let found = self.database.query(query.clone()).await?;
+                for item in found.items {
+                    let stored: Stored = read_item(TABLE, item)?;
+                    each(stored.sku, &stored.digest);
+                }
+                query.after = found.next;
+                if query.after.is_none() {
+                    break;
+                }
             }
         }
         Ok(())
@@ -78,24 +75,14 @@ impl Store {
     /// Applies differences, 25 to a request and several requests at a time. No SKU may occur twice.
     pub async fn change_products(&self, locale: &Locale, changes: Vec<ProductChange>) -> Result<(), Error> {
         // A request takes 16 MB at the most; 25 products of at most 100 KB stay far below.
-        let writes = changes.into_iter().filter_map(|change| write_request(locale, change)).collect();
-        self.batch_write(&self.tables.products, writes).await
-    }
-}
-
-fn write_request(locale: &Locale, change: ProductChange) -> Option<WriteRequest> {
-    match change {
-        ProductChange::Put { sku, data, digest } => {
-            let mut item = key(locale, &sku);
-            item.insert("data".into(), text(data));
-            item.insert("digest".into(), text(digest));
-            let put = PutRequest::builder().set_item(Some(item)).build().ok()?;
-            Some(WriteRequest::builder().put_request(put).build())
-        }
-        ProductChange::Remove { sku } => {
-            let delete = DeleteRequest::builder().set_key(Some(key(locale, &sku))).build().ok()?;
-            Some(WriteRequest::builder().delete_request(delete).build())
-        }
+        let writes = changes.into_iter().map(|change| match change {
+            ProductChange::Put { sku, data, digest } => {
+                let attributes = texts([("data", &data), ("digest", &digest)]);
+                Write::put(TABLE, key(locale, &sku), attributes)
+            }
+            ProductChange::Remove { sku } => Write::delete(TABLE, key(locale, &sku)),
+        });
+        self.batch_write(writes.collect()).await
     }
 }
 

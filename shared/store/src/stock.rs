@@ -1,11 +1,14 @@
-use crate::{Error, Item, Store, failed, read_item, text, texts, write_item};
-use domain::{ExternalId, KnownLevel, Locale, Scope, Sku, time};
+use crate::database::{Action, Condition, Index, Item, Query, Table, Write, Written};
+use crate::{Error, Store, contacts, read_item, text, texts, write_item};
+use domain::{Contact, ExternalId, KnownLevel, Locale, Scope, Sku, Subscription, time};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-const TABLE: &str = "Stock";
+const TABLE: Table = Table::Stock;
 const DEMAND: &str = "demand";
+/// On a demand mark that is about to be removed.
+const CLEARING: &str = "clearing";
 
 /// Whether a level counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +21,6 @@ pub enum LevelWrite {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LevelItem {
-    sku: Sku,
-    scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<Locale>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,24 +35,9 @@ impl Store {
     /// answered, so a subscription answered before a level was accepted is always looked for.
     pub async fn mark_demand(&self, sku: &Sku) -> Result<(), Error> {
         // A strongly consistent read costs a fifth of a write, and a popular SKU is marked already.
-        let key = texts([("sku", sku.as_str()), ("scope", DEMAND)]);
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.tables.stock)
-            .set_key(Some(key.clone()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem of a demand mark"))?;
-        if found.item.is_none() {
-            self.client
-                .put_item()
-                .table_name(&self.tables.stock)
-                .set_item(Some(key))
-                .send()
-                .await
-                .map_err(failed("PutItem of a demand mark"))?;
+        let mark = self.get(TABLE, demand(sku)).await?;
+        if mark.is_none_or(|mark| mark.contains_key(CLEARING)) {
+            self.database.write(Write::put(TABLE, demand(sku), Item::new())).await?;
         }
         Ok(())
     }
@@ -62,62 +48,61 @@ impl Store {
         struct Mark {
             sku: Sku,
         }
-        let keys = skus.iter().map(|sku| texts([("sku", sku.as_str()), ("scope", DEMAND)])).collect();
-        let marks = self.batch_get(&self.tables.stock, keys).await?;
+        let marks = self.batch_get(TABLE, skus.iter().map(demand).collect()).await?;
         marks.into_iter().map(|item| read_item::<Mark>(TABLE, item).map(|mark| mark.sku)).collect()
+    }
+
+    /// The first of two steps that remove a demand mark. The second one has to follow later than an index can lag, and
+    /// only if nobody is found then: a shopper who subscribes in between renews the mark, and one who subscribed just
+    /// before it is in the index by then.
+    pub async fn begin_clearing_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
+        let write = Write::update(TABLE, demand(sku), vec![Action::set(CLEARING, text(token))]);
+        self.database.write(write.when(Condition::Exists("sku"))).await.map(drop)
+    }
+
+    /// The second step: removes the mark if it is as the first step with this token left it.
+    pub async fn clear_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
+        let write = Write::delete(TABLE, demand(sku)).when(Condition::Is(CLEARING, text(token)));
+        self.database.write(write).await.map(drop)
+    }
+
+    /// Whether the index shows anybody who waits for the SKU, in whatever locale.
+    pub async fn anybody_waits(&self, sku: &Sku) -> Result<bool, Error> {
+        let index = Some(Index::BySkuLocale);
+        let query = Query { index, limit: Some(1), ..Query::of(Table::Subscriptions, sku.as_str()) };
+        Ok(!self.database.query(query).await?.items.is_empty())
     }
 
     /// Remembers a level unless a newer one of its scope is known.
     pub async fn put_level(&self, sku: &Sku, scope: &Scope, quantity: i64, at: Timestamp) -> Result<LevelWrite, Error> {
-        let item = write_item(
-            TABLE,
-            LevelItem {
-                sku: sku.clone(),
-                scope: level_key(scope),
-                locale: scope.locale().cloned(),
-                external_id: scope.external_id().cloned(),
-                quantity,
-                at,
-            },
-        )?;
-        let written = self
-            .client
-            .put_item()
-            .table_name(&self.tables.stock)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#at) OR #at <= :at")
-            .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":at", text(time::sortable(at)))
-            .send()
-            .await;
-        match written {
-            Ok(_) => Ok(LevelWrite::Stored),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(LevelWrite::Outdated)
-            }
-            Err(error) => Err(failed("PutItem of a stock level")(error)),
-        }
+        let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
+        let item = write_item(TABLE, LevelItem { locale, external_id, quantity, at })?;
+        let newest = [Condition::Missing("at"), Condition::AtMost("at", text(time::sortable(at)))];
+        let write = Write::put(TABLE, level_key(sku, scope), item).when(Condition::Any(newest.into()));
+        Ok(match self.database.write(write).await? {
+            Written::Done(_) => LevelWrite::Stored,
+            Written::Refused(_) => LevelWrite::Outdated,
+        })
     }
 
-    /// The newest level of every scope of a SKU; strongly consistent.
-    pub async fn levels(&self, sku: &Sku) -> Result<Vec<KnownLevel>, Error> {
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.tables.stock)
-            .key_condition_expression("sku = :sku AND begins_with(#scope, :level)")
-            .expression_attribute_names("#scope", "scope")
-            .expression_attribute_values(":sku", text(sku.as_str()))
-            .expression_attribute_values(":level", text("level#"))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut levels = Vec::new();
-        while let Some(item) = items.next().await {
-            levels.push(known(item.map_err(failed("Query of stock levels"))?)?);
+    /// What may have changed since a subscription was matched: its contact, and the newest level of each scope that
+    /// covers it. One request, strongly consistent.
+    pub async fn last_look(&self, subscription: &Subscription) -> Result<(Option<Contact>, Vec<KnownLevel>), Error> {
+        let Subscription { sku, locale, external_id, .. } = subscription;
+        let mut scopes = vec![Scope::Sku, Scope::Locale(locale.clone())];
+        if let Some(id) = external_id {
+            scopes.extend([Scope::ExternalId(id.clone()), Scope::Both(locale.clone(), id.clone())]);
         }
-        Ok(levels)
+        let mut keys: Vec<(Table, Item)> = scopes.iter().map(|scope| (TABLE, level_key(sku, scope))).collect();
+        keys.push((Table::Contacts, contacts::key(subscription.contact_id)));
+        let (mut contact, mut levels) = (None, Vec::new());
+        for (table, item) in self.batch_get_all(keys).await? {
+            match table {
+                Table::Contacts => contact = Some(read_item(table, item)?),
+                _ => levels.push(known(item)?),
+            }
+        }
+        Ok((contact, levels))
     }
 }
 
@@ -126,12 +111,17 @@ fn known(item: Item) -> Result<KnownLevel, Error> {
     Ok(KnownLevel { scope: Scope::of(item.locale, item.external_id), quantity: item.quantity, at: item.at })
 }
 
+fn demand(sku: &Sku) -> Item {
+    texts([("sku", sku.as_str()), ("scope", DEMAND)])
+}
+
 /// A locale has no `#`, so no two scopes share a key.
-fn level_key(scope: &Scope) -> String {
-    match scope {
+fn level_key(sku: &Sku, scope: &Scope) -> Item {
+    let scope = match scope {
         Scope::Sku => "level#all".into(),
         Scope::Locale(locale) => format!("level#locale#{}", locale.key()),
         Scope::ExternalId(id) => format!("level#external-id#{}", id.as_str()),
         Scope::Both(locale, id) => format!("level#both#{}#{}", locale.key(), id.as_str()),
-    }
+    };
+    texts([("sku", sku.as_str()), ("scope", &scope)])
 }

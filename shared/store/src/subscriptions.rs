@@ -1,11 +1,12 @@
-use crate::{Error, Item, Store, failed, read_item, text, texts, write_item};
-use aws_sdk_dynamodb::types::ReturnValue;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use crate::database::{Action, Condition, Index, Item, Query, Range, Table, Write, Written};
+use crate::{Error, Store, read_item, string_of, text, texts, write_item};
+use domain::delivery::Standing;
 use domain::{ContactId, ExternalId, Locale, Scope, Sku, Subscription, SubscriptionId, time};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
-const TABLE: &str = "Subscriptions";
+const TABLE: Table = Table::Subscriptions;
 
 /// Where a page of matches ended; the key that DynamoDB returned, whose attributes are all texts.
 pub type Cursor = BTreeMap<String, String>;
@@ -16,18 +17,26 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A subscription with what its item says about the delivery.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub subscription: Subscription,
+    pub standing: Standing,
+    /// When the shopper subscribed again while somebody had the delivery.
+    pub renewed_on: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SubscriptionItem {
+struct SubscriptionItem<'a> {
     contact_id: ContactId,
     /// The digest of SKU, locale and external id.
     subscription: String,
-    sku: Sku,
-    locale: Locale,
+    sku: &'a Sku,
+    locale: &'a Locale,
     #[serde(skip_serializing_if = "Option::is_none")]
-    external_id: Option<ExternalId>,
-    #[serde(with = "time::rfc3339")]
-    created_on: jiff::Timestamp,
+    external_id: Option<&'a ExternalId>,
+    created_on: String,
     instance: uuid::Uuid,
     /// Sort key of `by-sku-locale`.
     locale_order: String,
@@ -39,133 +48,80 @@ pub(crate) struct SubscriptionItem {
 impl Store {
     /// Writes a subscription unless it exists, and returns the one that exists now. Whoever answers a subscriber calls
     /// [`Store::mark_demand`] in between.
+    ///
+    /// One whose mail is on its way is marked as wanted again: see [`Store::use_up`].
     pub async fn put_subscription(&self, subscription: Subscription) -> Result<Subscription, Error> {
-        let order =
-            |scope: &str| format!("{scope}#{}#{}", time::sortable(subscription.created_on), subscription.id().key);
-        let item = write_item(
-            TABLE,
-            SubscriptionItem {
-                contact_id: subscription.contact_id,
-                subscription: subscription.id().key.to_string(),
-                sku: subscription.sku.clone(),
-                locale: subscription.locale.clone(),
-                external_id: subscription.external_id.clone(),
-                created_on: subscription.created_on,
-                instance: subscription.instance,
-                locale_order: order(subscription.locale.key()),
-                external_id_order: subscription.external_id.as_ref().map(|id| order(id.as_str())),
-            },
-        )?;
-        let written = self
-            .client
-            .put_item()
-            .table_name(&self.tables.subscriptions)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(contactId)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match written {
-            Ok(_) => Ok(subscription),
-            Err(error) => match existing(&error) {
-                Some(item) => read_subscription(item),
-                None => Err(failed("PutItem of a subscription")(error)),
-            },
+        let item = item_of(&subscription)?;
+        let key = key(subscription.id());
+        // It may be used up between one write and the next, but hardly so often.
+        for _ in 0..5 {
+            let put = Write::put(TABLE, key.clone(), item.clone()).when(Condition::Missing("contactId"));
+            let existing = match self.database.write(put).await? {
+                Written::Done(_) => return Ok(subscription),
+                Written::Refused(None) => continue,
+                Written::Refused(Some(existing)) => read_waiting(existing)?,
+            };
+            if matches!(existing.standing, Standing::Open { .. }) {
+                return Ok(existing.subscription);
+            }
+            let renewed = Action::set("renewedOn", text(time::sortable(subscription.created_on)));
+            let same = Condition::Is("instance", text(existing.subscription.instance.to_string()));
+            let renew = Write::update(TABLE, key.clone(), vec![renewed]).when(same);
+            if let Written::Done(_) = self.database.write(renew).await? {
+                return Ok(existing.subscription);
+            }
         }
+        Err(Error::Unprocessed { operation: "a subscription" })
     }
 
     /// Deletes a subscription and says whether there was one.
     pub async fn delete_subscription(&self, id: SubscriptionId) -> Result<bool, Error> {
-        let deleted = self
-            .client
-            .delete_item()
-            .table_name(&self.tables.subscriptions)
-            .set_key(Some(key(id)))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(failed("DeleteItem of a subscription"))?;
-        Ok(deleted.attributes.is_some_and(|item| !item.is_empty()))
-    }
-
-    /// Deletes that one instance, and leaves a subscription alone that was made after it.
-    pub async fn delete_instance(&self, subscription: &Subscription) -> Result<(), Error> {
-        let deleted = self
-            .client
-            .delete_item()
-            .table_name(&self.tables.subscriptions)
-            .set_key(Some(key(subscription.id())))
-            .condition_expression("instance = :instance")
-            .expression_attribute_values(":instance", text(subscription.instance.to_string()))
-            .send()
-            .await;
-        match deleted {
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
-            other => other.map(drop).map_err(failed("DeleteItem of a subscription")),
-        }
+        Ok(matches!(self.database.write(Write::delete(TABLE, key(id))).await?, Written::Done(Some(_))))
     }
 
     /// Every subscription of a contact, oldest first; strongly consistent.
     pub async fn subscriptions_of(&self, contact: ContactId) -> Result<Vec<Subscription>, Error> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.tables.subscriptions)
-            .key_condition_expression("contactId = :contact")
-            .expression_attribute_values(":contact", text(contact.to_string()))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut subscriptions = Vec::new();
-        while let Some(item) = pages.next().await {
-            subscriptions.push(read_subscription(item.map_err(failed("Query of a contact's subscriptions"))?)?);
-        }
+        let items = self.query_all(Query::of(TABLE, contact.to_string())).await?;
+        let found: Result<Vec<Waiting>, Error> = items.into_iter().map(read_waiting).collect();
+        let mut subscriptions: Vec<Subscription> = found?.into_iter().map(|found| found.subscription).collect();
         subscriptions.sort_by_key(|subscription| (subscription.created_on, subscription.id().key.to_string()));
         Ok(subscriptions)
     }
 
+    /// Deletes every subscription of a contact, and says how many there were.
+    pub async fn delete_subscriptions_of(&self, contact: ContactId) -> Result<usize, Error> {
+        let subscriptions = self.subscriptions_of(contact).await?;
+        let deletions = subscriptions.iter().map(|subscription| Write::delete(TABLE, key(subscription.id()))).collect();
+        self.batch_write(deletions).await?;
+        Ok(subscriptions.len())
+    }
+
     /// Those of the given subscriptions that exist, whatever their instance; strongly consistent.
-    pub async fn subscriptions(&self, ids: &[SubscriptionId]) -> Result<HashMap<SubscriptionId, Subscription>, Error> {
+    pub async fn waiting(&self, ids: &[SubscriptionId]) -> Result<HashMap<SubscriptionId, Waiting>, Error> {
         let keys = ids.iter().map(|id| key(*id)).collect();
-        let items = self.batch_get(&self.tables.subscriptions, keys).await?;
-        items.into_iter().map(|item| read_subscription(item).map(|found| (found.id(), found))).collect()
+        let items = self.batch_get(TABLE, keys).await?;
+        items.into_iter().map(|item| read_waiting(item).map(|found| (found.subscription.id(), found))).collect()
     }
 
     /// One page of the subscriptions that a level covers. The index it reads lags the table by up to about a second.
     pub async fn matching(&self, sku: &Sku, scope: &Scope, after: Option<Cursor>, limit: i32) -> Result<Page, Error> {
-        let (index, order, prefix) = match scope {
-            Scope::Sku => ("by-sku-locale", None, String::new()),
-            Scope::Locale(locale) => ("by-sku-locale", Some("localeOrder"), format!("{}#", locale.key())),
+        let (index, range) = match scope {
+            Scope::Sku => (Index::BySkuLocale, Range::All),
+            Scope::Locale(locale) => (Index::BySkuLocale, Range::BeginsWith(format!("{}#", locale.key()))),
             Scope::ExternalId(id) | Scope::Both(_, id) => {
-                ("by-sku-external-id", Some("externalIdOrder"), format!("{}#", id.as_str()))
+                (Index::BySkuExternalId, Range::BeginsWith(format!("{}#", id.as_str())))
             }
         };
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.tables.subscriptions)
-            .index_name(index)
-            .expression_attribute_values(":sku", text(sku.as_str()))
-            .limit(limit)
-            .set_exclusive_start_key(
-                after.map(|cursor| cursor.into_iter().map(|(name, value)| (name, text(value))).collect()),
-            );
-        query = match order {
-            None => query.key_condition_expression("sku = :sku"),
-            Some(order) => query
-                .key_condition_expression("sku = :sku AND begins_with(#order, :prefix)")
-                .expression_attribute_names("#order", order)
-                .expression_attribute_values(":prefix", text(prefix)),
-        };
-        let answer = query.send().await.map_err(failed("Query of matching subscriptions"))?;
-        let found: Result<Vec<Subscription>, Error> =
-            answer.items.unwrap_or_default().into_iter().map(read_subscription).collect();
+        let after = after.map(|cursor| cursor.into_iter().map(|(name, value)| (name, text(value))).collect());
+        let query = Query { index: Some(index), range, limit: Some(limit), after, ..Query::of(TABLE, sku.as_str()) };
+        let found = self.database.query(query).await?;
+        let subscriptions: Result<Vec<Subscription>, Error> =
+            found.items.into_iter().map(|item| read_waiting(item).map(|found| found.subscription)).collect();
         // The prefix alone is not exact: "A#" also begins the order of the external id "A#B".
-        let mut subscriptions = found?;
+        let mut subscriptions = subscriptions?;
         subscriptions.retain(|found| scope.covers(&found.locale, found.external_id.as_ref()));
-        let next = answer
-            .last_evaluated_key
+        let next = found
+            .next
             .map(|key| key.into_iter().filter_map(|(name, value)| Some((name, value.as_s().ok()?.clone()))).collect());
         Ok(Page { subscriptions, next })
     }
@@ -175,29 +131,49 @@ pub(crate) fn key(id: SubscriptionId) -> Item {
     texts([("contactId", &id.contact_id.to_string()), ("subscription", &id.key.to_string())])
 }
 
-pub(crate) fn read_subscription(item: Item) -> Result<Subscription, Error> {
-    /// What both indexes project.
+pub(crate) fn item_of(subscription: &Subscription) -> Result<Item, Error> {
+    let created_on = time::sortable(subscription.created_on);
+    let order = |scope: &str| format!("{scope}#{created_on}#{}", subscription.id().key);
+    write_item(
+        TABLE,
+        SubscriptionItem {
+            contact_id: subscription.contact_id,
+            subscription: subscription.id().key.to_string(),
+            sku: &subscription.sku,
+            locale: &subscription.locale,
+            external_id: subscription.external_id.as_ref(),
+            instance: subscription.instance,
+            locale_order: order(subscription.locale.key()),
+            external_id_order: subscription.external_id.as_ref().map(|id| order(id.as_str())),
+            created_on: created_on.clone(),
+        },
+    )
+}
+
+/// Reads an item of the table, or of an index, which has nothing about the delivery.
+pub(crate) fn read_waiting(item: Item) -> Result<Waiting, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Projected {
+    struct Stored {
         contact_id: ContactId,
         sku: Sku,
         locale: Locale,
         external_id: Option<ExternalId>,
         #[serde(with = "time::rfc3339")]
-        created_on: jiff::Timestamp,
+        created_on: Timestamp,
         instance: uuid::Uuid,
+        #[serde(default)]
+        attempts: u32,
+        claimed_until: Option<i64>,
     }
-    let Projected { contact_id, sku, locale, external_id, created_on, instance } = read_item(TABLE, item)?;
-    Ok(Subscription { contact_id, sku, locale, external_id, created_on, instance })
-}
-
-fn existing(
-    error: &aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::put_item::PutItemError>,
-) -> Option<Item> {
-    use aws_sdk_dynamodb::operation::put_item::PutItemError;
-    match error.as_service_error()? {
-        PutItemError::ConditionalCheckFailedException(exception) => exception.item.clone(),
-        _ => None,
-    }
+    let renewed_on = string_of(&item, "renewedOn").and_then(|on| on.parse().ok());
+    let stored: Stored = read_item(TABLE, item)?;
+    let Stored { contact_id, sku, locale, external_id, created_on, instance, attempts, claimed_until } = stored;
+    let until = claimed_until.and_then(|until| Timestamp::from_millisecond(until).ok());
+    let standing = match until {
+        Some(until) => Standing::Claimed { attempts, until },
+        None => Standing::Open { attempts },
+    };
+    let subscription = Subscription { contact_id, sku, locale, external_id, created_on, instance };
+    Ok(Waiting { subscription, standing, renewed_on })
 }

@@ -1,13 +1,15 @@
-use crate::{Error, Store, failed, number, text, texts};
+use crate::database::{Query, Table, Write};
+use crate::{Error, Store, number, texts};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use std::io::{Read, Write};
+use std::io::{Read, Write as _};
 use std::time::Duration;
 
+const TABLE: Table = Table::Uploads;
 /// DynamoDB's limit is 400 KB for an item with its names.
 const PART: usize = 380_000;
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -21,17 +23,12 @@ impl Store {
         let compressed = encoder.finish().map_err(broken)?;
         let parts: Vec<&[u8]> = compressed.chunks(PART).collect();
         for (index, part) in parts.iter().enumerate() {
-            let mut item = texts([("upload", id), ("part", &format!("{index:04}")), ("mediaType", media_type)]);
+            let key = texts([("upload", id), ("part", &format!("{index:04}"))]);
+            let mut item = texts([("mediaType", media_type)]);
             item.insert("parts".into(), number(parts.len() as i64));
             item.insert("data".into(), AttributeValue::B(Blob::new(*part)));
             item.insert("expiresAt".into(), number((now + KEPT).as_second()));
-            self.client
-                .put_item()
-                .table_name(&self.tables.uploads)
-                .set_item(Some(item))
-                .send()
-                .await
-                .map_err(failed("PutItem of an upload"))?;
+            self.database.write(Write::put(TABLE, key, item)).await?;
         }
         Ok(())
     }
@@ -39,19 +36,8 @@ impl Store {
     /// The media type and the content of an uploaded file.
     pub async fn upload(&self, id: &str) -> Result<(String, Vec<u8>), Error> {
         let broken = || Error::Upload(id.to_owned());
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.tables.uploads)
-            .key_condition_expression("upload = :upload")
-            .expression_attribute_values(":upload", text(id))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
         let (mut media_type, mut expected, mut found, mut compressed) = (String::new(), 0, 0, Vec::new());
-        while let Some(item) = items.next().await {
-            let item = item.map_err(failed("Query of an upload"))?;
+        for item in self.query_all(Query::of(TABLE, id)).await? {
             let data = item.get("data").and_then(|data| data.as_b().ok()).ok_or_else(broken)?;
             compressed.extend_from_slice(data.as_ref());
             expected = item.get("parts").and_then(|parts| parts.as_n().ok()?.parse().ok()).ok_or_else(broken)?;

@@ -1,0 +1,225 @@
+//! A delivery: the sending of one subscription's mail, from the first claim to its end.
+//!
+//! ```text
+//!  Open ──claim──► Claimed ──accepted──► Sent
+//!   ▲                 │ ├──refused──────► Failed, and Open again for the next level
+//!   └──not accepted───┘ └──unknown──────► Claimed until the lease ends; then SES's event says that it was sent, or
+//!                                         after a grace time somebody may claim it again
+//! ```
+//!
+//! Each transition is computed here; the store writes it on the condition that the delivery still stands where it was
+//! read. A [`Claim`] is given out by [`Standing::claim`] only and is used up by [`Claim::settle`], so nothing can be sent
+//! without a claim or settled twice.
+
+use jiff::Timestamp;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// How long a claim holds. Its holder asks SES only while the answer will come within it.
+    pub lease: Duration,
+    /// How long after a claim that was not settled SES's events are waited for, before the mail is sent again.
+    pub grace: Duration,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody has it: it was never claimed, or given back.
+    Open { attempts: u32 },
+    /// Somebody has it or, after `until`, has left it without saying how it ended.
+    Claimed { attempts: u32, until: Timestamp },
+}
+
+/// The right to ask SES once for one delivery's mail.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Claim {
+    attempt: u32,
+    until: Timestamp,
+    holder: Uuid,
+}
+
+/// What came of asking SES.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Accepted {
+        message_id: String,
+    },
+    /// SES will not accept this mail, however often it is sent.
+    Refused {
+        reason: String,
+    },
+    /// SES has provably not accepted the mail, and may accept it later.
+    NotAccepted {
+        reason: String,
+        /// When SES asks to come back.
+        retry_after: Option<Duration>,
+    },
+    /// No answer, or one that doesn't tell. The mail may be on its way.
+    Unknown {
+        reason: String,
+    },
+}
+
+/// What is to be done about an outcome.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Record it, and use the subscription up.
+    Sent { message_id: String },
+    /// Record it, and give the claim back: the subscription stays for the next level.
+    Failed { reason: String, claim: Settled },
+    /// Give the claim back, and try again.
+    Released { reason: String, after: Option<Duration>, claim: Settled },
+    /// Leave the claim as it is, and look again when it is certain that SES would have said something.
+    Unknown { reason: String, look_again: Timestamp },
+}
+
+/// A claim that can only be given back any more.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub holder: Uuid,
+}
+
+impl Standing {
+    pub fn attempts(self) -> u32 {
+        match self {
+            Self::Open { attempts } | Self::Claimed { attempts, .. } => attempts,
+        }
+    }
+
+    /// Claims the delivery, or says when to look again.
+    pub fn claim(self, holder: Uuid, now: Timestamp, terms: Terms) -> Result<Claim, Timestamp> {
+        if let Self::Claimed { until, .. } = self
+            && now < until + terms.grace
+        {
+            return Err(until + terms.grace);
+        }
+        Ok(Claim { attempt: self.attempts() + 1, until: now + terms.lease, holder })
+    }
+}
+
+impl Claim {
+    /// From 1. Beyond 1, SES may have been asked before.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// Tells this claim from every other one.
+    pub fn holder(&self) -> Uuid {
+        self.holder
+    }
+
+    /// Whether SES may be asked now, given that its answer takes no longer than `patience`.
+    pub fn covers(&self, now: Timestamp, patience: Duration) -> bool {
+        now + patience <= self.until
+    }
+
+    pub fn settle(self, outcome: Outcome, terms: Terms) -> Settlement {
+        match outcome {
+            Outcome::Accepted { message_id } => Settlement::Sent { message_id },
+            Outcome::Refused { reason } => Settlement::Failed { reason, claim: self.give_back() },
+            Outcome::NotAccepted { reason, retry_after } => {
+                Settlement::Released { reason, after: retry_after, claim: self.give_back() }
+            }
+            Outcome::Unknown { reason } => Settlement::Unknown { reason, look_again: self.until + terms.grace },
+        }
+    }
+
+    /// Ends the claim before SES was asked.
+    pub fn give_back(self) -> Settled {
+        Settled { holder: self.holder }
+    }
+}
+
+/// What can be known of a delivery; its record keeps when each of them first happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Milestone {
+    /// SES accepted the mail.
+    Accepted,
+    /// SES refused the mail for good. It is tried again at the next level, so this may happen again.
+    Failed,
+    Delivered,
+    Bounced,
+    Complained,
+    /// SES accepted the mail and then found that it can't be sent, such as for a virus.
+    Rejected,
+}
+
+impl Milestone {
+    /// The word of the integration log, and the attribute of the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Failed => "failed",
+            Self::Delivered => "delivered",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn claim(standing: Standing, second: i64) -> Result<Claim, Timestamp> {
+        standing.claim(Uuid::from_u128(1), at(second), TERMS)
+    }
+
+    #[test]
+    fn a_claimed_delivery_is_nobody_elses_until_lease_and_grace_are_over() {
+        let first = claim(Standing::Open { attempts: 0 }, 0).unwrap();
+        let standing = Standing::Claimed { attempts: first.attempt(), until: first.until() };
+
+        for second in [0, 1, 29, 30, 31, 629] {
+            assert_eq!(claim(standing, second), Err(at(630)), "second {second}");
+        }
+        assert_eq!(claim(standing, 630).unwrap().attempt(), 2);
+    }
+
+    #[test]
+    fn a_delivery_that_was_given_back_can_be_claimed_at_once() {
+        assert_eq!(claim(Standing::Open { attempts: 3 }, 0).unwrap().attempt(), 4);
+    }
+
+    #[test]
+    fn ses_is_asked_only_while_its_answer_will_come_within_the_lease() {
+        let claim = claim(Standing::Open { attempts: 0 }, 0).unwrap();
+
+        assert!(claim.covers(at(20), Duration::from_secs(10)));
+        assert!(!claim.covers(at(21), Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn only_what_provably_was_not_accepted_is_given_back() {
+        let settle = |outcome| claim(Standing::Open { attempts: 0 }, 0).unwrap().settle(outcome, TERMS);
+        let reason = || "why".to_owned();
+        let given_back = || Settled { holder: Uuid::from_u128(1) };
+
+        assert_eq!(
+            settle(Outcome::NotAccepted { reason: reason(), retry_after: None }),
+            Settlement::Released { reason: reason(), after: None, claim: given_back() }
+        );
+        assert_eq!(
+            settle(Outcome::Refused { reason: reason() }),
+            Settlement::Failed { reason: reason(), claim: given_back() }
+        );
+        assert_eq!(
+            settle(Outcome::Unknown { reason: reason() }),
+            Settlement::Unknown { reason: reason(), look_again: at(630) }
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! What the retailer's secret is used for, each use with a prefix of its own so that none can be taken for another.
+
+use crate::EmailAddress;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// The retailer's secret; 32 random bytes.
+pub struct SigningKey(pub [u8; 32]);
+
+impl SigningKey {
+    /// HMAC-SHA256 (RFC 2104).
+    pub(crate) fn mac(&self, message: &[u8]) -> Hmac<Sha256> {
+        // HMAC pads a key shorter than its block of 64 bytes with zeros, so this is the key itself.
+        let mut block = [0; 64];
+        block[..self.0.len()].copy_from_slice(&self.0);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        mac.update(message);
+        mac
+    }
+
+    /// Tells an address again without keeping it, in hexadecimal.
+    pub fn digest_of_address(&self, email: &EmailAddress) -> String {
+        let message = format!("address:{}", email.key());
+        self.mac(message.as_bytes()).finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

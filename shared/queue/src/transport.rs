@@ -1,0 +1,127 @@
+//! What Restock asks of its queues. SQS carries it out in production; the simulation of the delivery guarantee has queues
+//! in memory that do the same, with faults.
+
+use crate::Error;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use std::pin::Pin;
+use std::time::Duration;
+
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+pub trait Transport: Send + Sync {
+    /// Sends at most ten messages, and returns those that were not taken.
+    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Answer<'_, Vec<Outgoing>>;
+
+    /// Makes a received message visible again after `delay`.
+    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Queue {
+    StockLevels,
+    Notifications,
+    FeedImports,
+    EmailEvents,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    pub body: String,
+    /// Before it can be received; SQS allows 15 minutes at the most.
+    pub delay: Duration,
+    pub from_http: bool,
+    pub order: Option<Order>,
+}
+
+/// The place of a message in a FIFO queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Messages of one group are handled one after the other.
+    pub group: String,
+    /// A second message with the same one within five minutes is dropped.
+    pub deduplication: String,
+}
+
+/// The URLs of the queues, as deployed.
+#[derive(Debug, Clone)]
+pub struct Urls {
+    pub stock_levels: String,
+    pub notifications: String,
+    pub feed_imports: String,
+    pub email_events: String,
+}
+
+pub struct Sqs {
+    pub client: Client,
+    pub urls: Urls,
+}
+
+/// Says how a level came in; what has no such attribute was sent to the queue by the retailer.
+pub(crate) const SOURCE: &str = "restock-source";
+
+impl Outgoing {
+    pub fn new(body: String) -> Self {
+        Self { body, delay: Duration::ZERO, from_http: false, order: None }
+    }
+}
+
+impl Urls {
+    fn of(&self, queue: Queue) -> &str {
+        match queue {
+            Queue::StockLevels => &self.stock_levels,
+            Queue::Notifications => &self.notifications,
+            Queue::FeedImports => &self.feed_imports,
+            Queue::EmailEvents => &self.email_events,
+        }
+    }
+}
+
+impl Transport for Sqs {
+    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Answer<'_, Vec<Outgoing>> {
+        Box::pin(async move {
+            let entries: Result<Vec<_>, _> =
+                messages.iter().enumerate().map(|(index, message)| entry(index, message)).collect();
+            let entries = entries.map_err(Error::request("SendMessageBatch"))?;
+            let request = self.client.send_message_batch().queue_url(self.urls.of(queue)).set_entries(Some(entries));
+            let answer = request.send().await.map_err(Error::request("SendMessageBatch"))?;
+            let refused: Vec<usize> = answer.failed.iter().filter_map(|failure| failure.id.parse().ok()).collect();
+            let kept = messages.into_iter().enumerate().filter(|(index, _)| refused.contains(index));
+            Ok(kept.map(|(_, message)| message).collect())
+        })
+    }
+
+    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let request = self
+                .client
+                .change_message_visibility()
+                .queue_url(self.urls.of(queue))
+                .receipt_handle(receipt)
+                .visibility_timeout(whole_seconds(delay));
+            request.send().await.map(drop).map_err(Error::request("ChangeMessageVisibility"))
+        })
+    }
+}
+
+fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, aws_sdk_sqs::error::BuildError> {
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(&message.body)
+        .set_message_group_id(message.order.as_ref().map(|order| order.group.clone()))
+        .set_message_deduplication_id(message.order.as_ref().map(|order| order.deduplication.clone()));
+    // A FIFO queue takes no delay of a single message.
+    if message.order.is_none() {
+        entry = entry.delay_seconds(whole_seconds(message.delay));
+    }
+    if message.from_http {
+        let http = MessageAttributeValue::builder().data_type("String").string_value("http").build()?;
+        entry = entry.message_attributes(SOURCE, http);
+    }
+    entry.build()
+}
+
+/// Rounded up, since what waits must not come too early.
+fn whole_seconds(delay: Duration) -> i32 {
+    i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,215 @@
+//! What Restock asks of its tables: a small part of what DynamoDB can do, as values.
+//!
+//! [`Store`](crate::Store) says everything in these words. DynamoDB carries them out in production; the simulation of the
+//! delivery guarantee has tables in memory that do the same, with faults.
+
+use crate::Error;
+use aws_sdk_dynamodb::types::AttributeValue;
+use std::collections::HashMap;
+use std::pin::Pin;
+
+pub type Item = HashMap<String, AttributeValue>;
+
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+pub trait Database: Send + Sync {
+    /// Reads at most 100 items by key, strongly consistent, in no particular order. Keys must not repeat.
+    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Answer<'_, BatchGot>;
+
+    /// Carries a change out if its condition holds.
+    fn write(&self, write: Write) -> Answer<'_, Written>;
+
+    /// Carries every change out, or none if one condition does not hold.
+    fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten>;
+
+    /// Puts and deletes at most 25 items without conditions, and returns what was left undone.
+    fn batch_write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Write>>;
+
+    /// Reads a page of a partition: of a table strongly consistent, of an index as far as it has caught up.
+    fn query(&self, query: Query) -> Answer<'_, Found>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    Configuration,
+    Contacts,
+    Deliveries,
+    Log,
+    Products,
+    Stock,
+    Subscriptions,
+    Uploads,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Index {
+    BySkuLocale,
+    BySkuExternalId,
+    ByMonth,
+}
+
+/// One change of one item.
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub table: Table,
+    pub key: Item,
+    pub change: Change,
+    pub condition: Condition,
+}
+
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Replaces the item by these attributes and the key's.
+    Put(Item),
+    /// Changes single attributes; makes the item where there is none.
+    Update(Vec<Action>),
+    Delete,
+}
+
+#[derive(Debug, Clone)]
+pub enum Action {
+    Set(String, AttributeValue),
+    SetIfMissing(String, AttributeValue),
+    /// A missing number counts as 0.
+    Add(String, i64),
+    Remove(String),
+}
+
+/// What must hold of the item as it is.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    Always,
+    Exists(&'static str),
+    Missing(&'static str),
+    Is(&'static str, AttributeValue),
+    IsNot(&'static str, AttributeValue),
+    AtMost(&'static str, AttributeValue),
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+}
+
+#[derive(Debug)]
+pub enum Written {
+    /// The item after an update; before a put or a deletion, if there was one.
+    Done(Option<Item>),
+    /// The condition does not hold of the item, if there is one.
+    Refused(Option<Item>),
+}
+
+#[derive(Debug)]
+pub enum AllWritten {
+    Done,
+    /// In the order of the writes, the items of those whose condition does not hold.
+    Refused(Vec<Option<Item>>),
+}
+
+#[derive(Debug, Default)]
+pub struct BatchGot {
+    pub found: Vec<(Table, Item)>,
+    /// What is to be asked for again.
+    pub unprocessed: Vec<(Table, Item)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub table: Table,
+    pub index: Option<Index>,
+    pub partition: String,
+    pub range: Range,
+    pub newest_first: bool,
+    pub limit: Option<i32>,
+    /// Where the page before ended.
+    pub after: Option<Item>,
+}
+
+/// A condition on the sort key.
+#[derive(Debug, Clone)]
+pub enum Range {
+    All,
+    BeginsWith(String),
+    Before(String),
+}
+
+#[derive(Debug, Default)]
+pub struct Found {
+    pub items: Vec<Item>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Item>,
+}
+
+impl Table {
+    /// The partition key, and the sort key if there is one.
+    pub fn key(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Configuration => ("kind", Some("id")),
+            Self::Contacts => ("key", None),
+            Self::Deliveries => ("delivery", None),
+            Self::Log => ("sku", Some("entry")),
+            Self::Products => ("feed", Some("sku")),
+            Self::Stock => ("sku", Some("scope")),
+            Self::Subscriptions => ("contactId", Some("subscription")),
+            Self::Uploads => ("upload", Some("part")),
+        }
+    }
+}
+
+impl Index {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BySkuLocale => "by-sku-locale",
+            Self::BySkuExternalId => "by-sku-external-id",
+            Self::ByMonth => "by-month",
+        }
+    }
+
+    /// The partition key and the sort key.
+    pub fn key(self) -> (&'static str, &'static str) {
+        match self {
+            Self::BySkuLocale => ("sku", "localeOrder"),
+            Self::BySkuExternalId => ("sku", "externalIdOrder"),
+            Self::ByMonth => ("month", "entry"),
+        }
+    }
+}
+
+impl Write {
+    pub fn put(table: Table, key: Item, attributes: Item) -> Self {
+        Self { table, key, change: Change::Put(attributes), condition: Condition::Always }
+    }
+
+    pub fn update(table: Table, key: Item, actions: Vec<Action>) -> Self {
+        Self { table, key, change: Change::Update(actions), condition: Condition::Always }
+    }
+
+    pub fn delete(table: Table, key: Item) -> Self {
+        Self { table, key, change: Change::Delete, condition: Condition::Always }
+    }
+
+    #[must_use]
+    pub fn when(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+}
+
+impl Query {
+    /// Every item of a table's partition.
+    pub fn of(table: Table, partition: impl Into<String>) -> Self {
+        let partition = partition.into();
+        Self { table, index: None, partition, range: Range::All, newest_first: false, limit: None, after: None }
+    }
+
+    /// The names of the partition key and the sort key.
+    pub fn key(&self) -> (&'static str, &'static str) {
+        match self.index {
+            Some(index) => index.key(),
+            None => (self.table.key().0, self.table.key().1.unwrap_or_default()),
+        }
+    }
+}
+
+impl Action {
+    pub fn set(name: impl Into<String>, value: AttributeValue) -> Self {
+        Self::Set(name.into(), value)
+    }
+}

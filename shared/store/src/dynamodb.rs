@@ -1,0 +1,426 @@
+//! Carries [`Database`]'s words out on DynamoDB.
+
+use crate::Error;
+use crate::database::{
+    Action, AllWritten, Answer, BatchGot, Change, Condition, Database, Found, Item, Query, Range, Table, Write, Written,
+};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, ReturnValue,
+    ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update, WriteRequest,
+};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The names of the tables, as deployed.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub configuration: String,
+    pub contacts: String,
+    pub deliveries: String,
+    pub log: String,
+    pub products: String,
+    pub stock: String,
+    pub subscriptions: String,
+    pub uploads: String,
+}
+
+pub struct DynamoDb {
+    pub client: Client,
+    pub tables: Tables,
+}
+
+impl Tables {
+    fn name(&self, table: Table) -> &str {
+        match table {
+            Table::Configuration => &self.configuration,
+            Table::Contacts => &self.contacts,
+            Table::Deliveries => &self.deliveries,
+            Table::Log => &self.log,
+            Table::Products => &self.products,
+            Table::Stock => &self.stock,
+            Table::Subscriptions => &self.subscriptions,
+            Table::Uploads => &self.uploads,
+        }
+    }
+
+    fn table(&self, name: &str) -> Option<Table> {
+        use Table::*;
+        [Configuration, Contacts, Deliveries, Log, Products, Stock, Subscriptions, Uploads]
+            .into_iter()
+            .find(|table| self.name(*table) == name)
+    }
+}
+
+impl Database for DynamoDb {
+    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Answer<'_, BatchGot> {
+        Box::pin(async move {
+            let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
+            for (table, keys) in by_table(keys) {
+                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                wanted.insert(self.tables.name(table).to_owned(), keys.map_err(failed("BatchGetItem"))?);
+            }
+            let answer = self.client.batch_get_item().set_request_items(Some(wanted)).send().await;
+            let answer = answer.map_err(failed("BatchGetItem"))?;
+            let found = answer.responses.unwrap_or_default().into_iter();
+            let unprocessed = answer.unprocessed_keys.unwrap_or_default().into_iter();
+            Ok(BatchGot {
+                found: self.named(found),
+                unprocessed: self.named(unprocessed.map(|(name, keys)| (name, keys.keys))),
+            })
+        })
+    }
+
+    fn write(&self, write: Write) -> Answer<'_, Written> {
+        Box::pin(async move {
+            let table = self.tables.name(write.table);
+            let mut words = Words::default();
+            let condition = words.condition(&write.condition);
+            match write.change {
+                Change::Put(mut item) => {
+                    item.extend(write.key);
+                    let answer = self
+                        .client
+                        .put_item()
+                        .table_name(table)
+                        .set_item(Some(item))
+                        .set_condition_expression(condition)
+                        .set_expression_attribute_names(words.names())
+                        .set_expression_attribute_values(words.values())
+                        .return_values(ReturnValue::AllOld)
+                        .return_values_on_condition_check_failure(OnRefusal::AllOld)
+                        .send()
+                        .await;
+                    written(answer.map(|answer| answer.attributes), "PutItem")
+                }
+                Change::Update(actions) => {
+                    let expression = words.update(actions);
+                    let answer = self
+                        .client
+                        .update_item()
+                        .table_name(table)
+                        .set_key(Some(write.key))
+                        .update_expression(expression)
+                        .set_condition_expression(condition)
+                        .set_expression_attribute_names(words.names())
+                        .set_expression_attribute_values(words.values())
+                        .return_values(ReturnValue::AllNew)
+                        .return_values_on_condition_check_failure(OnRefusal::AllOld)
+                        .send()
+                        .await;
+                    written(answer.map(|answer| answer.attributes), "UpdateItem")
+                }
+                Change::Delete => {
+                    let answer = self
+                        .client
+                        .delete_item()
+                        .table_name(table)
+                        .set_key(Some(write.key))
+                        .set_condition_expression(condition)
+                        .set_expression_attribute_names(words.names())
+                        .set_expression_attribute_values(words.values())
+                        .return_values(ReturnValue::AllOld)
+                        .return_values_on_condition_check_failure(OnRefusal::AllOld)
+                        .send()
+                        .await;
+                    written(answer.map(|answer| answer.attributes), "DeleteItem")
+                }
+            }
+        })
+    }
+
+    fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten> {
+        Box::pin(async move {
+            let items: Vec<TransactWriteItem> =
+                writes.into_iter().map(|write| self.transacted(write)).collect::<Result<_, _>>()?;
+            for attempt in 0.. {
+                let answer = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+                let Err(error) = answer else { return Ok(AllWritten::Done) };
+                if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
+                {
+                    let reasons = cancelled.cancellation_reasons();
+                    let any = |code| reasons.iter().any(|reason| reason.code() == Some(code));
+                    if any("ConditionalCheckFailed") {
+                        return Ok(AllWritten::Refused(reasons.iter().map(|reason| reason.item.clone()).collect()));
+                    }
+                    // Another transaction has the same item in hand; it will be done in a moment.
+                    if any("TransactionConflict") && attempt < 6 {
+                        tokio::time::sleep(Duration::from_millis(fastrand::u64(10..50) << attempt)).await;
+                        continue;
+                    }
+                }
+                return Err(failed("TransactWriteItems")(error));
+            }
+            unreachable!("the last attempt returns")
+        })
+    }
+
+    fn batch_write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Write>> {
+        Box::pin(async move {
+            let mut requests: HashMap<String, Vec<WriteRequest>> = HashMap::new();
+            for write in writes {
+                let request = WriteRequest::builder();
+                let request = match write.change {
+                    Change::Put(mut item) => {
+                        item.extend(write.key);
+                        let put = PutRequest::builder().set_item(Some(item)).build();
+                        request.put_request(put.map_err(failed("BatchWriteItem"))?)
+                    }
+                    Change::Delete => {
+                        let delete = DeleteRequest::builder().set_key(Some(write.key)).build();
+                        request.delete_request(delete.map_err(failed("BatchWriteItem"))?)
+                    }
+                    Change::Update(_) => return Err(Error::Unprocessed { operation: "BatchWriteItem of an update" }),
+                };
+                requests.entry(self.tables.name(write.table).to_owned()).or_default().push(request.build());
+            }
+            let answer = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
+            let answer = answer.map_err(failed("BatchWriteItem"))?;
+            let left = answer.unprocessed_items.unwrap_or_default().into_iter();
+            let left = self.named(left).into_iter().filter_map(|(table, request)| match request {
+                WriteRequest { put_request: Some(put), .. } => Some(Write::put(table, Item::new(), put.item)),
+                WriteRequest { delete_request: Some(delete), .. } => Some(Write::delete(table, delete.key)),
+                _ => None,
+            });
+            Ok(left.collect())
+        })
+    }
+
+    fn query(&self, query: Query) -> Answer<'_, Found> {
+        Box::pin(async move {
+            let (partition, sort) = query.key();
+            let mut words = Words::default();
+            let mut condition = format!("{} = {}", words.name(partition), words.value(text(query.partition)));
+            match query.range {
+                Range::All => {}
+                Range::BeginsWith(prefix) => condition.push_str(&format!(
+                    " AND begins_with({}, {})",
+                    words.name(sort),
+                    words.value(text(prefix))
+                )),
+                Range::Before(end) => {
+                    condition.push_str(&format!(" AND {} < {}", words.name(sort), words.value(text(end))));
+                }
+            }
+            let answer = self
+                .client
+                .query()
+                .table_name(self.tables.name(query.table))
+                .set_index_name(query.index.map(|index| index.name().to_owned()))
+                .consistent_read(query.index.is_none())
+                .key_condition_expression(condition)
+                .set_expression_attribute_names(words.names())
+                .set_expression_attribute_values(words.values())
+                .scan_index_forward(!query.newest_first)
+                .set_limit(query.limit)
+                .set_exclusive_start_key(query.after)
+                .send()
+                .await
+                .map_err(failed("Query"))?;
+            Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+        })
+    }
+}
+
+impl DynamoDb {
+    fn named<T>(&self, of_tables: impl Iterator<Item = (String, Vec<T>)>) -> Vec<(Table, T)> {
+        let of_tables = of_tables.filter_map(|(name, of_table)| Some((self.tables.table(&name)?, of_table)));
+        of_tables.flat_map(|(table, of_table)| of_table.into_iter().map(move |one| (table, one))).collect()
+    }
+
+    fn transacted(&self, write: Write) -> Result<TransactWriteItem, Error> {
+        let operation = "TransactWriteItems";
+        let table = self.tables.name(write.table);
+        let mut words = Words::default();
+        let condition = words.condition(&write.condition);
+        let item = TransactWriteItem::builder();
+        let item = match write.change {
+            Change::Put(mut attributes) => {
+                attributes.extend(write.key);
+                let put = Put::builder()
+                    .table_name(table)
+                    .set_item(Some(attributes))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(words.names())
+                    .set_expression_attribute_values(words.values())
+                    .return_values_on_condition_check_failure(OnRefusal::AllOld);
+                item.put(put.build().map_err(failed(operation))?)
+            }
+            Change::Update(actions) => {
+                let expression = words.update(actions);
+                let update = Update::builder()
+                    .table_name(table)
+                    .set_key(Some(write.key))
+                    .update_expression(expression)
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(words.names())
+                    .set_expression_attribute_values(words.values())
+                    .return_values_on_condition_check_failure(OnRefusal::AllOld);
+                item.update(update.build().map_err(failed(operation))?)
+            }
+            Change::Delete => {
+                let delete = Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(write.key))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(words.names())
+                    .set_expression_attribute_values(words.values())
+                    .return_values_on_condition_check_failure(OnRefusal::AllOld);
+                item.delete(delete.build().map_err(failed(operation))?)
+            }
+        };
+        Ok(item.build())
+    }
+}
+
+fn by_table(keys: Vec<(Table, Item)>) -> HashMap<Table, Vec<Item>> {
+    let mut tables: HashMap<Table, Vec<Item>> = HashMap::new();
+    for (table, key) in keys {
+        tables.entry(table).or_default().push(key);
+    }
+    tables
+}
+
+/// Builds expressions. Every name and every value is a placeholder, so reserved words and dots need no thought.
+#[derive(Default)]
+struct Words {
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Words {
+    fn name(&mut self, name: &str) -> String {
+        let placeholder = format!("#n{}", self.names.len());
+        self.names.insert(placeholder.clone(), name.to_owned());
+        placeholder
+    }
+
+    fn value(&mut self, value: AttributeValue) -> String {
+        let placeholder = format!(":v{}", self.values.len());
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+
+    fn condition(&mut self, condition: &Condition) -> Option<String> {
+        let mut compare = |name: &str, operator: &str, value: &AttributeValue| {
+            Some(format!("{} {operator} {}", self.name(name), self.value(value.clone())))
+        };
+        match condition {
+            Condition::Always => None,
+            Condition::Exists(name) => Some(format!("attribute_exists({})", self.name(name))),
+            Condition::Missing(name) => Some(format!("attribute_not_exists({})", self.name(name))),
+            Condition::Is(name, value) => compare(name, "=", value),
+            Condition::IsNot(name, value) => compare(name, "<>", value),
+            Condition::AtMost(name, value) => compare(name, "<=", value),
+            Condition::All(conditions) => self.joined(conditions, " AND "),
+            Condition::Any(conditions) => self.joined(conditions, " OR "),
+        }
+    }
+
+    fn joined(&mut self, conditions: &[Condition], operator: &str) -> Option<String> {
+        let parts: Vec<String> = conditions.iter().filter_map(|condition| self.condition(condition)).collect();
+        (!parts.is_empty()).then(|| format!("({})", parts.join(operator)))
+    }
+
+    fn update(&mut self, actions: Vec<Action>) -> String {
+        let (mut set, mut add, mut remove) = (Vec::new(), Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Set(name, value) => set.push(format!("{} = {}", self.name(&name), self.value(value))),
+                Action::SetIfMissing(name, value) => {
+                    let name = self.name(&name);
+                    set.push(format!("{name} = if_not_exists({name}, {})", self.value(value)));
+                }
+                Action::Add(name, number) => {
+                    let number = AttributeValue::N(number.to_string());
+                    add.push(format!("{} {}", self.name(&name), self.value(number)));
+                }
+                Action::Remove(name) => remove.push(self.name(&name)),
+            }
+        }
+        let clauses = [("SET", set), ("ADD", add), ("REMOVE", remove)];
+        let clauses = clauses.into_iter().filter(|(_, parts)| !parts.is_empty());
+        clauses.map(|(word, parts)| format!("{word} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
+    }
+
+    fn names(&mut self) -> Option<HashMap<String, String>> {
+        Some(std::mem::take(&mut self.names)).filter(|names| !names.is_empty())
+    }
+
+    fn values(&mut self) -> Option<HashMap<String, AttributeValue>> {
+        Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
+    }
+}
+
+fn text(value: String) -> AttributeValue {
+    AttributeValue::S(value)
+}
+
+/// The three operations refuse in types of their own.
+trait Refusal {
+    fn refusal(&self) -> Option<Option<Item>>;
+}
+
+macro_rules! refusal {
+    ($operation:ident, $error:ident) => {
+        impl Refusal for aws_sdk_dynamodb::operation::$operation::$error {
+            fn refusal(&self) -> Option<Option<Item>> {
+                match self {
+                    Self::ConditionalCheckFailedException(refused) => Some(refused.item.clone()),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+refusal!(put_item, PutItemError);
+refusal!(update_item, UpdateItemError);
+refusal!(delete_item, DeleteItemError);
+
+fn written<E, R>(answer: Result<Option<Item>, SdkError<E, R>>, operation: &'static str) -> Result<Written, Error>
+where
+    E: Refusal + ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match answer {
+        Ok(item) => Ok(Written::Done(item.filter(|item| !item.is_empty()))),
+        Err(error) => match error.as_service_error().and_then(Refusal::refusal) {
+            Some(item) => Ok(Written::Refused(item.filter(|item| !item.is_empty()))),
+            None => Err(failed(operation)(error)),
+        },
+    }
+}
+
+/// Names the operation that an SDK error belongs to.
+fn failed<E>(operation: &'static str) -> impl FnOnce(E) -> Error
+where
+    E: Throttling + std::error::Error + Send + Sync + 'static,
+{
+    move |source| Error::Request { operation, throttled: source.throttled(), source: Box::new(source) }
+}
+
+trait Throttling {
+    fn throttled(&self) -> bool;
+}
+
+impl<E: ProvideErrorMetadata, R> Throttling for SdkError<E, R> {
+    fn throttled(&self) -> bool {
+        let throttling = [
+            "ThrottlingException",
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+            // Other transactions held the item for longer than we wanted to wait.
+            "TransactionCanceledException",
+        ];
+        self.code().is_some_and(|code| throttling.contains(&code))
+    }
+}
+
+impl Throttling for aws_sdk_dynamodb::error::BuildError {
+    fn throttled(&self) -> bool {
+        false
+    }
+}
