@@ -5,6 +5,7 @@
 mod api;
 mod email_events;
 mod feeds;
+mod histories;
 mod main_job;
 mod malformed;
 mod matching;

@@ -8,7 +8,9 @@ mod pace;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use domain::delivery::{Milestone, Settlement, Terms};
-use domain::{Contact, KnownLevel, Product, Skip, Sku, Subscription, SubscriptionId, sold_out_since};
+use domain::{
+    Contact, KnownLevel, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since,
+};
 use email::{Mail, Mailer};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -49,7 +51,6 @@ pub struct Settings {
 }
 
 /// What became of one recipient.
-#[derive(Default)]
 struct Ended {
     /// A word for the integration log, unless it knows already.
     outcome: Option<&'static str>,
@@ -170,15 +171,32 @@ impl App {
         sent.map_err(|error| Failure::retry(&error))
     }
 
-    /// The recipients whose subscriptions still exist and are the ones that were matched.
+    /// The recipients whose subscriptions still exist and are the ones that were matched, or follow them: who subscribed
+    /// again while the mail was leaving waits for a level after that, and it may have come and met the old one.
     async fn waiting(&self, notification: &Notification) -> Result<Vec<(Recipient, Waiting)>, store::Error> {
         let ids: HashSet<SubscriptionId> = notification.recipients.iter().map(id).collect();
         let mut found = self.store.waiting(&ids.into_iter().collect::<Vec<_>>()).await?;
-        let recipients = notification.recipients.iter().filter_map(|recipient| {
-            let waiting = found.remove(&id(recipient))?;
-            (waiting.subscription.instance == recipient.instance).then_some((*recipient, waiting))
-        });
-        Ok(recipients.collect())
+        let mut recipients = Vec::new();
+        for recipient in &notification.recipients {
+            let Some(waiting) = found.remove(&id(recipient)) else { continue };
+            let subscription = &waiting.subscription;
+            if subscription.instance == recipient.instance {
+                recipients.push((*recipient, waiting));
+            } else if waiting.follows == Some(recipient.instance) {
+                let (_, levels) = self.store.last_look(subscription).await?;
+                let external_id = subscription.external_id.as_ref();
+                if restocked_since(&levels, &subscription.locale, external_id, subscription.created_on) {
+                    recipients.push((Recipient { instance: subscription.instance, ..*recipient }, waiting));
+                }
+            }
+        }
+        Ok(recipients)
+    }
+
+    /// Ends a subscription whose mail is out.
+    async fn use_up(&self, subscription: &Subscription, asked_at: Timestamp) -> Result<Ended, store::Error> {
+        let renewed = self.store.use_up(subscription.id(), subscription.instance, asked_at).await?;
+        Ok(Ended { outcome: None, later: renewed.then_some(Later::AtOnce) })
     }
 
     async fn mail(&self, waiting: &Waiting, notification: &Notification, shared: &Shared) -> Result<Ended, Ended> {
@@ -203,9 +221,10 @@ impl App {
             }
         }
         // Before an attempt after the first, SES may have told that the mail is out.
-        if claim.attempt() > 1 && self.store.was_sent(subscription.instance).await? {
-            self.store.use_up(subscription.id(), subscription.instance, clock()).await?;
-            return Ok(Ended::default());
+        if claim.attempt() > 1
+            && let Some(sent_at) = self.store.sent_at(subscription.instance).await?
+        {
+            return Ok(self.use_up(subscription, sent_at).await?);
         }
         // What holds now counts, not what held when the level was matched.
         let (contact, levels) = match self.store.last_look(subscription).await {
@@ -247,8 +266,8 @@ impl App {
                 let news = self.store.record_sent(subscription, log_entry, &message_id, asked_at).await?;
                 // If the event was faster, whoever handled it has counted the mail.
                 let outcome = news.then_some(Milestone::Accepted.as_str());
-                let used_up = self.store.use_up(subscription.id(), delivery, asked_at).await;
-                Ok(Ended { outcome, later: used_up.err().and_then(|error| Ended::from(error).later) })
+                let used_up = self.use_up(subscription, asked_at).await.unwrap_or_else(Ended::from);
+                Ok(Ended { outcome, ..used_up })
             }
             Settlement::Failed { reason, claim } => {
                 error!(%delivery, reason, "SES refused a mail for good");

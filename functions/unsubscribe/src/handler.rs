@@ -6,13 +6,14 @@ use domain::{Locale, Suppression};
 use email::{Page, UnsubscribePage};
 use http_api::{Call, Problem, Reply};
 use lambda_http::http::{Method, StatusCode};
+use std::sync::Arc;
 use store::Store;
 use tracing::info;
 
 pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
-    pub pages: Page,
+    pub pages: Arc<Page>,
 }
 
 impl App {

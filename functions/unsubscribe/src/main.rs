@@ -6,6 +6,6 @@ use unsubscribe::App;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store()?;
-    let app = App { signing_key: store.signing_key().await?, store, pages: Page::new()? };
+    let app = App { signing_key: store.signing_key().await?, store, pages: Page::new()?.into() };
     http_api::serve_public(|call| app.handle(call)).await
 }

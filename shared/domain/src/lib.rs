@@ -22,6 +22,6 @@ pub use identifiers::{ExternalId, Sku};
 pub use locale::Locale;
 pub use money::{Currency, Money};
 pub use product::Product;
-pub use stock_level::{KnownLevel, Scope, Source, StockLevel, sold_out_since};
+pub use stock_level::{KnownLevel, Scope, Source, StockLevel, restocked_since, sold_out_since};
 pub use subscription::{Subscription, SubscriptionId, SubscriptionKey};
 pub use wire::{FieldError, Invalid};

@@ -113,11 +113,26 @@ impl Scope {
 
 /// Whether the newest of the levels that speak about a subscription says that the SKU is sold out again.
 pub fn sold_out_since(levels: &[KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> bool {
-    levels
-        .iter()
-        .filter(|level| level.scope.covers(locale, external_id))
-        .max_by_key(|level| level.at)
-        .is_some_and(|newest| newest.quantity <= 0)
+    newest(levels, locale, external_id).is_some_and(|newest| newest.quantity <= 0)
+}
+
+/// Whether the newest of the levels that speak about a subscription says that the SKU is in stock, and is not older than
+/// that moment.
+pub fn restocked_since(
+    levels: &[KnownLevel],
+    locale: &Locale,
+    external_id: Option<&ExternalId>,
+    since: Timestamp,
+) -> bool {
+    newest(levels, locale, external_id).is_some_and(|newest| newest.quantity > 0 && newest.at >= since)
+}
+
+fn newest<'a>(
+    levels: &'a [KnownLevel],
+    locale: &Locale,
+    external_id: Option<&ExternalId>,
+) -> Option<&'a KnownLevel> {
+    levels.iter().filter(|level| level.scope.covers(locale, external_id)).max_by_key(|level| level.at)
 }
 
 #[cfg(test)]

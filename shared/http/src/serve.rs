@@ -33,6 +33,10 @@ impl Reply {
         Self::json(StatusCode::ACCEPTED, body)
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// A page for a person.
     pub fn html(status: StatusCode, body: String) -> Self {
         Self { status, content_type: "text/html; charset=utf-8", body }

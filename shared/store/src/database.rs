@@ -4,7 +4,7 @@
 //! delivery guarantee has tables in memory that do the same, with faults.
 
 use crate::Error;
-use aws_sdk_dynamodb::types::AttributeValue;
+pub use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 use std::pin::Pin;
 

@@ -128,7 +128,8 @@ impl Store {
             told = told.filter(|_| news.is_some());
         }
         if waiting.is_some() {
-            self.use_up(id, delivery, accepted_at).await?;
+            // One that was renewed is left to whoever has its message, which is yet to be done.
+            self.delete_unless_renewed(id, delivery).await?;
         }
         Ok(told)
     }
@@ -142,40 +143,53 @@ impl Store {
         }))
     }
 
-    /// Whether SES is known to have accepted the delivery's mail; strongly consistent.
-    pub async fn was_sent(&self, delivery: Uuid) -> Result<bool, Error> {
+    /// When SES accepted the delivery's mail, if it is known to have; strongly consistent.
+    pub async fn sent_at(&self, delivery: Uuid) -> Result<Option<Timestamp>, Error> {
         let record = self.get(Table::Deliveries, texts([("delivery", &delivery.to_string())])).await?;
-        Ok(record.is_some_and(|record| record.contains_key(Milestone::Accepted.as_str())))
+        Ok(record.and_then(|record| string_of(&record, Milestone::Accepted.as_str())?.parse().ok()))
     }
 
     /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
-    /// out already can't have been meant to answer, a new instance takes its place and waits for the next level.
-    pub async fn use_up(&self, id: SubscriptionId, instance: Uuid, accepted_at: Timestamp) -> Result<(), Error> {
-        let mut renewed: Option<(Timestamp, Subscription)> = None;
+    /// out already can't have been meant to answer, a new instance takes its place; says whether that is so.
+    pub async fn use_up(&self, id: SubscriptionId, instance: Uuid, accepted_at: Timestamp) -> Result<bool, Error> {
         // The shopper may subscribe between one write and the next, but hardly so often.
         for _ in 0..5 {
-            let same = Condition::Is("instance", text(instance.to_string()));
-            let write = match renewed {
-                None => Write::delete(Table::Subscriptions, subscription_key(id))
-                    .when(Condition::All(vec![same, Condition::Missing("renewedOn")])),
-                Some((on, subscription)) => {
-                    let write = if on > accepted_at {
-                        let anew = Subscription { created_on: on, instance: Uuid::new_v4(), ..subscription };
-                        Write::put(Table::Subscriptions, subscription_key(id), item_of(&anew)?)
-                    } else {
-                        Write::delete(Table::Subscriptions, subscription_key(id))
-                    };
-                    write.when(Condition::All(vec![same, Condition::Is("renewedOn", text(time::sortable(on)))]))
-                }
+            let Some((renewed_on, subscription)) = self.delete_unless_renewed(id, instance).await? else {
+                return Ok(false);
             };
-            let Written::Refused(Some(item)) = self.database.write(write).await? else { return Ok(()) };
-            let waiting = read_waiting(item)?;
-            match waiting.renewed_on {
-                Some(on) if waiting.subscription.instance == instance => renewed = Some((on, waiting.subscription)),
-                _ => return Ok(()),
+            let as_read = Condition::All(vec![
+                Condition::Is("instance", text(instance.to_string())),
+                Condition::Is("renewedOn", text(time::sortable(renewed_on))),
+            ]);
+            let anew = renewed_on > accepted_at;
+            let write = if anew {
+                let mut item =
+                    item_of(&Subscription { created_on: renewed_on, instance: Uuid::new_v4(), ..subscription })?;
+                item.insert("follows".into(), text(instance.to_string()));
+                Write::put(Table::Subscriptions, subscription_key(id), item)
+            } else {
+                Write::delete(Table::Subscriptions, subscription_key(id))
+            };
+            if let Written::Done(_) = self.database.write(write.when(as_read)).await? {
+                return Ok(anew);
             }
         }
         Err(Error::Unprocessed { operation: "the end of a subscription" })
+    }
+
+    /// Deletes an instance of a subscription; one that was renewed meanwhile is returned instead.
+    async fn delete_unless_renewed(
+        &self,
+        id: SubscriptionId,
+        instance: Uuid,
+    ) -> Result<Option<(Timestamp, Subscription)>, Error> {
+        let same = Condition::Is("instance", text(instance.to_string()));
+        let write = Write::delete(Table::Subscriptions, subscription_key(id))
+            .when(Condition::All(vec![same, Condition::Missing("renewedOn")]));
+        let Written::Refused(Some(item)) = self.database.write(write).await? else { return Ok(None) };
+        let waiting = read_waiting(item)?;
+        let renewed = waiting.renewed_on.filter(|_| waiting.subscription.instance == instance);
+        Ok(renewed.map(|renewed_on| (renewed_on, waiting.subscription)))
     }
 
     /// Writes that a delivery has reached a milestone, with what is known of it. Returns the whole record, or nothing if

@@ -5,6 +5,7 @@ use domain::{ContactId, ExternalId, Locale, Scope, Sku, Subscription, Subscripti
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
 
 const TABLE: Table = Table::Subscriptions;
 
@@ -24,6 +25,8 @@ pub struct Waiting {
     pub standing: Standing,
     /// When the shopper subscribed again while somebody had the delivery.
     pub renewed_on: Option<Timestamp>,
+    /// The instance whose place this one took, if it was renewed so.
+    pub follows: Option<Uuid>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +40,7 @@ struct SubscriptionItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a ExternalId>,
     created_on: String,
-    instance: uuid::Uuid,
+    instance: Uuid,
     /// Sort key of `by-sku-locale`.
     locale_order: String,
     /// Sort key of `by-sku-external-id`, which therefore has no subscription without an external id.
@@ -161,11 +164,12 @@ pub(crate) fn read_waiting(item: Item) -> Result<Waiting, Error> {
         external_id: Option<ExternalId>,
         #[serde(with = "time::rfc3339")]
         created_on: Timestamp,
-        instance: uuid::Uuid,
+        instance: Uuid,
         #[serde(default)]
         attempts: u32,
         claimed_until: Option<i64>,
     }
+    let follows = string_of(&item, "follows").and_then(|instance| instance.parse().ok());
     let renewed_on = string_of(&item, "renewedOn").and_then(|on| on.parse().ok());
     let stored: Stored = read_item(TABLE, item)?;
     let Stored { contact_id, sku, locale, external_id, created_on, instance, attempts, claimed_until } = stored;
@@ -175,5 +179,5 @@ pub(crate) fn read_waiting(item: Item) -> Result<Waiting, Error> {
         None => Standing::Open { attempts },
     };
     let subscription = Subscription { contact_id, sku, locale, external_id, created_on, instance };
-    Ok(Waiting { subscription, standing, renewed_on })
+    Ok(Waiting { subscription, standing, renewed_on, follows })
 }

@@ -1,0 +1,214 @@
+//! What must hold of every history, whatever went wrong in it. The model is what `contract.md` promises a caller; it knows
+//! nothing of claims, leases or messages.
+
+use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Complaint {
+    Lost(Wish),
+    /// Was mailed in the end, but not by the level that came after it.
+    Late(Wish),
+    Doubled(Wish),
+    /// Was mailed without being asked for, or after it was ended.
+    Unwanted(Wish, &'static str),
+    /// Waits although it was ended.
+    NotEnded(Wish, &'static str),
+    /// Erased, and still there.
+    NotErased(usize),
+    /// Unread messages that nobody made unreadable.
+    Dead(usize),
+    /// Outcomes that did not tell: injected and counted.
+    Ambiguous(u64, u64),
+    /// A mail about nothing that anybody could have asked for.
+    Unknown,
+}
+
+/// Everything that is wrong with a history.
+pub fn check(history: &History) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let ids: HashMap<_, Wish> = history.cast.wishes().into_iter().map(|wish| (history.cast.id(wish), wish)).collect();
+    let mut mails: BTreeMap<Wish, Vec<Timestamp>> = BTreeMap::new();
+    let mut deliveries: BTreeMap<&str, (Wish, usize)> = BTreeMap::new();
+    for mail in &history.mails {
+        let Some(wish) = ids.get(&mail.subscription) else {
+            complaints.push(Complaint::Unknown);
+            continue;
+        };
+        mails.entry(*wish).or_default().push(mail.at);
+        deliveries.entry(&mail.delivery).or_insert((*wish, 0)).1 += 1;
+    }
+    complaints.extend(deliveries.values().filter(|(_, count)| *count > 1).map(|(wish, _)| Complaint::Doubled(*wish)));
+    for wish in history.cast.wishes() {
+        let mut mails = mails.remove(&wish).unwrap_or_default();
+        mails.sort();
+        OfWish { history, wish, mails }.check(&mut complaints);
+    }
+    for (contact, erased) in history.calls.iter().filter_map(|call| match call.asked {
+        Asked::Erase(contact) if call.answer == Answer::Yes => Some((contact, call)),
+        _ => None,
+    }) {
+        let again = |call: &Call| matches!(&call.asked, Asked::Subscribe(wish) if wish.contact == contact);
+        let accepted = |call: &&Call| again(call) && call.from > erased.to && call.answer == Answer::Yes;
+        if history.contacts.contains(&contact) || history.calls.iter().any(|call| accepted(&call)) {
+            complaints.push(Complaint::NotErased(contact));
+        }
+    }
+    let malformed = history.calls.iter().filter(|call| call.asked == Asked::Malformed).count();
+    // A message may be duplicated on its way, so there may be more, but never fewer.
+    if history.dead < malformed || (malformed == 0 && history.dead > 0) {
+        complaints.push(Complaint::Dead(history.dead));
+    }
+    if history.ambiguous.0 != history.ambiguous.1 {
+        complaints.push(Complaint::Ambiguous(history.ambiguous.0, history.ambiguous.1));
+    }
+    complaints
+}
+
+struct OfWish<'a> {
+    history: &'a History,
+    wish: Wish,
+    mails: Vec<Timestamp>,
+}
+
+impl OfWish<'_> {
+    fn check(&self, complaints: &mut Vec<Complaint>) {
+        let wish = self.wish;
+        if self.mails.len() > self.possible_subscriptions() {
+            complaints.push(Complaint::Doubled(wish));
+        }
+        complaints.extend(self.mails.iter().filter_map(|at| self.why_unwanted(*at)).map(|why| Complaint::Unwanted(wish, why)));
+        let waits = self.history.waiting.contains(&wish);
+        if waits && let Some(why) = self.why_ended() {
+            complaints.push(Complaint::NotEnded(wish, why));
+        }
+        for subscribed in self.calls(|asked| matches!(asked, Asked::Subscribe(_))) {
+            if subscribed.answer != Answer::Yes || self.may_be_ended_since(subscribed) {
+                continue;
+            }
+            let mailed = self.mails.iter().find(|at| **at >= subscribed.from);
+            match mailed {
+                None if !(waits && self.may_wait_forever()) => complaints.push(Complaint::Lost(wish)),
+                Some(at) if *at > self.history.settled_at && self.was_due(subscribed) => {
+                    complaints.push(Complaint::Late(wish));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The calls about this wish, or about its contact.
+    fn calls<'a>(&'a self, which: impl Fn(&Asked) -> bool + 'a) -> impl Iterator<Item = &'a Call> {
+        let wish = self.wish;
+        self.history.calls.iter().filter(move |call| {
+            which(&call.asked)
+                && match call.asked {
+                    Asked::Subscribe(of) | Asked::Delete(of) | Asked::Unsubscribe(of) => of == wish,
+                    Asked::UnsubscribeFromAll(contact) | Asked::Erase(contact) => contact == wish.contact,
+                    Asked::Level(level) => level.covers(wish),
+                    Asked::Feed { locale, .. } => locale == wish.locale,
+                    Asked::Malformed => false,
+                }
+        })
+    }
+
+    fn ends(&self) -> impl Iterator<Item = &Call> {
+        self.calls(|asked| {
+            matches!(
+                asked,
+                Asked::Delete(_) | Asked::Unsubscribe(_) | Asked::UnsubscribeFromAll(_) | Asked::Erase(_)
+            )
+        })
+    }
+
+    fn levels(&self) -> impl Iterator<Item = (&Call, Level)> {
+        self.calls(|asked| matches!(asked, Asked::Level(_))).filter_map(|call| match call.asked {
+            Asked::Level(level) => Some((call, level)),
+            _ => None,
+        })
+    }
+
+    fn possible_subscriptions(&self) -> usize {
+        self.calls(|asked| matches!(asked, Asked::Subscribe(_))).filter(|call| call.answer != Answer::No).count()
+    }
+
+    /// Whether something ended the subscription, or may have, after it was asked for.
+    fn may_be_ended_since(&self, subscribed: &Call) -> bool {
+        self.ends().any(|end| {
+            // A deletion that was carried out twice finds nothing the second time, and is answered with that.
+            let done = end.answer != Answer::No || matches!(end.asked, Asked::Delete(_));
+            done && (end.to >= subscribed.from || matches!(end.asked, Asked::UnsubscribeFromAll(_)))
+        })
+    }
+
+    /// Why this may never be mailed, however often the SKU is restocked.
+    fn may_wait_forever(&self) -> bool {
+        let (kind, id) = self.history.cast.contacts[self.wish.contact];
+        match kind {
+            Kind::Unwilling | Kind::Refused => true,
+            // Once it got a mail.
+            Kind::Bounces | Kind::Complains if self.history.mails.iter().any(|mail| mail.subscription.contact_id == id) => {
+                true
+            }
+            _ => self.wish.locale >= WITH_FEED,
+        }
+    }
+
+    /// Whether a level came after the subscription that nothing stood in the way of.
+    fn was_due(&self, subscribed: &Call) -> bool {
+        let in_time = |call: &Call| call.from < self.history.settled_at;
+        let restocked = self.levels().any(|(call, level)| {
+            let counts = level.quantity > 0 && level.age.is_none() && call.answer == Answer::Yes;
+            counts && in_time(call) && call.from > subscribed.to
+        });
+        let sold_out = self.levels().any(|(call, level)| level.quantity <= 0 && call.to > subscribed.from);
+        // A level may also be overtaken by one that says that it is newer.
+        let overtaken = self.levels().any(|(_, level)| level.age.is_some());
+        let without_product = self.calls(|asked| matches!(asked, Asked::Feed { .. })).any(|call| match &call.asked {
+            Asked::Feed { skus, .. } => in_time(call) && !skus.contains(&self.wish.sku),
+            _ => false,
+        });
+        restocked && !sold_out && !overtaken && !without_product && !self.may_wait_forever()
+    }
+
+    /// Why the mail of that moment must not have left.
+    fn why_unwanted(&self, at: Timestamp) -> Option<&'static str> {
+        let slack = self.history.slack;
+        let (kind, id) = self.history.cast.contacts[self.wish.contact];
+        if matches!(kind, Kind::Unwilling | Kind::Refused) {
+            return Some("the contact must not or can't be mailed");
+        }
+        if self.wish.locale >= WITH_FEED {
+            return Some("the locale has no feed");
+        }
+        if self.history.suppressed.iter().any(|(contact, since)| *contact == id && *since + slack < at) {
+            return Some("the address is suppressed");
+        }
+        let for_good = |call: &&Call| matches!(call.asked, Asked::UnsubscribeFromAll(_) | Asked::Erase(_));
+        if self.ends().filter(for_good).any(|end| end.answer == Answer::Yes && end.to + slack < at) {
+            return Some("the contact unsubscribed or was erased");
+        }
+        let asked_for = self.calls(|asked| matches!(asked, Asked::Subscribe(_))).any(|subscribed| {
+            let ended = |end: &Call| end.answer == Answer::Yes && end.from > subscribed.to && end.to + slack < at;
+            subscribed.answer != Answer::No && subscribed.from <= at && !self.ends().any(ended)
+        });
+        if !asked_for {
+            return Some("nobody asked for it, or not any more");
+        }
+        if !self.levels().any(|(call, level)| level.quantity > 0 && call.from <= at) {
+            return Some("it was never in stock");
+        }
+        None
+    }
+
+    /// Why a subscription that is there in the end should not be.
+    fn why_ended(&self) -> Option<&'static str> {
+        let subscribed_since = |end: &Call| {
+            self.calls(|asked| matches!(asked, Asked::Subscribe(_)))
+                .any(|call| call.answer != Answer::No && call.to >= end.from)
+        };
+        let ended = self.ends().find(|end| end.answer == Answer::Yes && !subscribed_since(end));
+        ended.map(|_| "it was ended and not asked for again")
+    }
+}

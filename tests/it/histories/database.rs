@@ -1,0 +1,283 @@
+//! Tables in memory that do what DynamoDB does with the words of `store::database`: conditions, and indexes that lag.
+
+use super::world::{Fate, Sabotage, World, now};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Error;
+use store::database::{
+    Action, AllWritten, Answer, AttributeValue, BatchGot, Change, Condition, Database, Found, Index, Item, Query,
+    Range, Table, Write, Written,
+};
+
+/// The longest that an index lags its table; far less than the second look waits.
+const LAG: u64 = 5_000;
+
+type Key = (Table, String, String);
+
+#[derive(Default)]
+pub struct Tables {
+    items: BTreeMap<Key, Item>,
+    /// What the indexes show: by index, partition, sort key and the item's own key.
+    shown: BTreeMap<(Index, String, String, Key), Item>,
+    /// What they will show, in the order of the writes.
+    coming: Vec<(Timestamp, Key, Option<Item>)>,
+}
+
+pub struct Simulated(pub Arc<World>);
+
+impl Database for Simulated {
+    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Answer<'_, BatchGot> {
+        Box::pin(async move {
+            self.faulty("BatchGetItem", |world| {
+                let mut state = world.lock();
+                let mut keys: Vec<(Key, (Table, Item))> =
+                    keys.iter().map(|(table, key)| (key_of(*table, key), (*table, key.clone()))).collect();
+                // Callers gather keys in hash maps, whose order is no part of a seed.
+                keys.sort_by(|a, b| a.0.cmp(&b.0));
+                let mut got = BatchGot::default();
+                for (key, asked) in keys {
+                    if state.partial() {
+                        got.unprocessed.push(asked);
+                    } else if let Some(item) = state.tables.items.get(&key) {
+                        got.found.push((key.0, item.clone()));
+                    }
+                }
+                got
+            })
+            .await
+        })
+    }
+
+    fn write(&self, write: Write) -> Answer<'_, Written> {
+        Box::pin(async move { self.faulty("a write", |world| world.apply(&write)).await })
+    }
+
+    fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten> {
+        Box::pin(async move {
+            self.faulty("TransactWriteItems", |world| {
+                let refused: Vec<Option<Item>> = {
+                    let state = world.lock();
+                    let item = |write: &Write| state.tables.items.get(&key_of(write.table, &write.key));
+                    if writes.iter().all(|write| holds(&write.condition, item(write))) {
+                        Vec::new()
+                    } else {
+                        let held = |write: &&Write| holds(&write.condition, item(write));
+                        writes.iter().map(|write| (!held(&write)).then(|| item(write).cloned()).flatten()).collect()
+                    }
+                };
+                if !refused.is_empty() {
+                    return AllWritten::Refused(refused);
+                }
+                writes.iter().for_each(|write| drop(world.apply(write)));
+                AllWritten::Done
+            })
+            .await
+        })
+    }
+
+    fn batch_write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Write>> {
+        Box::pin(async move {
+            self.faulty("BatchWriteItem", |world| {
+                let mut left = Vec::new();
+                for write in &writes {
+                    if world.lock().partial() {
+                        left.push(write.clone());
+                    } else {
+                        world.apply(write);
+                    }
+                }
+                left
+            })
+            .await
+        })
+    }
+
+    fn query(&self, query: Query) -> Answer<'_, Found> {
+        Box::pin(async move { self.faulty("Query", |world| world.lock().tables.query(&query, now())).await })
+    }
+}
+
+impl Simulated {
+    /// Carries a request out as fate has it: in time or late, once, twice or not at all, with or without an answer.
+    async fn faulty<T>(&self, operation: &'static str, effect: impl Fn(&World) -> T) -> Result<T, Error> {
+        let world = &self.0;
+        let error = |throttled| Error::Request { operation, throttled, source: "injected".into() };
+        match world.fate().await {
+            Fate::Fine => {}
+            Fate::Refused => return Err(error(true)),
+            Fate::LostBefore => return Err(error(false)),
+            Fate::LostAfter => {
+                effect(world);
+                return Err(error(false));
+            }
+            // The SDK asks again when an answer is lost.
+            Fate::Twice => drop(effect(world)),
+            Fate::KilledAfter => {
+                effect(world);
+                world.die().await;
+            }
+        }
+        let answer = effect(world);
+        world.dawdle().await;
+        Ok(answer)
+    }
+}
+
+impl World {
+    fn apply(&self, write: &Write) -> Written {
+        let mut state = self.lock();
+        let key = key_of(write.table, &write.key);
+        let item = state.tables.items.get(&key);
+        if !holds(&write.condition, item) && !self.sabotaged(write) {
+            return Written::Refused(item.cloned());
+        }
+        let before = item.cloned();
+        let after = match &write.change {
+            Change::Put(attributes) => {
+                let mut item = attributes.clone();
+                item.extend(write.key.clone());
+                Some(item)
+            }
+            Change::Update(actions) => {
+                let mut item = before.clone().unwrap_or_else(|| write.key.clone());
+                actions.iter().for_each(|action| act(&mut item, action));
+                Some(item)
+            }
+            Change::Delete => None,
+        };
+        let answer = match write.change {
+            Change::Update(_) => after.clone(),
+            Change::Put(_) | Change::Delete => before,
+        };
+        let after = if self.sabotage == Sabotage::UsedUpBeforeTheMail && claims(write) { None } else { after };
+        match &after {
+            Some(item) => state.tables.items.insert(key.clone(), item.clone()),
+            None => state.tables.items.remove(&key),
+        };
+        if write.table == Table::Subscriptions {
+            let lag = Duration::from_millis(state.random.u64(0..LAG));
+            let earlier = state.tables.coming.iter().rev().find(|(_, other, _)| *other == key).map(|(at, ..)| *at);
+            let at = (now() + lag).max(earlier.unwrap_or(Timestamp::UNIX_EPOCH));
+            state.tables.coming.push((at, key, after));
+        }
+        Written::Done(answer)
+    }
+
+    /// Whether a condition that does not hold is passed over, to see that somebody notices.
+    fn sabotaged(&self, write: &Write) -> bool {
+        self.sabotage == Sabotage::ClaimsAlwaysSucceed && claims(write)
+    }
+}
+
+fn claims(write: &Write) -> bool {
+    matches!(&write.change, Change::Update(actions)
+        if actions.iter().any(|action| matches!(action, Action::Set(name, _) if name == "claimedBy")))
+}
+
+impl Tables {
+    pub fn items(&self, table: Table) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(move |((of, ..), _)| *of == table).map(|(_, item)| item)
+    }
+
+    fn query(&mut self, query: &Query, now: Timestamp) -> Found {
+        let (partition_name, sort_name) = query.key();
+        let in_range = |sort: &str| match &query.range {
+            Range::All => true,
+            Range::BeginsWith(prefix) => sort.starts_with(prefix),
+            Range::Before(end) => sort < end.as_str(),
+        };
+        let mut found: Vec<(String, &Item)> = match query.index {
+            None => {
+                let start = (query.table, query.partition.clone(), String::new());
+                let rows = self.items.range((Bound::Included(start), Bound::Unbounded));
+                let rows = rows.take_while(|((table, partition, _), _)| {
+                    (*table, partition) == (query.table, &query.partition)
+                });
+                rows.map(|((_, _, sort), item)| (sort.clone(), item)).collect()
+            }
+            Some(index) => {
+                self.catch_up(now);
+                let rows = self.shown.iter().filter(|((of, partition, ..), _)| {
+                    (*of, partition) == (index, &query.partition)
+                });
+                rows.map(|((_, _, sort, _), item)| (sort.clone(), item)).collect()
+            }
+        };
+        found.retain(|(sort, _)| in_range(sort));
+        if query.newest_first {
+            found.reverse();
+        }
+        let place = |item: &Item| key_of(query.table, item);
+        if let Some(after) = &query.after {
+            let after = (string(after, sort_name), place(after));
+            found.retain(|(sort, item)| (sort.clone(), place(item)) > after);
+        }
+        let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(_, item)| {
+            let (partition, sort) = query.table.key();
+            let names = [Some(partition), sort, Some(partition_name), Some(sort_name)];
+            let names = names.into_iter().flatten();
+            names.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
+        });
+        Found { items: found.into_iter().map(|(_, item)| item.clone()).collect(), next }
+    }
+
+    fn catch_up(&mut self, now: Timestamp) {
+        let (due, coming) = std::mem::take(&mut self.coming).into_iter().partition(|(at, ..)| *at <= now);
+        self.coming = coming;
+        for (_, key, item) in due {
+            self.shown.retain(|(_, _, _, of), _| *of != key);
+            let Some(item) = item else { continue };
+            for index in [Index::BySkuLocale, Index::BySkuExternalId] {
+                let (partition, sort) = index.key();
+                if item.contains_key(sort) {
+                    let place = (index, string(&item, partition), string(&item, sort), key.clone());
+                    self.shown.insert(place, item.clone());
+                }
+            }
+        }
+    }
+}
+
+fn key_of(table: Table, item: &Item) -> Key {
+    let (partition, sort) = table.key();
+    (table, string(item, partition), sort.map(|sort| string(item, sort)).unwrap_or_default())
+}
+
+pub fn string(item: &Item, name: &str) -> String {
+    item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+}
+
+fn holds(condition: &Condition, item: Option<&Item>) -> bool {
+    let value = |name: &str| item.and_then(|item| item.get(name));
+    match condition {
+        Condition::Always => true,
+        Condition::Exists(name) => value(name).is_some(),
+        Condition::Missing(name) => value(name).is_none(),
+        Condition::Is(name, wanted) => value(name) == Some(wanted),
+        Condition::IsNot(name, other) => value(name) != Some(other),
+        Condition::AtMost(name, most) => match (value(name), most) {
+            (Some(AttributeValue::S(value)), AttributeValue::S(most)) => value <= most,
+            _ => false,
+        },
+        Condition::All(conditions) => conditions.iter().all(|condition| holds(condition, item)),
+        Condition::Any(conditions) => conditions.iter().any(|condition| holds(condition, item)),
+    }
+}
+
+fn act(item: &mut Item, action: &Action) {
+    match action {
+        Action::Set(name, value) => drop(item.insert(name.clone(), value.clone())),
+        Action::SetIfMissing(name, value) => drop(item.entry(name.clone()).or_insert_with(|| value.clone())),
+        Action::Remove(name) => drop(item.remove(name)),
+        Action::Add(name, number) => {
+            let old: i64 = item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
+            item.insert(name.clone(), AttributeValue::N((old + number).to_string()));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What a history is made of: who is in it, what callers asked and were answered, and what mailboxes got.
+
+use domain::{ContactId, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The first two have a feed.
+pub const LOCALES: [&str; 3] = ["sv-SE", "pl-PL", "de-DE"];
+pub const WITH_FEED: usize = 2;
+pub const EXTERNAL_IDS: [&str; 2] = ["north", "south"];
+
+/// How a contact, or its mailbox, behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Plain,
+    Bounces,
+    Complains,
+    /// Does not accept email.
+    Unwilling,
+    /// SES refuses mail to it for good.
+    Refused,
+}
+
+/// What somebody can wait for; numbers count contacts, SKUs, locales and external ids of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wish {
+    pub contact: usize,
+    pub sku: usize,
+    pub locale: usize,
+    pub external_id: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    pub sku: usize,
+    pub locale: Option<usize>,
+    pub external_id: Option<usize>,
+    pub quantity: i64,
+    /// How old the reading is, if it says so.
+    pub age: Option<Duration>,
+}
+
+/// What a caller can ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    Subscribe(Wish),
+    Delete(Wish),
+    /// By the link for one subscription.
+    Unsubscribe(Wish),
+    UnsubscribeFromAll(usize),
+    Erase(usize),
+    Level(Level),
+    /// An upload of a feed with these SKUs.
+    Feed { locale: usize, skus: Vec<usize> },
+    /// A message on the stock-level queue that nobody can read.
+    Malformed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// 2xx.
+    Yes,
+    /// 4xx.
+    No,
+    /// 5xx or none: it may have been done.
+    Unknown,
+}
+
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub asked: Asked,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub answer: Answer,
+}
+
+#[derive(Debug, Clone)]
+pub struct SentMail {
+    /// When SES accepted it.
+    pub at: Timestamp,
+    pub subscription: SubscriptionId,
+    pub delivery: String,
+}
+
+/// Who is in a history.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    pub contacts: Vec<(Kind, ContactId)>,
+    /// The names of the SKUs.
+    pub skus: Vec<String>,
+}
+
+/// Everything that callers and mailboxes saw.
+pub struct History {
+    pub cast: Cast,
+    pub calls: Vec<Call>,
+    pub mails: Vec<SentMail>,
+    /// Contacts whose addresses were suppressed, where that can be seen.
+    pub suppressed: Vec<(ContactId, Timestamp)>,
+    /// When everything was done for the first time. Then each feed was made complete and each SKU restocked.
+    pub settled_at: Timestamp,
+    /// Who waits in the end.
+    pub waiting: BTreeSet<Wish>,
+    /// Contacts that are there in the end.
+    pub contacts: BTreeSet<usize>,
+    /// Messages that were given up.
+    pub dead: usize,
+    /// Answers of SES that did not tell: as injected, and as the system counted them.
+    pub ambiguous: (u64, u64),
+    /// How long a mail may be on its way from the last look to SES.
+    pub slack: Duration,
+}
+
+impl Cast {
+    pub fn id(&self, wish: Wish) -> SubscriptionId {
+        let sku = Sku::parse(&self.skus[wish.sku]).unwrap();
+        let locale = Locale::parse(LOCALES[wish.locale]).unwrap();
+        let external_id = wish.external_id.map(|id| ExternalId::parse(EXTERNAL_IDS[id]).unwrap());
+        let key = SubscriptionKey::of(&sku, &locale, external_id.as_ref());
+        SubscriptionId { contact_id: self.contacts[wish.contact].1, key }
+    }
+
+    /// Everything that could be wished for.
+    pub fn wishes(&self) -> Vec<Wish> {
+        let external_ids = || [None, Some(0), Some(1)];
+        let mut wishes = Vec::new();
+        for contact in 0..self.contacts.len() {
+            for sku in 0..self.skus.len() {
+                for locale in 0..LOCALES.len() {
+                    wishes.extend(external_ids().map(|external_id| Wish { contact, sku, locale, external_id }));
+                }
+            }
+        }
+        wishes
+    }
+}
+
+impl Level {
+    pub fn covers(&self, wish: Wish) -> bool {
+        self.sku == wish.sku
+            && self.locale.is_none_or(|locale| locale == wish.locale)
+            && self.external_id.is_none_or(|id| Some(id) == wish.external_id)
+    }
+}
+
+impl Kind {
+    /// The part of the address before the `@`, or before a `+`, which says how the local SES behaves.
+    pub fn mailbox(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Unwilling => "shopper",
+            Self::Bounces => "bounce",
+            Self::Complains => "complaint",
+            Self::Refused => "refuse",
+        }
+    }
+}
+
+impl History {
+    /// What happened, line by line, in seconds since it began; for whoever has to explain a complaint.
+    pub fn story(&self) -> String {
+        let begin = self.calls.first().map_or(self.settled_at, |call| call.from);
+        let seconds = |at: Timestamp| format!("{:10.3}", at.duration_since(begin).as_secs_f64());
+        let ids: Vec<_> = self.cast.wishes().into_iter().map(|wish| (self.cast.id(wish), wish)).collect();
+        let mut lines: Vec<(Timestamp, String)> = Vec::new();
+        for Call { asked, from, to, answer } in &self.calls {
+            lines.push((*from, format!("{} -{} {asked:?}: {answer:?}", seconds(*from), seconds(*to))));
+        }
+        for mail in &self.mails {
+            let wish = ids.iter().find(|(id, _)| *id == mail.subscription).map(|(_, wish)| wish);
+            lines.push((mail.at, format!("{}  MAIL {wish:?} of {}", seconds(mail.at), mail.delivery)));
+        }
+        lines.push((self.settled_at, format!("{}  SETTLED", seconds(self.settled_at))));
+        lines.sort();
+        lines.into_iter().map(|(_, line)| line + "\n").collect::<String>() + &format!("waiting: {:?}\n", self.waiting)
+    }
+}

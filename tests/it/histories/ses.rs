@@ -1,0 +1,90 @@
+//! A mail service in memory: it accepts, refuses, throttles, and now and then does not tell; and it sends events.
+
+use super::history::SentMail;
+use super::world::{World, now};
+use domain::delivery::{Claim, Outcome};
+use domain::time;
+use email::{Mail, Mailer};
+use queue::transport::{Outgoing, Queue};
+use serde_json::{Value, json};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Simulated(pub Arc<World>);
+
+impl Mailer for Simulated {
+    fn send<'a>(&'a self, _: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        Box::pin(async move {
+            let world = &self.0;
+            let (late, roll) = {
+                let mut state = world.lock();
+                (state.random.u64(1..80), if state.quiet { 1000 } else { state.random.u32(0..1000) })
+            };
+            tokio::time::sleep(Duration::from_millis(late)).await;
+            if mail.contact.email.as_str().starts_with("refuse") {
+                return Outcome::Refused { reason: "injected".into() };
+            }
+            match roll {
+                // Dead before SES is asked, and dead before its answer is read.
+                0..10 => world.die().await,
+                10..20 => {
+                    self.accept(mail);
+                    world.die().await;
+                }
+                20..40 => return self.unknown().await,
+                40..60 => {
+                    self.accept(mail);
+                    return self.unknown().await;
+                }
+                60..160 => {
+                    let retry_after = (roll % 2 == 0).then(|| Duration::from_secs(3));
+                    return Outcome::NotAccepted { reason: "injected".into(), retry_after };
+                }
+                _ => {}
+            }
+            self.accept(mail);
+            world.dawdle().await;
+            Outcome::Accepted { message_id: format!("mail of {}", mail.subscription.instance) }
+        })
+    }
+}
+
+impl Simulated {
+    async fn unknown(&self) -> Outcome {
+        let late = self.0.lock().random.u64(0..15_000);
+        tokio::time::sleep(Duration::from_millis(late)).await;
+        self.0.lock().ambiguous += 1;
+        Outcome::Unknown { reason: "injected".into() }
+    }
+
+    fn accept(&self, mail: Mail<'_>) {
+        let world = &self.0;
+        let Mail { subscription, contact, .. } = mail;
+        world.lock().mails.push(SentMail {
+            at: now(),
+            subscription: subscription.id(),
+            delivery: subscription.instance.to_string(),
+        });
+        if !world.faults.events {
+            return;
+        }
+        let event = |kind: &str, more: Value| {
+            let tags = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
+            let mail = json!({"messageId": "m", "timestamp": time::sortable(now()), "tags": tags});
+            let mut event = json!({"eventType": kind, "mail": mail});
+            event.as_object_mut().into_iter().zip(more.as_object()).for_each(|(event, more)| {
+                event.extend(more.clone());
+            });
+            let late = world.lock().random.u64(0..5_000);
+            let delay = Duration::from_millis(late);
+            world.enqueue(Queue::EmailEvents, &Outgoing { delay, ..Outgoing::new(event.to_string()) });
+        };
+        event("Send", json!({}));
+        match contact.email.as_str().split(['+', '@']).next().unwrap_or_default() {
+            "bounce" => event("Bounce", json!({"bounce": {"bounceType": "Permanent"}})),
+            "complaint" => event("Complaint", json!({})),
+            _ => event("Delivery", json!({})),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Histories in a simulated world: callers ask the handlers of the HTTP functions themselves.
+
+use super::database::string;
+use super::history::{Answer, Asked, Call, Cast, EXTERNAL_IDS, History, Kind, LOCALES, Level, WITH_FEED, Wish};
+use super::workload::{Step, Workload};
+use super::world::{Faults, Sabotage, TERMS, World, now, simulate};
+use domain::signing::SigningKey;
+use domain::unsubscribe::{Unsubscribe, token};
+use domain::{Contact, ContactId, Locale, Sku};
+use email::Page;
+use http_api::{Call as Request, Problem, Reply};
+use lambda_http::RequestExt;
+use lambda_http::http::Method;
+use queue::transport::{Outgoing, Queue};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use store::database::Table;
+use store::{NewContact, ProductChange};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// API Gateway's and the functions' own.
+const TIMEOUT: Duration = Duration::from_secs(20);
+const KEY: [u8; 32] = [7; 32];
+
+static PAGES: LazyLock<Arc<Page>> = LazyLock::new(|| Arc::new(Page::new().unwrap()));
+
+/// Plays the history of a seed.
+pub fn play(seed: u64, faults: Faults, sabotage: Sabotage) -> History {
+    let counted = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counter = Counter(counted.clone());
+    tracing::subscriber::with_default(counter, || {
+        simulate(seed, faults, sabotage, async |world| {
+            let workload = Workload::random(seed, LONGEST_PAUSE);
+            let cast = set_up(&world, &workload).await;
+            let stage = Arc::new(Stage { world, cast, calls: std::sync::Mutex::default() });
+            stage.world.lock().quiet = false;
+
+            let mut callers = JoinSet::new();
+            for steps in workload.callers {
+                let stage = stage.clone();
+                callers.spawn_local(async move {
+                    for step in steps {
+                        stage.take(step).await;
+                    }
+                });
+            }
+            while callers.join_next().await.is_some() {}
+            stage.world.settle().await;
+            let settled_at = now();
+
+            stage.restock_everything().await;
+            stage.world.settle().await;
+            stage.history(settled_at, &counted)
+        })
+    })
+}
+
+struct Stage {
+    world: Arc<World>,
+    cast: Cast,
+    calls: std::sync::Mutex<Vec<Call>>,
+}
+
+async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
+    let store = world.store();
+    let skus: Vec<String> = (0..workload.skus).map(|n| format!("sku-{n}")).collect();
+    for locale in &LOCALES[..WITH_FEED] {
+        let locale = Locale::parse(locale).unwrap();
+        store.put_feed(&locale, None).await.unwrap();
+        store.change_products(&locale, skus.iter().map(|sku| put(sku)).collect()).await.unwrap();
+    }
+    let mut contacts = Vec::new();
+    for (n, kind) in workload.contacts.iter().enumerate() {
+        let id = ContactId::new(Uuid::from_u128(n as u128 + 1));
+        let email = format!("{}+{n}@example.com", kind.mailbox());
+        let body = json!({"email": email, "acceptsEmail": *kind != Kind::Unwilling});
+        let created = store.create_contact(Contact::from_json(body, id, now()).unwrap(), &SigningKey(KEY)).await;
+        assert!(matches!(created, Ok(NewContact::Created(_))));
+        contacts.push((*kind, id));
+    }
+    Cast { contacts, skus }
+}
+
+impl Stage {
+    async fn take(&self, step: Step) {
+        tokio::time::sleep(step.pause).await;
+        for _ in 0..=step.retries {
+            if self.ask(step.asked.clone()).await != Answer::Unknown {
+                break;
+            }
+        }
+    }
+
+    /// Makes sure that nobody who may be mailed has a reason to wait any longer.
+    async fn restock_everything(&self) {
+        let skus: Vec<usize> = (0..self.cast.skus.len()).collect();
+        let feeds = (0..WITH_FEED).map(|locale| Asked::Feed { locale, skus: skus.clone() });
+        for feed in feeds {
+            while self.ask(feed.clone()).await != Answer::Yes {}
+        }
+        self.world.settle().await;
+        for sku in skus {
+            let level = Level { sku, locale: None, external_id: None, quantity: 100, age: None };
+            while self.ask(Asked::Level(level)).await != Answer::Yes {}
+        }
+    }
+
+    async fn ask(&self, asked: Asked) -> Answer {
+        let from = now();
+        let answer = match self.world.invoke(TIMEOUT, self.handle(&asked)).await {
+            None => Answer::Unknown,
+            Some(Ok(_)) => Answer::Yes,
+            Some(Err(problem)) if problem.status().is_server_error() || problem.status().as_u16() == 429 => {
+                Answer::Unknown
+            }
+            Some(Err(_)) => Answer::No,
+        };
+        self.calls.lock().unwrap().push(Call { asked, from, to: now(), answer });
+        answer
+    }
+
+    async fn handle(&self, asked: &Asked) -> Result<Reply, Problem> {
+        let (store, queues) = (self.world.store(), self.world.queues());
+        match asked {
+            Asked::Subscribe(wish) => {
+                let app = create_subscription::App { store, clock: now };
+                app.handle(request(Method::POST, "", &[], Some(self.wish_json(*wish)))).await
+            }
+            Asked::Delete(wish) => {
+                let id = self.cast.id(*wish).to_string();
+                delete_subscription::handle(&store, request(Method::DELETE, "", &[("subscriptionId", id)], None)).await
+            }
+            Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))).await,
+            Asked::UnsubscribeFromAll(contact) => {
+                self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)).await
+            }
+            Asked::Erase(contact) => {
+                let app = delete_contact::App { store, signing_key: SigningKey(KEY) };
+                let id = self.cast.contacts[*contact].1.to_string();
+                app.handle(request(Method::DELETE, "", &[("contactId", id)], None)).await
+            }
+            Asked::Level(level) => {
+                let body = Some(self.level_json(*level));
+                let path = "/api/v3/inventory/stock-levels";
+                update_stock_levels::handle(&queues, request(Method::PUT, path, &[], body)).await
+            }
+            // What an import writes; reading a file takes threads, and with them no seed would replay.
+            Asked::Feed { locale, skus } => {
+                let change = |(n, sku): (usize, &String)| if skus.contains(&n) { put(sku) } else { remove(sku) };
+                let changes = self.cast.skus.iter().enumerate().map(change).collect();
+                store.change_products(&Locale::parse(LOCALES[*locale]).unwrap(), changes).await?;
+                Reply::ok(&json!({}))
+            }
+            Asked::Malformed => {
+                self.world.enqueue(Queue::StockLevels, &Outgoing::new("malformed".into()));
+                Reply::ok(&json!({}))
+            }
+        }
+    }
+
+    async fn unsubscribe(&self, what: Unsubscribe) -> Result<Reply, Problem> {
+        let key = || SigningKey(KEY);
+        let app = unsubscribe::App { store: self.world.store(), signing_key: key(), pages: PAGES.clone() };
+        app.handle(request(Method::POST, "", &[("token", token(&key(), what))], None)).await
+    }
+
+    fn wish_json(&self, wish: Wish) -> Value {
+        let mut json = json!({
+            "contactId": self.cast.contacts[wish.contact].1,
+            "sku": self.cast.skus[wish.sku],
+            "locale": LOCALES[wish.locale],
+        });
+        if let Some(id) = wish.external_id {
+            json["externalId"] = json!(EXTERNAL_IDS[id]);
+        }
+        json
+    }
+
+    fn level_json(&self, level: Level) -> Value {
+        let mut json = json!({"sku": self.cast.skus[level.sku], "quantity": level.quantity});
+        if let Some(locale) = level.locale {
+            json["locale"] = json!(LOCALES[locale]);
+        }
+        if let Some(id) = level.external_id {
+            json["externalId"] = json!(EXTERNAL_IDS[id]);
+        }
+        if let Some(age) = level.age {
+            json["updatedOn"] = json!(now() - age);
+        }
+        json
+    }
+
+    fn history(&self, settled_at: jiff::Timestamp, counted: &std::sync::atomic::AtomicU64) -> History {
+        let state = self.world.lock();
+        let wishes: HashMap<(String, String), Wish> = self
+            .cast
+            .wishes()
+            .into_iter()
+            .map(|wish| (self.cast.id(wish), wish))
+            .map(|(id, wish)| ((id.contact_id.to_string(), id.key.to_string()), wish))
+            .collect();
+        let waiting = state.tables.items(Table::Subscriptions);
+        let waiting = waiting.map(|item| wishes[&(string(item, "contactId"), string(item, "subscription"))]);
+        let keys: BTreeSet<String> = state.tables.items(Table::Contacts).map(|item| string(item, "key")).collect();
+        let there = |contact: &usize| keys.contains(&format!("contact#{}", self.cast.contacts[*contact].1));
+        History {
+            cast: self.cast.clone(),
+            calls: self.calls.lock().unwrap().clone(),
+            mails: state.mails.clone(),
+            suppressed: state.suppressed.clone(),
+            settled_at,
+            waiting: waiting.collect(),
+            contacts: (0..self.cast.contacts.len()).filter(there).collect(),
+            dead: state.messages.dead.len(),
+            ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
+            slack: TERMS.lease,
+        }
+    }
+}
+
+fn put(sku: &str) -> ProductChange {
+    let data = json!({"id": sku, "title": sku, "link": "https://shop.example/"}).to_string();
+    ProductChange::Put { sku: Sku::parse(sku).unwrap(), data, digest: String::new() }
+}
+
+fn remove(sku: &str) -> ProductChange {
+    ProductChange::Remove { sku: Sku::parse(sku).unwrap() }
+}
+
+fn request(method: Method, path: &str, parameters: &[(&str, String)], body: Option<Value>) -> Request {
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    let request = lambda_http::http::Request::builder()
+        .method(method)
+        .uri(if path.is_empty() { "/" } else { path })
+        .body(lambda_http::Body::from(body))
+        .unwrap();
+    let parameters: HashMap<String, String> =
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Request::new(request.with_path_parameters(parameters))
+}
+
+/// Counts how often the system says that it does not know what became of a mail, in the words of its log.
+struct Counter(Arc<std::sync::atomic::AtomicU64>);
+
+thread_local! {
+    static SAID: Cell<bool> = const { Cell::new(false) };
+}
+
+impl tracing::Subscriber for Counter {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message(bool);
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 |= field.name() == "message"
+                    && format!("{value:?}").contains("Whether SES accepted a mail is unknown");
+            }
+        }
+        let mut message = Message(false);
+        event.record(&mut message);
+        if message.0 {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}

@@ -1,0 +1,84 @@
+//! Random workloads: who is there, and what each caller does when.
+
+use super::history::{Asked, EXTERNAL_IDS, Kind, LOCALES, Level, WITH_FEED, Wish};
+use fastrand::Rng;
+use std::time::Duration;
+
+pub struct Workload {
+    pub contacts: Vec<Kind>,
+    pub skus: usize,
+    /// What each caller does, one thing after the other, each after a pause.
+    pub callers: Vec<Vec<Step>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub pause: Duration,
+    pub asked: Asked,
+    /// How often the caller asks again if there is no telling whether it was done.
+    pub retries: u32,
+}
+
+impl Workload {
+    /// `longest_pause` bounds the time between two things that one caller does.
+    pub fn random(seed: u64, longest_pause: Duration) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let random = &mut random;
+        let contacts: Vec<Kind> = (0..random.usize(1..5)).map(|_| kind(random)).collect();
+        let skus = random.usize(1..3);
+        let callers = (0..random.usize(1..4))
+            .map(|_| (0..random.usize(2..8)).map(|_| step(random, contacts.len(), skus, longest_pause)).collect())
+            .collect();
+        Self { contacts, skus, callers }
+    }
+}
+
+fn kind(random: &mut Rng) -> Kind {
+    match random.u8(0..20) {
+        0 => Kind::Bounces,
+        1 => Kind::Complains,
+        2 => Kind::Unwilling,
+        3 => Kind::Refused,
+        _ => Kind::Plain,
+    }
+}
+
+fn step(random: &mut Rng, contacts: usize, skus: usize, longest_pause: Duration) -> Step {
+    // Much happens at about the same time, where the races are.
+    let pause = match random.u8(0..3) {
+        0 => Duration::ZERO,
+        1 => Duration::from_millis(random.u64(0..200)),
+        _ => longest_pause.mul_f64(random.f64()),
+    };
+    let asked = match random.u8(0..100) {
+        0..40 => Asked::Subscribe(wish(random, contacts, skus)),
+        40..80 => Asked::Level(level(random, skus)),
+        80..87 => Asked::Delete(wish(random, contacts, skus)),
+        87..90 => Asked::Unsubscribe(wish(random, contacts, skus)),
+        90..92 => Asked::UnsubscribeFromAll(random.usize(0..contacts)),
+        92..95 => Asked::Erase(random.usize(0..contacts)),
+        95..99 => {
+            let skus = (0..skus).filter(|_| random.bool()).collect();
+            Asked::Feed { locale: random.usize(0..WITH_FEED), skus }
+        }
+        _ => Asked::Malformed,
+    };
+    Step { pause, asked, retries: random.u32(0..3) }
+}
+
+fn wish(random: &mut Rng, contacts: usize, skus: usize) -> Wish {
+    // Few wishes, so that callers meet.
+    let locale = if random.u8(0..12) == 0 { LOCALES.len() - 1 } else { random.usize(0..WITH_FEED) };
+    let external_id = (random.u8(0..3) == 0).then(|| random.usize(0..EXTERNAL_IDS.len()));
+    Wish { contact: random.usize(0..contacts), sku: random.usize(0..skus), locale, external_id }
+}
+
+fn level(random: &mut Rng, skus: usize) -> Level {
+    Level {
+        sku: random.usize(0..skus),
+        locale: (random.u8(0..4) == 0).then(|| random.usize(0..WITH_FEED)),
+        external_id: (random.u8(0..6) == 0).then(|| random.usize(0..EXTERNAL_IDS.len())),
+        quantity: if random.u8(0..5) == 0 { 0 } else { random.i64(1..9) },
+        age: (random.u8(0..6) == 0).then(|| Duration::from_millis(random.u64(0..60_000))),
+    }
+}

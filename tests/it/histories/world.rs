@@ -1,0 +1,324 @@
+//! One simulated world: a clock that jumps, faults by seed, and the functions' own handlers over tables, queues and a
+//! mail service in memory. Everything runs in one thread, so a seed replays to the letter.
+
+use super::database::{self, Tables};
+use super::history::SentMail;
+use super::queues::{self, Messages};
+use super::ses;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::{Automation, ContactId};
+use domain::delivery::Terms;
+use jiff::Timestamp;
+use queue::{EmailEvent, EmailEventKind, Queue, Queues};
+use send_email::Settings;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::Store;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How likely each thing is, for each request or message, in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Faults {
+    pub refused: u32,
+    pub lost_before: u32,
+    pub lost_after: u32,
+    pub twice: u32,
+    pub killed: u32,
+    pub slow: u32,
+    pub partial: u32,
+    pub duplicate: u32,
+    pub delay: u32,
+    /// Whether SES's events arrive.
+    pub events: bool,
+}
+
+/// What is broken on purpose, to see that somebody notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    Nothing,
+    ClaimsAlwaysSucceed,
+    /// The lease and the grace time are over as soon as they begin.
+    NoLease,
+    /// The subscription is deleted by the claim, before the mail.
+    UsedUpBeforeTheMail,
+    /// Subscribing answers before its writes are done.
+    AnsweredBeforeWritten,
+    /// The second look does not wait for the index.
+    NoSecondLook,
+}
+
+pub enum Fate {
+    Fine,
+    /// Throttled.
+    Refused,
+    /// An error or a time-out; nothing was done.
+    LostBefore,
+    /// A time-out; it was done.
+    LostAfter,
+    /// The answer was lost, and the client asked again.
+    Twice,
+    /// It was done, and whoever asked is dead.
+    KilledAfter,
+}
+
+pub struct World {
+    pub faults: Faults,
+    pub sabotage: Sabotage,
+    /// Something changed on a queue.
+    pub changed: Notify,
+    state: Mutex<State>,
+}
+
+pub struct State {
+    pub random: fastrand::Rng,
+    pub tables: Tables,
+    pub messages: Messages,
+    pub mails: Vec<SentMail>,
+    /// When each contact's address was suppressed for a bounce or a complaint.
+    pub suppressed: Vec<(ContactId, Timestamp)>,
+    pub running: usize,
+    /// No faults for now.
+    pub quiet: bool,
+    partial: u32,
+    /// Answers of SES that did not tell, as they were injected.
+    pub ambiguous: u64,
+}
+
+thread_local! {
+    static START: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+tokio::task_local! {
+    /// Ends the invocation that a request was made by.
+    static DEATH: Arc<Notify>;
+}
+
+pub const TERMS: Terms = Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) };
+pub const PATIENCE: Duration = Duration::from_secs(15);
+const SECOND_LOOK: Duration = Duration::from_secs(30);
+
+/// The simulated time.
+pub fn now() -> Timestamp {
+    let start = START.get().unwrap_or_else(Instant::now);
+    // Any moment will do, as long as it is always the same.
+    Timestamp::from_second(1_800_000_000).unwrap_or_default() + start.elapsed()
+}
+
+/// Runs one history in a world of its own, from its first moment.
+pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl AsyncFnOnce(Arc<World>) -> T) -> T {
+    fastrand::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        START.set(Some(Instant::now()));
+        let state = State {
+            random: fastrand::Rng::with_seed(seed),
+            tables: Tables::default(),
+            messages: Messages::default(),
+            mails: Vec::new(),
+            suppressed: Vec::new(),
+            running: 0,
+            quiet: true,
+            partial: faults.partial,
+            ambiguous: 0,
+        };
+        let world = Arc::new(World { faults, sabotage, changed: Notify::new(), state: Mutex::new(state) });
+        let mut functions = JoinSet::new();
+        world.start(&mut functions);
+        run(world).await
+    })
+}
+
+impl World {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn store(self: &Arc<Self>) -> Store {
+        Store::new(database::Simulated(self.clone()))
+    }
+
+    pub fn queues(self: &Arc<Self>) -> Queues {
+        Queues::new(queues::Simulated(self.clone()))
+    }
+
+    /// What becomes of a request, after it was a moment on its way.
+    pub async fn fate(&self) -> Fate {
+        let (late, fate) = {
+            let mut state = self.lock();
+            if state.quiet {
+                return Fate::Fine;
+            }
+            let faults = self.faults;
+            let late = match state.random.u32(0..1000) {
+                slow if slow < faults.slow => state.random.u64(1_000..20_000),
+                _ if state.random.bool() => state.random.u64(1..40),
+                _ => 0,
+            };
+            let mut roll = state.random.u32(0..1000);
+            let mut strikes = |chance: u32| {
+                let struck = roll < chance;
+                roll = roll.saturating_sub(chance);
+                struck
+            };
+            let fate = if strikes(faults.refused) {
+                Fate::Refused
+            } else if strikes(faults.lost_before) {
+                Fate::LostBefore
+            } else if strikes(faults.lost_after) {
+                Fate::LostAfter
+            } else if strikes(faults.twice) {
+                Fate::Twice
+            } else if strikes(faults.killed) {
+                Fate::KilledAfter
+            } else {
+                Fate::Fine
+            };
+            (late, fate)
+        };
+        if late > 0 {
+            tokio::time::sleep(Duration::from_millis(late)).await;
+        }
+        fate
+    }
+
+    /// An answer is a moment on its way.
+    pub async fn dawdle(&self) {
+        let late = {
+            let mut state = self.lock();
+            if state.random.u8(0..4) == 0 { state.random.u64(1..40) } else { 0 }
+        };
+        if late > 0 {
+            tokio::time::sleep(Duration::from_millis(late)).await;
+        }
+    }
+
+    /// Ends the invocation that this is called in. Outside of one, such as in a check, nothing dies.
+    pub async fn die(&self) {
+        if let Ok(death) = DEATH.try_with(Arc::clone) {
+            death.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Runs an invocation until it answers, dies or is over its time.
+    pub async fn invoke<T>(&self, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+        self.lock().running += 1;
+        let death = Arc::new(Notify::new());
+        let answer = tokio::select! {
+            biased;
+            () = death.notified() => None,
+            () = tokio::time::sleep(timeout) => None,
+            answer = DEATH.scope(death.clone(), work) => Some(answer),
+        };
+        self.lock().running -= 1;
+        self.changed.notify_waiters();
+        answer
+    }
+
+    /// Waits until nothing is on a queue and nobody works.
+    pub async fn settle(&self) {
+        let week = Duration::from_secs(7 * 24 * 3600);
+        if tokio::time::timeout(week, self.all_done()).await.is_err() {
+            let state = self.lock();
+            panic!("still busy after a week: {} at work, {:#?}", state.running, state.messages.waiting);
+        }
+    }
+
+    async fn all_done(&self) {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut state = self.lock();
+                if state.messages.waiting.is_empty() && state.running == 0 {
+                    // What was given up is redriven, as an operator would; but for what nobody can read.
+                    let (malformed, redriven) = std::mem::take(&mut state.messages.dead)
+                        .into_iter()
+                        .partition::<Vec<_>, _>(|(_, message)| message.body.starts_with("malformed"));
+                    state.messages.dead = malformed;
+                    if redriven.is_empty() {
+                        return;
+                    }
+                    for (queue, mut message) in redriven {
+                        message.revive();
+                        state.messages.waiting.push((queue, message));
+                    }
+                    self.changed.notify_waiters();
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Remembers from when on an address must get nothing any more.
+    fn note_suppressions(&self, event: &SqsEvent, answer: &SqsBatchResponse) {
+        let failed = |id: &Option<String>| {
+            answer.batch_item_failures.iter().any(|failure| Some(&failure.item_identifier) == id.as_ref())
+        };
+        for record in event.records.iter().filter(|record| !failed(&record.message_id)) {
+            let event = record.body.as_deref().and_then(|body| EmailEvent::parse(body).ok()?);
+            if let Some(EmailEvent { kind, subscription, .. }) = event
+                && matches!(kind, EmailEventKind::Bounced { permanent: true } | EmailEventKind::Complained)
+            {
+                self.lock().suppressed.push((subscription.contact_id, now()));
+            }
+        }
+    }
+
+    /// The functions that consume queues, with the settings of `template.yaml`.
+    fn start(self: &Arc<Self>, functions: &mut JoinSet<()>) {
+        let seconds = Duration::from_secs;
+        let no_lease = self.sabotage == Sabotage::NoLease;
+        let terms = if no_lease { Terms { lease: Duration::ZERO, grace: Duration::ZERO } } else { TERMS };
+        let patience = if no_lease { Duration::ZERO } else { PATIENCE };
+        let second_look_after = if self.sabotage == Sabotage::NoSecondLook { Duration::ZERO } else { SECOND_LOOK };
+        for _ in 0..2 {
+            let matcher = Arc::new(match_stock::App {
+                store: self.store(),
+                queues: self.queues(),
+                second_look_after,
+                automations: vec![Automation::default()],
+            });
+            let handle = move |event| {
+                let matcher = matcher.clone();
+                async move { matcher.handle(event).await }
+            };
+            functions.spawn_local(self.clone().poll(Queue::StockLevels, 10, seconds(360), seconds(60), handle));
+
+            let settings =
+                Settings { terms, patience, rate: 1000.0, budget: seconds(30), clock: now };
+            let mailer = Box::new(ses::Simulated(self.clone()));
+            let sender = Arc::new(send_email::App::new(self.store(), self.queues(), mailer, settings));
+            let handle = move |event| {
+                let sender = sender.clone();
+                async move { sender.handle(event).await }
+            };
+            functions.spawn_local(self.clone().poll(Queue::Notifications, 4, seconds(360), seconds(60), handle));
+        }
+        let recorder = Arc::new(record_email_events::App { store: self.store(), queues: self.queues(), clock: now });
+        let world = self.clone();
+        let handle = move |event: SqsEvent| {
+            let (recorder, world) = (recorder.clone(), world.clone());
+            async move {
+                let answer = recorder.handle(event.clone()).await;
+                world.note_suppressions(&event, &answer);
+                answer
+            }
+        };
+        functions.spawn_local(self.clone().poll(Queue::EmailEvents, 10, seconds(120), seconds(20), handle));
+    }
+}
+
+impl State {
+    /// Whether something happens that is so likely, in thousandths.
+    pub fn strikes(&mut self, chance: u32) -> bool {
+        !self.quiet && self.random.u32(0..1000) < chance
+    }
+
+    /// Whether a part of a batch is left undone.
+    pub fn partial(&mut self) -> bool {
+        self.strikes(self.partial)
+    }
+}
