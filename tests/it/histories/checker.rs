@@ -17,6 +17,8 @@ pub enum Complaint {
     NotEnded(Wish, &'static str),
     /// Erased, and still there.
     NotErased(usize),
+    /// Something was never done.
+    Stuck,
     /// Unread messages that nobody made unreadable.
     Dead(usize),
     /// Outcomes that did not tell: injected and counted.
@@ -54,6 +56,9 @@ pub fn check(history: &History) -> Vec<Complaint> {
         if history.contacts.contains(&contact) || history.calls.iter().any(|call| accepted(&call)) {
             complaints.push(Complaint::NotErased(contact));
         }
+    }
+    if history.stuck {
+        complaints.push(Complaint::Stuck);
     }
     let malformed = history.calls.iter().filter(|call| call.asked == Asked::Malformed).count();
     // A message may be duplicated on its way, so there may be more, but never fewer.

@@ -52,7 +52,17 @@ impl Database for Simulated {
     }
 
     fn write(&self, write: Write) -> Answer<'_, Written> {
-        Box::pin(async move { self.faulty("a write", |world| world.apply(&write)).await })
+        Box::pin(async move {
+            if self.0.sabotage == Sabotage::AnsweredBeforeWritten && subscribes(&write) {
+                let world = self.0.clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    world.apply(&write);
+                });
+                return Ok(Written::Done(None));
+            }
+            self.faulty("a write", |world| world.apply(&write)).await
+        })
     }
 
     fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten> {
@@ -131,7 +141,7 @@ impl World {
         let mut state = self.lock();
         let key = key_of(write.table, &write.key);
         let item = state.tables.items.get(&key);
-        if !holds(&write.condition, item) && !self.sabotaged(write) {
+        if !holds(&write.condition, item) && !(item.is_some() && self.sabotaged(write)) {
             return Written::Refused(item.cloned());
         }
         let before = item.cloned();
@@ -170,6 +180,10 @@ impl World {
     fn sabotaged(&self, write: &Write) -> bool {
         self.sabotage == Sabotage::ClaimsAlwaysSucceed && claims(write)
     }
+}
+
+fn subscribes(write: &Write) -> bool {
+    write.table == Table::Subscriptions && matches!(write.change, Change::Put(_))
 }
 
 fn claims(write: &Write) -> bool {

@@ -77,6 +77,8 @@ pub struct Call {
 
 #[derive(Debug, Clone)]
 pub struct SentMail {
+    /// What SES calls it.
+    pub id: String,
     /// When SES accepted it.
     pub at: Timestamp,
     pub subscription: SubscriptionId,
@@ -104,10 +106,14 @@ pub struct History {
     pub waiting: BTreeSet<Wish>,
     /// Contacts that are there in the end.
     pub contacts: BTreeSet<usize>,
+    /// A message is still on a queue, or a function at work.
+    pub stuck: bool,
     /// Messages that were given up.
     pub dead: usize,
     /// Answers of SES that did not tell: as injected, and as the system counted them.
     pub ambiguous: (u64, u64),
+    /// Mails that SES accepted and whose sender could not record it, where that can be seen.
+    pub unrecorded: u64,
     /// How long a mail may be on its way from the last look to SES.
     pub slack: Duration,
 }

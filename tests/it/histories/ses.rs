@@ -43,9 +43,9 @@ impl Mailer for Simulated {
                 }
                 _ => {}
             }
-            self.accept(mail);
+            let message_id = self.accept(mail);
             world.dawdle().await;
-            Outcome::Accepted { message_id: format!("mail of {}", mail.subscription.instance) }
+            Outcome::Accepted { message_id }
         })
     }
 }
@@ -58,20 +58,23 @@ impl Simulated {
         Outcome::Unknown { reason: "injected".into() }
     }
 
-    fn accept(&self, mail: Mail<'_>) {
+    /// Takes a mail, and returns its message id.
+    fn accept(&self, mail: Mail<'_>) -> String {
         let world = &self.0;
         let Mail { subscription, contact, .. } = mail;
+        let id = format!("mail-{}", world.lock().mails.len());
         world.lock().mails.push(SentMail {
+            id: id.clone(),
             at: now(),
             subscription: subscription.id(),
             delivery: subscription.instance.to_string(),
         });
         if !world.faults.events {
-            return;
+            return id;
         }
         let event = |kind: &str, more: Value| {
             let tags = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
-            let mail = json!({"messageId": "m", "timestamp": time::sortable(now()), "tags": tags});
+            let mail = json!({"messageId": id, "timestamp": time::sortable(now()), "tags": tags});
             let mut event = json!({"eventType": kind, "mail": mail});
             event.as_object_mut().into_iter().zip(more.as_object()).for_each(|(event, more)| {
                 event.extend(more.clone());
@@ -86,5 +89,6 @@ impl Simulated {
             "complaint" => event("Complaint", json!({})),
             _ => event("Delivery", json!({})),
         }
+        id
     }
 }

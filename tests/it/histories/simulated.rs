@@ -216,8 +216,10 @@ impl Stage {
             settled_at,
             waiting: waiting.collect(),
             contacts: (0..self.cast.contacts.len()).filter(there).collect(),
+            stuck: state.stuck,
             dead: state.messages.dead.len(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
+            unrecorded: state.unrecorded(),
             slack: TERMS.lease,
         }
     }
