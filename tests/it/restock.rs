@@ -1,10 +1,11 @@
 //! What the tests share: a stack, and words for what is done with it.
 
 use restock_local::client::{Answer, Client};
+use restock_local::faults::Spec;
 use restock_local::{Binaries, Options, Stack, build};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -22,6 +23,7 @@ pub struct Restock {
     pub stack: Stack,
     /// With an API key, below `/api/v3`.
     pub api: Client,
+    printed: Arc<Mutex<Vec<String>>>,
     // Last, so that it is dropped after what runs on it.
     pub runtime: Runtime,
 }
@@ -41,20 +43,45 @@ impl Restock {
         Self::start_with(None, "0")
     }
 
+    /// With things going wrong between functions and emulators, and some parameters of the template changed.
+    pub fn start_with_faults(faults: Spec, parameters: &[(&str, &str)]) -> Self {
+        Self::start_as(|options| {
+            options.faults = Some(faults);
+            options.visibility_seconds = Some(4);
+            let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            options.parameters.extend(parameters);
+        })
+    }
+
     fn start_with(binaries: Option<Binaries>, second_look_seconds: &str) -> Self {
+        Self::start_as(|options| {
+            options.binaries = binaries;
+            options.parameters.insert("SecondLookSeconds".to_owned(), second_look_seconds.to_owned());
+        })
+    }
+
+    fn start_as(change: impl FnOnce(&mut Options)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-        let options = Options {
+        let printed: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keep = printed.clone();
+        let mut options = Options {
             port: 0,
             data: None,
-            binaries,
-            parameters: BTreeMap::from([("SecondLookSeconds".to_owned(), second_look_seconds.to_owned())]),
+            binaries: Some(binaries().clone()),
+            parameters: BTreeMap::new(),
             // What functions print is shown by the test runner for a test that fails.
-            sink: Arc::new(|function, line| println!("[{function}] {line}")),
+            sink: Arc::new(move |function, line| {
+                println!("[{function}] {line}");
+                keep.lock().expect("nobody panicked here").push(line.to_owned());
+            }),
+            faults: None,
+            visibility_seconds: None,
         };
+        change(&mut options);
         let stack = runtime.block_on(Stack::start(options)).expect("the stack starts");
         let api = Client::new(&format!("{}/api/v3", stack.ready.api)).header("apikey", &stack.ready.api_key);
-        Self { stack, api, runtime }
+        Self { stack, api, runtime, printed }
     }
 
     /// A contact with an address of its own; returns its id.
@@ -119,6 +146,11 @@ impl Restock {
     /// The newest log entry of a SKU.
     pub fn log_entry(&self, sku: &str) -> Value {
         self.get(&format!("/inventory/backinstock/log?sku={sku}")).json()["entries"][0].clone()
+    }
+
+    /// How many lines the functions printed that say this.
+    pub fn said(&self, what: &str) -> usize {
+        self.printed.lock().expect("nobody panicked here").iter().filter(|line| line.contains(what)).count()
     }
 
     /// Every mail so far.

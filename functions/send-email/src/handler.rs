@@ -8,9 +8,7 @@ mod pace;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use domain::delivery::{Milestone, Settlement, Terms};
-use domain::{
-    Contact, KnownLevel, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since,
-};
+use domain::{Contact, KnownLevel, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since};
 use email::{Mail, Mailer};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;

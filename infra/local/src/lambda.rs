@@ -104,6 +104,15 @@ impl Lambda {
         pool.invoke(payload).await
     }
 
+    /// Kills an instance (SIGKILL); another one takes its place.
+    pub fn kill(&self, instance: &str) {
+        for pool in self.pools.values() {
+            if let Some(switch) = pool.lock().switches.get(instance) {
+                switch.notify_one();
+            }
+        }
+    }
+
     /// The runtime API of every function (Lambda developer guide, "Using the Lambda runtime API").
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
@@ -179,6 +188,8 @@ impl Pool {
             .envs(&self.environment)
             .env("AWS_LAMBDA_RUNTIME_API", format!("{}/{}/{instance}", self.runtime_api, self.name))
             .env("AWS_LAMBDA_FUNCTION_NAME", &self.name)
+            // Says in every request to AWS who makes it.
+            .env("AWS_SDK_UA_APP_ID", format!("{}.{instance}", self.name))
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "local")
@@ -218,6 +229,7 @@ impl Pool {
     fn end_over_time(&self, id: &str) {
         let mut state = self.lock();
         if let Some(in_flight) = state.in_flight.remove(id) {
+            (self.sink)(&self.name, "an invocation took longer than its time-out");
             if let Some(switch) = state.switches.get(&in_flight.instance) {
                 switch.notify_one();
             }
@@ -242,12 +254,17 @@ impl Pool {
     }
 }
 
+/// Before an instance that ended is replaced; it grows while instances end at once by themselves.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Runs an instance of a function, and another one whenever it ends.
 async fn keep_running(pool: Weak<Pool>) {
-    let mut pause = Duration::from_millis(50);
+    let mut pause = FIRST_PAUSE;
     loop {
+        let mut killed = false;
         let Some(pool) = pool.upgrade() else { return };
-        let instance = Uuid::new_v4().simple().to_string();
+        let mut instance = Uuid::new_v4().simple().to_string();
+        instance.truncate(12);
         let started = Instant::now();
         let switch = Arc::new(Notify::new());
         pool.lock().switches.insert(instance.clone(), switch.clone());
@@ -256,15 +273,16 @@ async fn keep_running(pool: Weak<Pool>) {
                 status = child.wait() => status.map_or_else(|error| error.to_string(), |status| status.to_string()),
                 () = switch.notified() => {
                     let _ = child.kill().await;
-                    "it took longer than its time-out".to_owned()
+                    killed = true;
+                    "it was killed".to_owned()
                 }
             },
             Err(error) => error.to_string(),
         };
         pool.lock().switches.remove(&instance);
         pool.fail_all_of(&instance, &Failed::Crashed);
-        pause = if started.elapsed() > Duration::from_secs(2) {
-            Duration::from_millis(50)
+        pause = if killed || started.elapsed() > Duration::from_secs(2) {
+            FIRST_PAUSE
         } else {
             (pause * 2).min(Duration::from_secs(5))
         };

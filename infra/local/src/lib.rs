@@ -5,12 +5,14 @@
 
 pub mod client;
 pub mod demo;
+pub mod faults;
 mod functions;
 mod gateway;
 mod http;
 mod inbox;
 mod lambda;
 mod poller;
+pub mod proxy;
 mod ses;
 mod sqs;
 mod stack;

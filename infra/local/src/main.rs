@@ -1,4 +1,5 @@
 use clap::{Parser, Subcommand};
+use restock_local::faults::Spec;
 use restock_local::{Error, Options, Ready, Stack, build, demo};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,14 @@ struct Cli {
     /// Build the functions optimised, which takes minutes, and run those.
     #[arg(long, global = true)]
     release: bool,
+    /// Let things go wrong between the functions and the emulators, such as seed=1,throttle=0.05,lost=0.01,kill=0.005.
+    ///
+    /// Chances from 0 to 1 for each request of a function: throttle, error (5xx), timeout-before and timeout-after the
+    /// effect, lost (an answer), slow (up to slow-ms), partial (parts of batches left undone), duplicate and delay
+    /// (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is how long indexes lag; function=NAME concerns
+    /// one function only; events-lost=true keeps SES's events back. The same seed decides the same.
+    #[arg(long, value_name = "SPEC", global = true)]
+    faults: Option<Spec>,
     /// Print one line of JSON when everything is ready, and nothing else on standard output.
     #[arg(long)]
     json: bool,
@@ -68,6 +77,8 @@ async fn run(cli: Cli) -> Result<(), Error> {
         data: cli.data,
         binaries,
         parameters: parameters(cli.no_functions),
+        visibility_seconds: cli.faults.as_ref().map(|_| 10),
+        faults: cli.faults,
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;

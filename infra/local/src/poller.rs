@@ -2,6 +2,7 @@
 //! and of a batch only what succeeded is deleted.
 
 use crate::lambda::{Failed, Lambda};
+use crate::proxy::Observer;
 use crate::sqs::{Broker, Message, md5, system_attributes};
 use crate::template::{Mapping, REGION, queue_arn};
 use axum::body::Bytes;
@@ -16,16 +17,23 @@ use tokio::time::Instant;
 const MOST_POLLERS: usize = 4;
 const LONG_POLL: Duration = Duration::from_secs(20);
 
-pub fn start(tasks: &mut JoinSet<()>, mappings: Vec<Mapping>, broker: &Arc<Broker>, lambda: &Arc<Lambda>) {
+pub fn start(
+    tasks: &mut JoinSet<()>,
+    mappings: Vec<Mapping>,
+    broker: &Arc<Broker>,
+    lambda: &Arc<Lambda>,
+    observer: Option<&Arc<Observer>>,
+) {
     for mapping in mappings {
         let mapping = Arc::new(mapping);
         for _ in 0..mapping.concurrency.min(MOST_POLLERS) {
-            tasks.spawn(poll(mapping.clone(), broker.clone(), lambda.clone()));
+            tasks.spawn(poll(mapping.clone(), broker.clone(), lambda.clone(), observer.cloned()));
         }
     }
 }
 
-async fn poll(mapping: Arc<Mapping>, broker: Arc<Broker>, lambda: Arc<Lambda>) {
+async fn poll(mapping: Arc<Mapping>, broker: Arc<Broker>, lambda: Arc<Lambda>, observer: Option<Arc<Observer>>) {
+    let forgets = || observer.as_ref().is_some_and(|observer| observer.faults.forgets_to_delete(&mapping.function));
     loop {
         let batch = gather(&mapping, &broker).await;
         if batch.is_empty() {
@@ -35,7 +43,7 @@ async fn poll(mapping: Arc<Mapping>, broker: Arc<Broker>, lambda: Arc<Lambda>) {
         let answer = lambda.invoke(&mapping.function, Bytes::from(event.to_string())).await;
         let failed = failures(&mapping, &batch, answer);
         for (message, receipt) in &batch {
-            if !failed.contains(&message.id) {
+            if !failed.contains(&message.id) && !forgets() {
                 // The queue is there as long as the stack is.
                 let _ = broker.delete(&mapping.queue, receipt);
             }

@@ -2,9 +2,10 @@
 //!
 //! As with SES's mailbox simulator, the part of an address before the `@` says what happens: `bounce`, `complaint` and
 //! `reject` (each also with `+anything`) come to that after the mail was accepted; `throttle` is refused twice as too
-//! many requests, and then accepted.
+//! many requests, and then accepted; `refuse` is never accepted.
 
 use crate::inbox::{Inbox, Mail};
+use crate::proxy::Observer;
 use crate::sqs::{Broker, SendOptions};
 use axum::body::Bytes;
 use axum::extract::State;
@@ -26,11 +27,17 @@ pub struct Ses {
     /// The queue that events go to.
     events: Option<String>,
     refusals: Mutex<HashMap<String, u32>>,
+    observer: Option<Arc<Observer>>,
 }
 
 impl Ses {
-    pub fn new(inbox: Arc<Inbox>, broker: Arc<Broker>, events: Option<String>) -> Self {
-        Self { inbox, broker, events, refusals: Mutex::default() }
+    pub fn new(
+        inbox: Arc<Inbox>,
+        broker: Arc<Broker>,
+        events: Option<String>,
+        observer: Option<Arc<Observer>>,
+    ) -> Self {
+        Self { inbox, broker, events, refusals: Mutex::default(), observer }
     }
 
     pub fn router(self) -> Router {
@@ -64,6 +71,9 @@ impl Ses {
 
     fn tell(&self, mail: &Mail, kind: &str, more: Value) {
         let Some(queue) = &self.events else { return };
+        if self.observer.as_ref().is_some_and(|observer| observer.faults.spec.events_lost) {
+            return;
+        }
         let tags: BTreeMap<&String, [&String; 1]> = mail.tags.iter().map(|(name, value)| (name, [value])).collect();
         let mut event = json!({
             "eventType": kind,
@@ -88,6 +98,9 @@ async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
         let refusal =
             refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Maximum sending rate exceeded.");
         return ([("retry-after", "1")], refusal).into_response();
+    }
+    if mail.to.iter().any(|address| behaviour(address) == "refuse") {
+        return refuse(StatusCode::BAD_REQUEST, "MessageRejected", "The message can't be sent.");
     }
     let id = mail.id.clone();
     ses.accept(mail);

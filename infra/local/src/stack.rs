@@ -1,8 +1,10 @@
 //! The whole stack, from start to end.
 
+use crate::faults::{Faults, Spec};
 use crate::gateway::Gateway;
 use crate::inbox::Inbox;
 use crate::lambda::{Lambda, Sink};
+use crate::proxy::{self, Observer, Service};
 use crate::ses::Ses;
 use crate::sqs::Broker;
 use crate::template::{Endpoints, Queue, REGION, Table, Template};
@@ -33,6 +35,10 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// Takes what functions print.
     pub sink: Sink,
+    /// Puts proxies between functions and emulators, which inject these faults and count requests.
+    pub faults: Option<Spec>,
+    /// How long a received message is hidden, instead of what the template says.
+    pub visibility_seconds: Option<u64>,
 }
 
 /// What a client needs to know of a running stack; also the line that `cargo local --json` prints.
@@ -56,6 +62,7 @@ pub struct Stack {
     data: Option<PathBuf>,
     broker: Arc<Broker>,
     inbox: Arc<Inbox>,
+    observer: Option<Arc<Observer>>,
     _tasks: JoinSet<()>,
     _lambda: Option<Arc<Lambda>>,
 }
@@ -76,12 +83,15 @@ impl Stack {
         let mut parameters: BTreeMap<String, String> =
             LOCAL_PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         parameters.extend(options.parameters);
-        let template = Template::parse(&yaml, &endpoints, &parameters)?;
+        let mut template = Template::parse(&yaml, &endpoints, &parameters)?;
         if let Some(directory) = &options.data {
             fs::create_dir_all(directory).map_err(|error| format!("{} can't be used: {error}", directory.display()))?;
         }
         let database = tables(&template.tables, options.data.as_deref())?;
         put_api_key(&database, &template.tables)?;
+        for queue in &mut template.queues {
+            queue.visibility_seconds = options.visibility_seconds.unwrap_or(queue.visibility_seconds);
+        }
         let broker = Arc::new(Broker::new(&template.queues));
         let inbox = Arc::new(Inbox::default());
         if let Some(directory) = &options.data {
@@ -98,11 +108,21 @@ impl Stack {
         tasks.spawn(async move { dynoxide::server::serve_on(dynamodb, database).await });
         tasks.spawn(sweep(swept));
         http::serve(&mut tasks, sqs_listener, sqs::router(broker.clone(), endpoints.sqs.clone()));
-        http::serve(&mut tasks, ses_listener, Ses::new(inbox.clone(), broker.clone(), template.email_events).router());
+        let observer = options.faults.map(|spec| Arc::new(Observer::new(Faults::new(spec))));
+        let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
+        http::serve(&mut tasks, ses_listener, ses.router());
         let inbox_url = http::url(&inbox_listener)?;
         http::serve(&mut tasks, inbox_listener, inbox::router(inbox.clone()));
 
-        let environment = environment(&urls);
+        let environment = match &observer {
+            None => environment(&urls),
+            Some(observer) => {
+                let mut environment = environment(&proxies(&mut tasks, &urls, observer).await?);
+                // What hangs is given up soon.
+                environment.insert("REQUEST_TIMEOUT_SECONDS".into(), "1".into());
+                environment
+            }
+        };
         let ready = Ready {
             ready: true,
             api: endpoints.api.clone(),
@@ -120,12 +140,29 @@ impl Stack {
                 let url = http::url(&runtime)?;
                 let lambda = Lambda::start(&template.functions, binaries, &environment, &url, &options.sink)?;
                 http::serve(&mut tasks, runtime, lambda.router());
-                poller::start(&mut tasks, template.mappings, &broker, &lambda);
+                if let Some(observer) = &observer {
+                    let _ = observer.lambda.set(Arc::downgrade(&lambda));
+                }
+                poller::start(&mut tasks, template.mappings, &broker, &lambda, observer.as_ref());
                 http::serve(&mut tasks, api, Gateway::new(lambda.clone(), template.routes)?.router());
                 Some(lambda)
             }
         };
-        Ok(Self { ready, environment: all, data: options.data, broker, inbox, _tasks: tasks, _lambda: lambda })
+        Ok(Self {
+            ready,
+            environment: all,
+            data: options.data,
+            broker,
+            inbox,
+            observer,
+            _tasks: tasks,
+            _lambda: lambda,
+        })
+    }
+
+    /// What injects faults and counts requests, if anything does.
+    pub fn observer(&self) -> Option<&Arc<Observer>> {
+        self.observer.as_ref()
     }
 
     /// Ends the stack, and keeps its queues and mails if it has a place for them.
@@ -145,6 +182,22 @@ const LOCAL_PARAMETERS: [(&str, &str); 4] =
 const API_KEY: &str = "local-api-key";
 const QUEUES: &str = "queues.json";
 const MAILS: &str = "mails.json";
+
+/// Starts a proxy before each emulator, and says where they answer.
+async fn proxies(
+    tasks: &mut JoinSet<()>,
+    emulators: &BTreeMap<&'static str, String>,
+    observer: &Arc<Observer>,
+) -> Result<BTreeMap<&'static str, String>, Error> {
+    let services = [("dynamodb", Service::DynamoDb), ("sqs", Service::Sqs), ("ses", Service::Ses)];
+    let mut urls = BTreeMap::new();
+    for (name, service) in services {
+        let listener = http::bind(0, "a proxy").await?;
+        urls.insert(name, http::url(&listener)?);
+        http::serve(tasks, listener, proxy::router(service, emulators[name].clone(), observer.clone()));
+    }
+    Ok(urls)
+}
 
 fn restore(directory: &Path, broker: &Broker, inbox: &Inbox) -> Result<(), Error> {
     if let Ok(queues) = fs::read_to_string(directory.join(QUEUES)) {

@@ -127,12 +127,10 @@ pub fn restocked_since(
     newest(levels, locale, external_id).is_some_and(|newest| newest.quantity > 0 && newest.at >= since)
 }
 
-fn newest<'a>(
-    levels: &'a [KnownLevel],
-    locale: &Locale,
-    external_id: Option<&ExternalId>,
-) -> Option<&'a KnownLevel> {
-    levels.iter().filter(|level| level.scope.covers(locale, external_id)).max_by_key(|level| level.at)
+fn newest<'a>(levels: &'a [KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> Option<&'a KnownLevel> {
+    // Of two that came in the same millisecond, the one that mails: a mail too many is better than one too few.
+    let concerned = levels.iter().filter(|level| level.scope.covers(locale, external_id));
+    concerned.max_by_key(|level| (level.at, level.quantity > 0))
 }
 
 #[cfg(test)]

@@ -264,7 +264,10 @@ mod tests {
             }],
         };
 
-        assert_eq!(StockMessage::parse(&continuation.body()).unwrap(), StockMessage::Continuation(Box::new(continuation)));
+        assert_eq!(
+            StockMessage::parse(&continuation.body()).unwrap(),
+            StockMessage::Continuation(Box::new(continuation))
+        );
         assert_eq!(Notification::parse(&notification.body()).unwrap(), notification);
     }
 

@@ -154,42 +154,32 @@ impl Store {
     pub async fn use_up(&self, id: SubscriptionId, instance: Uuid, accepted_at: Timestamp) -> Result<bool, Error> {
         // The shopper may subscribe between one write and the next, but hardly so often.
         for _ in 0..5 {
-            let Some((renewed_on, subscription)) = self.delete_unless_renewed(id, instance).await? else {
-                return Ok(false);
+            let Some(waiting) = self.delete_unless_renewed(id, instance).await? else { return Ok(false) };
+            let renewed_on = waiting.renewed_on.iter().find(|on| **on > accepted_at).copied();
+            let write = match renewed_on {
+                Some(created_on) => {
+                    let anew = Subscription { created_on, instance: Uuid::new_v4(), ..waiting.subscription.clone() };
+                    let mut item = item_of(&anew)?;
+                    item.insert("follows".into(), text(instance.to_string()));
+                    Write::put(Table::Subscriptions, subscription_key(id), item)
+                }
+                None => Write::delete(Table::Subscriptions, subscription_key(id)),
             };
-            let as_read = Condition::All(vec![
-                Condition::Is("instance", text(instance.to_string())),
-                Condition::Is("renewedOn", text(time::sortable(renewed_on))),
-            ]);
-            let anew = renewed_on > accepted_at;
-            let write = if anew {
-                let mut item =
-                    item_of(&Subscription { created_on: renewed_on, instance: Uuid::new_v4(), ..subscription })?;
-                item.insert("follows".into(), text(instance.to_string()));
-                Write::put(Table::Subscriptions, subscription_key(id), item)
-            } else {
-                Write::delete(Table::Subscriptions, subscription_key(id))
-            };
-            if let Written::Done(_) = self.database.write(write.when(as_read)).await? {
-                return Ok(anew);
+            if let Written::Done(_) = self.database.write(write.when(waiting.unchanged())).await? {
+                return Ok(renewed_on.is_some());
             }
         }
         Err(Error::Unprocessed { operation: "the end of a subscription" })
     }
 
     /// Deletes an instance of a subscription; one that was renewed meanwhile is returned instead.
-    async fn delete_unless_renewed(
-        &self,
-        id: SubscriptionId,
-        instance: Uuid,
-    ) -> Result<Option<(Timestamp, Subscription)>, Error> {
+    async fn delete_unless_renewed(&self, id: SubscriptionId, instance: Uuid) -> Result<Option<Waiting>, Error> {
         let same = Condition::Is("instance", text(instance.to_string()));
         let write = Write::delete(Table::Subscriptions, subscription_key(id))
             .when(Condition::All(vec![same, Condition::Missing("renewedOn")]));
         let Written::Refused(Some(item)) = self.database.write(write).await? else { return Ok(None) };
         let waiting = read_waiting(item)?;
-        let renewed = waiting.renewed_on.filter(|_| waiting.subscription.instance == instance);
-        Ok(renewed.map(|renewed_on| (renewed_on, waiting.subscription)))
+        Ok(Some(waiting).filter(|waiting| waiting.subscription.instance == instance))
     }
 
     /// Writes that a delivery has reached a milestone, with what is known of it. Returns the whole record, or nothing if

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 const TABLE: Table = Table::Subscriptions;
+/// Beyond that, the last one is replaced.
+const MOST_RENEWALS: usize = 10;
 
 /// Where a page of matches ended; the key that DynamoDB returned, whose attributes are all texts.
 pub type Cursor = BTreeMap<String, String>;
@@ -23,8 +25,8 @@ pub struct Page {
 pub struct Waiting {
     pub subscription: Subscription,
     pub standing: Standing,
-    /// When the shopper subscribed again while somebody had the delivery.
-    pub renewed_on: Option<Timestamp>,
+    /// When the shopper subscribed again while somebody had the delivery; oldest first.
+    pub renewed_on: Vec<Timestamp>,
     /// The instance whose place this one took, if it was renewed so.
     pub follows: Option<Uuid>,
 }
@@ -67,9 +69,11 @@ impl Store {
             if matches!(existing.standing, Standing::Open { .. }) {
                 return Ok(existing.subscription);
             }
-            let renewed = Action::set("renewedOn", text(time::sortable(subscription.created_on)));
-            let same = Condition::Is("instance", text(existing.subscription.instance.to_string()));
-            let renew = Write::update(TABLE, key.clone(), vec![renewed]).when(same);
+            let mut renewed_on = existing.renewed_on.clone();
+            renewed_on.truncate(MOST_RENEWALS - 1);
+            renewed_on.push(subscription.created_on);
+            let renewed = Action::set("renewedOn", text(renewals(&renewed_on)));
+            let renew = Write::update(TABLE, key.clone(), vec![renewed]).when(existing.unchanged());
             if let Written::Done(_) = self.database.write(renew).await? {
                 return Ok(existing.subscription);
             }
@@ -130,6 +134,22 @@ impl Store {
     }
 }
 
+impl Waiting {
+    /// That it is still the same instance, and was not renewed since it was read.
+    pub(crate) fn unchanged(&self) -> Condition {
+        let same = Condition::Is("instance", text(self.subscription.instance.to_string()));
+        let renewed = match self.renewed_on.as_slice() {
+            [] => Condition::Missing("renewedOn"),
+            renewed_on => Condition::Is("renewedOn", text(renewals(renewed_on))),
+        };
+        Condition::All(vec![same, renewed])
+    }
+}
+
+fn renewals(renewed_on: &[Timestamp]) -> String {
+    renewed_on.iter().map(|on| time::sortable(*on)).collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) fn key(id: SubscriptionId) -> Item {
     texts([("contactId", &id.contact_id.to_string()), ("subscription", &id.key.to_string())])
 }
@@ -170,7 +190,8 @@ pub(crate) fn read_waiting(item: Item) -> Result<Waiting, Error> {
         claimed_until: Option<i64>,
     }
     let follows = string_of(&item, "follows").and_then(|instance| instance.parse().ok());
-    let renewed_on = string_of(&item, "renewedOn").and_then(|on| on.parse().ok());
+    let renewed_on = string_of(&item, "renewedOn").map(String::as_str).unwrap_or_default();
+    let renewed_on = renewed_on.split_whitespace().filter_map(|on| on.parse().ok()).collect();
     let stored: Stored = read_item(TABLE, item)?;
     let Stored { contact_id, sku, locale, external_id, created_on, instance, attempts, claimed_until } = stored;
     let until = claimed_until.and_then(|until| Timestamp::from_millisecond(until).ok());

@@ -80,10 +80,12 @@ struct OfWish<'a> {
 impl OfWish<'_> {
     fn check(&self, complaints: &mut Vec<Complaint>) {
         let wish = self.wish;
-        if self.mails.len() > self.possible_subscriptions() {
+        if self.mails.len() > self.possible_subscriptions().count() {
             complaints.push(Complaint::Doubled(wish));
         }
-        complaints.extend(self.mails.iter().filter_map(|at| self.why_unwanted(*at)).map(|why| Complaint::Unwanted(wish, why)));
+        complaints.extend(
+            self.mails.iter().filter_map(|at| self.why_unwanted(*at)).map(|why| Complaint::Unwanted(wish, why)),
+        );
         let waits = self.history.waiting.contains(&wish);
         if waits && let Some(why) = self.why_ended() {
             complaints.push(Complaint::NotEnded(wish, why));
@@ -120,10 +122,7 @@ impl OfWish<'_> {
 
     fn ends(&self) -> impl Iterator<Item = &Call> {
         self.calls(|asked| {
-            matches!(
-                asked,
-                Asked::Delete(_) | Asked::Unsubscribe(_) | Asked::UnsubscribeFromAll(_) | Asked::Erase(_)
-            )
+            matches!(asked, Asked::Delete(_) | Asked::Unsubscribe(_) | Asked::UnsubscribeFromAll(_) | Asked::Erase(_))
         })
     }
 
@@ -134,8 +133,14 @@ impl OfWish<'_> {
         })
     }
 
-    fn possible_subscriptions(&self) -> usize {
-        self.calls(|asked| matches!(asked, Asked::Subscribe(_))).filter(|call| call.answer != Answer::No).count()
+    /// Calls that subscribed, or may have. One that was refused may have, if the contact was erased meanwhile.
+    fn possible_subscriptions(&self) -> impl Iterator<Item = &Call> {
+        self.calls(|asked| matches!(asked, Asked::Subscribe(_))).filter(|subscribed| {
+            let erased_meanwhile = |end: &Call| {
+                matches!(end.asked, Asked::Erase(_)) && end.from <= subscribed.to && end.to >= subscribed.from
+            };
+            subscribed.answer != Answer::No || self.ends().any(erased_meanwhile)
+        })
     }
 
     /// Whether something ended the subscription, or may have, after it was asked for.
@@ -153,7 +158,9 @@ impl OfWish<'_> {
         match kind {
             Kind::Unwilling | Kind::Refused => true,
             // Once it got a mail.
-            Kind::Bounces | Kind::Complains if self.history.mails.iter().any(|mail| mail.subscription.contact_id == id) => {
+            Kind::Bounces | Kind::Complains
+                if self.history.mails.iter().any(|mail| mail.subscription.contact_id == id) =>
+            {
                 true
             }
             _ => self.wish.locale >= WITH_FEED,
@@ -194,9 +201,9 @@ impl OfWish<'_> {
         if self.ends().filter(for_good).any(|end| end.answer == Answer::Yes && end.to + slack < at) {
             return Some("the contact unsubscribed or was erased");
         }
-        let asked_for = self.calls(|asked| matches!(asked, Asked::Subscribe(_))).any(|subscribed| {
+        let asked_for = self.possible_subscriptions().any(|subscribed| {
             let ended = |end: &Call| end.answer == Answer::Yes && end.from > subscribed.to && end.to + slack < at;
-            subscribed.answer != Answer::No && subscribed.from <= at && !self.ends().any(ended)
+            subscribed.from <= at && !self.ends().any(ended)
         });
         if !asked_for {
             return Some("nobody asked for it, or not any more");

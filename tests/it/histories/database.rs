@@ -141,7 +141,8 @@ impl World {
         let mut state = self.lock();
         let key = key_of(write.table, &write.key);
         let item = state.tables.items.get(&key);
-        if !holds(&write.condition, item) && !(item.is_some() && self.sabotaged(write)) {
+        let passed_over = item.is_some() && self.sabotaged(write);
+        if !(passed_over || holds(&write.condition, item)) {
             return Written::Refused(item.cloned());
         }
         let before = item.cloned();
@@ -207,16 +208,14 @@ impl Tables {
             None => {
                 let start = (query.table, query.partition.clone(), String::new());
                 let rows = self.items.range((Bound::Included(start), Bound::Unbounded));
-                let rows = rows.take_while(|((table, partition, _), _)| {
-                    (*table, partition) == (query.table, &query.partition)
-                });
+                let rows = rows
+                    .take_while(|((table, partition, _), _)| (*table, partition) == (query.table, &query.partition));
                 rows.map(|((_, _, sort), item)| (sort.clone(), item)).collect()
             }
             Some(index) => {
                 self.catch_up(now);
-                let rows = self.shown.iter().filter(|((of, partition, ..), _)| {
-                    (*of, partition) == (index, &query.partition)
-                });
+                let rows =
+                    self.shown.iter().filter(|((of, partition, ..), _)| (*of, partition) == (index, &query.partition));
                 rows.map(|((_, _, sort, _), item)| (sort.clone(), item)).collect()
             }
         };

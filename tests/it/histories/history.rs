@@ -52,7 +52,10 @@ pub enum Asked {
     Erase(usize),
     Level(Level),
     /// An upload of a feed with these SKUs.
-    Feed { locale: usize, skus: Vec<usize> },
+    Feed {
+        locale: usize,
+        skus: Vec<usize>,
+    },
     /// A message on the stock-level queue that nobody can read.
     Malformed,
 }

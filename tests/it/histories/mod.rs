@@ -11,12 +11,14 @@ mod checker;
 mod database;
 mod history;
 mod queues;
+mod real;
 mod ses;
 mod simulated;
 mod workload;
 mod world;
 
 use checker::{Complaint, check};
+use restock_local::faults::{Fate, Spec};
 use simulated::play;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -166,4 +168,42 @@ fn without_the_events_of_ses_nobody_is_lost_and_only_ambiguous_mails_are_sent_ag
     // Two complaints about each, by delivery and by wish; this is what the events are for.
     let doubled = tally.complaints.len() as u64;
     assert!(doubled > 0 && doubled <= 2 * tally.unrecorded, "{doubled} of {}", tally.unrecorded);
+}
+
+/// On the real binaries, so much goes wrong with each request of each function.
+fn real_faults(seed: u64) -> Spec {
+    Spec {
+        seed,
+        throttle: 0.03,
+        error: 0.01,
+        timeout_before: 0.005,
+        timeout_after: 0.005,
+        lost: 0.01,
+        slow: 0.03,
+        slow_ms: 500,
+        partial: 0.03,
+        duplicate: 0.05,
+        delay: 0.1,
+        lag_ms: 1_500,
+        ..Spec::default()
+    }
+}
+
+#[test]
+fn a_hundred_histories_on_the_real_binaries_lose_nobody_mail_nobody_twice_and_count_what_is_ambiguous() {
+    let played = real::play(0..100, real_faults(1));
+
+    println!("{} mails, {:?}, {:?}", played.mails, played.fates, played.ambiguous);
+    assert_eq!(played.complaints, []);
+    assert_eq!(played.ambiguous.0, played.ambiguous.1);
+    assert!(played.mails > 100 && played.fates[&Fate::Lost] > 0 && played.fates[&Fate::TimeoutAfter] > 0);
+}
+
+#[test]
+fn a_hundred_histories_in_which_functions_are_killed_at_any_point_lose_nobody_and_mail_nobody_twice() {
+    let played = real::play(100..200, Spec { kill: 0.01, ..real_faults(2) });
+
+    println!("{} mails, {:?}, {:?}", played.mails, played.fates, played.ambiguous);
+    assert_eq!(played.complaints, []);
+    assert!(played.mails > 100 && played.fates[&Fate::KillBefore] > 0 && played.fates[&Fate::KillAfter] > 0);
 }

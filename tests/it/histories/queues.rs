@@ -4,8 +4,8 @@
 use super::world::{Fate, World, now};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use jiff::Timestamp;
-use queue::transport::{Answer, Outgoing, Queue, Transport};
 use queue::Error;
+use queue::transport::{Answer, Outgoing, Queue, Transport};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,7 +200,10 @@ impl World {
             let mut state = self.lock();
             for message in messages.iter().filter(|message| !failed.contains(message.id.as_str())) {
                 if !state.strikes(self.faults.duplicate) {
-                    state.messages.waiting.retain(|(_, other)| (&other.id, other.receipt) != (&message.id, message.receipt));
+                    state
+                        .messages
+                        .waiting
+                        .retain(|(_, other)| (&other.id, other.receipt) != (&message.id, message.receipt));
                 }
             }
             drop(state);

@@ -6,8 +6,8 @@ use super::history::SentMail;
 use super::queues::{self, Messages};
 use super::ses;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::{Automation, ContactId};
 use domain::delivery::Terms;
+use domain::{Automation, ContactId};
 use jiff::Timestamp;
 use queue::{EmailEvent, EmailEventKind, Queue, Queues};
 use send_email::Settings;
@@ -292,8 +292,7 @@ impl World {
             };
             functions.spawn_local(self.clone().poll(Queue::StockLevels, 10, seconds(360), seconds(60), handle));
 
-            let settings =
-                Settings { terms, patience, rate: 1000.0, budget: seconds(30), clock: now };
+            let settings = Settings { terms, patience, rate: 1000.0, budget: seconds(30), clock: now };
             let mailer = Box::new(ses::Simulated(self.clone()));
             let sender = Arc::new(send_email::App::new(self.store(), self.queues(), mailer, settings));
             let handle = move |event| {

@@ -1,0 +1,240 @@
+//! Histories on the real binaries, many at a time on one stack, each with contacts and SKUs of its own.
+
+use super::checker::{Complaint, check};
+use super::history::{
+    Answer, Asked, Call, Cast, EXTERNAL_IDS, History, Kind, LOCALES, Level, SentMail, WITH_FEED, Wish,
+};
+use super::workload::{Step, Workload};
+use crate::restock::Restock;
+use domain::signing::SigningKey;
+use domain::unsubscribe::{Unsubscribe, token};
+use domain::{ContactId, SubscriptionId};
+use jiff::Timestamp;
+use restock_local::client::Client;
+use restock_local::faults::{Fate, Spec};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Callers at a time.
+const CALLERS: usize = 24;
+/// The lease of the local stack, and what a busy machine adds to it.
+const SLACK: Duration = Duration::from_secs(20);
+
+/// What many histories on one stack came to.
+pub struct Played {
+    pub complaints: Vec<(u64, Complaint)>,
+    pub mails: usize,
+    /// Answers of SES that did not tell, as injected and as logged.
+    pub ambiguous: (u64, u64),
+    /// How often each fate befell somebody.
+    pub fates: HashMap<Fate, u64>,
+}
+
+struct Stage<'a> {
+    restock: &'a Restock,
+    signing_key: &'a SigningKey,
+    cast: Cast,
+    calls: Mutex<Vec<Call>>,
+}
+
+/// Plays the histories of these seeds at the same time.
+pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
+    // Longer than an index lags, and longer than SES's events are held up.
+    let parameters = [("SecondLookSeconds", "4"), ("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", "30")];
+    let restock = Restock::start_with_faults(faults, &parameters);
+    let observer = restock.stack.observer().unwrap().clone();
+    observer.faults.pause(true);
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let signing_key = restock.runtime.block_on(store.signing_key()).unwrap();
+    let workloads: Vec<(u64, Workload)> = seeds.map(|seed| (seed, Workload::random(seed, LONGEST_PAUSE))).collect();
+    let stages: Vec<Stage<'_>> = workloads
+        .iter()
+        .map(|(seed, workload)| Stage {
+            restock: &restock,
+            signing_key: &signing_key,
+            cast: cast(&restock, *seed, workload),
+            calls: Mutex::default(),
+        })
+        .collect();
+    let skus: Vec<&str> = stages.iter().flat_map(|stage| stage.cast.skus.iter().map(String::as_str)).collect();
+    LOCALES[..WITH_FEED].iter().for_each(|locale| restock.feed(locale, &skus));
+
+    observer.faults.pause(false);
+    let work: Vec<(&Stage<'_>, &Vec<Step>)> = stages
+        .iter()
+        .zip(&workloads)
+        .flat_map(|(stage, (_, workload))| workload.callers.iter().map(move |steps| (stage, steps)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..CALLERS {
+            scope.spawn(|| {
+                while let Some((stage, steps)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    steps.iter().for_each(|step| stage.take(step));
+                }
+            });
+        }
+    });
+    restock.settle();
+    let settled_at = Timestamp::now();
+    stages.iter().for_each(Stage::restock_everything);
+    restock.settle();
+    observer.faults.pause(true);
+
+    let mails: Vec<SentMail> = restock.mails().iter().map(sent_mail).collect();
+    let dead = restock.on_queue("stock-levels-dead-letters") as usize;
+    let malformed: usize = stages.iter().map(|stage| stage.malformed()).sum();
+    let others = ["notifications-dead-letters", "email-events-dead-letters"];
+    let mut complaints = Vec::new();
+    if others.iter().any(|queue| restock.on_queue(queue) > 0) || dead < malformed || (malformed == 0 && dead > 0) {
+        complaints.push((0, Complaint::Dead(dead)));
+    }
+    for (stage, (seed, _)) in stages.iter().zip(&workloads) {
+        let history = stage.history(&mails, settled_at);
+        let found = check(&history);
+        if !found.is_empty() {
+            println!("seed {seed}:\n{}{found:?}", history.story());
+        }
+        complaints.extend(found.into_iter().map(|complaint| (*seed, complaint)));
+    }
+    let mut fates: HashMap<Fate, u64> = HashMap::new();
+    let mut ambiguous = 0;
+    for ((operation, fate), count) in observer.faults.injected() {
+        *fates.entry(fate).or_default() += count;
+        ambiguous += if operation == "SendEmail" && fate.is_ambiguous() { count } else { 0 };
+    }
+    let logged = restock.said("Whether SES accepted a mail is unknown") as u64;
+    Played { complaints, mails: mails.len(), ambiguous: (ambiguous, logged), fates }
+}
+
+fn cast(restock: &Restock, seed: u64, workload: &Workload) -> Cast {
+    let contact = |(n, kind): (usize, &Kind)| {
+        let email = format!("{}+{seed}-{n}@example.com", kind.mailbox());
+        let answer = restock.post("/contacts", &json!({"email": email, "acceptsEmail": *kind != Kind::Unwilling}));
+        (*kind, ContactId::parse(answer.json()["id"].as_str().unwrap()).unwrap())
+    };
+    Cast {
+        contacts: workload.contacts.iter().enumerate().map(contact).collect(),
+        skus: (0..workload.skus).map(|n| format!("{seed}-{n}")).collect(),
+    }
+}
+
+fn sent_mail(mail: &Value) -> SentMail {
+    let tag = |name: &str| mail["tags"][name].as_str().unwrap().to_owned();
+    SentMail {
+        id: mail["id"].as_str().unwrap().to_owned(),
+        at: mail["at"].as_str().unwrap().parse().unwrap(),
+        subscription: SubscriptionId::parse(&tag("subscription")).unwrap(),
+        delivery: tag("delivery"),
+    }
+}
+
+impl Stage<'_> {
+    fn take(&self, step: &Step) {
+        std::thread::sleep(step.pause);
+        for _ in 0..=step.retries {
+            if self.ask(&step.asked) != Answer::Unknown {
+                break;
+            }
+        }
+    }
+
+    fn restock_everything(&self) {
+        for sku in 0..self.cast.skus.len() {
+            let level = Level { sku, locale: None, external_id: None, quantity: 100, age: None };
+            while self.ask(&Asked::Level(level)) != Answer::Yes {}
+        }
+    }
+
+    fn ask(&self, asked: &Asked) -> Answer {
+        let from = Timestamp::now();
+        let status = self.status(asked);
+        let answer = match status {
+            200..300 => Answer::Yes,
+            429 | 500.. => Answer::Unknown,
+            _ => Answer::No,
+        };
+        self.calls.lock().unwrap().push(Call { asked: asked.clone(), from, to: Timestamp::now(), answer });
+        answer
+    }
+
+    fn status(&self, asked: &Asked) -> u16 {
+        let restock = self.restock;
+        match asked {
+            Asked::Subscribe(wish) => {
+                let mut body = json!({
+                    "contactId": self.cast.contacts[wish.contact].1,
+                    "sku": self.cast.skus[wish.sku],
+                    "locale": LOCALES[wish.locale],
+                });
+                if let Some(id) = wish.external_id {
+                    body["externalId"] = json!(EXTERNAL_IDS[id]);
+                }
+                restock.post("/inventory/backinstock/subscriptions", &body).status
+            }
+            Asked::Delete(wish) => {
+                restock.delete(&format!("/inventory/backinstock/subscriptions/{}", self.cast.id(*wish))).status
+            }
+            Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))),
+            Asked::UnsubscribeFromAll(contact) => self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)),
+            Asked::Erase(contact) => restock.delete(&format!("/contacts/{}", self.cast.contacts[*contact].1)).status,
+            Asked::Level(level) => {
+                let mut body = json!({"sku": self.cast.skus[level.sku], "quantity": level.quantity});
+                if let Some(locale) = level.locale {
+                    body["locale"] = json!(LOCALES[locale]);
+                }
+                if let Some(id) = level.external_id {
+                    body["externalId"] = json!(EXTERNAL_IDS[id]);
+                }
+                if let Some(age) = level.age {
+                    body["updatedOn"] = json!(Timestamp::now() - age);
+                }
+                restock.put("/inventory/stock-levels", &body).status
+            }
+            // The feeds are everybody's here, so nobody changes them.
+            Asked::Feed { .. } => 404,
+            Asked::Malformed => {
+                restock.send_message("stock-levels", "malformed");
+                200
+            }
+        }
+    }
+
+    fn unsubscribe(&self, what: Unsubscribe) -> u16 {
+        let link = format!("{}/unsubscribe/{}", self.restock.stack.ready.api, token(self.signing_key, what));
+        Client::new(&link).send("POST", "", b"").unwrap().status
+    }
+
+    fn malformed(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| call.asked == Asked::Malformed).count()
+    }
+
+    fn history(&self, mails: &[SentMail], settled_at: Timestamp) -> History {
+        let contacts: Vec<ContactId> = self.cast.contacts.iter().map(|(_, id)| *id).collect();
+        let wishes: HashMap<String, Wish> =
+            self.cast.wishes().into_iter().map(|wish| (self.cast.id(wish).to_string(), wish)).collect();
+        let mine = |mail: &&SentMail| contacts.contains(&mail.subscription.contact_id);
+        let waiting = contacts.iter().flat_map(|contact| self.restock.subscriptions(&contact.to_string()));
+        let calls = self.calls.lock().unwrap().clone();
+        let there = |n: &usize| self.restock.get(&format!("/contacts/{}", contacts[*n])).status == 200;
+        History {
+            cast: self.cast.clone(),
+            calls,
+            mails: mails.iter().filter(mine).cloned().collect(),
+            suppressed: Vec::new(),
+            settled_at,
+            waiting: waiting.map(|subscription| wishes[subscription["id"].as_str().unwrap()]).collect(),
+            contacts: (0..contacts.len()).filter(there).collect(),
+            stuck: false,
+            // What was given up is counted for all histories together.
+            dead: self.malformed(),
+            ambiguous: (0, 0),
+            unrecorded: 0,
+            slack: SLACK,
+        }
+    }
+}
