@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod api;
+mod crashes;
 mod email_events;
 mod feeds;
 mod histories;
