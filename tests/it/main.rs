@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod api;
+mod cost;
 mod crashes;
 mod email_events;
 mod feeds;
@@ -11,6 +12,8 @@ mod main_job;
 mod malformed;
 mod matching;
 mod queues;
+mod races;
+mod redrive;
 mod restock;
 mod stack;
 mod unsubscribe;

@@ -1,5 +1,6 @@
 //! What the tests share: a stack, and words for what is done with it.
 
+use queue::FeedImport;
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
 use restock_local::{Binaries, Options, Stack, build};
@@ -60,7 +61,8 @@ impl Restock {
         })
     }
 
-    fn start_as(change: impl FnOnce(&mut Options)) -> Self {
+    /// With whatever options a test needs.
+    pub fn start_as(change: impl FnOnce(&mut Options)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let printed: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -195,6 +197,23 @@ impl Restock {
 
     pub fn send_message(&self, queue: &str, body: &str) {
         self.sqs("SendMessage", json!({"QueueUrl": self.queue(queue), "MessageBody": body}));
+    }
+
+    pub fn send_import(&self, import: &FeedImport) {
+        let request = json!({
+            "QueueUrl": self.queue("feed-imports"),
+            "MessageBody": import.body(),
+            "MessageGroupId": import.locale,
+            "MessageDeduplicationId": import.import_id,
+        });
+        self.sqs("SendMessage", request);
+    }
+
+    /// Moves what is on a dead-letter queue back to where it came from.
+    pub fn redrive(&self, queue: &str) {
+        let request = json!({"QueueUrl": self.queue(queue), "AttributeNames": ["QueueArn"]});
+        let arn = self.sqs("GetQueueAttributes", request)["Attributes"]["QueueArn"].clone();
+        self.sqs("StartMessageMoveTask", json!({"SourceArn": arn}));
     }
 
     /// The bodies on a queue, once there are so many.

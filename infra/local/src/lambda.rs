@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,6 +62,8 @@ struct PoolState {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     idle: usize,
     in_flight: HashMap<String, InFlight>,
+    /// Instances that have come as far as asking for an event.
+    ready: HashSet<String>,
     /// Ends an instance.
     switches: HashMap<String, Arc<Notify>>,
 }
@@ -249,6 +251,16 @@ impl Pool {
         }
     }
 
+    /// Answers for an instance that could not even start: whoever waits for one learns of it.
+    fn fail_a_waiting_event(&self) {
+        // If an instance is waiting for events, it will take them.
+        let Ok(mut waiting) = self.waiting_events.try_lock() else { return };
+        if let Ok(event) = waiting.try_recv() {
+            self.backlog.fetch_sub(1, Ordering::SeqCst);
+            let _ = event.reply.send(Err(Failed::Crashed));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -281,6 +293,9 @@ async fn keep_running(pool: Weak<Pool>) {
         };
         pool.lock().switches.remove(&instance);
         pool.fail_all_of(&instance, &Failed::Crashed);
+        if !pool.lock().ready.remove(&instance) {
+            pool.fail_a_waiting_event();
+        }
         pause = if killed || started.elapsed() > Duration::from_secs(2) {
             FIRST_PAUSE
         } else {
@@ -310,6 +325,7 @@ impl Drop for Idle<'_> {
 
 async fn next(State(lambda): State<Arc<Lambda>>, Path((function, instance)): Path<(String, String)>) -> Response {
     let Some(pool) = lambda.pools.get(&function) else { return StatusCode::NOT_FOUND.into_response() };
+    pool.lock().ready.insert(instance.clone());
     let idle = Idle::new(pool);
     let Some(event) = pool.waiting_events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();

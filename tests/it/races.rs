@@ -1,0 +1,211 @@
+//! Things that happen while a mail is on its way. The histories meet them by chance; here each is made to happen.
+
+use crate::restock::{Restock, eventually};
+use domain::ContactId;
+use domain::delivery::Terms;
+use domain::unsubscribe::{Unsubscribe, token};
+use jiff::Timestamp;
+use queue::{Notification, Recipient};
+use restock_local::client::Client;
+use serde_json::json;
+use std::time::Duration;
+use store::{LogKey, Store, Waiting};
+use uuid::Uuid;
+
+/// A stack in which `a` waits for A, as the store has it.
+fn with_one_waiting() -> (Restock, Store, String, Waiting) {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let waiting = waiting(&restock, &store, &contact);
+    (restock, store, contact, waiting)
+}
+
+fn waiting(restock: &Restock, store: &Store, contact: &str) -> Waiting {
+    restock.runtime.block_on(async {
+        let id = store.subscriptions_of(ContactId::parse(contact).unwrap()).await.unwrap()[0].id();
+        store.waiting(&[id]).await.unwrap().remove(&id).unwrap()
+    })
+}
+
+/// Claims the delivery as a sender does that is then slow, or dies.
+fn claim(restock: &Restock, store: &Store, waiting: &Waiting, lease: Duration) {
+    let terms = Terms { lease, grace: Duration::ZERO };
+    let claim = waiting.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
+    restock.runtime.block_on(store.claim(waiting, &claim, "2026-11-23T00:00:00.000Z#x")).unwrap();
+}
+
+/// What `match-stock` would queue for a subscription.
+fn notify(restock: &Restock, waiting: &Waiting, automation: &str) {
+    let subscription = &waiting.subscription;
+    let key = LogKey::new(subscription.sku.clone(), Timestamp::now(), automation);
+    let id = subscription.id();
+    let recipient = Recipient { contact_id: id.contact_id, key: id.key, instance: subscription.instance };
+    let notification = Notification {
+        sku: key.sku,
+        log_entry: key.entry,
+        automation: automation.to_owned(),
+        requires_consent: true,
+        recipients: vec![recipient],
+        attempt: 0,
+    };
+    restock.send_message("notifications", &notification.body());
+}
+
+#[test]
+fn a_subscription_that_was_deleted_after_it_was_matched_is_not_mailed() {
+    let (restock, _, contact, waiting) = with_one_waiting();
+    let id = waiting.subscription.id();
+
+    restock.delete(&format!("/inventory/backinstock/subscriptions/{id}"));
+    notify(&restock, &waiting, "default");
+    restock.settle();
+
+    assert!(restock.mails().is_empty());
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn a_contact_that_was_erased_after_it_was_matched_is_not_mailed_and_nothing_of_it_is_left() {
+    let (restock, store, contact, waiting) = with_one_waiting();
+
+    let answer = restock.delete(&format!("/contacts/{contact}"));
+    notify(&restock, &waiting, "default");
+    restock.settle();
+
+    assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some(contact.as_str())));
+    assert!(restock.mails().is_empty());
+    assert_eq!(restock.get(&format!("/contacts/{contact}")).status, 404);
+    assert_eq!(restock.get("/contacts/id?email=a@example.com").status, 404);
+    let id = ContactId::parse(&contact).unwrap();
+    assert!(restock.runtime.block_on(store.subscriptions_of(id)).unwrap().is_empty());
+    assert_eq!(restock.delete(&format!("/contacts/{contact}")).status, 404);
+}
+
+#[test]
+fn an_address_that_bounced_is_suppressed_also_for_a_contact_that_is_made_after_the_first_was_erased() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("bounce");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    restock.delete(&format!("/contacts/{contact}"));
+    let again = restock.contact("bounce");
+    restock.subscribe(&again, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_ne!(again, contact);
+    assert_eq!(restock.mailed(), ["bounce"]);
+    assert_eq!(restock.log_entry("A")["skipped"], json!({"suppressed": 1}));
+}
+
+#[test]
+fn who_subscribes_again_while_the_mail_is_leaving_waits_for_the_next_level() {
+    let (restock, store, contact, first) = with_one_waiting();
+    let mailed_at = Timestamp::now();
+    claim(&restock, &store, &first, Duration::from_secs(3600));
+
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let subscription = &first.subscription;
+    restock.runtime.block_on(store.use_up(subscription.id(), subscription.instance, mailed_at)).unwrap();
+
+    let second = waiting(&restock, &store, &contact);
+    assert_ne!(second.subscription.instance, subscription.instance);
+    assert_eq!(second.subscription.id(), subscription.id());
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn who_subscribed_again_before_the_mail_left_is_answered_by_it() {
+    let (restock, store, contact, first) = with_one_waiting();
+    claim(&restock, &store, &first, Duration::from_secs(3600));
+    restock.subscribe(&contact, "A", "sv-SE", None);
+
+    let subscription = &first.subscription;
+    restock.runtime.block_on(store.use_up(subscription.id(), subscription.instance, Timestamp::now())).unwrap();
+
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn a_level_that_comes_while_the_mail_is_leaving_mails_who_subscribed_again_before_it() {
+    let (restock, store, contact, first) = with_one_waiting();
+    let mailed_at = Timestamp::now();
+    claim(&restock, &store, &first, Duration::ZERO);
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    // It still meets the first instance.
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    eventually(|| (restock.on_queue("stock-levels") == 0).then_some(()));
+
+    let subscription = &first.subscription;
+    restock.runtime.block_on(store.use_up(subscription.id(), subscription.instance, mailed_at)).unwrap();
+    restock.settle();
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn two_automations_that_accept_one_subscription_send_one_mail() {
+    let (restock, _, contact, waiting) = with_one_waiting();
+
+    notify(&restock, &waiting, "before-the-change");
+    notify(&restock, &waiting, "after-the-change");
+    restock.settle();
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn a_claim_that_nobody_settled_is_taken_over_after_lease_and_grace() {
+    let (restock, store, contact, waiting) = with_one_waiting();
+    claim(&restock, &store, &waiting, Duration::from_secs(2));
+
+    notify(&restock, &waiting, "default");
+    restock.settle();
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn a_link_for_one_subscription_ends_that_one_only() {
+    let (restock, store, contact, _) = with_one_waiting();
+    restock.feed("pl-PL", &["A"]);
+    restock.subscribe(&contact, "A", "pl-PL", None);
+    let key = restock.runtime.block_on(store.signing_key()).unwrap();
+    let swedish = waiting(&restock, &store, &contact).subscription.id();
+    let link = format!("{}/unsubscribe/{}?lang=en", restock.stack.ready.api, token(&key, Unsubscribe::One(swedish)));
+
+    let question = Client::new(&link).get("").unwrap();
+    let done = Client::new(&link).send("POST", "", b"").unwrap();
+
+    assert!(question.text.contains("stop waiting for this product"), "{}", question.text);
+    assert!(done.text.contains("no email about this product"), "{}", done.text);
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
+
+#[test]
+fn a_demand_mark_that_brought_levels_in_vain_is_removed_unless_somebody_came_meanwhile() {
+    let (restock, store, contact, waiting) = with_one_waiting();
+    let sku = waiting.subscription.sku.clone();
+    let skus = std::collections::HashSet::from([sku.clone()]);
+    let in_demand = || !restock.runtime.block_on(store.in_demand(&skus)).unwrap().is_empty();
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert!(in_demand());
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert!(!in_demand());
+
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.runtime.block_on(store.begin_clearing_demand(&sku, "token")).unwrap();
+    restock.subscribe(&restock.contact("b"), "A", "sv-SE", None);
+    restock.runtime.block_on(store.clear_demand(&sku, "token")).unwrap();
+    assert!(in_demand());
+}
