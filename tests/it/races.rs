@@ -3,10 +3,8 @@
 use crate::restock::{Restock, eventually};
 use domain::ContactId;
 use domain::delivery::Terms;
-use domain::unsubscribe::{Unsubscribe, token};
 use jiff::Timestamp;
 use queue::{Notification, Recipient};
-use restock_local::client::Client;
 use serde_json::json;
 use std::time::Duration;
 use store::{LogKey, Store, Waiting};
@@ -172,23 +170,6 @@ fn a_claim_that_nobody_settled_is_taken_over_after_lease_and_grace() {
 
     assert_eq!(restock.mailed(), ["a"]);
     assert!(restock.subscriptions(&contact).is_empty());
-}
-
-#[test]
-fn a_link_for_one_subscription_ends_that_one_only() {
-    let (restock, store, contact, _) = with_one_waiting();
-    restock.feed("pl-PL", &["A"]);
-    restock.subscribe(&contact, "A", "pl-PL", None);
-    let key = restock.runtime.block_on(store.signing_key()).unwrap();
-    let swedish = waiting(&restock, &store, &contact).subscription.id();
-    let link = format!("{}/unsubscribe/{}?lang=en", restock.stack.ready.api, token(&key, Unsubscribe::One(swedish)));
-
-    let question = Client::new(&link).get("").unwrap();
-    let done = Client::new(&link).send("POST", "", b"").unwrap();
-
-    assert!(question.text.contains("stop waiting for this product"), "{}", question.text);
-    assert!(done.text.contains("no email about this product"), "{}", done.text);
-    assert_eq!(restock.subscriptions(&contact).len(), 1);
 }
 
 #[test]

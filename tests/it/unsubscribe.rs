@@ -72,3 +72,20 @@ fn a_link_that_was_tampered_with_does_nothing() {
     assert_eq!(page.status, 404);
     assert_eq!(restock.subscriptions(&contact).len(), 1);
 }
+
+#[test]
+fn the_link_that_comes_with_a_subscription_ends_that_one_only() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let body = json!({"contactId": contact, "sku": "A", "locale": "en-GB"});
+    let link = restock.post("/inventory/backinstock/subscriptions", &body).headers["unsubscribe-url"].clone();
+
+    let question = Client::new(&link).get("").unwrap();
+    let done = Client::new(&link).send("POST", "", b"").unwrap();
+
+    assert!(question.text.contains("stop waiting for this product"), "{}", question.text);
+    assert!(done.text.contains("no email about this product"), "{}", done.text);
+    let left = restock.subscriptions(&contact);
+    assert_eq!(left.iter().map(|subscription| &subscription["locale"]).collect::<Vec<_>>(), ["sv-SE"]);
+}

@@ -1,5 +1,7 @@
 //! `POST /inventory/backinstock/subscriptions`
 
+use domain::signing::SigningKey;
+use domain::unsubscribe::{Unsubscribe, token};
 use domain::wire::{self, Fields};
 use domain::{ContactId, ExternalId, FieldError, Locale, Sku, Subscription, time};
 use http_api::{Call, Problem, Reply};
@@ -10,8 +12,14 @@ use uuid::Uuid;
 
 pub struct App {
     pub store: Store,
+    pub signing_key: SigningKey,
+    /// Where the API is reachable from outside, without a slash at the end.
+    pub public_url: String,
     pub clock: fn() -> Timestamp,
 }
+
+/// A link that ends this one subscription, for the shop's own confirmation page or mail.
+const UNSUBSCRIBE_URL: &str = "unsubscribe-url";
 
 impl App {
     /// Subscribes a contact to a SKU. The same call again answers with the subscription that the first one made.
@@ -33,7 +41,9 @@ impl App {
             self.store.delete_subscription(subscription.id()).await?;
             return Err(not_found());
         }
-        Reply::created(&subscription)
+        let token = token(&self.signing_key, Unsubscribe::One(subscription.id()));
+        let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
+        Ok(Reply::created(&subscription)?.with_header(UNSUBSCRIBE_URL, link))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A small HTTP client for the demo and for tests: blocking, JSON in and out, and no status is an error.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use ureq::http::{Method, Request};
 
@@ -12,6 +13,8 @@ const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
     pub text: String,
 }
 
@@ -63,9 +66,12 @@ impl Client {
         }
         let request = self.agent.configure_request(request.body(body)?).allow_non_standard_methods(true).build();
         let mut response = self.agent.run(request)?;
-        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        let content_type = content_type.unwrap_or_default().to_owned();
+        let headers = response.headers().iter();
+        let headers: BTreeMap<String, String> = headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let content_type = headers.get("content-type").cloned().unwrap_or_default();
         let text = response.body_mut().with_config().limit(MOST_BYTES).read_to_string()?;
-        Ok(Answer { status: response.status().as_u16(), content_type, text })
+        Ok(Answer { status: response.status().as_u16(), content_type, headers, text })
     }
 }

@@ -13,12 +13,13 @@ pub struct Reply {
     status: StatusCode,
     content_type: &'static str,
     body: String,
+    header: Option<(&'static str, String)>,
 }
 
 impl Reply {
     pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
-        Ok(Self { status, content_type: "application/json", body })
+        Ok(Self { status, content_type: "application/json", body, header: None })
     }
 
     pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
@@ -33,13 +34,20 @@ impl Reply {
         Self::json(StatusCode::ACCEPTED, body)
     }
 
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// A page for a person.
     pub fn html(status: StatusCode, body: String) -> Self {
-        Self { status, content_type: "text/html; charset=utf-8", body }
+        Self { status, content_type: "text/html; charset=utf-8", body, header: None }
     }
 }
 
@@ -86,12 +94,14 @@ impl std::fmt::Display for Panicked {
 impl std::error::Error for Panicked {}
 
 fn reply_response(reply: Reply) -> Result<Response<Body>, Error> {
-    let response = Response::builder()
+    let mut response = Response::builder()
         .status(reply.status)
         .header(header::CONTENT_TYPE, reply.content_type)
-        .header(header::CACHE_CONTROL, "no-store")
-        .body(Body::from(reply.body))?;
-    Ok(response)
+        .header(header::CACHE_CONTROL, "no-store");
+    if let Some((name, value)) = reply.header {
+        response = response.header(name, value);
+    }
+    Ok(response.body(Body::from(reply.body))?)
 }
 
 fn problem_response(problem: &Problem) -> Result<Response<Body>, Error> {

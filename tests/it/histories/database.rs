@@ -124,7 +124,10 @@ impl Simulated {
                 return Err(error(false));
             }
             // The SDK asks again when an answer is lost.
-            Fate::Twice => drop(effect(world)),
+            Fate::Twice => {
+                drop(effect(world));
+                world.wait_up_to(9_000).await;
+            }
             Fate::KilledAfter => {
                 effect(world);
                 world.die().await;

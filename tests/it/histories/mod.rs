@@ -30,7 +30,7 @@ const FAULTS: Faults = Faults {
     refused: 15,
     lost_before: 10,
     lost_after: 10,
-    twice: 10,
+    twice: 25,
     killed: 4,
     slow: 8,
     partial: 20,

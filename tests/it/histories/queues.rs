@@ -80,7 +80,10 @@ impl Simulated {
                 effect();
                 return Err(error());
             }
-            Fate::Twice => drop(effect()),
+            Fate::Twice => {
+                drop(effect());
+                world.wait_up_to(9_000).await;
+            }
             Fate::KilledAfter => {
                 effect();
                 world.die().await;

@@ -1,15 +1,18 @@
 //! A mail service in memory: it accepts, refuses, throttles, and now and then does not tell; and it sends events.
 
 use super::history::SentMail;
-use super::world::{World, now};
+use super::world::{PATIENCE, World, now};
 use domain::delivery::{Claim, Outcome};
-use domain::time;
+use domain::{Subscription, time};
 use email::{Mail, Mailer};
 use queue::transport::{Outgoing, Queue};
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long after that SES may still accept a mail, in milliseconds.
+pub const LATE: u64 = 10_000;
 
 pub struct Simulated(pub Arc<World>);
 
@@ -22,19 +25,30 @@ impl Mailer for Simulated {
                 (state.random.u64(1..80), if state.quiet { 1000 } else { state.random.u32(0..1000) })
             };
             tokio::time::sleep(Duration::from_millis(late)).await;
-            if mail.contact.email.as_str().starts_with("refuse") {
+            let (subscription, email) = (mail.subscription, mail.contact.email.as_str());
+            if email.starts_with("refuse") {
                 return Outcome::Refused { reason: "injected".into() };
             }
             match roll {
                 // Dead before SES is asked, and dead before its answer is read.
                 0..10 => world.die().await,
                 10..20 => {
-                    self.accept(mail);
+                    accept(world, subscription, email);
                     world.die().await;
                 }
                 20..40 => return self.unknown().await,
-                40..60 => {
-                    self.accept(mail);
+                40..55 => {
+                    accept(world, subscription, email);
+                    return self.unknown().await;
+                }
+                // Accepted only after its sender has given up.
+                55..60 => {
+                    let (world, subscription, email) = (world.clone(), subscription.clone(), email.to_owned());
+                    tokio::task::spawn_local(async move {
+                        tokio::time::sleep(PATIENCE).await;
+                        world.wait_up_to(LATE).await;
+                        accept(&world, &subscription, &email);
+                    });
                     return self.unknown().await;
                 }
                 60..160 => {
@@ -43,7 +57,7 @@ impl Mailer for Simulated {
                 }
                 _ => {}
             }
-            let message_id = self.accept(mail);
+            let message_id = accept(world, subscription, email);
             world.dawdle().await;
             Outcome::Accepted { message_id }
         })
@@ -57,38 +71,36 @@ impl Simulated {
         self.0.lock().ambiguous += 1;
         Outcome::Unknown { reason: "injected".into() }
     }
+}
 
-    /// Takes a mail, and returns its message id.
-    fn accept(&self, mail: Mail<'_>) -> String {
-        let world = &self.0;
-        let Mail { subscription, contact, .. } = mail;
-        let id = format!("mail-{}", world.lock().mails.len());
-        world.lock().mails.push(SentMail {
-            id: id.clone(),
-            at: now(),
-            subscription: subscription.id(),
-            delivery: subscription.instance.to_string(),
-        });
-        if !world.faults.events {
-            return id;
-        }
-        let event = |kind: &str, more: Value| {
-            let tags = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
-            let mail = json!({"messageId": id, "timestamp": time::sortable(now()), "tags": tags});
-            let mut event = json!({"eventType": kind, "mail": mail});
-            event.as_object_mut().into_iter().zip(more.as_object()).for_each(|(event, more)| {
-                event.extend(more.clone());
-            });
-            let late = world.lock().random.u64(0..5_000);
-            let delay = Duration::from_millis(late);
-            world.enqueue(Queue::EmailEvents, &Outgoing { delay, ..Outgoing::new(event.to_string()) });
-        };
-        event("Send", json!({}));
-        match contact.email.as_str().split(['+', '@']).next().unwrap_or_default() {
-            "bounce" => event("Bounce", json!({"bounce": {"bounceType": "Permanent"}})),
-            "complaint" => event("Complaint", json!({})),
-            _ => event("Delivery", json!({})),
-        }
-        id
+/// Takes a mail, and returns its message id.
+fn accept(world: &World, subscription: &Subscription, email: &str) -> String {
+    let id = format!("mail-{}", world.lock().mails.len());
+    world.lock().mails.push(SentMail {
+        id: id.clone(),
+        at: now(),
+        subscription: subscription.id(),
+        delivery: subscription.instance.to_string(),
+    });
+    if !world.faults.events {
+        return id;
     }
+    let event = |kind: &str, more: Value| {
+        let tags = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
+        let mail = json!({"messageId": id, "timestamp": time::sortable(now()), "tags": tags});
+        let mut event = json!({"eventType": kind, "mail": mail});
+        event.as_object_mut().into_iter().zip(more.as_object()).for_each(|(event, more)| {
+            event.extend(more.clone());
+        });
+        let late = world.lock().random.u64(0..5_000);
+        let delay = Duration::from_millis(late);
+        world.enqueue(Queue::EmailEvents, &Outgoing { delay, ..Outgoing::new(event.to_string()) });
+    };
+    event("Send", json!({}));
+    match email.split(['+', '@']).next().unwrap_or_default() {
+        "bounce" => event("Bounce", json!({"bounce": {"bounceType": "Permanent"}})),
+        "complaint" => event("Complaint", json!({})),
+        _ => event("Delivery", json!({})),
+    }
+    id
 }

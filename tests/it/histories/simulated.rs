@@ -2,6 +2,7 @@
 
 use super::database::string;
 use super::history::{Answer, Asked, Call, Cast, EXTERNAL_IDS, History, Kind, LOCALES, Level, WITH_FEED, Wish};
+use super::ses;
 use super::workload::{Step, Workload};
 use super::world::{Faults, Sabotage, TERMS, World, now, simulate};
 use domain::signing::SigningKey;
@@ -130,7 +131,8 @@ impl Stage {
         let (store, queues) = (self.world.store(), self.world.queues());
         match asked {
             Asked::Subscribe(wish) => {
-                let app = create_subscription::App { store, clock: now };
+                let signing_key = SigningKey(KEY);
+                let app = create_subscription::App { store, signing_key, public_url: String::new(), clock: now };
                 app.handle(request(Method::POST, "", &[], Some(self.wish_json(*wish)))).await
             }
             Asked::Delete(wish) => {
@@ -222,7 +224,7 @@ impl Stage {
             dead: state.messages.dead.len(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
             unrecorded: state.unrecorded(),
-            slack: TERMS.lease,
+            slack: TERMS.lease + Duration::from_millis(ses::LATE),
         }
     }
 }

@@ -189,6 +189,12 @@ impl World {
         fate
     }
 
+    /// So long does a client wait for an answer that was lost before it asks again.
+    pub async fn wait_up_to(&self, milliseconds: u64) {
+        let wait = self.lock().random.u64(0..milliseconds);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+
     /// An answer is a moment on its way.
     pub async fn dawdle(&self) {
         let late = {
