@@ -79,7 +79,7 @@ fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
     restock.settle();
 
     assert!(restock.subscriptions(&contact).is_empty());
-    assert!(restock.runtime.block_on(store.sent_at(subscription.instance)).unwrap().is_some());
+    assert!(restock.runtime.block_on(store.last_look(&subscription)).unwrap().sent_at.is_some());
 }
 
 #[test]

@@ -42,8 +42,8 @@ impl App {
             EmailEventKind::Rejected => (Some(Milestone::Rejected), None),
         };
         if let Some(why) = suppression {
-            self.store.suppress(event.subscription.contact_id, why).await?;
-            info!(contact = %event.subscription.contact_id, why = why.as_str(), "An address gets no more mail");
+            let known = self.store.suppress(event.subscription.contact_id, why).await?;
+            info!(known, contact = %event.subscription.contact_id, why = why.as_str(), "A contact gets no more mail");
         }
         // Whatever SES says about a mail, it has accepted it.
         let EmailEvent { subscription, delivery, message_id, accepted_at, .. } = event;

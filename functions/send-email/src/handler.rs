@@ -8,7 +8,7 @@ mod pace;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use domain::delivery::{Milestone, Settlement, Terms};
-use domain::{Contact, KnownLevel, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since};
+use domain::{Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since};
 use email::{Mail, Mailer};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use pace::Pace;
 use queue::{Failure, Notification, Queue, Queues, Recipient, Record, consume};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
-use store::{Claimed, LogKey, Store, Waiting};
+use store::{Claimed, LastLook, LogKey, Store, Waiting};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -152,7 +152,8 @@ impl App {
         for (recipient, when) in later {
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,
-                Later::After(delay) => delay,
+                // SES may ask for none at all.
+                Later::After(delay) => delay.max(Duration::from_secs(1)),
                 Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default(),
                 Later::Backoff => backoff,
             };
@@ -173,15 +174,16 @@ impl App {
     /// again while the mail was leaving waits for a level after that, and it may have come and met the old one.
     async fn waiting(&self, notification: &Notification) -> Result<Vec<(Recipient, Waiting)>, store::Error> {
         let ids: HashSet<SubscriptionId> = notification.recipients.iter().map(id).collect();
-        let mut found = self.store.waiting(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let found = self.store.waiting(&ids.into_iter().collect::<Vec<_>>()).await?;
         let mut recipients = Vec::new();
         for recipient in &notification.recipients {
-            let Some(waiting) = found.remove(&id(recipient)) else { continue };
+            // A message may name an instance and the one that follows it.
+            let Some(waiting) = found.get(&id(recipient)).cloned() else { continue };
             let subscription = &waiting.subscription;
             if subscription.instance == recipient.instance {
                 recipients.push((*recipient, waiting));
             } else if waiting.follows == Some(recipient.instance) {
-                let (_, levels) = self.store.last_look(subscription).await?;
+                let levels = self.store.last_look(subscription).await?.levels;
                 let external_id = subscription.external_id.as_ref();
                 if restocked_since(&levels, &subscription.locale, external_id, subscription.created_on) {
                     recipients.push((Recipient { instance: subscription.instance, ..*recipient }, waiting));
@@ -218,21 +220,19 @@ impl App {
                 return Ok(Ended::later(when.map_or(Later::Backoff, Later::At)));
             }
         }
-        // Before an attempt after the first, SES may have told that the mail is out.
-        if claim.attempt() > 1
-            && let Some(sent_at) = self.store.sent_at(subscription.instance).await?
-        {
-            return Ok(self.use_up(subscription, sent_at).await?);
-        }
         // What holds now counts, not what held when the level was matched.
-        let (contact, levels) = match self.store.last_look(subscription).await {
+        let seen = match self.store.last_look(subscription).await {
             Ok(seen) => seen,
             Err(error) => {
                 self.store.release(subscription, &claim.give_back()).await?;
                 return Err(error.into());
             }
         };
-        let contact = match mailable(contact, &levels, subscription, notification) {
+        // Its sender did not live to delete it, or a write that the SDK repeated has brought it back.
+        if let Some(sent_at) = seen.sent_at {
+            return Ok(self.use_up(subscription, sent_at).await?);
+        }
+        let contact = match mailable(seen, subscription, notification) {
             Ok(contact) => contact,
             Err(skip) => {
                 self.store.release(subscription, &claim.give_back()).await?;
@@ -261,9 +261,13 @@ impl App {
         match settlement {
             Settlement::Sent { message_id } => {
                 info!(%delivery, message_id, "SES accepted a mail");
-                let news = self.store.record_sent(subscription, log_entry, &message_id, asked_at).await?;
+                let recorded = self.store.record_sent(subscription, log_entry, &message_id, asked_at).await;
+                if let Err(error) = &recorded {
+                    // The event will; what matters now is that nobody sends it again.
+                    warn!(%delivery, error = %DisplayErrorChain::new(error), "An accepted mail was not recorded");
+                }
                 // If the event was faster, whoever handled it has counted the mail.
-                let outcome = news.then_some(Milestone::Accepted.as_str());
+                let outcome = recorded.is_ok_and(|news| news).then_some(Milestone::Accepted.as_str());
                 let used_up = self.use_up(subscription, asked_at).await.unwrap_or_else(Ended::from);
                 Ok(Ended { outcome, ..used_up })
             }
@@ -287,16 +291,11 @@ impl App {
 
 /// Whether the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again. If not, the
 /// subscription stays for the next level.
-fn mailable(
-    contact: Option<Contact>,
-    levels: &[KnownLevel],
-    subscription: &Subscription,
-    notification: &Notification,
-) -> Result<Contact, Skip> {
-    if sold_out_since(levels, &subscription.locale, subscription.external_id.as_ref()) {
+fn mailable(seen: LastLook, subscription: &Subscription, notification: &Notification) -> Result<Contact, Skip> {
+    if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
         return Err(Skip::SoldOutAgain);
     }
-    let contact = contact.ok_or(Skip::ContactGone)?;
+    let contact = seen.contact.ok_or(Skip::ContactGone)?;
     match contact.refusal(notification.requires_consent) {
         Some(refusal) => Err(refusal),
         None => Ok(contact),

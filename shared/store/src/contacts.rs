@@ -25,15 +25,23 @@ impl Store {
     /// Writes a contact and its address in one transaction, so two contacts never share an address. An address that was
     /// suppressed when its former contact was erased is suppressed still.
     pub async fn create_contact(&self, mut contact: Contact, signing: &SigningKey) -> Result<NewContact, Error> {
-        let trace = self.get(TABLE, trace_key(signing, &contact.email)).await?;
-        contact.suppressed = trace.and_then(|trace| Suppression::parse(string_of(&trace, "suppressed")?));
+        contact.suppressed = self.trace(&contact.email, signing).await?;
         let address = Item::from([("contactId".into(), text(contact.id.to_string()))]);
         let writes = vec![
             Write::put(TABLE, key(contact.id), write_item(TABLE, &contact)?).when(Condition::Missing("key")),
             Write::put(TABLE, email_key(&contact.email), address).when(Condition::Missing("key")),
         ];
         match self.database.write_all(writes).await? {
-            AllWritten::Done => Ok(NewContact::Created(Box::new(contact))),
+            AllWritten::Done => {
+                // The former contact may have been erased after its trace was looked for, and before the address was free.
+                if contact.suppressed.is_none()
+                    && let Some(why) = self.trace(&contact.email, signing).await?
+                {
+                    contact.suppressed = Some(why);
+                    self.suppress(contact.id, why).await?;
+                }
+                Ok(NewContact::Created(Box::new(contact)))
+            }
             AllWritten::Refused(items) => match items.into_iter().flatten().next_back() {
                 // The SDK repeats a request whose answer was lost; the second one then meets the first one's contact.
                 Some(item) if read_item::<EmailItem>(TABLE, item.clone())?.contact_id == contact.id => {
@@ -43,6 +51,12 @@ impl Store {
                 None => Err(Error::Unprocessed { operation: "TransactWriteItems" }),
             },
         }
+    }
+
+    /// Why an address of an erased contact was suppressed, if it was.
+    async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Suppression>, Error> {
+        let trace = self.get(TABLE, trace_key(signing, email)).await?;
+        Ok(trace.and_then(|trace| Suppression::parse(string_of(&trace, "suppressed")?)))
     }
 
     pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {

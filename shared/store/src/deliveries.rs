@@ -2,7 +2,7 @@
 //! written on the condition that nothing has changed since.
 
 use crate::database::{Action, Condition, Item, Table, Write, Written};
-use crate::subscriptions::{Waiting, item_of, key as subscription_key, read_waiting};
+use crate::subscriptions::{Waiting, following, key as subscription_key, read_waiting};
 use crate::{Error, LogKey, Store, number, string_of, text, texts};
 use domain::delivery::{Claim, Milestone, Settled, Standing};
 use domain::{Sku, Subscription, SubscriptionId, time};
@@ -105,10 +105,7 @@ impl Store {
         message_id: &str,
         accepted_at: Timestamp,
     ) -> Result<Option<LogKey>, Error> {
-        let keys = vec![
-            (Table::Deliveries, texts([("delivery", &delivery.to_string())])),
-            (Table::Subscriptions, subscription_key(id)),
-        ];
+        let keys = vec![(Table::Deliveries, key(delivery)), (Table::Subscriptions, subscription_key(id))];
         let (mut recorded, mut waiting) = (false, None);
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
@@ -143,25 +140,21 @@ impl Store {
         }))
     }
 
-    /// When SES accepted the delivery's mail, if it is known to have; strongly consistent.
-    pub async fn sent_at(&self, delivery: Uuid) -> Result<Option<Timestamp>, Error> {
-        let record = self.get(Table::Deliveries, texts([("delivery", &delivery.to_string())])).await?;
-        Ok(record.and_then(|record| string_of(&record, Milestone::Accepted.as_str())?.parse().ok()))
-    }
-
     /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
     /// out already can't have been meant to answer, a new instance takes its place; says whether that is so.
     pub async fn use_up(&self, id: SubscriptionId, instance: Uuid, accepted_at: Timestamp) -> Result<bool, Error> {
         // The shopper may subscribe between one write and the next, but hardly so often.
         for _ in 0..5 {
             let Some(waiting) = self.delete_unless_renewed(id, instance).await? else { return Ok(false) };
+            if waiting.subscription.instance != instance {
+                // The SDK repeats a request whose answer was lost; it may have been done already.
+                return Ok(waiting.follows == Some(instance));
+            }
             let renewed_on = waiting.renewed_on.iter().find(|on| **on > accepted_at).copied();
             let write = match renewed_on {
                 Some(created_on) => {
                     let anew = Subscription { created_on, instance: Uuid::new_v4(), ..waiting.subscription.clone() };
-                    let mut item = item_of(&anew)?;
-                    item.insert("follows".into(), text(instance.to_string()));
-                    Write::put(Table::Subscriptions, subscription_key(id), item)
+                    Write::put(Table::Subscriptions, subscription_key(id), following(&anew, instance)?)
                 }
                 None => Write::delete(Table::Subscriptions, subscription_key(id)),
             };
@@ -172,14 +165,15 @@ impl Store {
         Err(Error::Unprocessed { operation: "the end of a subscription" })
     }
 
-    /// Deletes an instance of a subscription; one that was renewed meanwhile is returned instead.
+    /// Deletes an instance of a subscription; one that was renewed meanwhile, or replaced, is returned instead.
     async fn delete_unless_renewed(&self, id: SubscriptionId, instance: Uuid) -> Result<Option<Waiting>, Error> {
         let same = Condition::Is("instance", text(instance.to_string()));
         let write = Write::delete(Table::Subscriptions, subscription_key(id))
             .when(Condition::All(vec![same, Condition::Missing("renewedOn")]));
-        let Written::Refused(Some(item)) = self.database.write(write).await? else { return Ok(None) };
-        let waiting = read_waiting(item)?;
-        Ok(Some(waiting).filter(|waiting| waiting.subscription.instance == instance))
+        match self.database.write(write).await? {
+            Written::Refused(Some(item)) => read_waiting(item).map(Some),
+            Written::Refused(None) | Written::Done(_) => Ok(None),
+        }
     }
 
     /// Writes that a delivery has reached a milestone, with what is known of it. Returns the whole record, or nothing if
@@ -193,7 +187,7 @@ impl Store {
     ) -> Result<Option<Item>, Error> {
         facts.push(Action::set(milestone.as_str(), text(time::sortable(at))));
         facts.push(Action::SetIfMissing("expiresAt".into(), number((at + KEPT).as_second())));
-        let mut write = Write::update(Table::Deliveries, texts([("delivery", &delivery.to_string())]), facts);
+        let mut write = Write::update(Table::Deliveries, key(delivery), facts);
         if milestone != Milestone::Failed {
             write = write.when(Condition::Missing(milestone.as_str()));
         }
@@ -202,6 +196,15 @@ impl Store {
             Written::Refused(_) => Ok(None),
         }
     }
+}
+
+pub(crate) fn key(delivery: Uuid) -> Item {
+    texts([("delivery", &delivery.to_string())])
+}
+
+/// When SES accepted the mail, by its record.
+pub(crate) fn sent_at(record: &Item) -> Option<Timestamp> {
+    string_of(record, Milestone::Accepted.as_str())?.parse().ok()
 }
 
 /// What a record says besides its milestones.

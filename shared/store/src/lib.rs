@@ -23,7 +23,7 @@ pub use dynamodb::{DynamoDb, Tables};
 pub use feeds::{Feed, Import, ImportError, ImportStatus};
 pub use log::{Counts, LogEntry, LogKey, LogPage};
 pub use products::ProductChange;
-pub use stock::LevelWrite;
+pub use stock::{LastLook, LevelWrite};
 pub use subscriptions::{Cursor, Page, Waiting};
 
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -1,5 +1,5 @@
 use crate::database::{Action, Condition, Index, Item, Query, Table, Write, Written};
-use crate::{Error, Store, contacts, read_item, text, texts, write_item};
+use crate::{Error, Store, contacts, deliveries, read_item, text, texts, write_item};
 use domain::{Contact, ExternalId, KnownLevel, Locale, Scope, Sku, Subscription, time};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,16 @@ pub enum LevelWrite {
     Stored,
     /// A newer level of the same scope is known.
     Outdated,
+}
+
+/// What is known of a subscription just before its mail leaves.
+#[derive(Default)]
+pub struct LastLook {
+    pub contact: Option<Contact>,
+    /// The newest level of each scope that covers it.
+    pub levels: Vec<KnownLevel>,
+    /// When SES accepted its mail, if it is known to have.
+    pub sent_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,9 +95,8 @@ impl Store {
         })
     }
 
-    /// What may have changed since a subscription was matched: its contact, and the newest level of each scope that
-    /// covers it. One request, strongly consistent.
-    pub async fn last_look(&self, subscription: &Subscription) -> Result<(Option<Contact>, Vec<KnownLevel>), Error> {
+    /// What may have changed since a subscription was matched. One request, strongly consistent.
+    pub async fn last_look(&self, subscription: &Subscription) -> Result<LastLook, Error> {
         let Subscription { sku, locale, external_id, .. } = subscription;
         let mut scopes = vec![Scope::Sku, Scope::Locale(locale.clone())];
         if let Some(id) = external_id {
@@ -95,14 +104,16 @@ impl Store {
         }
         let mut keys: Vec<(Table, Item)> = scopes.iter().map(|scope| (TABLE, level_key(sku, scope))).collect();
         keys.push((Table::Contacts, contacts::key(subscription.contact_id)));
-        let (mut contact, mut levels) = (None, Vec::new());
+        keys.push((Table::Deliveries, deliveries::key(subscription.instance)));
+        let mut seen = LastLook::default();
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
-                Table::Contacts => contact = Some(read_item(table, item)?),
-                _ => levels.push(known(item)?),
+                Table::Contacts => seen.contact = Some(read_item(table, item)?),
+                Table::Deliveries => seen.sent_at = deliveries::sent_at(&item),
+                _ => seen.levels.push(known(item)?),
             }
         }
-        Ok((contact, levels))
+        Ok(seen)
     }
 }
 

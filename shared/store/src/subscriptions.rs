@@ -1,5 +1,5 @@
 use crate::database::{Action, Condition, Index, Item, Query, Range, Table, Write, Written};
-use crate::{Error, Store, read_item, string_of, text, texts, write_item};
+use crate::{Error, Store, deliveries, read_item, string_of, text, texts, write_item};
 use domain::delivery::Standing;
 use domain::{ContactId, ExternalId, Locale, Scope, Sku, Subscription, SubscriptionId, time};
 use jiff::Timestamp;
@@ -66,7 +66,18 @@ impl Store {
                 Written::Refused(None) => continue,
                 Written::Refused(Some(existing)) => read_waiting(existing)?,
             };
-            if matches!(existing.standing, Standing::Open { .. }) {
+            let instance = existing.subscription.instance;
+            let record = self.get(Table::Deliveries, deliveries::key(instance)).await?;
+            if record.as_ref().and_then(deliveries::sent_at).is_some() {
+                // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated.
+                let anew = Write::put(TABLE, key.clone(), following(&subscription, instance)?);
+                if let Written::Done(_) = self.database.write(anew.when(existing.unchanged())).await? {
+                    return Ok(subscription);
+                }
+                continue;
+            }
+            // Once it was claimed, its mail may be out.
+            if existing.standing.attempts() == 0 {
                 return Ok(existing.subscription);
             }
             let mut renewed_on = existing.renewed_on.clone();
@@ -154,7 +165,7 @@ pub(crate) fn key(id: SubscriptionId) -> Item {
     texts([("contactId", &id.contact_id.to_string()), ("subscription", &id.key.to_string())])
 }
 
-pub(crate) fn item_of(subscription: &Subscription) -> Result<Item, Error> {
+fn item_of(subscription: &Subscription) -> Result<Item, Error> {
     let created_on = time::sortable(subscription.created_on);
     let order = |scope: &str| format!("{scope}#{created_on}#{}", subscription.id().key);
     write_item(
@@ -171,6 +182,13 @@ pub(crate) fn item_of(subscription: &Subscription) -> Result<Item, Error> {
             created_on: created_on.clone(),
         },
     )
+}
+
+/// The item of a subscription that takes the place of an instance whose mail is out.
+pub(crate) fn following(subscription: &Subscription, instance: Uuid) -> Result<Item, Error> {
+    let mut item = item_of(subscription)?;
+    item.insert("follows".into(), text(instance.to_string()));
+    Ok(item)
 }
 
 /// Reads an item of the table, or of an index, which has nothing about the delivery.

@@ -80,7 +80,8 @@ struct OfWish<'a> {
 impl OfWish<'_> {
     fn check(&self, complaints: &mut Vec<Complaint>) {
         let wish = self.wish;
-        if self.mails.len() > self.possible_subscriptions().count() {
+        let unasked = self.mails.windows(2).any(|pair| !self.asked_again_between(pair[0], pair[1]));
+        if unasked || self.mails.len() > self.possible_subscriptions().count() {
             complaints.push(Complaint::Doubled(wish));
         }
         complaints.extend(
@@ -143,6 +144,17 @@ impl OfWish<'_> {
         })
     }
 
+    /// Whether somebody asked for a second mail: subscribed again when the first one was on its way or out. Who ended the
+    /// subscription and asked anew before the first mail was out waits for a second one too.
+    fn asked_again_between(&self, first: Timestamp, second: Timestamp) -> bool {
+        let leaving = first - self.history.slack;
+        let ended = |subscribed: &Call| {
+            self.ends().any(|end| end.from <= subscribed.to && end.to + self.history.slack >= leaving)
+        };
+        self.possible_subscriptions()
+            .any(|subscribed| subscribed.from <= second && (subscribed.to >= leaving || ended(subscribed)))
+    }
+
     /// Whether something ended the subscription, or may have, after it was asked for.
     fn may_be_ended_since(&self, subscribed: &Call) -> bool {
         self.ends().any(|end| {
@@ -178,7 +190,7 @@ impl OfWish<'_> {
         // A level may also be overtaken by one that says that it is newer.
         let overtaken = self.levels().any(|(_, level)| level.age.is_some());
         let without_product = self.calls(|asked| matches!(asked, Asked::Feed { .. })).any(|call| match &call.asked {
-            Asked::Feed { skus, .. } => in_time(call) && !skus.contains(&self.wish.sku),
+            Asked::Feed { skus, .. } => call.answer != Answer::No && in_time(call) && !skus.contains(&self.wish.sku),
             _ => false,
         });
         restocked && !sold_out && !overtaken && !without_product && !self.may_wait_forever()

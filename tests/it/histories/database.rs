@@ -166,7 +166,11 @@ impl World {
             Change::Update(_) => after.clone(),
             Change::Put(_) | Change::Delete => before,
         };
-        let after = if self.sabotage == Sabotage::UsedUpBeforeTheMail && claims(write) { None } else { after };
+        let after = match self.sabotage {
+            Sabotage::UsedUpBeforeTheMail if claims(write) => None,
+            Sabotage::AlwaysRenewed if uses_up(write) => answer.clone().map(anew),
+            _ => after,
+        };
         match &after {
             Some(item) => state.tables.items.insert(key.clone(), item.clone()),
             None => state.tables.items.remove(&key),
@@ -188,6 +192,18 @@ impl World {
 
 fn subscribes(write: &Write) -> bool {
     write.table == Table::Subscriptions && matches!(write.change, Change::Put(_))
+}
+
+fn uses_up(write: &Write) -> bool {
+    let conditional = !matches!(write.condition, Condition::Always);
+    write.table == Table::Subscriptions && matches!(write.change, Change::Delete) && conditional
+}
+
+/// The item with another instance, and nobody's.
+fn anew(mut item: Item) -> Item {
+    ["claimedUntil", "claimedBy", "claimedFor", "attempts"].iter().for_each(|name| drop(item.remove(*name)));
+    item.insert("instance".into(), AttributeValue::S(uuid::Uuid::new_v4().to_string()));
+    item
 }
 
 fn claims(write: &Write) -> bool {

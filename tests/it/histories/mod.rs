@@ -160,6 +160,13 @@ fn the_check_notices_a_second_look_that_does_not_wait_for_the_index() {
 }
 
 #[test]
+fn the_check_notices_a_subscription_that_begins_anew_after_its_mail() {
+    let complaints = complaints_about(Sabotage::AlwaysRenewed);
+
+    assert!(complaints.iter().any(|complaint| matches!(complaint, Complaint::Doubled(_))));
+}
+
+#[test]
 fn without_the_events_of_ses_nobody_is_lost_and_only_ambiguous_mails_are_sent_again() {
     let tally = play_all(0..2_000, Faults { events: false, ..FAULTS }, Sabotage::Nothing);
 

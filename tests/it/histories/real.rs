@@ -90,7 +90,7 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     let malformed: usize = stages.iter().map(|stage| stage.malformed()).sum();
     let others = ["notifications-dead-letters", "email-events-dead-letters"];
     let mut complaints = Vec::new();
-    if others.iter().any(|queue| restock.on_queue(queue) > 0) || dead < malformed || (malformed == 0 && dead > 0) {
+    if others.iter().any(|queue| restock.on_queue(queue) > 0) || dead != malformed {
         complaints.push((0, Complaint::Dead(dead)));
     }
     for (stage, (seed, _)) in stages.iter().zip(&workloads) {

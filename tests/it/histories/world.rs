@@ -50,6 +50,8 @@ pub enum Sabotage {
     AnsweredBeforeWritten,
     /// The second look does not wait for the index.
     NoSecondLook,
+    /// Instead of being used up, a subscription begins anew.
+    AlwaysRenewed,
 }
 
 pub enum Fate {
