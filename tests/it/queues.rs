@@ -20,7 +20,8 @@ fn a_malformed_stock_message_ends_in_the_dead_letter_queue_and_the_others_are_pr
 
     let mut dead = restock.bodies("stock-levels-dead-letters", 2);
     dead.sort();
-    assert_eq!(dead, [r#"[{"sku":"B","quantity":1},{"sku":"B","quantity":"1"}]"#, "this is no JSON"]);
+    // Without its valid neighbour.
+    assert_eq!(dead, [r#"[{"quantity":"1","sku":"B"}]"#, "this is no JSON"]);
     restock.settle();
     assert_eq!(restock.mailed(), ["a", "b"]);
 }

@@ -149,6 +149,22 @@ fn a_level_that_comes_while_the_mail_is_leaving_mails_who_subscribed_again_befor
 }
 
 #[test]
+fn a_subscription_that_a_repeated_write_brought_back_after_its_mail_is_not_mailed_again() {
+    let (restock, store, contact, waiting) = with_one_waiting();
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    restock.runtime.block_on(store.put_subscription(waiting.subscription.clone())).unwrap();
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.subscriptions(&contact).is_empty());
+
+    restock.runtime.block_on(store.put_subscription(waiting.subscription)).unwrap();
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["a", "a"]);
+}
+
+#[test]
 fn two_automations_that_accept_one_subscription_send_one_mail() {
     let (restock, _, contact, waiting) = with_one_waiting();
 

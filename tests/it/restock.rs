@@ -241,7 +241,7 @@ impl Restock {
     }
 
     /// A request to DynamoDB as it is; the emulator wants to see a signature and does not check it.
-    pub fn dynamodb(&self, operation: &str, request: Value) {
+    pub fn dynamodb(&self, operation: &str, request: Value) -> Value {
         let signature = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
         let client = Client::new(&self.stack.ready.endpoints["dynamodb"])
             .header("x-amz-target", &format!("DynamoDB_20120810.{operation}"))
@@ -250,6 +250,7 @@ impl Restock {
             .header("content-type", "application/x-amz-json-1.0");
         let answer = client.send("POST", "/", request.to_string().as_bytes()).expect("DynamoDB answers");
         assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
     }
 
     fn queue(&self, name: &str) -> &str {

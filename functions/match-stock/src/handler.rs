@@ -4,8 +4,10 @@
 //! Doing any of it twice is harmless, because sending is what is guarded.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::{Automation, Candidate, ContactId, FieldError, Locale, StockLevel, Subscription, decide};
-use queue::{Continuation, Failure, Notification, Queue, Queues, Recipient, Record, StockMessage, consume};
+use domain::{Automation, Candidate, ContactId, Locale, StockLevel, Subscription, decide};
+use queue::{
+    Continuation, Failure, InvalidLevel, Notification, Queue, Queues, Recipient, Record, StockMessage, consume,
+};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -55,24 +57,35 @@ impl App {
         }
     }
 
-    /// Handles the valid levels of a message, in their order, and then reports the others.
+    /// Handles the valid levels of a message, in their order. The others travel on alone, so that the message that is
+    /// given up for them holds nothing else.
     async fn take_levels(
         &self,
-        levels: Vec<Result<StockLevel, Vec<FieldError>>>,
+        levels: Vec<Result<StockLevel, InvalidLevel>>,
         record: &Record,
         budget: &Budget,
     ) -> Result<(), Failure> {
         let skus = levels.iter().flatten().map(|level| level.sku.clone()).collect();
         let in_demand = self.store.in_demand(&skus).await.map_err(|error| Failure::retry(&error))?;
-        let mut refused = Vec::new();
+        let (mut invalid, mut reasons) = (Vec::new(), Vec::new());
+        let all = levels.len();
         for (index, level) in levels.into_iter().enumerate() {
             match level {
                 Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record, budget).await?,
                 Ok(_) => {}
-                Err(errors) => refused.extend(errors.into_iter().map(|error| error.under(index).to_string())),
+                Err(InvalidLevel { sent, errors }) => {
+                    reasons.extend(errors.into_iter().map(|error| error.under(index).to_string()));
+                    invalid.push(sent);
+                }
             }
         }
-        if refused.is_empty() { Ok(()) } else { Err(Failure::Malformed(refused.join(" "))) }
+        if invalid.is_empty() {
+            return Ok(());
+        }
+        if invalid.len() == all {
+            return Err(Failure::Malformed(reasons.join(" ")));
+        }
+        self.queues.send_invalid_levels(invalid).await.map_err(|error| Failure::retry(&error))
     }
 
     async fn take_level(

@@ -227,6 +227,15 @@ impl Faults {
         fate
     }
 
+    /// Says of a kill that it did not come to it.
+    pub fn take_back(&self, operation: &str, fate: Fate) {
+        let mut state = self.lock();
+        state.kills -= 1;
+        if let Some(count) = state.injected.get_mut(&(operation.to_owned(), fate)) {
+            *count -= 1;
+        }
+    }
+
     /// Whether a message that was handled is not taken off its queue, so that it comes again.
     pub fn forgets_to_delete(&self, function: &str) -> bool {
         self.draw(function, "delete").is_some_and(|mut draw| draw.strikes(self.spec.duplicate))

@@ -106,13 +106,13 @@ impl Lambda {
         pool.invoke(payload).await
     }
 
-    /// Kills an instance (SIGKILL); another one takes its place.
-    pub fn kill(&self, instance: &str) {
-        for pool in self.pools.values() {
-            if let Some(switch) = pool.lock().switches.get(instance) {
-                switch.notify_one();
-            }
+    /// Kills an instance (SIGKILL); another one takes its place. Says whether it was alive.
+    pub fn kill(&self, instance: &str) -> bool {
+        let switch = self.pools.values().find_map(|pool| pool.lock().switches.remove(instance));
+        if let Some(switch) = &switch {
+            switch.notify_one();
         }
+        switch.is_some()
     }
 
     /// The runtime API of every function (Lambda developer guide, "Using the Lambda runtime API").

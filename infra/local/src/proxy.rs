@@ -138,7 +138,7 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
         Fate::Error => proxy.refuse(StatusCode::INTERNAL_SERVER_ERROR),
         Fate::TimeoutBefore => hang().await,
         Fate::TimeoutAfter => {
-            proxy.forward(asked, None).await;
+            tokio::spawn(async move { proxy.forward(asked, None).await });
             hang().await
         }
         Fate::Lost => {
@@ -146,12 +146,16 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
             broken()
         }
         Fate::KillBefore => {
-            proxy.kill(&instance);
+            proxy.kill(&instance, &asked.operation, fate);
             hang().await
         }
         Fate::KillAfter => {
-            proxy.forward(asked, None).await;
-            proxy.kill(&instance);
+            let operation = asked.operation.clone();
+            // A task of its own, since this one ends when another request has killed the function.
+            tokio::spawn(async move {
+                proxy.forward(asked, None).await;
+                proxy.kill(&instance, &operation, fate);
+            });
             hang().await
         }
     }
@@ -249,9 +253,11 @@ impl Proxy {
         (status, headers, body).into_response()
     }
 
-    fn kill(&self, instance: &str) {
-        if let Some(lambda) = self.observer.lambda.get().and_then(Weak::upgrade) {
-            lambda.kill(instance);
+    fn kill(&self, instance: &str, operation: &str, fate: Fate) {
+        let lambda = self.observer.lambda.get().and_then(Weak::upgrade);
+        if !lambda.is_some_and(|lambda| lambda.kill(instance)) {
+            // Another request of the same instance was faster.
+            self.observer.faults.take_back(operation, fate);
         }
     }
 }

@@ -10,6 +10,8 @@ pub mod transport;
 
 pub use consume::{Failure, Record, consume};
 pub use email_event::{EmailEvent, EmailEventKind};
-pub use messages::{Continuation, FeedImport, FeedSource, Notification, ParseError, Recipient, StockMessage};
+pub use messages::{
+    Continuation, FeedImport, FeedSource, InvalidLevel, Notification, ParseError, Recipient, StockMessage,
+};
 pub use send::{Error, Queues};
 pub use transport::{Queue, Sqs, Urls};

@@ -19,7 +19,7 @@ pub enum ParseError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum StockMessage {
     /// Each level on its own, so that a bad one holds none of the others up.
-    Levels(Vec<Result<StockLevel, Vec<FieldError>>>),
+    Levels(Vec<Result<StockLevel, InvalidLevel>>),
     Continuation(Box<Continuation>),
 }
 
@@ -85,16 +85,23 @@ pub enum FeedSource {
     Upload,
 }
 
+/// A level as it was sent, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InvalidLevel {
+    pub sent: Value,
+    pub errors: Vec<FieldError>,
+}
+
 impl StockMessage {
     /// Reads a body: one level, an array of levels, or a continuation.
     pub fn parse(body: &str) -> Result<Self, ParseError> {
         let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
         match value {
-            Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(StockLevel::from_json).collect())),
+            Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(read_level).collect())),
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Continuation::TYPE) => {
                 Continuation::from_value(value).map(|found| Self::Continuation(Box::new(found)))
             }
-            level => Ok(Self::Levels(vec![StockLevel::from_json(level)])),
+            level => Ok(Self::Levels(vec![read_level(level)])),
         }
     }
 
@@ -102,6 +109,10 @@ impl StockMessage {
     pub fn body(levels: &[StockLevel]) -> String {
         Value::Array(levels.iter().map(StockLevel::to_json).collect()).to_string()
     }
+}
+
+fn read_level(sent: Value) -> Result<StockLevel, InvalidLevel> {
+    StockLevel::from_json(sent.clone()).map_err(|errors| InvalidLevel { sent, errors })
 }
 
 impl Continuation {

@@ -1,6 +1,7 @@
 use crate::transport::{Answer, Order, Outgoing, Queue, Transport};
 use crate::{Continuation, FeedImport, Notification};
 use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,11 @@ impl Queues {
     pub async fn send_levels(&self, bodies: Vec<String>) -> Result<(), Error> {
         let messages = bodies.into_iter().map(|body| Outgoing { from_http: true, ..Outgoing::new(body) });
         self.send(Queue::StockLevels, messages.collect()).await
+    }
+
+    /// Sends levels that can't be read on in a message of their own.
+    pub async fn send_invalid_levels(&self, levels: Vec<Value>) -> Result<(), Error> {
+        self.send(Queue::StockLevels, vec![Outgoing::new(Value::Array(levels).to_string())]).await
     }
 
     /// Puts a continuation on the stock-level queue, to be received after `delay`, at most 15 minutes.
