@@ -1,7 +1,6 @@
 //! What one email costs, in requests and in capacity units. A change that makes it dearer has to change these numbers.
 
 use crate::restock::Restock;
-use restock_local::faults::Spec;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -9,7 +8,7 @@ const MAILS: u64 = 100;
 
 #[test]
 fn an_email_costs_no_more_requests_and_capacity_units_than_it_did() {
-    let restock = Restock::start_with_faults(Spec::default(), &[]);
+    let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
     restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", MAILS.into()));
     let before = restock.stack.observer().unwrap().usage();

@@ -11,11 +11,7 @@ const QUEUES: [&str; 4] = ["stock-levels", "notifications", "email-events", "fee
 
 #[test]
 fn what_was_given_up_in_an_outage_is_done_once_after_each_queue_is_redriven() {
-    // Every function dies at its first request, so messages come back after a second and are soon given up.
-    let restock = Restock::start_as(|options| {
-        options.faults = Some(Spec { kill: 1.0, ..Spec::default() });
-        options.visibility_seconds = Some(1);
-    });
+    let restock = Restock::start_as(|options| options.faults = Some(Spec { kill: 1.0, ..Spec::default() }));
     let faults = &restock.stack.observer().unwrap().faults;
     faults.pause(true);
     restock.feed("sv-SE", &["A", "B"]);
@@ -24,7 +20,9 @@ fn what_was_given_up_in_an_outage_is_done_once_after_each_queue_is_redriven() {
     restock.subscribe(&b, "B", "sv-SE", None);
     restock.subscribe(&c, "B", "pl-PL", None);
 
+    // Every function dies at its first request, so messages come back after a second and are soon given up.
     faults.pause(false);
+    restock.stack.hide_messages_for(1);
     restock.send_message("stock-levels", r#"{"sku":"A","quantity":1}"#);
     restock.send_message("notifications", &notification(&restock, &b));
     restock.send_message("email-events", &bounce(&restock, &c));
@@ -33,6 +31,7 @@ fn what_was_given_up_in_an_outage_is_done_once_after_each_queue_is_redriven() {
     assert!(restock.mails().is_empty());
 
     faults.pause(true);
+    restock.stack.hide_messages_for(360);
     for queue in QUEUES {
         restock.redrive(&dead_letters(queue));
         restock.settle();

@@ -46,12 +46,13 @@ impl Restock {
 
     /// With things going wrong between functions and emulators, and some parameters of the template changed.
     pub fn start_with_faults(faults: Spec, parameters: &[(&str, &str)]) -> Self {
-        Self::start_as(|options| {
+        let restock = Self::start_as(|options| {
             options.faults = Some(faults);
-            options.visibility_seconds = Some(4);
             let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             options.parameters.extend(parameters);
-        })
+        });
+        restock.stack.hide_messages_for(4);
+        restock
     }
 
     fn start_with(binaries: Option<Binaries>, second_look_seconds: &str) -> Self {
@@ -77,8 +78,8 @@ impl Restock {
                 println!("[{function}] {line}");
                 keep.lock().expect("nobody panicked here").push(line.to_owned());
             }),
-            faults: None,
-            visibility_seconds: None,
+            // Nothing goes wrong, but functions are held to their permissions.
+            faults: Some(Spec::default()),
         };
         change(&mut options);
         let stack = runtime.block_on(Stack::start(options)).expect("the stack starts");

@@ -11,6 +11,7 @@ mod gateway;
 mod http;
 mod inbox;
 mod lambda;
+mod permissions;
 mod poller;
 pub mod proxy;
 mod ses;

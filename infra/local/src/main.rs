@@ -77,11 +77,13 @@ async fn run(cli: Cli) -> Result<(), Error> {
         data: cli.data,
         binaries,
         parameters: parameters(cli.no_functions),
-        visibility_seconds: cli.faults.as_ref().map(|_| 10),
-        faults: cli.faults,
+        faults: cli.faults.clone(),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;
+    if cli.faults.is_some() {
+        stack.hide_messages_for(10);
+    }
     if let Some(Command::Demo { feed, locale }) = cli.command {
         let ready = stack.ready.clone();
         let shown = tokio::task::spawn_blocking(move || demo::run(&ready, feed.zip(locale)));

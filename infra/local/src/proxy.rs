@@ -1,8 +1,10 @@
-//! Stands between the functions and an emulator: injects faults, and counts what is asked. Tests and people reach the
+//! Stands between the functions and an emulator: holds functions to their permissions, injects faults, and counts what is
+//! asked. Tests and people reach the
 //! emulators directly.
 
 use crate::faults::{Draw, Fate, Faults};
 use crate::lambda::Lambda;
+use crate::permissions::{self, Permissions};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -45,6 +47,7 @@ pub type Usage = BTreeMap<(String, String), Use>;
 pub struct Observer {
     pub faults: Faults,
     usage: Mutex<Usage>,
+    permissions: Permissions,
     /// Known once the functions are started.
     pub lambda: OnceLock<Weak<Lambda>>,
     /// What was put a moment ago, and is not in an index yet.
@@ -52,8 +55,8 @@ pub struct Observer {
 }
 
 impl Observer {
-    pub fn new(faults: Faults) -> Self {
-        Self { faults, usage: Mutex::default(), lambda: OnceLock::new(), fresh: Mutex::default() }
+    pub fn new(faults: Faults, permissions: Permissions) -> Self {
+        Self { faults, permissions, usage: Mutex::default(), lambda: OnceLock::new(), fresh: Mutex::default() }
     }
 
     pub fn usage(&self) -> Usage {
@@ -123,6 +126,9 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
     };
     let (function, instance) = sender(&parts).unwrap_or_default();
     let asked = Asked { operation: proxy.operation(&parts), function, instance, parts, body };
+    if let Some(denied) = proxy.denial(&asked) {
+        return denied;
+    }
     let Some(mut draw) = proxy.observer.faults.draw(&asked.function, &asked.operation) else {
         return proxy.forward(asked, None).await;
     };
@@ -168,6 +174,22 @@ impl Proxy {
             Service::Ses => "SendEmail".into(),
             Service::DynamoDb | Service::Sqs => target.rsplit('.').next().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// The answer to a request that the function's policies do not allow.
+    fn denial(&self, asked: &Asked) -> Option<Response> {
+        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        let needed = match self.service {
+            Service::DynamoDb => permissions::of_dynamodb(&asked.operation, &body),
+            Service::Sqs => permissions::of_sqs(&asked.operation, &body),
+            Service::Ses => permissions::of_ses(),
+        };
+        let missing = self.observer.permissions.missing(&asked.function, &needed)?;
+        let message = format!("{} lacks a permission in template.yaml: {missing:?}", asked.function);
+        eprintln!("{message}");
+        let body = json!({ "__type": "AccessDeniedException", "message": message }).to_string();
+        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amzn-errortype", "AccessDeniedException")];
+        Some((StatusCode::BAD_REQUEST, headers, body).into_response())
     }
 
     /// Carries a request out, but for what a batch leaves undone.

@@ -35,10 +35,9 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// Takes what functions print.
     pub sink: Sink,
-    /// Puts proxies between functions and emulators, which inject these faults and count requests.
+    /// Puts proxies between functions and emulators, which hold functions to their permissions in the template, inject
+    /// these faults, and count requests.
     pub faults: Option<Spec>,
-    /// How long a received message is hidden, instead of what the template says.
-    pub visibility_seconds: Option<u64>,
 }
 
 /// What a client needs to know of a running stack; also the line that `cargo local --json` prints.
@@ -83,15 +82,12 @@ impl Stack {
         let mut parameters: BTreeMap<String, String> =
             LOCAL_PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         parameters.extend(options.parameters);
-        let mut template = Template::parse(&yaml, &endpoints, &parameters)?;
+        let template = Template::parse(&yaml, &endpoints, &parameters)?;
         if let Some(directory) = &options.data {
             fs::create_dir_all(directory).map_err(|error| format!("{} can't be used: {error}", directory.display()))?;
         }
         let database = tables(&template.tables, options.data.as_deref())?;
         put_api_key(&database, &template.tables)?;
-        for queue in &mut template.queues {
-            queue.visibility_seconds = options.visibility_seconds.unwrap_or(queue.visibility_seconds);
-        }
         let broker = Arc::new(Broker::new(&template.queues));
         let inbox = Arc::new(Inbox::default());
         if let Some(directory) = &options.data {
@@ -108,7 +104,7 @@ impl Stack {
         tasks.spawn(async move { dynoxide::server::serve_on(dynamodb, database).await });
         tasks.spawn(sweep(swept));
         http::serve(&mut tasks, sqs_listener, sqs::router(broker.clone(), endpoints.sqs.clone()));
-        let observer = options.faults.map(|spec| Arc::new(Observer::new(Faults::new(spec))));
+        let observer = options.faults.map(|spec| Arc::new(Observer::new(Faults::new(spec), template.permissions)));
         let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
         http::serve(&mut tasks, ses_listener, ses.router());
         let inbox_url = http::url(&inbox_listener)?;
@@ -118,8 +114,10 @@ impl Stack {
             None => environment(&urls),
             Some(observer) => {
                 let mut environment = environment(&proxies(&mut tasks, &urls, observer).await?);
-                // What hangs is given up soon.
-                environment.insert("REQUEST_TIMEOUT_SECONDS".into(), "1".into());
+                if observer.faults.spec != Spec::default() {
+                    // What hangs is given up soon.
+                    environment.insert("REQUEST_TIMEOUT_SECONDS".into(), "1".into());
+                }
                 environment
             }
         };
@@ -158,6 +156,12 @@ impl Stack {
             _tasks: tasks,
             _lambda: lambda,
         })
+    }
+
+    /// Hides messages that are received from now on for so long, instead of what the template says: what a killed function
+    /// had in hand then comes back soon.
+    pub fn hide_messages_for(&self, seconds: u64) {
+        self.broker.set_visibility(seconds);
     }
 
     /// What injects faults and counts requests, if anything does.

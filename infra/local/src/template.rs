@@ -1,6 +1,7 @@
 //! `template.yaml` as far as the local stack needs it: what is not understood is an error, not a guess.
 
 use crate::Error;
+use crate::permissions::Permissions;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use serde_saphyr::Tagged;
@@ -26,6 +27,7 @@ pub struct Template {
     pub mappings: Vec<Mapping>,
     /// The queue that SES's events go to.
     pub email_events: Option<String>,
+    pub permissions: Permissions,
 }
 
 pub struct Function {
@@ -78,6 +80,10 @@ pub fn queue_arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }
 
+pub fn table_arn(name: &str) -> String {
+    format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
+}
+
 fn queue_url(sqs: &str, name: &str) -> String {
     format!("{sqs}/{ACCOUNT}/{name}")
 }
@@ -94,6 +100,7 @@ impl Template {
             tables: vec![],
             mappings: vec![],
             email_events: None,
+            permissions: Permissions::default(),
         };
         let resources = document["Resources"].as_object().ok_or("template.yaml has no Resources")?;
         for (id, resource) in resources {
@@ -188,6 +195,13 @@ impl Template {
                 environment.insert(name.clone(), value);
             }
         }
+        for policy in properties["Policies"].as_array().into_iter().flatten() {
+            let document = match policy["Ref"].as_str() {
+                Some(managed) => &resolver.document["Resources"][managed]["Properties"]["PolicyDocument"],
+                None => policy,
+            };
+            self.permissions.add(&binary, &resolver.resolve(document)?);
+        }
         let timeout = properties.get("Timeout").or_else(|| globals.get("Timeout")).and_then(Value::as_u64);
         self.functions.push(Function {
             id: id.to_owned(),
@@ -261,9 +275,7 @@ impl Resolver<'_> {
         match (kind, attribute) {
             ("AWS::SQS::Queue", "Arn") => Ok(json!(queue_arn(&self.queue_name(name)?))),
             ("AWS::SQS::Queue", "QueueName") => Ok(json!(self.queue_name(name)?)),
-            ("AWS::DynamoDB::Table", "Arn") => {
-                Ok(json!(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{}", table_name(name))))
-            }
+            ("AWS::DynamoDB::Table", "Arn") => Ok(json!(table_arn(&table_name(name)))),
             ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => Ok(json!(self.endpoints.api)),
             _ => Err(format!("the local stack does not know {attribute} of {name}").into()),
         }

@@ -43,10 +43,6 @@ impl Store {
                 Ok(NewContact::Created(Box::new(contact)))
             }
             AllWritten::Refused(items) => match items.into_iter().flatten().next_back() {
-                // The SDK repeats a request whose answer was lost; the second one then meets the first one's contact.
-                Some(item) if read_item::<EmailItem>(TABLE, item.clone())?.contact_id == contact.id => {
-                    Ok(NewContact::Created(Box::new(contact)))
-                }
                 Some(item) => Ok(NewContact::EmailTaken(read_item::<EmailItem>(TABLE, item)?.contact_id)),
                 None => Err(Error::Unprocessed { operation: "TransactWriteItems" }),
             },

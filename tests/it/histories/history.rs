@@ -2,6 +2,7 @@
 
 use domain::{ContactId, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -111,7 +112,9 @@ pub struct History {
     pub contacts: BTreeSet<usize>,
     /// A message is still on a queue, or a function at work.
     pub stuck: bool,
-    /// Messages that were given up.
+    /// Messages that were given up and redriven.
+    pub redriven: u64,
+    /// Messages that were given up, and nobody can read.
     pub dead: usize,
     /// Answers of SES that did not tell: as injected, and as the system counted them.
     pub ambiguous: (u64, u64),
@@ -128,6 +131,34 @@ impl Cast {
         let external_id = wish.external_id.map(|id| ExternalId::parse(EXTERNAL_IDS[id]).unwrap());
         let key = SubscriptionKey::of(&sku, &locale, external_id.as_ref());
         SubscriptionId { contact_id: self.contacts[wish.contact].1, key }
+    }
+
+    /// The body of a call that subscribes.
+    pub fn wish_json(&self, wish: Wish) -> Value {
+        let mut json = json!({
+            "contactId": self.contacts[wish.contact].1,
+            "sku": self.skus[wish.sku],
+            "locale": LOCALES[wish.locale],
+        });
+        if let Some(id) = wish.external_id {
+            json["externalId"] = json!(EXTERNAL_IDS[id]);
+        }
+        json
+    }
+
+    /// The body of a call that reports a level.
+    pub fn level_json(&self, level: Level, now: Timestamp) -> Value {
+        let mut json = json!({"sku": self.skus[level.sku], "quantity": level.quantity});
+        if let Some(locale) = level.locale {
+            json["locale"] = json!(LOCALES[locale]);
+        }
+        if let Some(id) = level.external_id {
+            json["externalId"] = json!(EXTERNAL_IDS[id]);
+        }
+        if let Some(age) = level.age {
+            json["updatedOn"] = json!(now - age);
+        }
+        json
     }
 
     /// Everything that could be wished for.

@@ -47,6 +47,7 @@ struct Tally {
     ambiguous: u64,
     /// Mails that SES accepted and whose sender could not record it.
     unrecorded: u64,
+    redriven: u64,
     complaints: Vec<(u64, Complaint)>,
 }
 
@@ -70,6 +71,7 @@ fn play_all(seeds: Range<u64>, faults: Faults, sabotage: Sabotage) -> Tally {
                     tally.mails += history.mails.len() as u64;
                     tally.ambiguous += history.ambiguous.0;
                     tally.unrecorded += history.unrecorded;
+                    tally.redriven += history.redriven;
                     tally.complaints.extend(complaints.into_iter().map(|complaint| (seed, complaint)));
                 }
             });
@@ -89,6 +91,8 @@ fn assert_that_nothing_is_wrong(seeds: Range<u64>) {
     assert!(first.is_empty(), "{} complaints, by seed: {first:?}", tally.complaints.len());
     // Nothing would be wrong either if nothing happened.
     assert!(tally.mails > tally.histories && tally.ambiguous > tally.histories / 20);
+    // What can be done is done by retrying, not by an operator.
+    assert!(tally.redriven <= tally.histories / 1_000, "{} messages were given up", tally.redriven);
 }
 
 #[test]
@@ -106,16 +110,19 @@ fn a_million_more_histories_lose_nobody_and_mail_nobody_twice() {
 
 #[test]
 fn a_seed_replays() {
-    let seed = std::env::var("RESTOCK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-
-    let (once, again) = (play(seed, FAULTS, Sabotage::Nothing), play(seed, FAULTS, Sabotage::Nothing));
-
-    println!("{}{:?}", once.story(), check(&once));
+    let wanted: Option<u64> = std::env::var("RESTOCK_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = wanted.map_or(0..50, |seed| seed..seed + 1);
     let seen = |history: &history::History| {
         let mails = history.mails.iter().map(|mail| (mail.at, mail.subscription));
         (format!("{:?}", history.calls), mails.collect::<Vec<_>>())
     };
-    assert_eq!(seen(&once), seen(&again));
+
+    for seed in seeds {
+        let (once, again) = (play(seed, FAULTS, Sabotage::Nothing), play(seed, FAULTS, Sabotage::Nothing));
+
+        println!("seed {seed}:\n{}{:?}", once.story(), check(&once));
+        assert_eq!(seen(&once), seen(&again));
+    }
 }
 
 /// Breaks something on purpose, and says what was complained of.

@@ -1,9 +1,7 @@
 //! Histories on the real binaries, many at a time on one stack, each with contacts and SKUs of its own.
 
 use super::checker::{Complaint, check};
-use super::history::{
-    Answer, Asked, Call, Cast, EXTERNAL_IDS, History, Kind, LOCALES, Level, SentMail, WITH_FEED, Wish,
-};
+use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, SentMail, WITH_FEED, Wish};
 use super::workload::{Step, Workload};
 use crate::restock::Restock;
 use domain::signing::SigningKey;
@@ -166,15 +164,7 @@ impl Stage<'_> {
         let restock = self.restock;
         match asked {
             Asked::Subscribe(wish) => {
-                let mut body = json!({
-                    "contactId": self.cast.contacts[wish.contact].1,
-                    "sku": self.cast.skus[wish.sku],
-                    "locale": LOCALES[wish.locale],
-                });
-                if let Some(id) = wish.external_id {
-                    body["externalId"] = json!(EXTERNAL_IDS[id]);
-                }
-                restock.post("/inventory/backinstock/subscriptions", &body).status
+                restock.post("/inventory/backinstock/subscriptions", &self.cast.wish_json(*wish)).status
             }
             Asked::Delete(wish) => {
                 restock.delete(&format!("/inventory/backinstock/subscriptions/{}", self.cast.id(*wish))).status
@@ -183,17 +173,7 @@ impl Stage<'_> {
             Asked::UnsubscribeFromAll(contact) => self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)),
             Asked::Erase(contact) => restock.delete(&format!("/contacts/{}", self.cast.contacts[*contact].1)).status,
             Asked::Level(level) => {
-                let mut body = json!({"sku": self.cast.skus[level.sku], "quantity": level.quantity});
-                if let Some(locale) = level.locale {
-                    body["locale"] = json!(LOCALES[locale]);
-                }
-                if let Some(id) = level.external_id {
-                    body["externalId"] = json!(EXTERNAL_IDS[id]);
-                }
-                if let Some(age) = level.age {
-                    body["updatedOn"] = json!(Timestamp::now() - age);
-                }
-                restock.put("/inventory/stock-levels", &body).status
+                restock.put("/inventory/stock-levels", &self.cast.level_json(*level, Timestamp::now())).status
             }
             // The feeds are everybody's here, so nobody changes them.
             Asked::Feed { .. } => 404,
@@ -230,6 +210,7 @@ impl Stage<'_> {
             waiting: waiting.map(|subscription| wishes[subscription["id"].as_str().unwrap()]).collect(),
             contacts: (0..contacts.len()).filter(there).collect(),
             stuck: false,
+            redriven: 0,
             // What was given up is counted for all histories together.
             dead: self.malformed(),
             ambiguous: (0, 0),

@@ -1,7 +1,7 @@
 //! Histories in a simulated world: callers ask the handlers of the HTTP functions themselves.
 
 use super::database::string;
-use super::history::{Answer, Asked, Call, Cast, EXTERNAL_IDS, History, Kind, LOCALES, Level, WITH_FEED, Wish};
+use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, WITH_FEED, Wish};
 use super::ses;
 use super::workload::{Step, Workload};
 use super::world::{Faults, Sabotage, TERMS, World, now, simulate};
@@ -133,7 +133,7 @@ impl Stage {
             Asked::Subscribe(wish) => {
                 let signing_key = SigningKey(KEY);
                 let app = create_subscription::App { store, signing_key, public_url: String::new(), clock: now };
-                app.handle(request(Method::POST, "", &[], Some(self.wish_json(*wish)))).await
+                app.handle(request(Method::POST, "", &[], Some(self.cast.wish_json(*wish)))).await
             }
             Asked::Delete(wish) => {
                 let id = self.cast.id(*wish).to_string();
@@ -149,7 +149,7 @@ impl Stage {
                 app.handle(request(Method::DELETE, "", &[("contactId", id)], None)).await
             }
             Asked::Level(level) => {
-                let body = Some(self.level_json(*level));
+                let body = Some(self.cast.level_json(*level, now()));
                 let path = "/api/v3/inventory/stock-levels";
                 update_stock_levels::handle(&queues, request(Method::PUT, path, &[], body)).await
             }
@@ -171,32 +171,6 @@ impl Stage {
         let key = || SigningKey(KEY);
         let app = unsubscribe::App { store: self.world.store(), signing_key: key(), pages: PAGES.clone() };
         app.handle(request(Method::POST, "", &[("token", token(&key(), what))], None)).await
-    }
-
-    fn wish_json(&self, wish: Wish) -> Value {
-        let mut json = json!({
-            "contactId": self.cast.contacts[wish.contact].1,
-            "sku": self.cast.skus[wish.sku],
-            "locale": LOCALES[wish.locale],
-        });
-        if let Some(id) = wish.external_id {
-            json["externalId"] = json!(EXTERNAL_IDS[id]);
-        }
-        json
-    }
-
-    fn level_json(&self, level: Level) -> Value {
-        let mut json = json!({"sku": self.cast.skus[level.sku], "quantity": level.quantity});
-        if let Some(locale) = level.locale {
-            json["locale"] = json!(LOCALES[locale]);
-        }
-        if let Some(id) = level.external_id {
-            json["externalId"] = json!(EXTERNAL_IDS[id]);
-        }
-        if let Some(age) = level.age {
-            json["updatedOn"] = json!(now() - age);
-        }
-        json
     }
 
     fn history(&self, settled_at: jiff::Timestamp, counted: &std::sync::atomic::AtomicU64) -> History {
@@ -221,6 +195,7 @@ impl Stage {
             waiting: waiting.collect(),
             contacts: (0..self.cast.contacts.len()).filter(there).collect(),
             stuck: state.stuck,
+            redriven: state.redriven,
             dead: state.messages.dead.len(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
             unrecorded: state.unrecorded(),

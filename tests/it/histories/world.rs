@@ -86,6 +86,8 @@ pub struct State {
     pub running: usize,
     /// Something was never done.
     pub stuck: bool,
+    /// Messages that came back from a dead-letter queue.
+    pub redriven: u64,
     /// No faults for now.
     pub quiet: bool,
     partial: u32,
@@ -127,6 +129,7 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             suppressed: Vec::new(),
             running: 0,
             stuck: false,
+            redriven: 0,
             quiet: true,
             partial: faults.partial,
             ambiguous: 0,
@@ -254,6 +257,7 @@ impl World {
                     if redriven.is_empty() {
                         return;
                     }
+                    state.redriven += redriven.len() as u64;
                     for (queue, mut message) in redriven {
                         message.revive();
                         state.messages.waiting.push((queue, message));

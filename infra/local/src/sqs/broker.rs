@@ -104,6 +104,11 @@ impl Broker {
         Self { queues: Mutex::new(queues), arrived: Notify::new() }
     }
 
+    /// Changes for how long a message is hidden that is received from now on, on every queue.
+    pub fn set_visibility(&self, seconds: u64) {
+        self.lock().values_mut().for_each(|state| state.settings.visibility_ms = seconds as i64 * 1000);
+    }
+
     pub fn names(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }

@@ -1,0 +1,165 @@
+//! What each function may do by its policies in `template.yaml`, and what a request needs, so that a missing permission
+//! fails a test here and not a deployment.
+
+use crate::template::queue_arn;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Statements that allow something, by function.
+#[derive(Debug, Default)]
+pub struct Permissions(BTreeMap<String, Vec<Statement>>);
+
+#[derive(Debug)]
+struct Statement {
+    actions: Vec<String>,
+    /// ARNs, which may end with `*`.
+    resources: Vec<String>,
+    /// The partition keys that a condition limits it to.
+    leading_keys: Option<Vec<String>>,
+}
+
+/// One thing that a request does.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Needed {
+    action: String,
+    resource: String,
+    /// The partition keys that it touches, where that matters.
+    leading_keys: Vec<String>,
+}
+
+impl Permissions {
+    /// Adds a resolved policy document.
+    pub fn add(&mut self, function: &str, document: &Value) {
+        let statements = document["Statement"].as_array().into_iter().flatten().map(|statement| Statement {
+            actions: texts(&statement["Action"]),
+            resources: texts(&statement["Resource"]),
+            leading_keys: statement["Condition"]["ForAllValues:StringEquals"].get("dynamodb:LeadingKeys").map(texts),
+        });
+        self.0.entry(function.to_owned()).or_default().extend(statements);
+    }
+
+    /// What of this the function may not do.
+    pub fn missing<'a>(&self, function: &str, needed: &'a [Needed]) -> Option<&'a Needed> {
+        let statements = self.0.get(function).map(Vec::as_slice).unwrap_or_default();
+        needed.iter().find(|needed| !statements.iter().any(|statement| statement.allows(needed)))
+    }
+}
+
+impl Statement {
+    fn allows(&self, needed: &Needed) -> bool {
+        let resource = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => needed.resource.starts_with(prefix),
+            None => *pattern == needed.resource,
+        };
+        let keys = self.leading_keys.as_ref();
+        self.actions.contains(&needed.action)
+            && (self.resources.iter().any(resource) || needed.resource == ANY)
+            && keys.is_none_or(|keys| needed.leading_keys.iter().all(|key| keys.contains(key)))
+    }
+}
+
+/// Stands for whatever resource a statement names.
+const ANY: &str = "";
+
+/// What a request to DynamoDB does.
+pub fn of_dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
+    let needed = |operation: &str, table: &str, keys: Vec<&Value>| {
+        let leading_keys = keys.into_iter().filter_map(|key| key["kind"]["S"].as_str().map(ToOwned::to_owned));
+        Needed {
+            action: format!("dynamodb:{operation}"),
+            resource: table_arn(table),
+            leading_keys: leading_keys.collect(),
+        }
+    };
+    let table = |value: &Value| value["TableName"].as_str().unwrap_or_default().to_owned();
+    match operation {
+        "BatchGetItem" | "BatchWriteItem" => {
+            let tables = body["RequestItems"].as_object().into_iter().flatten();
+            let keys = |asked: &Value| asked["Keys"].as_array().cloned().unwrap_or_default();
+            tables.map(|(table, asked)| needed(operation, table, keys(asked).iter().collect())).collect()
+        }
+        "TransactWriteItems" => {
+            let items = body["TransactItems"].as_array().into_iter().flatten();
+            let single = items.filter_map(|item| item.as_object()?.iter().next());
+            single
+                .map(|(kind, write)| {
+                    let key = if kind == "Put" { &write["Item"] } else { &write["Key"] };
+                    needed(&format!("{kind}Item"), &table(write), vec![key])
+                })
+                .collect()
+        }
+        "Query" => {
+            // The partition is the first value that an expression of ours has.
+            let partition = body["ExpressionAttributeValues"][":v0"]["S"].as_str().map(ToOwned::to_owned);
+            let index = body["IndexName"].as_str().map(|index| format!("/index/{index}")).unwrap_or_default();
+            vec![Needed {
+                action: "dynamodb:Query".into(),
+                resource: table_arn(&table(body)) + &index,
+                leading_keys: partition.into_iter().collect(),
+            }]
+        }
+        "PutItem" => vec![needed(operation, &table(body), vec![&body["Item"]])],
+        _ => vec![needed(operation, &table(body), vec![&body["Key"]])],
+    }
+}
+
+/// What a request to SQS does; a batch needs what a single one needs.
+pub fn of_sqs(operation: &str, body: &Value) -> Vec<Needed> {
+    let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+    let action = format!("sqs:{}", operation.trim_end_matches("Batch"));
+    vec![Needed { action, resource: queue_arn(queue), leading_keys: Vec::new() }]
+}
+
+pub fn of_ses() -> Vec<Needed> {
+    vec![Needed { action: "ses:SendEmail".into(), resource: ANY.into(), leading_keys: Vec::new() }]
+}
+
+fn table_arn(name: &str) -> String {
+    crate::template::table_arn(name)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(values) => values.iter().filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect(),
+        value => value.as_str().map(ToOwned::to_owned).into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn permissions() -> Permissions {
+        let mut permissions = Permissions::default();
+        let statement = |action: &str, resource: String| json!({"Action": [action], "Resource": resource});
+        let limited = json!({
+            "Action": "dynamodb:BatchGetItem",
+            "Resource": table_arn("Configuration"),
+            "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["feed"]}},
+        });
+        let statements = [
+            statement("dynamodb:Query", table_arn("Subscriptions") + "/index/*"),
+            statement("dynamodb:PutItem", table_arn("Contacts")),
+            limited,
+        ];
+        permissions.add("f", &json!({"Statement": statements}));
+        permissions
+    }
+
+    #[test]
+    fn what_a_policy_allows_is_allowed_and_nothing_else() {
+        let permissions = permissions();
+        let allowed =
+            |function, operation, body| permissions.missing(function, &of_dynamodb(operation, &body)).is_none();
+        let get = |kind: &str| json!({"RequestItems": {"Configuration": {"Keys": [{"kind": {"S": kind}}]}}});
+
+        assert!(allowed("f", "Query", json!({"TableName": "Subscriptions", "IndexName": "by-sku-locale"})));
+        assert!(!allowed("f", "Query", json!({"TableName": "Subscriptions"})));
+        assert!(allowed("f", "TransactWriteItems", json!({"TransactItems": [{"Put": {"TableName": "Contacts"}}]})));
+        assert!(!allowed("f", "TransactWriteItems", json!({"TransactItems": [{"Delete": {"TableName": "Contacts"}}]})));
+        assert!(allowed("f", "BatchGetItem", get("feed")));
+        assert!(!allowed("f", "BatchGetItem", get("secret")));
+        assert!(!allowed("g", "PutItem", json!({"TableName": "Contacts"})));
+    }
+}
