@@ -29,3 +29,21 @@ impl Pace {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn mails_are_spaced_out_to_the_rate_and_none_begins_after_the_deadline() {
+        let pace = Pace::new(10.0);
+        let start = Instant::now();
+        let mut turns = Vec::new();
+
+        while pace.turn(start + Duration::from_secs(1)).await {
+            turns.push(start.elapsed().as_millis());
+        }
+
+        assert_eq!(turns, [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]);
+    }
+}
