@@ -434,6 +434,9 @@ mod tests {
         let sender = template.functions.iter().find(|function| function.binary == "send-email").unwrap();
         assert_eq!(sender.environment["PUBLIC_URL"], "http://api");
         assert_eq!(sender.environment["NOTIFICATIONS_QUEUE"], "http://sqs/000000000000/restock-notifications");
+        // Each sender takes its share of the account's rate.
+        let senders = template.mappings.iter().find(|mapping| mapping.function == "send-email").unwrap().concurrency;
+        assert_eq!(sender.environment["SENDERS"], senders.to_string());
         let routes: Vec<_> = template.routes.iter().filter(|route| route.function == "update-stock-levels").collect();
         assert_eq!(routes.len(), 2);
     }
