@@ -4,7 +4,7 @@
 //! seed meets the same faults as far as it asks for the same things.
 
 use crate::Error;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,8 @@ pub struct Spec {
     pub throttle: f64,
     /// Answered with a 5xx; nothing was done.
     pub error: f64,
+    /// Answered with a 5xx; it was done.
+    pub error_after: f64,
     /// No answer until the client gives up; nothing was done.
     pub timeout_before: f64,
     /// No answer until the client gives up; it was done.
@@ -54,6 +56,7 @@ impl Default for Spec {
             seed: 0,
             throttle: 0.0,
             error: 0.0,
+            error_after: 0.0,
             timeout_before: 0.0,
             timeout_after: 0.0,
             lost: 0.0,
@@ -77,8 +80,12 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut spec = Self::default();
+        let mut names = BTreeSet::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').ok_or_else(|| format!("{part} is not of the form name=value"))?;
+            if !names.insert(name) {
+                return Err(format!("{name} is given twice").into());
+            }
             let number = || value.parse::<u64>().map_err(|_| format!("{name} needs a whole number, not {value}"));
             let chance = || {
                 let chance = value.parse::<f64>().ok().filter(|chance| (0.0..=1.0).contains(chance));
@@ -88,6 +95,7 @@ impl FromStr for Spec {
                 "seed" => spec.seed = number()?,
                 "throttle" => spec.throttle = chance()?,
                 "error" => spec.error = chance()?,
+                "error-after" => spec.error_after = chance()?,
                 "timeout-before" => spec.timeout_before = chance()?,
                 "timeout-after" => spec.timeout_after = chance()?,
                 "lost" => spec.lost = chance()?,
@@ -107,7 +115,30 @@ impl FromStr for Spec {
                 _ => return Err(format!("there is no fault {name}; cargo local --help lists them").into()),
             }
         }
+        if names.is_empty() {
+            return Err("name at least one fault, such as throttle=0.05".into());
+        }
+        let sum = spec.chances().iter().map(|(chance, _)| chance).sum::<f64>();
+        if sum > 1.0 {
+            return Err(format!("what can become of one request adds up to {sum}, which is more than 1").into());
+        }
         Ok(spec)
+    }
+}
+
+impl Spec {
+    /// What can become of one request; the rest of the time it is carried out.
+    fn chances(&self) -> [(f64, Fate); 8] {
+        [
+            (self.throttle, Fate::Throttle),
+            (self.error, Fate::Error),
+            (self.error_after, Fate::ErrorAfter),
+            (self.timeout_before, Fate::TimeoutBefore),
+            (self.timeout_after, Fate::TimeoutAfter),
+            (self.lost, Fate::Lost),
+            (self.kill / 2.0, Fate::KillBefore),
+            (self.kill / 2.0, Fate::KillAfter),
+        ]
     }
 }
 
@@ -117,6 +148,7 @@ pub enum Fate {
     Fine,
     Throttle,
     Error,
+    ErrorAfter,
     TimeoutBefore,
     TimeoutAfter,
     Lost,
@@ -127,7 +159,7 @@ pub enum Fate {
 impl Fate {
     /// Whether its sender lives and can't tell whether the request was carried out.
     pub fn is_ambiguous(self) -> bool {
-        matches!(self, Self::Error | Self::TimeoutBefore | Self::TimeoutAfter | Self::Lost)
+        matches!(self, Self::Error | Self::ErrorAfter | Self::TimeoutBefore | Self::TimeoutAfter | Self::Lost)
     }
 }
 
@@ -197,25 +229,15 @@ impl Faults {
     }
 
     pub fn fate(&self, draw: &mut Draw, operation: &str) -> Fate {
-        let spec = &self.spec;
         let mut roll = draw.0.f64();
-        let chances = [
-            (spec.throttle, Fate::Throttle),
-            (spec.error, Fate::Error),
-            (spec.timeout_before, Fate::TimeoutBefore),
-            (spec.timeout_after, Fate::TimeoutAfter),
-            (spec.lost, Fate::Lost),
-            (spec.kill / 2.0, Fate::KillBefore),
-            (spec.kill / 2.0, Fate::KillAfter),
-        ];
-        let struck = chances.into_iter().find(|(chance, _)| {
+        let struck = self.spec.chances().into_iter().find(|(chance, _)| {
             roll -= chance;
             roll < 0.0
         });
         let mut fate = struck.map_or(Fate::Fine, |(_, fate)| fate);
         let mut state = self.lock();
         if matches!(fate, Fate::KillBefore | Fate::KillAfter) {
-            if state.kills >= spec.kills {
+            if state.kills >= self.spec.kills {
                 fate = Fate::Fine;
             } else {
                 state.kills += 1;
@@ -263,7 +285,17 @@ mod tests {
             ..Spec::default()
         };
         assert_eq!(spec, expected);
-        for wrong in ["throttle", "throttle=2", "kills=many", "typo=1", "events-lost=1"] {
+        let wrong = [
+            "",
+            "throttle",
+            "throttle=2",
+            "kills=many",
+            "typo=1",
+            "events-lost=1",
+            "seed=1,seed=2",
+            "throttle=0.6,lost=0.6",
+        ];
+        for wrong in wrong {
             assert!(wrong.parse::<Spec>().is_err(), "{wrong}");
         }
     }

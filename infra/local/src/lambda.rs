@@ -127,8 +127,9 @@ impl Lambda {
     }
 }
 
-impl Drop for Lambda {
-    fn drop(&mut self) {
+impl Lambda {
+    /// Ends every instance.
+    pub fn stop(&self) {
         for pool in self.pools.values() {
             // A task owns its child process, which is killed as the task is dropped.
             pool.lock().tasks.drain(..).for_each(|task| task.abort());

@@ -23,7 +23,8 @@ struct Cli {
     release: bool,
     /// Let things go wrong between the functions and the emulators, such as seed=1,throttle=0.05,lost=0.01,kill=0.005.
     ///
-    /// Chances from 0 to 1 for each request of a function: throttle, error (5xx), timeout-before and timeout-after the
+    /// Chances from 0 to 1 for each request of a function: throttle, error and error-after (5xx before and after
+    /// the effect), timeout-before and timeout-after the
     /// effect, lost (an answer), slow (up to slow-ms), partial (parts of batches left undone), duplicate and delay
     /// (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is how long indexes lag; function=NAME concerns
     /// one function only; events-lost=true keeps SES's events back. The same seed decides the same.
@@ -76,13 +77,13 @@ async fn run(cli: Cli) -> Result<(), Error> {
         port: if demo_runs && cli.port == 9000 { 0 } else { cli.port },
         data: cli.data,
         binaries,
-        parameters: parameters(cli.no_functions),
+        parameters: parameters(cli.no_functions, cli.faults.is_some()),
         faults: cli.faults.clone(),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;
     if cli.faults.is_some() {
-        stack.hide_messages_for(10);
+        stack.hide_messages_for(4);
     }
     if let Some(Command::Demo { feed, locale }) = cli.command {
         let ready = stack.ready.clone();
@@ -111,9 +112,11 @@ async fn run(cli: Cli) -> Result<(), Error> {
 const WATCH_PORT: u16 = 9010;
 
 /// What differs from a deployment.
-fn parameters(no_functions: bool) -> BTreeMap<String, String> {
+fn parameters(no_functions: bool, faults: bool) -> BTreeMap<String, String> {
     let public_url = no_functions.then(|| ("PublicUrl".to_owned(), format!("http://127.0.0.1:{WATCH_PORT}")));
-    public_url.into_iter().collect()
+    // Events of SES are late too where functions are killed and throttled; no mail is sent again before they had time.
+    let grace = faults.then(|| ("ClaimGraceSeconds".to_owned(), "60".to_owned()));
+    public_url.into_iter().chain(grace).collect()
 }
 
 /// Waits for Ctrl-C or for being asked to end.

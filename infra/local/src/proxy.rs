@@ -142,6 +142,10 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
         Fate::Fine => proxy.forward(asked, Some(draw)).await,
         Fate::Throttle => proxy.refuse(StatusCode::BAD_REQUEST),
         Fate::Error => proxy.refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        Fate::ErrorAfter => {
+            proxy.forward(asked, None).await;
+            proxy.refuse(StatusCode::INTERNAL_SERVER_ERROR)
+        }
         Fate::TimeoutBefore => hang().await,
         Fate::TimeoutAfter => {
             tokio::spawn(async move { proxy.forward(asked, None).await });

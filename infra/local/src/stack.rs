@@ -63,7 +63,7 @@ pub struct Stack {
     inbox: Arc<Inbox>,
     observer: Option<Arc<Observer>>,
     _tasks: JoinSet<()>,
-    _lambda: Option<Arc<Lambda>>,
+    lambda: Option<Arc<Lambda>>,
 }
 
 impl Stack {
@@ -104,6 +104,11 @@ impl Stack {
         tasks.spawn(async move { dynoxide::server::serve_on(dynamodb, database).await });
         tasks.spawn(sweep(swept));
         http::serve(&mut tasks, sqs_listener, sqs::router(broker.clone(), endpoints.sqs.clone()));
+        if let Some(only) = options.faults.as_ref().and_then(|spec| spec.function.as_ref())
+            && !template.functions.iter().any(|function| function.binary == *only)
+        {
+            return Err(format!("--faults: there is no function {only}; template.yaml has their names.").into());
+        }
         let observer = options.faults.map(|spec| Arc::new(Observer::new(Faults::new(spec), template.permissions)));
         let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
         http::serve(&mut tasks, ses_listener, ses.router());
@@ -146,16 +151,7 @@ impl Stack {
                 Some(lambda)
             }
         };
-        Ok(Self {
-            ready,
-            environment: all,
-            data: options.data,
-            broker,
-            inbox,
-            observer,
-            _tasks: tasks,
-            _lambda: lambda,
-        })
+        Ok(Self { ready, environment: all, data: options.data, broker, inbox, observer, _tasks: tasks, lambda })
     }
 
     /// Hides messages that are received from now on for so long, instead of what the template says: what a killed function
@@ -181,6 +177,15 @@ impl Stack {
 
 const LOCAL_PARAMETERS: [(&str, &str); 4] =
     [("SecondLookSeconds", "1"), ("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", "3"), ("SendRate", "1000")];
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // The functions first, or they would say that what they talk to is gone.
+        if let Some(lambda) = &self.lambda {
+            lambda.stop();
+        }
+    }
+}
 
 /// Always the same, so that commands can be kept. Everything here is reachable from this machine only.
 const API_KEY: &str = "local-api-key";

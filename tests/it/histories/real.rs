@@ -3,7 +3,7 @@
 use super::checker::{Complaint, check};
 use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, SentMail, WITH_FEED, Wish};
 use super::workload::{Step, Workload};
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
 use domain::signing::SigningKey;
 use domain::unsubscribe::{Unsubscribe, token};
 use domain::{ContactId, SubscriptionId};
@@ -79,6 +79,7 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     });
     restock.settle();
     let settled_at = Timestamp::now();
+    let suppressed: Vec<Vec<ContactId>> = stages.iter().map(Stage::suppressed).collect();
     stages.iter().for_each(Stage::restock_everything);
     restock.settle();
     observer.faults.pause(true);
@@ -86,13 +87,13 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     let mails: Vec<SentMail> = restock.mails().iter().map(sent_mail).collect();
     let dead = restock.on_queue("stock-levels-dead-letters") as usize;
     let malformed: usize = stages.iter().map(|stage| stage.malformed()).sum();
-    let others = ["notifications-dead-letters", "email-events-dead-letters"];
+    let others = ["notifications-dead-letters", "email-events-dead-letters", "feed-imports-dead-letters"];
     let mut complaints = Vec::new();
     if others.iter().any(|queue| restock.on_queue(queue) > 0) || dead != malformed {
         complaints.push((0, Complaint::Dead(dead)));
     }
-    for (stage, (seed, _)) in stages.iter().zip(&workloads) {
-        let history = stage.history(&mails, settled_at);
+    for ((stage, (seed, _)), suppressed) in stages.iter().zip(&workloads).zip(suppressed) {
+        let history = stage.history(&mails, settled_at, suppressed);
         let found = check(&history);
         if !found.is_empty() {
             println!("seed {seed}:\n{}{found:?}", history.story());
@@ -189,11 +190,26 @@ impl Stage<'_> {
         Client::new(&link).send("POST", "", b"").unwrap().status
     }
 
+    /// Contacts whose addresses bounced or complained.
+    fn suppressed(&self) -> Vec<ContactId> {
+        let contacts = self.cast.contacts.iter().map(|(_, id)| *id);
+        contacts
+            .filter(|id| {
+                // Killed functions answer 5xx.
+                let contact = eventually(|| {
+                    let answer = self.restock.get(&format!("/contacts/{id}"));
+                    (answer.status < 429).then_some(answer)
+                });
+                contact.json()["suppressed"].as_str().is_some_and(|why| why != "unsubscribed")
+            })
+            .collect()
+    }
+
     fn malformed(&self) -> usize {
         self.calls.lock().unwrap().iter().filter(|call| call.asked == Asked::Malformed).count()
     }
 
-    fn history(&self, mails: &[SentMail], settled_at: Timestamp) -> History {
+    fn history(&self, mails: &[SentMail], settled_at: Timestamp, suppressed: Vec<ContactId>) -> History {
         let contacts: Vec<ContactId> = self.cast.contacts.iter().map(|(_, id)| *id).collect();
         let wishes: HashMap<String, Wish> =
             self.cast.wishes().into_iter().map(|wish| (self.cast.id(wish).to_string(), wish)).collect();
@@ -205,7 +221,8 @@ impl Stage<'_> {
             cast: self.cast.clone(),
             calls,
             mails: mails.iter().filter(mine).cloned().collect(),
-            suppressed: Vec::new(),
+            // From then on at the latest.
+            suppressed: suppressed.into_iter().map(|id| (id, settled_at - SLACK)).collect(),
             settled_at,
             waiting: waiting.map(|subscription| wishes[subscription["id"].as_str().unwrap()]).collect(),
             contacts: (0..contacts.len()).filter(there).collect(),
