@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// With `--faults`, a mail whose sender was killed waits for lease and grace.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// One of the five subscriptions of the example in `contract.md`.
 struct Waiting {
