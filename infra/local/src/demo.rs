@@ -10,8 +10,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// With `--faults`, a mail whose sender was killed waits for lease and grace.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One of the five subscriptions of the example in `contract.md`.
 struct Waiting {

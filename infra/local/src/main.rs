@@ -28,7 +28,7 @@ struct Cli {
     /// effect, lost (an answer), slow (up to slow-ms), partial (parts of batches left undone), duplicate and delay
     /// (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is how long indexes lag; function=NAME concerns
     /// one function only; events-lost=true keeps SES's events back. The same seed decides the same.
-    #[arg(long, value_name = "SPEC", global = true)]
+    #[arg(long, value_name = "SPEC")]
     faults: Option<Spec>,
     /// Print one line of JSON when everything is ready, and nothing else on standard output.
     #[arg(long)]

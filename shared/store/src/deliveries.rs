@@ -150,7 +150,7 @@ impl Store {
                 // The SDK repeats a request whose answer was lost; it may have been done already.
                 return Ok(waiting.follows == Some(instance));
             }
-            let renewed_on = waiting.renewed_on.iter().find(|on| **on > accepted_at).copied();
+            let renewed_on = waiting.renewed_since(accepted_at);
             let write = match renewed_on {
                 Some(created_on) => {
                     let anew = Subscription { created_on, instance: Uuid::new_v4(), ..waiting.subscription.clone() };

@@ -68,11 +68,14 @@ impl Store {
             };
             let instance = existing.subscription.instance;
             let record = self.get(Table::Deliveries, deliveries::key(instance)).await?;
-            if record.as_ref().and_then(deliveries::sent_at).is_some() {
-                // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated.
-                let anew = Write::put(TABLE, key.clone(), following(&subscription, instance)?);
-                if let Written::Done(_) = self.database.write(anew.when(existing.unchanged())).await? {
-                    return Ok(subscription);
+            if let Some(sent_at) = record.as_ref().and_then(deliveries::sent_at) {
+                // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated. The
+                // new one counts from when the shopper first asked for it.
+                let created_on = existing.renewed_since(sent_at).unwrap_or(subscription.created_on);
+                let anew = Subscription { created_on, ..subscription.clone() };
+                let write = Write::put(TABLE, key.clone(), following(&anew, instance)?);
+                if let Written::Done(_) = self.database.write(write.when(existing.unchanged())).await? {
+                    return Ok(anew);
                 }
                 continue;
             }
@@ -146,6 +149,11 @@ impl Store {
 }
 
 impl Waiting {
+    /// When the shopper first subscribed again after a mail that was accepted then.
+    pub(crate) fn renewed_since(&self, accepted_at: Timestamp) -> Option<Timestamp> {
+        self.renewed_on.iter().find(|on| **on > accepted_at).copied()
+    }
+
     /// That it is still the same instance, and was not renewed since it was read.
     pub(crate) fn unchanged(&self) -> Condition {
         let same = Condition::Is("instance", text(self.subscription.instance.to_string()));
