@@ -2,10 +2,9 @@
 
 use crate::restock::{Restock, eventually};
 use domain::{ContactId, Locale, Sku, Source, StockLevel, SubscriptionKey};
-use queue::{Continuation, Notification, Recipient};
+use queue::Continuation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use store::LogKey;
 
 #[test]
 fn a_malformed_stock_message_ends_in_the_dead_letter_queue_and_the_others_are_processed() {
@@ -40,22 +39,12 @@ fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sen
     assert_eq!(restock.mailed(), ["a"]);
 }
 
-/// The notification that `match-stock` would send for a contact's only subscription.
+/// The notification of a contact's only subscription.
 fn notification(restock: &Restock, contact: &str) -> String {
     let store = restock.runtime.block_on(crate::matching::store(restock));
     let contact = ContactId::parse(contact).unwrap();
     let found = restock.runtime.block_on(store.subscriptions_of(contact)).unwrap();
-    let key = LogKey::new(found[0].sku.clone(), jiff::Timestamp::now(), "test");
-    let recipient = Recipient { contact_id: contact, key: found[0].id().key, instance: found[0].instance };
-    Notification {
-        sku: key.sku,
-        log_entry: key.entry,
-        automation: "default".into(),
-        requires_consent: true,
-        recipients: vec![recipient],
-        attempt: 0,
-    }
-    .body()
+    crate::restock::notification(&found[0], "default")
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! Things that happen while a mail is on its way. The histories meet them by chance; here each is made to happen.
 
-use crate::restock::{Restock, eventually};
+use crate::restock::{Restock, eventually, notification};
 use domain::ContactId;
 use domain::delivery::Terms;
 use jiff::Timestamp;
-use queue::{Notification, Recipient};
 use serde_json::json;
 use std::time::Duration;
-use store::{LogKey, Store, Waiting};
+use store::{Store, Waiting};
 use uuid::Uuid;
 
 /// A stack in which `a` waits for A, as the store has it.
@@ -35,21 +34,8 @@ fn claim(restock: &Restock, store: &Store, waiting: &Waiting, lease: Duration) {
     restock.runtime.block_on(store.claim(waiting, &claim, "2026-11-23T00:00:00.000Z#x")).unwrap();
 }
 
-/// What `match-stock` would queue for a subscription.
 fn notify(restock: &Restock, waiting: &Waiting, automation: &str) {
-    let subscription = &waiting.subscription;
-    let key = LogKey::new(subscription.sku.clone(), Timestamp::now(), automation);
-    let id = subscription.id();
-    let recipient = Recipient { contact_id: id.contact_id, key: id.key, instance: subscription.instance };
-    let notification = Notification {
-        sku: key.sku,
-        log_entry: key.entry,
-        automation: automation.to_owned(),
-        requires_consent: true,
-        recipients: vec![recipient],
-        attempt: 0,
-    };
-    restock.send_message("notifications", &notification.body());
+    restock.send_message("notifications", &notification(&waiting.subscription, automation));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What `docs/operations.md` says about dead-letter queues: what was given up comes back by one command, and does no harm.
 
-use crate::restock::{Restock, eventually};
-use domain::{ContactId, Locale};
+use crate::restock::{Restock, eventually, notification};
+use domain::{ContactId, Locale, Subscription};
 use jiff::Timestamp;
-use queue::{FeedImport, FeedSource, Notification, Recipient};
+use queue::{FeedImport, FeedSource};
 use restock_local::faults::Spec;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn what_was_given_up_in_an_outage_is_done_once_after_each_queue_is_redriven() {
     faults.pause(false);
     restock.stack.hide_messages_for(1);
     restock.send_message("stock-levels", r#"{"sku":"A","quantity":1}"#);
-    restock.send_message("notifications", &notification(&restock, &b));
+    restock.send_message("notifications", &notification(&subscription(&restock, &b), "default"));
     restock.send_message("email-events", &bounce(&restock, &c));
     restock.send_import(&import(&restock));
     eventually(|| QUEUES.iter().all(|queue| restock.on_queue(&dead_letters(queue)) == 1).then_some(()));
@@ -47,24 +47,15 @@ fn dead_letters(queue: &str) -> String {
     format!("{queue}-dead-letters")
 }
 
-fn recipient(restock: &Restock, contact: &str) -> Recipient {
+fn subscription(restock: &Restock, contact: &str) -> Subscription {
     let store = restock.runtime.block_on(crate::matching::store(restock));
     let contact_id = ContactId::parse(contact).unwrap();
-    let found = restock.runtime.block_on(store.subscriptions_of(contact_id)).unwrap().remove(0);
-    Recipient { contact_id, key: found.id().key, instance: found.instance }
-}
-
-fn notification(restock: &Restock, contact: &str) -> String {
-    let recipients = vec![recipient(restock, contact)];
-    let sku = domain::Sku::parse("B").unwrap();
-    let log_entry = "2026-11-23T00:00:00.000Z#x".to_owned();
-    Notification { sku, log_entry, automation: "default".into(), requires_consent: true, recipients, attempt: 0 }.body()
+    restock.runtime.block_on(store.subscriptions_of(contact_id)).unwrap().remove(0)
 }
 
 fn bounce(restock: &Restock, contact: &str) -> String {
-    let Recipient { contact_id, key, instance } = recipient(restock, contact);
-    let id = domain::SubscriptionId { contact_id, key };
-    let tags: Value = json!({"delivery": [instance], "subscription": [id.to_string()]});
+    let subscription = subscription(restock, contact);
+    let tags: Value = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
     let mail = json!({"messageId": "m", "timestamp": Timestamp::now(), "tags": tags});
     json!({"eventType": "Bounce", "bounce": {"bounceType": "Permanent"}, "mail": mail}).to_string()
 }

@@ -1,6 +1,8 @@
 //! What the tests share: a stack, and words for what is done with it.
 
-use queue::FeedImport;
+use domain::Subscription;
+use jiff::Timestamp;
+use queue::{FeedImport, Notification, Recipient};
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
 use restock_local::{Binaries, Options, Stack, build};
@@ -8,6 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+use store::LogKey;
 use tokio::runtime::Runtime;
 
 /// Far beyond what anything takes; only a failing test waits so long.
@@ -263,6 +266,22 @@ impl Restock {
         let target = format!("AmazonSQS.{operation}");
         client.header("x-amz-target", &target).json("POST", "/", &request).expect("SQS answers").json()
     }
+}
+
+/// The message that `match-stock` would queue for one subscription.
+pub fn notification(subscription: &Subscription, automation: &str) -> String {
+    let key = LogKey::new(subscription.sku.clone(), Timestamp::now(), automation);
+    let id = subscription.id();
+    let recipient = Recipient { contact_id: id.contact_id, key: id.key, instance: subscription.instance };
+    let notification = Notification {
+        sku: key.sku,
+        log_entry: key.entry,
+        automation: automation.to_owned(),
+        requires_consent: true,
+        recipients: vec![recipient],
+        attempt: 0,
+    };
+    notification.body()
 }
 
 /// Looks again and again until there is something to see.

@@ -5,7 +5,6 @@
 
 use crate::Error;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -160,12 +159,6 @@ impl Fate {
     /// Whether its sender lives and can't tell whether the request was carried out.
     pub fn is_ambiguous(self) -> bool {
         matches!(self, Self::Error | Self::ErrorAfter | Self::TimeoutBefore | Self::TimeoutAfter | Self::Lost)
-    }
-}
-
-impl fmt::Display for Fate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each function may do by its policies in `template.yaml`, and what a request needs, so that a missing permission
 //! fails a test here and not a deployment.
 
-use crate::template::queue_arn;
+use crate::template::{queue_arn, table_arn};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -112,10 +112,6 @@ pub fn of_sqs(operation: &str, body: &Value) -> Vec<Needed> {
 
 pub fn of_ses() -> Vec<Needed> {
     vec![Needed { action: "ses:SendEmail".into(), resource: ANY.into(), leading_keys: Vec::new() }]
-}
-
-fn table_arn(name: &str) -> String {
-    crate::template::table_arn(name)
 }
 
 fn texts(value: &Value) -> Vec<String> {

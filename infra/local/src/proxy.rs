@@ -1,6 +1,5 @@
 //! Stands between the functions and an emulator: holds functions to their permissions, injects faults, and counts what is
-//! asked. Tests and people reach the
-//! emulators directly.
+//! asked. Tests and people reach the emulators directly.
 
 use crate::faults::{Draw, Fate, Faults};
 use crate::lambda::Lambda;
@@ -110,7 +109,7 @@ pub fn router(service: Service, target: String, observer: Arc<Observer>) -> Rout
     Router::new().fallback(answer).with_state(Proxy { service, target, observer, client })
 }
 
-/// A request on its way, and what is left out of it.
+/// A request on its way.
 struct Asked {
     function: String,
     instance: String,
@@ -230,15 +229,11 @@ impl Proxy {
             left.add_to(&mut answer);
         }
         self.observer.count(&asked.function, &asked.operation, capacity_units(&answer["ConsumedCapacity"]));
-        let content_type = headers.get(header::CONTENT_TYPE).cloned();
         let mut response = (status, answer.to_string()).into_response();
         for (name, value) in &headers {
-            if name.as_str().starts_with("x-amzn-errortype") || name == header::RETRY_AFTER {
+            if name == "x-amzn-errortype" || name == header::RETRY_AFTER || name == header::CONTENT_TYPE {
                 response.headers_mut().insert(name.clone(), value.clone());
             }
-        }
-        if let Some(content_type) = content_type {
-            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         }
         response
     }

@@ -1,6 +1,6 @@
 //! Batches of any size: cut to DynamoDB's limits, and asked again for what was left undone.
 
-use crate::database::{Item, Query, Table, Write};
+use crate::database::{Item, PlainWrite, Query, Table};
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::time::Duration;
@@ -28,9 +28,9 @@ impl Store {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Puts and deletes items without conditions, in no particular order. Keys must not repeat.
-    pub(crate) async fn batch_write(&self, writes: Vec<Write>) -> Result<(), Error> {
-        let chunks: Vec<Vec<Write>> = writes.chunks(MOST_WRITES).map(<[Write]>::to_vec).collect();
+    /// Puts and deletes items, in no particular order. Keys must not repeat.
+    pub(crate) async fn batch_write(&self, writes: Vec<PlainWrite>) -> Result<(), Error> {
+        let chunks: Vec<Vec<PlainWrite>> = writes.chunks(MOST_WRITES).map(<[PlainWrite]>::to_vec).collect();
         let writes = chunks.into_iter().map(|chunk| self.write_chunk(chunk));
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect().await
     }
@@ -67,7 +67,7 @@ impl Store {
         Err(Error::Unprocessed { operation: "BatchGetItem" })
     }
 
-    async fn write_chunk(&self, mut pending: Vec<Write>) -> Result<(), Error> {
+    async fn write_chunk(&self, mut pending: Vec<PlainWrite>) -> Result<(), Error> {
         for attempt in 0..ATTEMPTS {
             pause_before(attempt).await;
             pending = self.database.batch_write(pending).await?;

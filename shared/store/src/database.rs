@@ -22,8 +22,8 @@ pub trait Database: Send + Sync {
     /// Carries every change out, or none if one condition does not hold.
     fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten>;
 
-    /// Puts and deletes at most 25 items without conditions, and returns what was left undone.
-    fn batch_write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Write>>;
+    /// Puts and deletes at most 25 items, and returns what was left undone.
+    fn batch_write(&self, writes: Vec<PlainWrite>) -> Answer<'_, Vec<PlainWrite>>;
 
     /// Reads a page of a partition: of a table strongly consistent, of an index as far as it has caught up.
     fn query(&self, query: Query) -> Answer<'_, Found>;
@@ -55,6 +55,15 @@ pub struct Write {
     pub key: Item,
     pub change: Change,
     pub condition: Condition,
+}
+
+/// A change without a condition, which can be batched.
+#[derive(Debug, Clone)]
+pub enum PlainWrite {
+    /// The whole item, with its key.
+    Put(Table, Item),
+    /// By key.
+    Delete(Table, Item),
 }
 
 #[derive(Debug, Clone)]

@@ -1,9 +1,10 @@
 //! Carries [`Database`]'s words out on DynamoDB.
 
-use crate::Error;
 use crate::database::{
-    Action, AllWritten, Answer, BatchGot, Change, Condition, Database, Found, Item, Query, Range, Table, Write, Written,
+    Action, AllWritten, Answer, BatchGot, Change, Condition, Database, Found, Item, PlainWrite, Query, Range, Table,
+    Write, Written,
 };
+use crate::{Error, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -54,6 +55,18 @@ impl Tables {
     }
 }
 
+/// What the builders of all six kinds of writes have in common.
+macro_rules! in_words {
+    ($builder:expr, $table:expr, $condition:expr, $words:expr) => {
+        $builder
+            .table_name($table)
+            .set_condition_expression($condition)
+            .set_expression_attribute_names($words.names())
+            .set_expression_attribute_values($words.values())
+            .return_values_on_condition_check_failure(OnRefusal::AllOld)
+    };
+}
+
 impl Database for DynamoDb {
     fn batch_get(&self, keys: Vec<(Table, Item)>) -> Answer<'_, BatchGot> {
         Box::pin(async move {
@@ -81,50 +94,24 @@ impl Database for DynamoDb {
             match write.change {
                 Change::Put(mut item) => {
                     item.extend(write.key);
-                    let answer = self
-                        .client
-                        .put_item()
-                        .table_name(table)
-                        .set_item(Some(item))
-                        .set_condition_expression(condition)
-                        .set_expression_attribute_names(words.names())
-                        .set_expression_attribute_values(words.values())
-                        .return_values(ReturnValue::AllOld)
-                        .return_values_on_condition_check_failure(OnRefusal::AllOld)
-                        .send()
-                        .await;
+                    let request = self.client.put_item().set_item(Some(item)).return_values(ReturnValue::AllOld);
+                    let answer = in_words!(request, table, condition, words).send().await;
                     written(answer.map(|answer| answer.attributes), "PutItem")
                 }
                 Change::Update(actions) => {
                     let expression = words.update(actions);
-                    let answer = self
+                    let request = self
                         .client
                         .update_item()
-                        .table_name(table)
                         .set_key(Some(write.key))
                         .update_expression(expression)
-                        .set_condition_expression(condition)
-                        .set_expression_attribute_names(words.names())
-                        .set_expression_attribute_values(words.values())
-                        .return_values(ReturnValue::AllNew)
-                        .return_values_on_condition_check_failure(OnRefusal::AllOld)
-                        .send()
-                        .await;
+                        .return_values(ReturnValue::AllNew);
+                    let answer = in_words!(request, table, condition, words).send().await;
                     written(answer.map(|answer| answer.attributes), "UpdateItem")
                 }
                 Change::Delete => {
-                    let answer = self
-                        .client
-                        .delete_item()
-                        .table_name(table)
-                        .set_key(Some(write.key))
-                        .set_condition_expression(condition)
-                        .set_expression_attribute_names(words.names())
-                        .set_expression_attribute_values(words.values())
-                        .return_values(ReturnValue::AllOld)
-                        .return_values_on_condition_check_failure(OnRefusal::AllOld)
-                        .send()
-                        .await;
+                    let request = self.client.delete_item().set_key(Some(write.key)).return_values(ReturnValue::AllOld);
+                    let answer = in_words!(request, table, condition, words).send().await;
                     written(answer.map(|answer| answer.attributes), "DeleteItem")
                 }
             }
@@ -135,7 +122,8 @@ impl Database for DynamoDb {
         Box::pin(async move {
             let items: Vec<TransactWriteItem> =
                 writes.into_iter().map(|write| self.transacted(write)).collect::<Result<_, _>>()?;
-            for attempt in 0.. {
+            let mut attempt = 0;
+            loop {
                 let answer = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
                 let Err(error) = answer else { return Ok(AllWritten::Done) };
                 if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
@@ -148,40 +136,38 @@ impl Database for DynamoDb {
                     // Another transaction has the same item in hand; it will be done in a moment.
                     if any("TransactionConflict") && attempt < 6 {
                         tokio::time::sleep(Duration::from_millis(fastrand::u64(10..50) << attempt)).await;
+                        attempt += 1;
                         continue;
                     }
                 }
                 return Err(failed("TransactWriteItems")(error));
             }
-            unreachable!("the last attempt returns")
         })
     }
 
-    fn batch_write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Write>> {
+    fn batch_write(&self, writes: Vec<PlainWrite>) -> Answer<'_, Vec<PlainWrite>> {
         Box::pin(async move {
             let mut requests: HashMap<String, Vec<WriteRequest>> = HashMap::new();
             for write in writes {
                 let request = WriteRequest::builder();
-                let request = match write.change {
-                    Change::Put(mut item) => {
-                        item.extend(write.key);
+                let (table, request) = match write {
+                    PlainWrite::Put(table, item) => {
                         let put = PutRequest::builder().set_item(Some(item)).build();
-                        request.put_request(put.map_err(failed("BatchWriteItem"))?)
+                        (table, request.put_request(put.map_err(failed("BatchWriteItem"))?))
                     }
-                    Change::Delete => {
-                        let delete = DeleteRequest::builder().set_key(Some(write.key)).build();
-                        request.delete_request(delete.map_err(failed("BatchWriteItem"))?)
+                    PlainWrite::Delete(table, key) => {
+                        let delete = DeleteRequest::builder().set_key(Some(key)).build();
+                        (table, request.delete_request(delete.map_err(failed("BatchWriteItem"))?))
                     }
-                    Change::Update(_) => return Err(Error::Unprocessed { operation: "BatchWriteItem of an update" }),
                 };
-                requests.entry(self.tables.name(write.table).to_owned()).or_default().push(request.build());
+                requests.entry(self.tables.name(table).to_owned()).or_default().push(request.build());
             }
             let answer = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
             let answer = answer.map_err(failed("BatchWriteItem"))?;
-            let left = answer.unprocessed_items.unwrap_or_default().into_iter();
-            let left = self.named(left).into_iter().filter_map(|(table, request)| match request {
-                WriteRequest { put_request: Some(put), .. } => Some(Write::put(table, Item::new(), put.item)),
-                WriteRequest { delete_request: Some(delete), .. } => Some(Write::delete(table, delete.key)),
+            let left = self.named(answer.unprocessed_items.unwrap_or_default().into_iter()).into_iter();
+            let left = left.filter_map(|(table, request)| match request {
+                WriteRequest { put_request: Some(put), .. } => Some(PlainWrite::Put(table, put.item)),
+                WriteRequest { delete_request: Some(delete), .. } => Some(PlainWrite::Delete(table, delete.key)),
                 _ => None,
             });
             Ok(left.collect())
@@ -239,35 +225,21 @@ impl DynamoDb {
         let item = match write.change {
             Change::Put(mut attributes) => {
                 attributes.extend(write.key);
-                let put = Put::builder()
-                    .table_name(table)
-                    .set_item(Some(attributes))
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(words.names())
-                    .set_expression_attribute_values(words.values())
-                    .return_values_on_condition_check_failure(OnRefusal::AllOld);
+                let put = in_words!(Put::builder().set_item(Some(attributes)), table, condition, words);
                 item.put(put.build().map_err(failed(operation))?)
             }
             Change::Update(actions) => {
                 let expression = words.update(actions);
-                let update = Update::builder()
-                    .table_name(table)
-                    .set_key(Some(write.key))
-                    .update_expression(expression)
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(words.names())
-                    .set_expression_attribute_values(words.values())
-                    .return_values_on_condition_check_failure(OnRefusal::AllOld);
+                let update = in_words!(
+                    Update::builder().set_key(Some(write.key)).update_expression(expression),
+                    table,
+                    condition,
+                    words
+                );
                 item.update(update.build().map_err(failed(operation))?)
             }
             Change::Delete => {
-                let delete = Delete::builder()
-                    .table_name(table)
-                    .set_key(Some(write.key))
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(words.names())
-                    .set_expression_attribute_values(words.values())
-                    .return_values_on_condition_check_failure(OnRefusal::AllOld);
+                let delete = in_words!(Delete::builder().set_key(Some(write.key)), table, condition, words);
                 item.delete(delete.build().map_err(failed(operation))?)
             }
         };
@@ -352,10 +324,6 @@ impl Words {
     fn values(&mut self) -> Option<HashMap<String, AttributeValue>> {
         Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
     }
-}
-
-fn text(value: String) -> AttributeValue {
-    AttributeValue::S(value)
 }
 
 /// The three operations refuse in types of their own.

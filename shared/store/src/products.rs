@@ -1,4 +1,4 @@
-use crate::database::{Item, Query, Table, Write};
+use crate::database::{Item, PlainWrite, Query, Table};
 use crate::{Error, Store, read_item, texts};
 use domain::{Locale, Product, Sku};
 use serde::Deserialize;
@@ -77,10 +77,11 @@ impl Store {
         // A request takes 16 MB at the most; 25 products of at most 100 KB stay far below.
         let writes = changes.into_iter().map(|change| match change {
             ProductChange::Put { sku, data, digest } => {
-                let attributes = texts([("data", &data), ("digest", &digest)]);
-                Write::put(TABLE, key(locale, &sku), attributes)
+                let mut item = key(locale, &sku);
+                item.extend(texts([("data", &data), ("digest", &digest)]));
+                PlainWrite::Put(TABLE, item)
             }
-            ProductChange::Remove { sku } => Write::delete(TABLE, key(locale, &sku)),
+            ProductChange::Remove { sku } => PlainWrite::Delete(TABLE, key(locale, &sku)),
         });
         self.batch_write(writes.collect()).await
     }

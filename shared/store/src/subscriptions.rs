@@ -1,4 +1,4 @@
-use crate::database::{Action, Condition, Index, Item, Query, Range, Table, Write, Written};
+use crate::database::{Action, Condition, Index, Item, PlainWrite, Query, Range, Table, Write, Written};
 use crate::{Error, Store, deliveries, read_item, string_of, text, texts, write_item};
 use domain::delivery::Standing;
 use domain::{ContactId, ExternalId, Locale, Scope, Sku, Subscription, SubscriptionId, time};
@@ -112,7 +112,8 @@ impl Store {
     /// Deletes every subscription of a contact, and says how many there were.
     pub async fn delete_subscriptions_of(&self, contact: ContactId) -> Result<usize, Error> {
         let subscriptions = self.subscriptions_of(contact).await?;
-        let deletions = subscriptions.iter().map(|subscription| Write::delete(TABLE, key(subscription.id()))).collect();
+        let deletions =
+            subscriptions.iter().map(|subscription| PlainWrite::Delete(TABLE, key(subscription.id()))).collect();
         self.batch_write(deletions).await?;
         Ok(subscriptions.len())
     }

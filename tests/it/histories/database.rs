@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Error;
 use store::database::{
-    Action, AllWritten, Answer, AttributeValue, BatchGot, Change, Condition, Database, Found, Index, Item, Query,
-    Range, Table, Write, Written,
+    Action, AllWritten, Answer, AttributeValue, BatchGot, Change, Condition, Database, Found, Index, Item, PlainWrite,
+    Query, Range, Table, Write, Written,
 };
 
 /// The longest that an index lags its table; far less than the second look waits.
@@ -88,7 +88,7 @@ impl Database for Simulated {
         })
     }
 
-    fn batch_write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Write>> {
+    fn batch_write(&self, writes: Vec<PlainWrite>) -> Answer<'_, Vec<PlainWrite>> {
         Box::pin(async move {
             self.faulty("BatchWriteItem", |world| {
                 let mut left = Vec::new();
@@ -96,7 +96,10 @@ impl Database for Simulated {
                     if world.lock().partial() {
                         left.push(write.clone());
                     } else {
-                        world.apply(write);
+                        world.apply(&match write {
+                            PlainWrite::Put(table, item) => Write::put(*table, key_item(*table, item), item.clone()),
+                            PlainWrite::Delete(table, key) => Write::delete(*table, key.clone()),
+                        });
                     }
                 }
                 left
@@ -274,6 +277,13 @@ impl Tables {
             }
         }
     }
+}
+
+/// The key's attributes of an item.
+fn key_item(table: Table, item: &Item) -> Item {
+    let (partition, sort) = table.key();
+    let names = [Some(partition), sort].into_iter().flatten();
+    names.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
 }
 
 fn key_of(table: Table, item: &Item) -> Key {
