@@ -176,14 +176,19 @@ impl Restock {
         names
     }
 
-    /// Waits until nothing is on its way any more.
+    /// Waits until nothing is on its way any more, for as long as the functions are getting on with it: under faults, one
+    /// mail after the other may have to wait for the events of SES.
     pub fn settle(&self) {
-        eventually(|| {
-            let busy = ["stock-levels", "notifications", "feed-imports", "email-events"]
-                .iter()
-                .any(|queue| self.on_queue(queue) > 0);
-            (!busy).then_some(())
-        });
+        let queues = ["stock-levels", "notifications", "feed-imports", "email-events"];
+        let lines = || self.printed.lock().expect("nobody panicked here").len();
+        let (mut seen, mut since) = (lines(), Instant::now());
+        while queues.iter().any(|queue| self.on_queue(queue) > 0) {
+            if lines() > seen {
+                (seen, since) = (lines(), Instant::now());
+            }
+            assert!(since.elapsed() < PATIENCE, "nothing happened for {} s", PATIENCE.as_secs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Messages on a queue: those that can be received, those that were, and those whose delay is not over.
