@@ -8,7 +8,7 @@ const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Checks that an answer is a problem document with this status and error code.
 #[track_caller]
-fn assert_problem(answer: &Answer, status: u16, error_code: &str) {
+pub fn assert_problem(answer: &Answer, status: u16, error_code: &str) {
     let body = answer.json();
     let seen = (answer.status, answer.content_type.as_str(), body["errorCode"].as_str().unwrap_or_default());
     assert_eq!(seen, (status, "application/problem+json", error_code), "{}", answer.text);
@@ -20,14 +20,14 @@ fn assert_problem(answer: &Answer, status: u16, error_code: &str) {
 
 /// The pointers and codes of a validation problem.
 #[track_caller]
-fn field_errors(answer: &Answer) -> Vec<(String, String)> {
+pub fn field_errors(answer: &Answer) -> Vec<(String, String)> {
     assert_problem(answer, 422, "ValidationFailed");
     let text = |error: &Value, member: &str| error[member].as_str().unwrap().to_owned();
     let body = answer.json();
     body["errors"].as_array().unwrap().iter().map(|error| (text(error, "pointer"), text(error, "errorCode"))).collect()
 }
 
-fn errors(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn errors(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect()
 }
 

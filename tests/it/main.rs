@@ -3,11 +3,18 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod api;
+mod automations;
+mod contacts;
 mod cost;
 mod crashes;
+mod demand;
+mod dry_run;
 mod email_events;
+mod examples;
 mod feeds;
 mod histories;
+mod imports;
+mod log;
 mod main_job;
 mod malformed;
 mod matching;

@@ -30,6 +30,7 @@ pub async fn store(restock: &Restock) -> Store {
         deliveries: table("deliveries"),
         log: table("log"),
         products: table("products"),
+        purchases: table("purchases"),
         stock: table("stock"),
         subscriptions: table("subscriptions"),
         uploads: table("uploads"),
@@ -49,6 +50,11 @@ pub async fn many_subscriptions(restock: &Restock, sku: &str, count: u128) {
         store.put_subscription(subscription(n, sku, "sv-SE", None)).await.unwrap();
     }
     store.mark_demand(&Sku::parse(sku).unwrap()).await.unwrap();
+}
+
+/// A subscription of a contact that was made in 2023.
+pub fn subscription_of(contact: &str, sku: &str, locale: &str) -> Subscription {
+    Subscription { contact_id: ContactId::parse(contact).unwrap(), ..subscription(0, sku, locale, None) }
 }
 
 fn subscription(n: u128, sku: &str, locale: &str, external_id: Option<&str>) -> Subscription {

@@ -153,9 +153,10 @@ fn a_subscription_that_a_repeated_write_brought_back_after_its_mail_is_not_maile
 #[test]
 fn two_automations_that_accept_one_subscription_send_one_mail() {
     let (restock, _, contact, waiting) = with_one_waiting();
+    restock.automation("another", &json!({"name": "Another"}));
 
-    notify(&restock, &waiting, "before-the-change");
-    notify(&restock, &waiting, "after-the-change");
+    notify(&restock, &waiting, "default");
+    notify(&restock, &waiting, "another");
     restock.settle();
 
     assert_eq!(restock.mailed(), ["a"]);

@@ -1,6 +1,6 @@
 //! What the tests share: a stack, and words for what is done with it.
 
-use domain::Subscription;
+use domain::{AutomationId, Subscription};
 use jiff::Timestamp;
 use queue::{FeedImport, Notification, Recipient};
 use restock_local::client::{Answer, Client};
@@ -154,6 +154,21 @@ impl Restock {
         self.get(&format!("/inventory/backinstock/log?sku={sku}")).json()["entries"][0].clone()
     }
 
+    /// How many a log entry says were sent to each automation.
+    pub fn sent(entry: &Value) -> Value {
+        let automations = entry["automations"].as_array().expect("automations").iter();
+        automations
+            .map(|automation| (automation["id"].as_str().expect("an id").to_owned(), automation["sent"].clone()))
+            .collect()
+    }
+
+    /// Stores an automation.
+    pub fn automation(&self, id: &str, body: &Value) -> Value {
+        let answer = self.put(&format!("/automations/{id}"), body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
     /// How many lines the functions printed that say this.
     pub fn said(&self, what: &str) -> usize {
         self.printed.lock().expect("nobody panicked here").iter().filter(|line| line.contains(what)).count()
@@ -281,8 +296,7 @@ pub fn notification(subscription: &Subscription, automation: &str) -> String {
     let notification = Notification {
         sku: key.sku,
         log_entry: key.entry,
-        automation: automation.to_owned(),
-        requires_consent: true,
+        automation: AutomationId::parse(automation).unwrap(),
         recipients: vec![recipient],
         attempt: 0,
     };

@@ -91,19 +91,19 @@ fn the_link_that_comes_with_a_subscription_ends_that_one_only() {
 }
 
 #[test]
-fn who_does_not_accept_email_is_left_out_unless_the_setting_says_that_subscribing_is_consent_enough() {
-    for (requires_consent, mailed) in [("true", vec![]), ("false", vec!["a"])] {
-        let restock = Restock::start_as(|options| {
-            options.parameters.insert("RequiresConsent".to_owned(), requires_consent.to_owned());
-        });
-        restock.feed("sv-SE", &["A"]);
-        let body = json!({"email": "a@example.com", "acceptsEmail": false});
-        let contact = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
-        restock.subscribe(&contact, "A", "sv-SE", None);
+fn who_does_not_accept_email_is_left_out_unless_the_automation_says_that_subscribing_is_consent_enough() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let body = json!({"email": "a@example.com", "acceptsEmail": false});
+    let contact = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+    restock.subscribe(&contact, "A", "sv-SE", None);
 
-        restock.level(json!({"sku": "A", "quantity": 1}));
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    let refused = restock.log_entry("A");
+    let stayed = restock.subscriptions(&contact).len();
+    restock.automation("default", &json!({"name": "Back in stock", "requiresConsent": false}));
+    restock.level(json!({"sku": "A", "quantity": 1}));
 
-        assert_eq!(restock.mailed(), mailed, "RequiresConsent {requires_consent}");
-        assert_eq!(restock.subscriptions(&contact).len(), 1 - mailed.len());
-    }
+    assert_eq!((&refused["skipped"], &refused["automations"][0]["noConsent"]), (&json!({"noConsent": 1}), &json!(1)));
+    assert_eq!((stayed, restock.mailed()), (1, vec!["a".to_owned()]));
 }

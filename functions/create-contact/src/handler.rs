@@ -4,7 +4,6 @@ use domain::signing::SigningKey;
 use domain::{Contact, ContactId};
 use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
-use serde_json::json;
 use store::{NewContact, Store};
 use uuid::Uuid;
 
@@ -20,11 +19,7 @@ impl App {
         let contact = Contact::from_json(call.json()?, id, Timestamp::now()).map_err(Problem::invalid)?;
         match self.store.create_contact(contact, &self.signing_key).await? {
             NewContact::Created(contact) => Reply::created(&contact),
-            NewContact::EmailTaken(existing) => Err(Problem::conflict(
-                "EmailTaken",
-                "A contact with this email address exists. Use the contact whose id is in the member id.",
-            )
-            .with(json!({ "id": existing }))),
+            NewContact::EmailTaken(existing) => Err(Problem::email_taken(existing)),
         }
     }
 }

@@ -26,10 +26,8 @@ impl App {
     pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
         let wanted = parse(call.json()?, (self.clock)()).map_err(Problem::invalid)?;
 
-        let not_found =
-            || Problem::not_found("ContactNotFound", "There is no contact with this id. Create the contact first.");
         if self.store.contact(wanted.contact_id).await?.is_none() {
-            return Err(not_found());
+            return Err(Problem::no_contact());
         }
 
         // The order matters. Whoever reads the demand mark after our answer must find the subscription; and a contact
@@ -39,7 +37,7 @@ impl App {
             tokio::try_join!(self.store.contact(subscription.contact_id), self.store.mark_demand(&subscription.sku))?;
         if contact.is_none() {
             self.store.delete_subscription(subscription.id()).await?;
-            return Err(not_found());
+            return Err(Problem::no_contact());
         }
         let token = token(&self.signing_key, Unsubscribe::One(subscription.id()));
         let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);

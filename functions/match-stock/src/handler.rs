@@ -4,19 +4,20 @@
 //! Doing any of it twice is harmless, because sending is what is guarded.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::{Automation, Candidate, ContactId, Locale, StockLevel, Subscription, decide};
+use domain::automation::Tally;
+use domain::{AutomationId, StockLevel, Subscription};
+use jiff::Timestamp;
+use matching::{PAGE, decide_all};
 use queue::{
     Continuation, Failure, InvalidLevel, Notification, Queue, Queues, Recipient, Record, StockMessage, consume,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use store::{Counts, LevelWrite, LogKey, Store};
+use store::{CachedAutomations, LevelWrite, LogKey, LoggedLevel, Store};
 use tracing::info;
 use uuid::Uuid;
 
-/// Subscriptions that are read and decided about at a time.
-const PAGE: i32 = 200;
 /// Pages that one invocation handles; what is left goes back on the queue as continuations.
 const PAGES_AT_ONCE: u32 = 20;
 /// Where the pages of a second look begin in the log entry; no first look comes so far.
@@ -38,7 +39,10 @@ pub struct App {
     pub queues: Queues,
     /// When a positive level is looked at again; longer than an index lags.
     pub second_look_after: Duration,
-    pub automations: Vec<Automation>,
+    pub automations: CachedAutomations,
+    /// How long entries of the integration log are kept.
+    pub log_kept: Duration,
+    pub clock: fn() -> Timestamp,
 }
 
 /// What is left of the pages that one invocation handles.
@@ -139,11 +143,11 @@ impl App {
                 matching.seen.truncate(MOST_SEEN);
             }
             if !subscriptions.is_empty() {
-                let (notifications, counts) = self.decide(&subscriptions, &key).await.map_err(retry)?;
-                info!(%sku, quantity, matched = counts.matched, page = matching.page, "Matched a stock level");
-                // The log comes first: after a crash in between, a second pass writes the same and then sends.
-                let logged = self.store.log_matches(&key, matching.source, scope, *quantity, matching.page, &counts);
-                logged.await.map_err(retry)?;
+                let (notifications, tally) = self.decide(&subscriptions, *quantity, &key).await.map_err(retry)?;
+                info!(%sku, quantity, matched = tally.matched, page = matching.page, "Matched a stock level");
+                // The log comes first: after a crash in between, a second pass finds it written and then sends.
+                let level = LoggedLevel { source: matching.source, scope, quantity: *quantity, kept: self.log_kept };
+                self.store.log_matches(&key, &level, matching.page, &tally).await.map_err(retry)?;
                 let queued = self.queues.send_notifications(notifications).await;
                 queued.map_err(|error| Failure::retry(&error))?;
             }
@@ -175,49 +179,35 @@ impl App {
         queued.map_err(|error| Failure::retry(&error))
     }
 
-    /// Reads what the decisions need, each thing once, and decides.
+    /// Decides about a page of subscriptions, and says who is to be notified.
     async fn decide(
         &self,
         subscriptions: &[Subscription],
+        quantity: i64,
         key: &LogKey,
-    ) -> Result<(Vec<(Notification, Duration)>, Counts), store::Error> {
-        let locales: HashSet<&Locale> = subscriptions.iter().map(|subscription| &subscription.locale).collect();
-        let contacts: HashSet<ContactId> = subscriptions.iter().map(|subscription| subscription.contact_id).collect();
-        let (feeds, products, contacts) = tokio::try_join!(
-            self.store.with_feed(&locales),
-            self.store.products(locales.iter().map(|locale| (*locale, &key.sku))),
-            self.store.contacts(contacts),
-        )?;
-        let mut counts = Counts::default();
-        let mut accepted: BTreeMap<&str, (&Automation, Vec<Recipient>)> = BTreeMap::new();
-        for subscription in subscriptions {
-            let candidate = Candidate {
-                subscription,
-                feed_configured: feeds.contains(&subscription.locale),
-                product: products.get(&(subscription.locale.key().to_owned(), subscription.sku.clone())),
-                contact: contacts.get(&subscription.contact_id),
-            };
-            match decide(&candidate, &self.automations) {
-                Ok(automation) => {
-                    counts.send(&automation.id);
-                    let (_, recipients) = accepted.entry(&automation.id).or_insert((automation, Vec::new()));
-                    recipients.push(recipient(subscription));
-                }
-                Err(reason) => counts.skip(reason),
+    ) -> Result<(Vec<(Notification, Duration)>, Tally), store::Error> {
+        let automations = self.automations.current().await?;
+        let now = (self.clock)();
+        let decisions = decide_all(&self.store, &automations, &key.sku, quantity, subscriptions, now).await?;
+        let mut tally = Tally::default();
+        let mut accepted: BTreeMap<&AutomationId, Vec<Recipient>> = BTreeMap::new();
+        for (subscription, decision) in subscriptions.iter().zip(&decisions) {
+            tally.add(decision);
+            if let Ok(automation) = decision.outcome {
+                accepted.entry(&automation.id).or_default().push(recipient(subscription));
             }
         }
-        let notifications = accepted.into_values().flat_map(|(automation, recipients)| {
+        let notifications = accepted.into_iter().flat_map(|(automation, recipients)| {
             let notification = |recipients: &[Recipient]| Notification {
                 sku: key.sku.clone(),
                 log_entry: key.entry.clone(),
-                automation: automation.id.clone(),
-                requires_consent: automation.requires_consent,
+                automation: automation.clone(),
                 recipients: recipients.to_vec(),
                 attempt: 0,
             };
             recipients.chunks(RECIPIENTS).map(|chunk| (notification(chunk), Duration::ZERO)).collect::<Vec<_>>()
         });
-        Ok((notifications.collect(), counts))
+        Ok((notifications.collect(), tally))
     }
 }
 

@@ -1,5 +1,5 @@
 use aws_lambda_events::sqs::SqsEvent;
-use domain::Automation;
+use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use match_stock::App;
 use runtime::Runtime;
@@ -8,12 +8,14 @@ use std::time::Duration;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
-    let requires_consent = runtime::yes_or_no("REQUIRES_CONSENT")?;
+    let store = runtime.store()?;
     let app = App {
-        store: runtime.store()?,
+        automations: runtime::automations(&store)?,
+        store,
         queues: runtime.queues()?,
         second_look_after: Duration::from_secs(runtime::whole_number("SECOND_LOOK_SECONDS")?),
-        automations: vec![Automation { requires_consent, ..Automation::default() }],
+        log_kept: runtime::days("LOG_DAYS")?,
+        clock: Timestamp::now,
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {
         Ok::<_, Error>(app.handle(event.payload).await)

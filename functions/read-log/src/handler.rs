@@ -2,29 +2,95 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Invalid, Sku};
+use domain::automation::{AutomationTally, ExplainedTally};
+use domain::{AutomationId, Invalid, Locale, Sku, time};
 use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
-use serde_json::json;
-use store::Store;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::{LogEntry, LogFilter, Store};
 
-/// What became of each stock level that met demand, newest first, of one SKU (`?sku=`) or of all. `cursor` in an answer
-/// gets the next page (`?cursor=`); the last page has none.
-pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
-    let sku = call.query("sku").map(Sku::parse).transpose();
-    let sku = sku.map_err(|invalid| Problem::invalid_parameter("sku", invalid))?;
-    let cursor = call.query("cursor").map(read_cursor).transpose();
-    let cursor = cursor.map_err(|invalid| Problem::invalid_parameter("cursor", invalid))?;
+const USUAL_LIMIT: usize = 50;
+const MOST_ENTRIES: usize = 100;
 
-    let page = store.log_page(sku.as_ref(), cursor.as_deref(), Timestamp::now()).await?;
-    let mut body = json!({ "entries": page.entries });
-    if let Some(next) = page.next {
-        body["cursor"] = json!(URL_SAFE_NO_PAD.encode(next));
-    }
-    Reply::ok(&body)
+pub struct App {
+    pub store: Store,
+    /// How long entries are kept.
+    pub log_kept: Duration,
 }
 
-fn read_cursor(raw: &str) -> Result<String, Invalid> {
+/// A page of the log.
+#[derive(Debug, Serialize)]
+pub struct ShownPage {
+    pub entries: Vec<ShownEntry>,
+    /// Gets the next page; the last one has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What became of a stock level.
+#[derive(Debug, Serialize)]
+pub struct ShownEntry {
+    #[serde(flatten)]
+    pub entry: LogEntry,
+    /// How many subscriptions the level triggered.
+    pub matched: u64,
+    /// Those that no automation took, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Each automation that was asked, in the order of asking.
+    pub automations: Vec<ExplainedTally>,
+}
+
+impl App {
+    /// What became of each stock level that met demand, newest first, as far as the filters of the query let it through.
+    pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
+        let filter = LogFilter {
+            sku: call.parsed_query("sku", Sku::parse)?,
+            locale: call.parsed_query("locale", Locale::parse)?,
+            automation: call.parsed_query("automation", AutomationId::parse)?,
+            outcome: call.parsed_query("outcome", outcome)?,
+            from: call.parsed_query("from", moment)?,
+            to: call.parsed_query("to", moment)?,
+        };
+        let limit = call.parsed_query("limit", |raw| http_api::limit(raw, MOST_ENTRIES))?.unwrap_or(USUAL_LIMIT);
+        let cursor = call.parsed_query("cursor", cursor)?;
+
+        let page = self.store.log_page(&filter, cursor.as_deref(), limit, self.log_kept, Timestamp::now()).await?;
+        let cursor = page.next.map(|next| URL_SAFE_NO_PAD.encode(next));
+        Reply::ok(&ShownPage { entries: self.explained(page.entries).await?, cursor })
+    }
+
+    /// Entries with the names and conditions of the automations that decided.
+    async fn explained(&self, entries: Vec<LogEntry>) -> Result<Vec<ShownEntry>, Problem> {
+        let counts = entries.iter().flat_map(|entry| &entry.tally.automations);
+        let versions = counts.map(|counts| (counts.id.clone(), counts.version)).collect();
+        let decided = self.store.automation_versions(&versions).await?;
+        let explained = entries.into_iter().map(|entry| {
+            let counts = entry.tally.automations.iter();
+            let explain =
+                |counts: &AutomationTally| Some(counts.explain(decided.get(&(counts.id.clone(), counts.version))?));
+            let automations = counts.filter_map(explain).collect();
+            let (matched, skipped) = (entry.tally.matched, entry.tally.skipped.clone());
+            ShownEntry { entry, matched, skipped, automations }
+        });
+        Ok(explained.collect())
+    }
+}
+
+fn moment(raw: &str) -> Result<Timestamp, Invalid> {
+    time::moment(raw).ok_or_else(|| {
+        Invalid::new("InvalidTimestamp", "Use a time such as 2026-11-23T08:30:00Z, or a date such as 2026-11-23.")
+    })
+}
+
+fn outcome(raw: &str) -> Result<String, Invalid> {
+    let is_word = raw.len() <= 50 && raw.chars().all(|c| c.is_ascii_alphabetic());
+    let message = "Use a word of the log such as sent, refused, noProductData, accepted or bounced.";
+    is_word.then(|| raw.to_owned()).ok_or_else(|| Invalid::new("InvalidOutcome", message))
+}
+
+fn cursor(raw: &str) -> Result<String, Invalid> {
     let entry = URL_SAFE_NO_PAD.decode(raw).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     // A key of DynamoDB has at most 1,024 bytes.
     let entry = entry.filter(|entry| {

@@ -8,7 +8,7 @@ mod pace;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use domain::delivery::{Milestone, Settlement, Terms};
-use domain::{Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since};
+use domain::{Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since};
 use email::{Mail, Mailer};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use pace::Pace;
 use queue::{Failure, Notification, Queue, Queues, Recipient, Record, consume};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
-use store::{Claimed, LastLook, LogKey, Store, Waiting};
+use store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Waiting};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -31,6 +31,7 @@ const MOST_DELAY: Duration = Duration::from_secs(900);
 pub struct App {
     store: Store,
     queues: Queues,
+    automations: CachedAutomations,
     mailer: Box<dyn Mailer>,
     settings: Settings,
     pace: Pace,
@@ -68,6 +69,8 @@ enum Later {
 /// What the recipients of one message share.
 struct Shared {
     products: HashMap<(String, Sku), Product>,
+    /// None if it was switched off or deleted since it accepted them.
+    automation: Option<Automation>,
     until: Instant,
 }
 
@@ -93,8 +96,14 @@ impl Ended {
 }
 
 impl App {
-    pub fn new(store: Store, queues: Queues, mailer: Box<dyn Mailer>, settings: Settings) -> Self {
-        Self { store, queues, mailer, pace: Pace::new(settings.rate), settings }
+    pub fn new(
+        store: Store,
+        queues: Queues,
+        automations: CachedAutomations,
+        mailer: Box<dyn Mailer>,
+        settings: Settings,
+    ) -> Self {
+        Self { store, queues, automations, mailer, pace: Pace::new(settings.rate), settings }
     }
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
@@ -108,7 +117,10 @@ impl App {
         let waiting = self.waiting(&notification).await.map_err(retry)?;
         let locales: HashSet<_> = waiting.iter().map(|(_, waiting)| &waiting.subscription.locale).collect();
         let products = self.store.products(locales.iter().map(|locale| (*locale, &notification.sku)));
-        let shared = Shared { products: products.await.map_err(retry)?, until };
+        let (products, automations) = tokio::try_join!(products, self.automations.current()).map_err(retry)?;
+        let accepted_by = |automation: &&Automation| automation.enabled && automation.id == notification.automation;
+        let automation = automations.iter().find(accepted_by).cloned();
+        let shared = Shared { products, automation, until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
             let ended = self.mail(waiting, &notification, &shared).await.unwrap_or_else(|ended| ended);
@@ -202,6 +214,9 @@ impl App {
     async fn mail(&self, waiting: &Waiting, notification: &Notification, shared: &Shared) -> Result<Ended, Ended> {
         let Settings { terms, patience, clock, .. } = self.settings;
         let subscription = &waiting.subscription;
+        let Some(automation) = &shared.automation else {
+            return Ok(Ended::skipped(Skip::AutomationOff));
+        };
         let product = (subscription.locale.key().to_owned(), subscription.sku.clone());
         let Some(product) = shared.products.get(&product) else {
             return Ok(Ended::skipped(Skip::NoProductData));
@@ -232,7 +247,7 @@ impl App {
         if let Some(sent_at) = seen.sent_at {
             return Ok(self.use_up(subscription, sent_at).await?);
         }
-        let contact = match mailable(seen, subscription, notification) {
+        let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,
             Err(skip) => {
                 self.store.release(subscription, &claim.give_back()).await?;
@@ -244,7 +259,6 @@ impl App {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Backoff));
         }
-        let automation = &notification.automation;
         let mail = Mail { subscription, contact: &contact, product, automation, now: asked_at };
         let outcome = self.mailer.send(&claim, mail).await;
         self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
@@ -291,12 +305,12 @@ impl App {
 
 /// Whether the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again. If not, the
 /// subscription stays for the next level.
-fn mailable(seen: LastLook, subscription: &Subscription, notification: &Notification) -> Result<Contact, Skip> {
+fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation) -> Result<Contact, Skip> {
     if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
         return Err(Skip::SoldOutAgain);
     }
     let contact = seen.contact.ok_or(Skip::ContactGone)?;
-    match contact.refusal(notification.requires_consent) {
+    match contact.refusal(automation.requires_consent) {
         Some(refusal) => Err(refusal),
         None => Ok(contact),
     }

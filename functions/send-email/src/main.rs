@@ -30,7 +30,8 @@ async fn main() -> Result<(), Error> {
         budget: Duration::from_secs(30),
         clock: Timestamp::now,
     };
-    let app = App::new(store, runtime.queues()?, Box::new(mailer), settings);
+    let automations = runtime::automations(&store)?;
+    let app = App::new(store, runtime.queues()?, automations, Box::new(mailer), settings);
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {
         Ok::<_, Error>(app.handle(event.payload).await)
     }))

@@ -195,11 +195,11 @@ impl Demo<'_> {
             Ok((entry["mails"]["accepted"] == triggered).then_some(entry))
         })?;
         println!(
-            "   log: matched {}, sent {}, skipped {}, mails {}",
-            entry["matched"], entry["sent"], entry["skipped"], entry["mails"]
+            "   log: matched {}, sent to the automation {}, skipped {}, mails {}",
+            entry["matched"], entry["automations"][0]["sent"], entry["skipped"], entry["mails"]
         );
         let agrees = entry["matched"] == triggered
-            && entry["sent"]["default"] == triggered
+            && entry["automations"][0]["sent"] == triggered
             && entry["locale"] == level.body["locale"]
             && entry["externalId"] == level.body["externalId"];
         check(agrees, "the log says something else")

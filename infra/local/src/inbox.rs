@@ -15,6 +15,8 @@ pub struct Mail {
     /// RFC 3339.
     pub at: String,
     pub from: String,
+    #[serde(default, rename = "replyTo")]
+    pub reply_to: Vec<String>,
     pub to: Vec<String>,
     pub subject: String,
     pub html: String,

@@ -98,6 +98,11 @@ pub fn of_dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
                 leading_keys: partition.into_iter().collect(),
             }]
         }
+        "Scan" => {
+            let index = body["IndexName"].as_str().map(|index| format!("/index/{index}")).unwrap_or_default();
+            let resource = table_arn(&table(body)) + &index;
+            vec![Needed { action: "dynamodb:Scan".into(), resource, leading_keys: Vec::new() }]
+        }
         "PutItem" => vec![needed(operation, &table(body), vec![&body["Item"]])],
         _ => vec![needed(operation, &table(body), vec![&body["Key"]])],
     }

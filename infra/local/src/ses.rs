@@ -118,6 +118,10 @@ fn mail(request: &Value) -> Result<Mail, &'static str> {
     let simple = &request["Content"]["Simple"];
     let text = |value: &Value| value["Data"].as_str().map(ToOwned::to_owned);
     let from = request["FromEmailAddress"].as_str().ok_or("Missing FromEmailAddress.")?;
+    if !from.is_ascii() {
+        return Err("The sender's name must be encoded (RFC 2047).");
+    }
+    let reply_to = serde_json::from_value(request["ReplyToAddresses"].clone()).unwrap_or_default();
     let to: Vec<String> = serde_json::from_value(request["Destination"]["ToAddresses"].clone()).unwrap_or_default();
     if to.is_empty() || !to.iter().all(|address| address.contains('@')) {
         return Err("Missing or invalid destination.");
@@ -134,6 +138,7 @@ fn mail(request: &Value) -> Result<Mail, &'static str> {
         id: Uuid::new_v4().simple().to_string(),
         at: jiff::Timestamp::now().to_string(),
         from: from.to_owned(),
+        reply_to,
         to,
         subject,
         html: text(&simple["Body"]["Html"]).unwrap_or_default(),

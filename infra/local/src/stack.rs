@@ -175,8 +175,13 @@ impl Stack {
     }
 }
 
-const LOCAL_PARAMETERS: [(&str, &str); 4] =
-    [("SecondLookSeconds", "1"), ("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", "3"), ("SendRate", "1000")];
+const LOCAL_PARAMETERS: [(&str, &str); 5] = [
+    ("AutomationsKeptSeconds", "0"),
+    ("SecondLookSeconds", "1"),
+    ("ClaimLeaseSeconds", "4"),
+    ("ClaimGraceSeconds", "3"),
+    ("SendRate", "1000"),
+];
 
 impl Drop for Stack {
     fn drop(&mut self) {

@@ -80,7 +80,7 @@ impl From<EmailAddress> for String {
 }
 
 /// Somebody who may subscribe.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contact {
     pub id: ContactId,
@@ -164,6 +164,31 @@ impl Contact {
         })
     }
 
+    /// Applies a merge patch (RFC 7396): what is given replaces, `null` removes, attributes are merged one by one.
+    pub fn patched(&self, patch: &Value) -> Result<Self, Vec<wire::FieldError>> {
+        let mut changes = wire::Fields::of(patch.clone()).map_err(|invalid| vec![invalid.at("")])?;
+        let mut body = serde_json::json!(self);
+        for name in ["email", "firstName", "lastName", "language", "countryCode", "acceptsEmail"] {
+            if let Some(value) = changes.take(name) {
+                body[name] = value;
+            }
+        }
+        match changes.take("attributes") {
+            Some(Value::Object(changes)) => {
+                let mut attributes = self.attributes.clone();
+                attributes.extend(changes);
+                attributes.retain(|_, value| !value.is_null());
+                body["attributes"] = Value::Object(attributes);
+            }
+            Some(other) => body["attributes"] = other,
+            None => {}
+        }
+        if body["email"].is_null() {
+            return Err(vec![Invalid::new("Required", "email can be changed, not removed.").at("/email")]);
+        }
+        Ok(Self { suppressed: self.suppressed, ..Self::from_json(body, self.id, self.created_on)? })
+    }
+
     /// Why this contact must not be mailed, if so. Whether `acceptsEmail` counts is the automation's to say, as a
     /// back-in-stock mail was asked for by subscribing; a suppression always counts.
     pub fn refusal(&self, requires_consent: bool) -> Option<Skip> {
@@ -185,6 +210,7 @@ fn country(raw: &str) -> Result<String, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn an_address_is_one_plain_mailbox() {
@@ -207,6 +233,25 @@ mod tests {
         ] {
             assert!(EmailAddress::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_patch_replaces_removes_and_merges() {
+        let body = json!({"email": "a@b.se", "firstName": "A", "language": "sv", "attributes": {"x": 1, "y": 2}});
+        let contact = Contact::from_json(body, ContactId::new(Uuid::nil()), Timestamp::UNIX_EPOCH).unwrap();
+
+        let patch = json!({"FirstName": "B", "language": null, "attributes": {"y": null, "z": true}});
+        let patched = contact.patched(&patch).unwrap();
+
+        assert_eq!((patched.first_name.as_deref(), patched.language.is_none()), (Some("B"), true));
+        assert_eq!(Value::Object(patched.attributes), json!({"x": 1, "z": true}));
+        let wrong = contact.patched(&json!({"email": null})).unwrap_err();
+        assert_eq!((wrong[0].pointer.as_str(), wrong[0].error_code), ("/email", "Required"));
+        let wrong = contact.patched(&json!({"attributes": {"deep": {}}, "countryCode": "Sweden"})).unwrap_err();
+        assert_eq!(
+            wrong.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(),
+            ["/countryCode", "/attributes"]
+        );
     }
 
     #[test]

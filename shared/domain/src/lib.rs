@@ -2,13 +2,14 @@
 //!
 //! Nothing here awaits, reads a clock or an environment variable, or knows AWS or HTTP. Time is always an argument.
 
-mod automation;
+pub mod automation;
 mod contact;
 pub mod delivery;
 mod identifiers;
 mod locale;
 mod money;
 mod product;
+mod receipt;
 pub mod signing;
 mod stock_level;
 mod subscription;
@@ -16,12 +17,16 @@ pub mod time;
 pub mod unsubscribe;
 pub mod wire;
 
-pub use automation::{Automation, Candidate, Skip, decide};
+pub use automation::{
+    Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, Template,
+    decide,
+};
 pub use contact::{Contact, ContactId, EmailAddress, Suppression};
 pub use identifiers::{ExternalId, Sku};
 pub use locale::Locale;
 pub use money::{Currency, Money};
 pub use product::Product;
+pub use receipt::Receipt;
 pub use stock_level::{KnownLevel, Scope, Source, StockLevel, restocked_since, sold_out_since};
 pub use subscription::{Subscription, SubscriptionId, SubscriptionKey};
 pub use wire::{FieldError, Invalid};

@@ -26,6 +26,11 @@ impl Locale {
         &self.spelling
     }
 
+    /// The usual spelling, such as `sv-SE` for `SV-se`.
+    pub fn canonical(&self) -> String {
+        LanguageIdentifier::try_from_str(&self.key).map_or_else(|_| self.key.clone(), |tag| tag.to_string())
+    }
+
     /// The form that two spellings of one locale share; what is stored in keys.
     pub fn key(&self) -> &str {
         &self.key
@@ -82,6 +87,10 @@ mod tests {
         assert_eq!(lower, mixed);
         assert_eq!(mixed.as_str(), "sv-SE");
         assert_eq!(lower.key(), mixed.key());
+        assert_eq!(
+            (lower.canonical(), Locale::parse("ZH-hant-tw").unwrap().canonical()),
+            ("sv-SE".into(), "zh-Hant-TW".into())
+        );
     }
 
     #[test]

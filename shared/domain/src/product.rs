@@ -1,6 +1,5 @@
-use crate::{Invalid, Money, Sku};
+use crate::{Invalid, Money, Sku, time};
 use jiff::Timestamp;
-use jiff::fmt::strtime::BrokenDownTime;
 use serde_json::{Map, Value};
 
 /// One item of a product feed. `data` has every field of it by its Google Merchant name: a string, an array where the
@@ -97,19 +96,7 @@ fn is_web_address(link: &str) -> bool {
 /// Two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`.
 fn period(raw: &str) -> Option<(Timestamp, Timestamp)> {
     let (from, to) = raw.split_once('/')?;
-    Some((moment(from.trim())?, moment(to.trim())?))
-}
-
-fn moment(raw: &str) -> Option<Timestamp> {
-    raw.parse().ok().or_else(|| {
-        ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%MZ"].iter().find_map(|format| {
-            let mut parsed = BrokenDownTime::parse(format, raw).ok()?;
-            if format.ends_with('Z') {
-                parsed.set_offset(Some(jiff::tz::Offset::UTC));
-            }
-            parsed.to_timestamp().ok()
-        })
-    })
+    Some((time::moment(from)?, time::moment(to)?))
 }
 
 #[cfg(test)]

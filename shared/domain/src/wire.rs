@@ -35,7 +35,12 @@ pub struct FieldError {
 impl FieldError {
     /// The same error in an element of an array.
     pub fn under(self, index: usize) -> Self {
-        Self { pointer: format!("/{index}{}", self.pointer), ..self }
+        self.inside(&format!("/{index}"))
+    }
+
+    /// The same error in the part of a body that a JSON pointer leads to.
+    pub fn inside(self, pointer: &str) -> Self {
+        Self { pointer: format!("{pointer}{}", self.pointer), ..self }
     }
 }
 
@@ -48,10 +53,31 @@ impl std::fmt::Display for FieldError {
     }
 }
 
+/// Collects what is wrong with the parts of a body.
+#[derive(Debug, Default)]
+pub struct Errors(Vec<FieldError>);
+
+impl Errors {
+    /// Refuses the value at a JSON pointer, which therefore is nothing.
+    pub fn refuse<T>(&mut self, pointer: &str, invalid: Invalid) -> Option<T> {
+        self.0.push(invalid.at(pointer));
+        None
+    }
+
+    /// Takes over what was found in the part at a JSON pointer.
+    pub fn extend_at(&mut self, pointer: &str, errors: Vec<FieldError>) {
+        self.0.extend(errors.into_iter().map(|error| error.inside(pointer)));
+    }
+
+    pub fn finish(self) -> Result<(), Vec<FieldError>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}
+
 /// The properties of one JSON object, collecting what is wrong with them until [`Fields::finish`].
 pub struct Fields {
     values: HashMap<String, Value>,
-    errors: Vec<FieldError>,
+    errors: Errors,
 }
 
 impl Fields {
@@ -61,7 +87,7 @@ impl Fields {
         match value {
             Value::Object(map) => {
                 let values = map.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
-                Ok(Self { values, errors: Vec::new() })
+                Ok(Self { values, errors: Errors::default() })
             }
             _ => Err(Invalid::new("NotAnObject", "Send a JSON object.")),
         }
@@ -70,10 +96,7 @@ impl Fields {
     pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(Value) -> Result<T, Invalid>) -> Option<T> {
         match self.take(name) {
             Some(value) => self.parsed(name, value, parse),
-            None => {
-                self.refuse(name, Invalid::new("Required", format!("{name} is required.")));
-                None
-            }
+            None => self.refuse(name, Invalid::new("Required", format!("{name} is required."))),
         }
     }
 
@@ -85,25 +108,33 @@ impl Fields {
 
     /// What was refused, in the order of asking. Call it before using the parsed values.
     pub fn finish(self) -> Result<(), Vec<FieldError>> {
-        if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
+        self.errors.finish()
     }
 
-    fn take(&mut self, name: &str) -> Option<Value> {
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(&name.to_lowercase())
+    }
+
+    /// A property as it was sent.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
         self.values.remove(&name.to_lowercase())
     }
 
     fn parsed<T>(&mut self, name: &str, value: Value, parse: impl FnOnce(Value) -> Result<T, Invalid>) -> Option<T> {
         match parse(value) {
             Ok(parsed) => Some(parsed),
-            Err(invalid) => {
-                self.refuse(name, invalid);
-                None
-            }
+            Err(invalid) => self.refuse(name, invalid),
         }
     }
 
-    fn refuse(&mut self, name: &str, invalid: Invalid) {
-        self.errors.push(invalid.at(&format!("/{name}")));
+    /// Refuses a property.
+    pub fn refuse<T>(&mut self, name: &str, invalid: Invalid) -> Option<T> {
+        self.errors.refuse(&format!("/{name}"), invalid)
+    }
+
+    /// Takes over what is wrong inside a property.
+    pub fn refuse_inside(&mut self, name: &str, errors: Vec<FieldError>) {
+        self.errors.extend_at(&format!("/{name}"), errors);
     }
 }
 
@@ -175,7 +206,8 @@ pub fn timestamp(raw: &str) -> Result<jiff::Timestamp, Invalid> {
     })
 }
 
-fn wrong_type(expected: &str, found: &Value) -> Invalid {
+/// What was sent is of another type.
+pub fn wrong_type(expected: &str, found: &Value) -> Invalid {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -1,7 +1,8 @@
 use crate::TemplateError;
 use crate::money::format_price;
+use crate::subject::format_subject;
 use crate::texts::Texts;
-use domain::{Locale, Product};
+use domain::{EmailChoice, Locale, Product, Template};
 use jiff::Timestamp;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
@@ -9,11 +10,20 @@ use mrml::prelude::render::RenderOptions;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-const HTML: &str = "back-in-stock.html";
-const TEXT: &str = "back-in-stock.txt";
+/// Each template as HTML and as text.
+const SOURCES: [(Template, &str, &str); 2] = [
+    (
+        Template::BackInStock,
+        include_str!("../templates/back-in-stock.mjml"),
+        include_str!("../templates/back-in-stock.txt"),
+    ),
+    // The text of a letter is the same; it never had a picture.
+    (Template::Letter, include_str!("../templates/letter.mjml"), include_str!("../templates/back-in-stock.txt")),
+];
 
 /// What one email says.
 pub struct Content<'a> {
+    pub email: &'a EmailChoice,
     pub locale: &'a Locale,
     pub product: &'a Product,
     pub first_name: Option<&'a str>,
@@ -54,21 +64,25 @@ impl Renderer {
     pub fn new() -> Result<Self, TemplateError> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.add_template_owned(HTML, html_of(include_str!("../templates/back-in-stock.mjml"))?)?;
-        templates.add_template(TEXT, include_str!("../templates/back-in-stock.txt"))?;
+        for (template, mjml, text) in SOURCES {
+            templates.add_template_owned(html_name(template), html_of(mjml)?)?;
+            templates.add_template_owned(text_name(template), text)?;
+        }
         Ok(Self { templates, texts: Texts::load()? })
     }
 
     pub fn render(&self, content: &Content<'_>) -> Result<Rendered, TemplateError> {
         let language = self.texts.of(content.locale);
         let title = one_line(content.product.title());
-        let subject = language.text_with("subject", &[("title", &title)]);
         let greeting = match content.first_name {
             Some(name) => language.text_with("greeting-name", &[("name", name)]),
             None => language.text("greeting"),
         };
         let price = content.product.price().map(|price| format_price(&price, content.locale));
         let sale_price = content.product.sale_price(content.now).map(|price| format_price(&price, content.locale));
+        let shown = sale_price.as_ref().or(price.as_ref()).map(String::as_str).unwrap_or_default();
+        let own = content.email.subject(content.locale).and_then(|text| format_subject(text, &title, shown));
+        let subject = own.unwrap_or_else(|| language.text_with("subject", &[("title", &title)]));
         let price = price.map(|price| match &sale_price {
             Some(_) => language.text_with("price-before", &[("price", &price)]),
             None => language.text_with("price", &[("price", &price)]),
@@ -86,10 +100,20 @@ impl Renderer {
             unsubscribe_url: content.unsubscribe_url,
             t: language.texts(&["preview", "body", "button", "hurry", "reason", "unsubscribe"]),
         };
-        let html = self.templates.get_template(HTML)?.render(Serde(&variables))?;
-        let text = self.templates.get_template(TEXT)?.render(Serde(&variables))?;
+        let template = content.email.template;
+        let html = self.templates.get_template(&html_name(template))?.render(Serde(&variables))?;
+        let text = self.templates.get_template(&text_name(template))?.render(Serde(&variables))?;
         Ok(Rendered { subject, html, text })
     }
+}
+
+/// The ending of a name says whether values are escaped.
+fn html_name(template: Template) -> String {
+    format!("{template:?}.html")
+}
+
+fn text_name(template: Template) -> String {
+    format!("{template:?}.txt")
 }
 
 fn html_of(mjml: &str) -> Result<String, TemplateError> {
@@ -125,6 +149,7 @@ mod tests {
         Renderer::new()
             .unwrap()
             .render(&Content {
+                email: &EmailChoice::default(),
                 locale: &Locale::parse(locale).unwrap(),
                 product: &Product::from_feed(data).unwrap(),
                 first_name,

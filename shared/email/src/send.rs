@@ -5,10 +5,12 @@ use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
 use aws_sdk_sesv2::types::{Body, Content as Text, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use domain::delivery::{Claim, Outcome};
 use domain::signing::SigningKey;
 use domain::unsubscribe::{Unsubscribe, token};
-use domain::{Contact, Product, Subscription};
+use domain::{Automation, Contact, Product, Sender, Subscription};
 use jiff::Timestamp;
 use std::error::Error;
 use std::io;
@@ -21,8 +23,8 @@ pub struct Mail<'a> {
     pub subscription: &'a Subscription,
     pub contact: &'a Contact,
     pub product: &'a Product,
-    /// The id of the automation that accepted the subscription.
-    pub automation: &'a str,
+    /// The automation that accepted the subscription.
+    pub automation: &'a Automation,
     pub now: Timestamp,
 }
 
@@ -31,12 +33,13 @@ pub trait Mailer: Send + Sync {
     fn send<'a>(&'a self, claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 }
 
-/// Sends through SES v2, as one sender. The client must not retry by itself (see [`Outcome::Unknown`]).
+/// Sends through SES v2. The client must not retry by itself (see [`Outcome::Unknown`]).
 pub struct SesMailer {
     pub client: Client,
     pub renderer: Renderer,
-    /// As it stands in `From`, such as `My Shop <hello@shop.example>`.
+    /// As it stands in `From`, such as `My Shop <hello@shop.example>`, for automations that have no sender of their own.
     pub sender: String,
+    /// For automations that have none of their own.
     pub reply_to: Option<String>,
     pub configuration_set: Option<String>,
     pub signing_key: SigningKey,
@@ -72,7 +75,11 @@ impl SesMailer {
         let token = token(&self.signing_key, Unsubscribe::All(contact.id));
         // Also answers a POST, for one-click unsubscribing (RFC 8058).
         let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
+        let choice = &automation.email;
+        let sender = choice.sender.as_ref().map_or_else(|| self.sender.clone(), from);
+        let reply_to = choice.reply_to.as_ref().map(|address| address.as_str().to_owned()).or(self.reply_to.clone());
         let rendered = self.renderer.render(&Content {
+            email: choice,
             locale: &subscription.locale,
             product,
             first_name: contact.first_name.as_deref(),
@@ -87,25 +94,46 @@ impl SesMailer {
             .body(Body::builder().html(utf8(&rendered.html)?).text(utf8(&rendered.text)?).build())
             .headers(header("List-Unsubscribe", format!("<{unsubscribe_url}>"))?)
             .headers(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into())?)
-            .headers(header("List-Id", format!("<back-in-stock.{}>", self.domain()))?)
+            .headers(header("List-Id", format!("<back-in-stock.{}>", domain_of(&sender)))?)
             .build();
         Ok(self
             .client
             .send_email()
-            .from_email_address(&self.sender)
-            .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
+            .from_email_address(sender)
+            .set_reply_to_addresses(reply_to.map(|address| vec![address]))
             .destination(Destination::builder().to_addresses(contact.email.as_str()).build())
             .content(EmailContent::builder().simple(message).build())
             .set_configuration_set_name(self.configuration_set.clone())
             // These come back with every event that SES sends about the mail.
             .email_tags(tag("subscription", subscription.id().to_string())?)
             .email_tags(tag("delivery", subscription.instance.to_string())?)
-            .email_tags(tag("automation", automation.to_owned())?))
+            .email_tags(tag("automation", automation.id.to_string())?))
     }
+}
 
-    fn domain(&self) -> &str {
-        let address = self.sender.rsplit('@').next().unwrap_or_default();
-        address.trim_end_matches('>')
+fn domain_of(sender: &str) -> &str {
+    sender.rsplit('@').next().unwrap_or_default().trim_end_matches('>')
+}
+
+/// A `From` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
+fn from(sender: &Sender) -> String {
+    let address = sender.address.as_str();
+    match &sender.name {
+        None => address.to_owned(),
+        Some(name) if name.is_ascii() => format!("\"{name}\" <{address}>"),
+        Some(name) => {
+            let mut words = vec![String::new()];
+            for letter in name.chars() {
+                // 45 bytes are 60 characters of base64.
+                match words.last_mut() {
+                    Some(word) if word.len() + letter.len_utf8() <= 45 => word.push(letter),
+                    _ => words.push(letter.to_string()),
+                }
+            }
+            let words: Vec<String> =
+                words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word))).collect();
+            format!("{} <{address}>", words.join(" "))
+        }
     }
 }
 
@@ -163,4 +191,20 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| (*error).source())
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_senders_name_survives_the_header() {
+        let from = |raw: &str| from(&Sender::parse(raw).unwrap());
+
+        assert_eq!(from("hej@shop.example"), "hej@shop.example");
+        assert_eq!(from("Shop, Inc. <hej@shop.example>"), "\"Shop, Inc.\" <hej@shop.example>");
+        assert_eq!(from("Kläder <hej@shop.example>"), "=?UTF-8?B?S2zDpGRlcg==?= <hej@shop.example>");
+        let long = from(&format!("{} <hej@shop.example>", "å".repeat(50)));
+        assert!(long.split(' ').all(|word| word.len() <= 75), "{long}");
+    }
 }

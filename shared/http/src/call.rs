@@ -50,6 +50,15 @@ impl Call {
         self.query.get(&name.to_lowercase()).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// A parameter of the query, parsed.
+    pub fn parsed_query<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Result<Option<T>, Problem> {
+        self.query(name).map(parse).transpose().map_err(|invalid| Problem::invalid_parameter(name, invalid))
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -77,6 +86,12 @@ impl Call {
             )
         })
     }
+}
+
+/// The value of `?limit=`: a whole number from 1.
+pub fn limit(raw: &str, most: usize) -> Result<usize, Invalid> {
+    let limit = raw.parse().ok().filter(|limit| (1..=most).contains(limit));
+    limit.ok_or_else(|| Invalid::new("OutOfRange", format!("Use a whole number from 1 to {most}.")))
 }
 
 fn is_json(content_type: &str) -> bool {

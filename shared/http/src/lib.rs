@@ -2,9 +2,13 @@
 
 mod call;
 mod keys;
+mod lines;
 mod problem;
 mod serve;
+mod versions;
 
-pub use call::Call;
+pub use call::{Call, limit};
+pub use lines::{LineError, LineOutcome, LinesReport, read_lines};
 pub use problem::Problem;
 pub use serve::{Reply, serve, serve_public};
+pub use versions::{etag, expected_version};

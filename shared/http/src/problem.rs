@@ -1,7 +1,8 @@
 use display_error_chain::DisplayErrorChain;
-use domain::{FieldError, Invalid};
+use domain::{ContactId, FieldError, Invalid};
 use lambda_http::http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use std::error::Error;
 use tracing::error;
 
@@ -55,6 +56,25 @@ impl Problem {
 
     pub fn conflict(error_code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, error_code, detail)
+    }
+
+    /// Somebody else has changed what the caller has seen.
+    pub fn stale() -> Self {
+        let detail = "It was changed meanwhile. Get it again, make your change to that, and send its ETag in If-Match.";
+        Self::new(StatusCode::PRECONDITION_FAILED, "StaleVersion", detail)
+    }
+
+    pub fn no_contact() -> Self {
+        Self::not_found("ContactNotFound", "There is no contact with this id. Create the contact first.")
+    }
+
+    pub fn email_taken(existing: ContactId) -> Self {
+        let detail = "A contact with this email address exists. Use the contact whose id is in the member id.";
+        Self::conflict("EmailTaken", detail).with(json!({ "id": existing }))
+    }
+
+    pub fn no_automation() -> Self {
+        Self::not_found("AutomationNotFound", "There is no automation with this id. GET /automations lists them.")
     }
 
     pub fn too_large(detail: impl Into<String>) -> Self {

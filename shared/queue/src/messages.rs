@@ -1,4 +1,4 @@
-use domain::{ContactId, FieldError, Locale, Sku, Source, StockLevel, SubscriptionKey};
+use domain::{AutomationId, ContactId, FieldError, Locale, Sku, Source, StockLevel, SubscriptionKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -49,9 +49,7 @@ pub struct Notification {
     pub sku: Sku,
     /// The log entry of the level that triggered them.
     pub log_entry: String,
-    pub automation: String,
-    /// Whether the automation leaves out contacts that do not accept email.
-    pub requires_consent: bool,
+    pub automation: AutomationId,
     pub recipients: Vec<Recipient>,
     /// How often these recipients were put off: throttled, claimed by somebody else, or with an outcome unknown.
     pub attempt: u32,
@@ -265,8 +263,7 @@ mod tests {
         let notification = Notification {
             sku: Sku::parse("A").unwrap(),
             log_entry: "e".into(),
-            automation: "default".into(),
-            requires_consent: true,
+            automation: AutomationId::parse("default").unwrap(),
             attempt: 1,
             recipients: vec![Recipient {
                 contact_id: ContactId::new(Uuid::from_u128(1)),

@@ -8,7 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use queue::{Queues, Sqs, Urls};
 use std::time::Duration;
-use store::{DynamoDb, Store, Tables};
+use store::{CachedAutomations, DynamoDb, Store, Tables};
 
 /// The connections and settings of one function.
 pub struct Runtime {
@@ -55,6 +55,7 @@ impl Runtime {
             deliveries: required("DELIVERIES_TABLE")?,
             log: required("LOG_TABLE")?,
             products: required("PRODUCTS_TABLE")?,
+            purchases: required("PURCHASES_TABLE")?,
             stock: required("STOCK_TABLE")?,
             subscriptions: required("SUBSCRIPTIONS_TABLE")?,
             uploads: required("UPLOADS_TABLE")?,
@@ -82,6 +83,17 @@ impl Runtime {
     }
 }
 
+/// The automations, as they were no longer ago than the setting says.
+pub fn automations(store: &Store) -> Result<CachedAutomations, SettingError> {
+    let kept = Duration::from_secs(whole_number("AUTOMATIONS_KEPT_SECONDS")?);
+    Ok(CachedAutomations::new(store.clone(), kept))
+}
+
+/// A setting that is a number of days.
+pub fn days(name: &'static str) -> Result<Duration, SettingError> {
+    Ok(Duration::from_secs(whole_number(name)? * 24 * 3600))
+}
+
 /// How long an answer of DynamoDB or SQS is waited for before the SDK asks again.
 fn attempt_seconds() -> u64 {
     optional("REQUEST_TIMEOUT_SECONDS").and_then(|seconds| seconds.parse().ok()).unwrap_or(8)
@@ -95,11 +107,6 @@ pub fn required(name: &'static str) -> Result<String, SettingError> {
 /// The text of a setting that may be missing or empty.
 pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// A setting that is `true` or `false`.
-pub fn yes_or_no(name: &'static str) -> Result<bool, SettingError> {
-    required(name)?.parse().map_err(|_| SettingError::Invalid { name, expected: "true or false" })
 }
 
 /// A setting that is a number above zero.

@@ -9,6 +9,8 @@ const TABLE: Table = Table::Configuration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyScope {
+    ReadAutomations,
+    WriteAutomations,
     ReadContacts,
     WriteContacts,
     ReadFeeds,
@@ -20,7 +22,9 @@ pub enum KeyScope {
 }
 
 impl KeyScope {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
+        Self::ReadAutomations,
+        Self::WriteAutomations,
         Self::ReadContacts,
         Self::WriteContacts,
         Self::ReadFeeds,

@@ -1,8 +1,9 @@
 use crate::database::{Action, AllWritten, Condition, Item, Table, Write, Written};
-use crate::{Error, Store, read_item, string_of, text, texts, write_item};
+use crate::{Error, Store, number, read_item, string_of, text, texts, write_item};
 use domain::signing::SigningKey;
-use domain::{Contact, ContactId, EmailAddress, Suppression};
+use domain::{Contact, ContactId, EmailAddress, FieldError, Suppression};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 const TABLE: Table = Table::Contacts;
@@ -12,6 +13,17 @@ pub enum NewContact {
     Created(Box<Contact>),
     /// Another contact has the address.
     EmailTaken(ContactId),
+}
+
+/// What became of a change of a contact.
+pub enum PatchedContact {
+    Done(Box<Contact>),
+    /// It was so already; nothing was written.
+    Unchanged(Box<Contact>),
+    Invalid(Vec<FieldError>),
+    /// Another contact has the new address.
+    EmailTaken(ContactId),
+    Gone,
 }
 
 /// The item that makes an address unique and leads from it to the contact.
@@ -47,6 +59,64 @@ impl Store {
                 None => Err(Error::Unprocessed { operation: "TransactWriteItems" }),
             },
         }
+    }
+
+    /// Applies a merge patch to a contact.
+    ///
+    /// A new address begins without the bounces of the old one, of which a trace stays, and with those of its own. An
+    /// unsubscription is lifted only if `asked_again`: it is the shop's word that the contact asked for mail again. A
+    /// complaint stays.
+    pub async fn patch_contact(
+        &self,
+        id: ContactId,
+        patch: &Value,
+        asked_again: bool,
+        signing: &SigningKey,
+    ) -> Result<PatchedContact, Error> {
+        // Somebody else may change it between reading and writing, but hardly so often.
+        for _ in 0..5 {
+            let Some(item) = self.get(TABLE, key(id)).await? else { return Ok(PatchedContact::Gone) };
+            let revision = item.get(REVISION).and_then(|revision| revision.as_n().ok()?.parse::<i64>().ok());
+            let contact: Contact = read_item(TABLE, item)?;
+            let mut patched = match contact.patched(patch) {
+                Ok(patched) => patched,
+                Err(errors) => return Ok(PatchedContact::Invalid(errors)),
+            };
+            let moves = patched.email.key() != contact.email.key();
+            patched.suppressed = match contact.suppressed {
+                Some(Suppression::Unsubscribed) if asked_again => None,
+                Some(Suppression::Bounce) if moves => None,
+                suppressed => suppressed,
+            };
+            if patched == contact {
+                return Ok(PatchedContact::Unchanged(Box::new(patched)));
+            }
+            let mut writes = vec![patch_of(&contact, &patched, revision)?];
+            if moves {
+                patched.suppressed = patched.suppressed.max(self.trace(&patched.email, signing).await?);
+                let address = Item::from([("contactId".into(), text(id.to_string()))]);
+                let ours = Condition::Is("contactId", text(id.to_string()));
+                writes = vec![
+                    patch_of(&contact, &patched, revision)?,
+                    Write::put(TABLE, email_key(&patched.email), address).when(Condition::Missing("key")),
+                    Write::delete(TABLE, email_key(&contact.email)).when(ours),
+                ];
+                if contact.suppressed == Some(Suppression::Bounce) {
+                    let trace = texts([("suppressed", Suppression::Bounce.as_str())]);
+                    writes.push(Write::put(TABLE, trace_key(signing, &contact.email), trace));
+                }
+            }
+            match self.database.write_all(writes).await? {
+                AllWritten::Done => return Ok(PatchedContact::Done(Box::new(patched))),
+                AllWritten::Refused(_) => {
+                    if moves && let Some(other) = self.contact_id_of(&patched.email).await?.filter(|other| *other != id)
+                    {
+                        return Ok(PatchedContact::EmailTaken(other));
+                    }
+                }
+            }
+        }
+        Err(Error::Unprocessed { operation: "the change of a contact" })
     }
 
     /// Why an address of an erased contact was suppressed, if it was.
@@ -87,7 +157,7 @@ impl Store {
         }
     }
 
-    /// Erases a contact: its personal data, its address, and its subscriptions. Of a suppressed address a keyed digest
+    /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a keyed digest
     /// stays, so that it is suppressed also if somebody makes a contact of it again. Says whether there was anything.
     ///
     /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
@@ -101,12 +171,8 @@ impl Store {
             if attempts > 5 {
                 return Err(Error::Unprocessed { operation: "the erasure of a contact" });
             }
-            let as_read = match contact.suppressed {
-                None => Condition::Missing("suppressed"),
-                Some(why) => Condition::Is("suppressed", text(why.as_str())),
-            };
             let mut writes = vec![
-                Write::delete(TABLE, key(id)).when(as_read),
+                Write::delete(TABLE, key(id)).when(suppressed_as(&contact)),
                 Write::delete(TABLE, email_key(&contact.email)).when(Condition::Is("contactId", text(id.to_string()))),
             ];
             if let Some(why) = contact.suppressed {
@@ -118,7 +184,40 @@ impl Store {
             }
         }
         let subscriptions = self.delete_subscriptions_of(id).await?;
+        self.delete_purchases_of(id).await?;
         Ok(found || subscriptions > 0)
+    }
+}
+
+/// Counts the changes of a contact, so that one that was read before another one is not written over it.
+const REVISION: &str = "revision";
+
+/// Writes what a patch may change, if the contact is still as it was read.
+fn patch_of(contact: &Contact, patched: &Contact, revision: Option<i64>) -> Result<Write, Error> {
+    let mut item = write_item(TABLE, patched)?;
+    let names =
+        ["email", "firstName", "lastName", "language", "countryCode", "attributes", "acceptsEmail", "suppressed"];
+    let mut actions: Vec<Action> = names
+        .into_iter()
+        .map(|name| match item.remove(name) {
+            Some(value) => Action::set(name, value),
+            None => Action::Remove(name.into()),
+        })
+        .collect();
+    actions.push(Action::set(REVISION, number(revision.unwrap_or_default() + 1)));
+    let unchanged = match revision {
+        Some(revision) => Condition::Is(REVISION, number(revision)),
+        None => Condition::Missing(REVISION),
+    };
+    let unchanged = vec![Condition::Exists("key"), unchanged, suppressed_as(contact)];
+    Ok(Write::update(TABLE, key(contact.id), actions).when(Condition::All(unchanged)))
+}
+
+/// That a contact is suppressed as it was when it was read.
+fn suppressed_as(contact: &Contact) -> Condition {
+    match contact.suppressed {
+        None => Condition::Missing("suppressed"),
+        Some(why) => Condition::Is("suppressed", text(why.as_str())),
     }
 }
 

@@ -27,6 +27,9 @@ pub trait Database: Send + Sync {
 
     /// Reads a page of a partition: of a table strongly consistent, of an index as far as it has caught up.
     fn query(&self, query: Query) -> Answer<'_, Found>;
+
+    /// Reads a page of a part of an index, in no particular order.
+    fn scan(&self, scan: Scan) -> Answer<'_, Found>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +39,7 @@ pub enum Table {
     Deliveries,
     Log,
     Products,
+    Purchases,
     Stock,
     Subscriptions,
     Uploads,
@@ -131,6 +135,19 @@ pub struct Query {
     pub after: Option<Item>,
 }
 
+#[derive(Debug, Clone)]
+pub struct Scan {
+    pub table: Table,
+    pub index: Index,
+    /// What of each item is wanted.
+    pub attributes: &'static [&'static str],
+    /// Which of how many parts; several can be read at the same time.
+    pub segment: i32,
+    pub segments: i32,
+    /// Where the page before ended.
+    pub after: Option<Item>,
+}
+
 /// A condition on the sort key.
 #[derive(Debug, Clone)]
 pub enum Range {
@@ -155,6 +172,7 @@ impl Table {
             Self::Deliveries => ("delivery", None),
             Self::Log => ("sku", Some("entry")),
             Self::Products => ("feed", Some("sku")),
+            Self::Purchases => ("contactId", Some("purchase")),
             Self::Stock => ("sku", Some("scope")),
             Self::Subscriptions => ("contactId", Some("subscription")),
             Self::Uploads => ("upload", Some("part")),

@@ -1,8 +1,8 @@
 //! Carries [`Database`]'s words out on DynamoDB.
 
 use crate::database::{
-    Action, AllWritten, Answer, BatchGot, Change, Condition, Database, Found, Item, PlainWrite, Query, Range, Table,
-    Write, Written,
+    Action, AllWritten, Answer, BatchGot, Change, Condition, Database, Found, Item, PlainWrite, Query, Range, Scan,
+    Table, Write, Written,
 };
 use crate::{Error, text};
 use aws_sdk_dynamodb::Client;
@@ -23,6 +23,7 @@ pub struct Tables {
     pub deliveries: String,
     pub log: String,
     pub products: String,
+    pub purchases: String,
     pub stock: String,
     pub subscriptions: String,
     pub uploads: String,
@@ -41,6 +42,7 @@ impl Tables {
             Table::Deliveries => &self.deliveries,
             Table::Log => &self.log,
             Table::Products => &self.products,
+            Table::Purchases => &self.purchases,
             Table::Stock => &self.stock,
             Table::Subscriptions => &self.subscriptions,
             Table::Uploads => &self.uploads,
@@ -49,7 +51,7 @@ impl Tables {
 
     fn table(&self, name: &str) -> Option<Table> {
         use Table::*;
-        [Configuration, Contacts, Deliveries, Log, Products, Stock, Subscriptions, Uploads]
+        [Configuration, Contacts, Deliveries, Log, Products, Purchases, Stock, Subscriptions, Uploads]
             .into_iter()
             .find(|table| self.name(*table) == name)
     }
@@ -205,6 +207,27 @@ impl Database for DynamoDb {
                 .send()
                 .await
                 .map_err(failed("Query"))?;
+            Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+        })
+    }
+
+    fn scan(&self, scan: Scan) -> Answer<'_, Found> {
+        Box::pin(async move {
+            let mut words = Words::default();
+            let attributes: Vec<String> = scan.attributes.iter().map(|name| words.name(name)).collect();
+            let answer = self
+                .client
+                .scan()
+                .table_name(self.tables.name(scan.table))
+                .index_name(scan.index.name())
+                .projection_expression(attributes.join(", "))
+                .set_expression_attribute_names(words.names())
+                .segment(scan.segment)
+                .total_segments(scan.segments)
+                .set_exclusive_start_key(scan.after)
+                .send()
+                .await
+                .map_err(failed("Scan"))?;
             Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
         })
     }

@@ -3,26 +3,34 @@
 //! `docs/architecture.md` lists the tables with their keys, and says which order of writes the guarantees rest on.
 
 mod api_keys;
+mod automations;
 mod batch;
 mod contacts;
 pub mod database;
 mod deliveries;
+mod demand;
 mod dynamodb;
 mod feeds;
 mod log;
+mod log_pages;
 mod products;
+mod purchases;
 mod secrets;
 mod stock;
 mod subscriptions;
 mod uploads;
 
 pub use api_keys::{ApiKey, KeyScope};
-pub use contacts::NewContact;
+pub use automations::{AutomationChange, CachedAutomations, Expected, MOST_AUTOMATIONS};
+pub use contacts::{NewContact, PatchedContact};
 pub use deliveries::Claimed;
+pub use demand::{Demand, Waiters, Wanted};
 pub use dynamodb::{DynamoDb, Tables};
 pub use feeds::{Feed, Import, ImportError, ImportStatus};
-pub use log::{Counts, LogEntry, LogKey, LogPage};
+pub use log::{LogEntry, LogKey, LoggedLevel};
+pub use log_pages::{LogFilter, LogPage};
 pub use products::ProductChange;
+pub use purchases::RecordedReceipts;
 pub use stock::{LastLook, LevelWrite};
 pub use subscriptions::{Cursor, Page, Waiting};
 
@@ -61,6 +69,8 @@ pub enum Error {
         #[source]
         source: serde_dynamo::Error,
     },
+    #[error("the automation {id} is not as this version writes it: {reason}")]
+    Automation { id: domain::AutomationId, reason: String },
     #[error("the uploaded file {0} is not complete")]
     Upload(String),
 }
@@ -71,7 +81,7 @@ impl Error {
         match self {
             Self::Request { throttled, .. } => *throttled,
             Self::Unprocessed { .. } => true,
-            Self::Item { .. } | Self::Upload(_) => false,
+            Self::Item { .. } | Self::Automation { .. } | Self::Upload(_) => false,
         }
     }
 }

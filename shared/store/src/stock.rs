@@ -95,6 +95,11 @@ impl Store {
         })
     }
 
+    /// The newest level of a scope.
+    pub async fn known_level(&self, sku: &Sku, scope: &Scope) -> Result<Option<KnownLevel>, Error> {
+        self.get(TABLE, level_key(sku, scope)).await?.map(known).transpose()
+    }
+
     /// What may have changed since a subscription was matched. One request, strongly consistent.
     pub async fn last_look(&self, subscription: &Subscription) -> Result<LastLook, Error> {
         let Subscription { sku, locale, external_id, .. } = subscription;

@@ -6,8 +6,8 @@ use super::history::SentMail;
 use super::queues::{self, Messages};
 use super::ses;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::ContactId;
 use domain::delivery::Terms;
-use domain::{Automation, ContactId};
 use jiff::Timestamp;
 use queue::{EmailEvent, EmailEventKind, Queue, Queues};
 use send_email::Settings;
@@ -15,8 +15,8 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::Store;
 use store::database::Table;
+use store::{CachedAutomations, Store};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -296,7 +296,9 @@ impl World {
                 store: self.store(),
                 queues: self.queues(),
                 second_look_after,
-                automations: vec![Automation::default()],
+                automations: CachedAutomations::new(self.store(), seconds(30)),
+                log_kept: seconds(90 * 24 * 3600),
+                clock: now,
             });
             let handle = move |event| {
                 let matcher = matcher.clone();
@@ -306,7 +308,8 @@ impl World {
 
             let settings = Settings { terms, patience, rate: 1000.0, budget: seconds(30), clock: now };
             let mailer = Box::new(ses::Simulated(self.clone()));
-            let sender = Arc::new(send_email::App::new(self.store(), self.queues(), mailer, settings));
+            let automations = CachedAutomations::new(self.store(), seconds(30));
+            let sender = Arc::new(send_email::App::new(self.store(), self.queues(), automations, mailer, settings));
             let handle = move |event| {
                 let sender = sender.clone();
                 async move { sender.handle(event).await }

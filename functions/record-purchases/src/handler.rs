@@ -1,0 +1,36 @@
+//! `POST /contacts/{contactId}/purchases`
+
+use domain::{ContactId, Receipt};
+use http_api::{Call, Problem, Reply};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use store::{RecordedReceipts, Store};
+
+const MOST_RECEIPTS: usize = 100;
+
+/// Records what a contact bought: one receipt, or an array of them. A receipt that is sent again changes nothing.
+pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
+    let id = call.parsed_parameter("contactId", ContactId::parse)?;
+    let receipts = receipts(call.json()?, Timestamp::now())?;
+    let RecordedReceipts { recorded, known } =
+        store.record_receipts(id, &receipts).await?.ok_or_else(Problem::no_contact)?;
+    Reply::ok(&json!({ "recorded": recorded, "known": known }))
+}
+
+fn receipts(body: Value, now: Timestamp) -> Result<Vec<Receipt>, Problem> {
+    let Value::Array(values) = body else {
+        return Ok(vec![Receipt::from_json(body, now).map_err(Problem::invalid)?]);
+    };
+    if values.len() > MOST_RECEIPTS {
+        return Err(Problem::too_large("A request has at most 100 receipts. Send several requests, or import a file."));
+    }
+    let (mut receipts, mut errors) = (Vec::new(), Vec::new());
+    for (index, value) in values.into_iter().enumerate() {
+        match Receipt::from_json(value, now) {
+            Ok(receipt) => receipts.push(receipt),
+            Err(found) => errors.extend(found.into_iter().map(|error| error.under(index))),
+        }
+    }
+    // All or none: a shop that sends a handful can send them again.
+    if errors.is_empty() { Ok(receipts) } else { Err(Problem::invalid(errors)) }
+}

@@ -1,0 +1,10 @@
+use lambda_http::Error;
+use runtime::Runtime;
+use show_demand::handle;
+use store::KeyScope;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let store = Runtime::start().await.store()?;
+    http_api::serve(&store, KeyScope::ReadLog, |call| handle(&store, call)).await
+}

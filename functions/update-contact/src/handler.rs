@@ -1,0 +1,30 @@
+//! `PATCH /contacts/{contactId}`
+
+use domain::ContactId;
+use domain::signing::SigningKey;
+use domain::wire::Fields;
+use http_api::{Call, Problem, Reply};
+use serde_json::Value;
+use store::{PatchedContact, Store};
+
+pub struct App {
+    pub store: Store,
+    pub signing_key: SigningKey,
+}
+
+impl App {
+    /// Changes what the body has and leaves the rest: a merge patch (RFC 7396), in which `null` removes. Attributes are
+    /// merged one by one. `acceptsEmail: true` also lifts an unsubscription.
+    pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
+        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let patch = call.json()?;
+        let mut fields = Fields::of(patch.clone()).map_err(|invalid| Problem::invalid(vec![invalid.at("")]))?;
+        let asked_again = fields.take("acceptsEmail") == Some(Value::Bool(true));
+        match self.store.patch_contact(id, &patch, asked_again, &self.signing_key).await? {
+            PatchedContact::Done(contact) | PatchedContact::Unchanged(contact) => Reply::ok(&contact),
+            PatchedContact::Invalid(errors) => Err(Problem::invalid(errors)),
+            PatchedContact::EmailTaken(other) => Err(Problem::email_taken(other)),
+            PatchedContact::Gone => Err(Problem::no_contact()),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+use super::{Automation, AutomationId, Facts};
+use crate::{Contact, Product, Subscription};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Everything a decision about one subscription looks at.
+pub struct Candidate<'a> {
+    pub subscription: &'a Subscription,
+    /// Of the stock level.
+    pub quantity: i64,
+    pub feed_configured: bool,
+    pub product: Option<&'a Product>,
+    pub contact: Option<&'a Contact>,
+    /// When the contact last bought the SKU; only looked at by conditions about purchases.
+    pub purchased_on: Option<Timestamp>,
+    pub now: Timestamp,
+}
+
+/// What is done with a subscription, and why no better automation took it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision<'a> {
+    pub outcome: Result<&'a Automation, Skip>,
+    /// Of each automation that was asked before, in their order.
+    pub refusals: Vec<Refusal<'a>>,
+}
+
+/// Why one automation did not accept a subscription.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal<'a> {
+    pub automation: &'a Automation,
+    /// The contact does not accept email, and the automation asks for that.
+    pub no_consent: bool,
+    /// Which of its conditions don't hold, by their place.
+    pub conditions: Vec<usize>,
+}
+
+/// The same for a reader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainedRefusal {
+    pub id: AutomationId,
+    pub version: u64,
+    /// The contact does not accept email, and the automation asks for that.
+    pub no_consent: bool,
+    /// Those that don't hold.
+    pub conditions: Vec<NamedCondition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedCondition {
+    /// A JSON pointer into the automation.
+    pub pointer: String,
+    /// The condition in words.
+    pub condition: String,
+}
+
+impl Refusal<'_> {
+    pub fn explain(&self) -> ExplainedRefusal {
+        ExplainedRefusal {
+            id: self.automation.id.clone(),
+            version: self.automation.version,
+            no_consent: self.no_consent,
+            conditions: self.conditions.iter().map(|index| self.automation.named_condition(*index)).collect(),
+        }
+    }
+}
+
+/// Why a triggered subscription was not mailed. It stays and is tried again at the next level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Skip {
+    /// No product feed is configured for the subscription's locale.
+    NoFeed,
+    /// The locale's feed has no such SKU; out-of-stock products stay in a feed, so this is an error to look into.
+    NoProductData,
+    ContactGone,
+    /// Mail to the address bounced for good, or its owner complained.
+    Suppressed,
+    Unsubscribed,
+    /// An automation would have accepted it if the contact accepted email.
+    NoConsent,
+    /// No automation is on, or none accepts it.
+    NoAutomation,
+    /// The automation that accepted it was switched off or deleted before the mail left.
+    AutomationOff,
+    /// Was in stock when the level was matched, and no more when the mail was about to leave.
+    SoldOutAgain,
+    /// Was used up, deleted, or deleted and made anew since it was matched.
+    SubscriptionGone,
+}
+
+impl Skip {
+    /// The word of the integration log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoFeed => "noFeed",
+            Self::NoProductData => "noProductData",
+            Self::ContactGone => "contactGone",
+            Self::Suppressed => "suppressed",
+            Self::Unsubscribed => "unsubscribed",
+            Self::NoConsent => "noConsent",
+            Self::NoAutomation => "noAutomation",
+            Self::AutomationOff => "automationOff",
+            Self::SoldOutAgain => "soldOutAgain",
+            Self::SubscriptionGone => "subscriptionGone",
+        }
+    }
+}
+
+/// Finds the automation that a triggered subscription goes to: the preconditions of `contract.md` first, then the
+/// automations that are on, in the order they are given in, which is that of [`Automation::order`].
+pub fn decide<'a>(candidate: &Candidate<'_>, automations: &'a [Automation]) -> Decision<'a> {
+    let mut refusals = Vec::new();
+    let outcome = facts(candidate).and_then(|facts| {
+        let accepting = automations.iter().filter(|automation| automation.enabled).find(|automation| {
+            let refusal = refusal(automation, &facts);
+            let accepts = refusal.is_none();
+            refusals.extend(refusal);
+            accepts
+        });
+        let but_for_consent = |refusal: &Refusal<'_>| refusal.no_consent && refusal.conditions.is_empty();
+        let nobody = || if refusals.iter().any(but_for_consent) { Skip::NoConsent } else { Skip::NoAutomation };
+        accepting.ok_or_else(nobody)
+    });
+    Decision { outcome, refusals }
+}
+
+/// What conditions look at, if the preconditions hold.
+fn facts<'a>(candidate: &Candidate<'a>) -> Result<Facts<'a>, Skip> {
+    if !candidate.feed_configured {
+        return Err(Skip::NoFeed);
+    }
+    let product = candidate.product.ok_or(Skip::NoProductData)?;
+    let contact = candidate.contact.ok_or(Skip::ContactGone)?;
+    if let Some(refusal) = contact.refusal(false) {
+        return Err(refusal);
+    }
+    let Candidate { subscription, quantity, purchased_on, now, .. } = *candidate;
+    Ok(Facts { subscription, quantity, product, contact, purchased_on, now })
+}
+
+/// Why an automation does not accept a subscription, if so. Every condition is looked at, so that the log says of each how
+/// many it refused, whatever their order.
+fn refusal<'a>(automation: &'a Automation, facts: &Facts<'_>) -> Option<Refusal<'a>> {
+    let no_consent = facts.contact.refusal(automation.requires_consent).is_some();
+    let conditions = automation.conditions.iter().enumerate();
+    let failed: Vec<usize> =
+        conditions.filter(|(_, condition)| !condition.holds(facts)).map(|(index, _)| index).collect();
+    (no_consent || !failed.is_empty()).then_some(Refusal { automation, no_consent, conditions: failed })
+}

@@ -1,0 +1,227 @@
+use super::condition::Facts;
+use crate::{Invalid, time};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a test looks at. As text: `locale`, `product.shipping.country`, `contact.attributes.club`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    Locale,
+    Quantity,
+    Sku,
+    ExternalId,
+    SubscribedOn,
+    /// When the contact last bought the SKU.
+    PurchasedOn,
+    /// A field of the feed by its Google Merchant name, and of a nested one the way to it.
+    Product(Vec<String>),
+    Contact(ContactField),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContactField {
+    Email,
+    FirstName,
+    LastName,
+    Language,
+    CountryCode,
+    AcceptsEmail,
+    CreatedOn,
+    Attribute(String),
+}
+
+/// What kind of values a field has, and so which operators make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    Moment,
+    /// Whatever the retailer put there.
+    Any,
+}
+
+/// One value of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found<'a> {
+    Text(Cow<'a, str>),
+    Number(Decimal),
+    Boolean(bool),
+    Moment(Timestamp),
+    /// Something that compares with nothing, such as a nested field as a whole.
+    Other,
+}
+
+/// Fields that are not part of the product or the contact.
+const PLAIN: [(&str, Field); 6] = [
+    ("locale", Field::Locale),
+    ("quantity", Field::Quantity),
+    ("sku", Field::Sku),
+    ("externalId", Field::ExternalId),
+    ("subscribedOn", Field::SubscribedOn),
+    ("purchasedOn", Field::PurchasedOn),
+];
+
+const OF_CONTACT: [(&str, ContactField); 7] = [
+    ("email", ContactField::Email),
+    ("firstName", ContactField::FirstName),
+    ("lastName", ContactField::LastName),
+    ("language", ContactField::Language),
+    ("countryCode", ContactField::CountryCode),
+    ("acceptsEmail", ContactField::AcceptsEmail),
+    ("createdOn", ContactField::CreatedOn),
+];
+
+const PRODUCT: &str = "product.";
+const CONTACT: &str = "contact.";
+const ATTRIBUTE: &str = "attributes.";
+
+impl Field {
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let plain = || PLAIN.iter().find(|(name, _)| *name == raw).map(|(_, field)| field.clone());
+        let field = match (raw.strip_prefix(PRODUCT), raw.strip_prefix(CONTACT)) {
+            (Some(path), _) => product_path(path).map(Self::Product),
+            (_, Some(name)) => contact_field(name).map(Self::Contact),
+            (None, None) => plain(),
+        };
+        field.ok_or_else(|| {
+            Invalid::new(
+                "UnknownField",
+                "Use locale, quantity, sku, externalId, subscribedOn, purchasedOn, product.<field of the feed>, \
+                 contact.attributes.<name>, or contact.<property> with email, firstName, lastName, language, \
+                 countryCode, acceptsEmail or createdOn.",
+            )
+        })
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Locale | Self::Sku | Self::ExternalId => Kind::Text,
+            Self::Quantity => Kind::Number,
+            Self::SubscribedOn | Self::PurchasedOn => Kind::Moment,
+            Self::Product(_) | Self::Contact(_) => Kind::Any,
+        }
+    }
+
+    /// Whether its text compares byte for byte (`contract.md`: SKU and external id do); otherwise case does not count.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Sku | Self::ExternalId)
+    }
+
+    /// Every value that the field has: none if it is missing, several if it repeats.
+    pub fn values<'a>(&self, facts: &Facts<'a>) -> Vec<Found<'a>> {
+        let subscription = facts.subscription;
+        let text = |text: &'a str| Found::Text(Cow::Borrowed(text));
+        match self {
+            Self::Locale => vec![text(subscription.locale.as_str())],
+            Self::Quantity => vec![Found::Number(facts.quantity.into())],
+            Self::Sku => vec![text(subscription.sku.as_str())],
+            Self::ExternalId => subscription.external_id.iter().map(|id| text(id.as_str())).collect(),
+            Self::SubscribedOn => vec![Found::Moment(subscription.created_on)],
+            Self::PurchasedOn => facts.purchased_on.into_iter().map(Found::Moment).collect(),
+            Self::Product(path) => {
+                let mut found = Vec::new();
+                if let Some((first, rest)) = path.split_first()
+                    && let Some(value) = facts.product.data().get(first)
+                {
+                    follow(value, rest, &mut found);
+                }
+                found
+            }
+            Self::Contact(field) => field.value(facts).into_iter().collect(),
+        }
+    }
+}
+
+impl ContactField {
+    fn value<'a>(&self, facts: &Facts<'a>) -> Option<Found<'a>> {
+        let contact = facts.contact;
+        let text = |text: &'a String| Found::Text(Cow::Borrowed(text));
+        match self {
+            Self::Email => Some(Found::Text(Cow::Borrowed(contact.email.as_str()))),
+            Self::FirstName => contact.first_name.as_ref().map(text),
+            Self::LastName => contact.last_name.as_ref().map(text),
+            Self::Language => contact.language.as_ref().map(|locale| Found::Text(Cow::Borrowed(locale.as_str()))),
+            Self::CountryCode => contact.country_code.as_ref().map(text),
+            Self::AcceptsEmail => contact.accepts_email.map(Found::Boolean),
+            Self::CreatedOn => Some(Found::Moment(contact.created_on)),
+            Self::Attribute(name) => scalar(contact.attributes.get(name)?),
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Product(path) => write!(f, "{PRODUCT}{}", path.join(".")),
+            Self::Contact(ContactField::Attribute(name)) => write!(f, "{CONTACT}{ATTRIBUTE}{name}"),
+            Self::Contact(field) => {
+                let name = OF_CONTACT.iter().find(|(_, of)| of == field).map_or("", |(name, _)| name);
+                write!(f, "{CONTACT}{name}")
+            }
+            plain => f.write_str(PLAIN.iter().find(|(_, field)| field == plain).map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+/// Names with dots in between: at most five of them, and 200 bytes.
+fn product_path(raw: &str) -> Option<Vec<String>> {
+    let path: Vec<String> = raw.split('.').map(ToOwned::to_owned).collect();
+    let named = path.iter().all(|name| !name.trim().is_empty() && !name.contains(char::is_control));
+    (named && path.len() <= 5 && raw.len() <= 200).then_some(path)
+}
+
+fn contact_field(raw: &str) -> Option<ContactField> {
+    match raw.strip_prefix(ATTRIBUTE) {
+        // The name of an attribute may have dots in it.
+        Some(name) if name.is_empty() || name.len() > 200 || name.contains(char::is_control) => None,
+        Some(name) => Some(ContactField::Attribute(name.to_owned())),
+        None => OF_CONTACT.iter().find(|(name, _)| *name == raw).map(|(_, field)| field.clone()),
+    }
+}
+
+/// Goes down a nested field, through each element of those that repeat.
+fn follow<'a>(value: &'a Value, path: &[String], found: &mut Vec<Found<'a>>) {
+    match (value, path.split_first()) {
+        (Value::Array(values), _) => values.iter().for_each(|value| follow(value, path, found)),
+        (Value::Object(map), Some((name, rest))) => {
+            if let Some(value) = map.get(name) {
+                follow(value, rest, found);
+            }
+        }
+        (Value::Object(map), None) if !map.is_empty() => found.push(Found::Other),
+        (value, None) => found.extend(scalar(value)),
+        (_, Some(_)) => {}
+    }
+}
+
+/// A blank text counts as missing, as it does where mails are rendered.
+fn scalar(value: &Value) -> Option<Found<'_>> {
+    match value {
+        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(|text| Found::Text(text.into())),
+        Value::Number(number) => Some(decimal(number).map_or(Found::Other, Found::Number)),
+        Value::Bool(value) => Some(Found::Boolean(*value)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A JSON number as it was written; `None` beyond 28 digits.
+pub fn decimal(number: &serde_json::Number) -> Option<Decimal> {
+    let text = number.to_string();
+    text.parse().ok().or_else(|| Decimal::from_scientific(&text).ok())
+}
+
+impl Found<'_> {
+    /// As text, where it can be taken for one.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Number(number) => Some(number.normalize().to_string().into()),
+            Self::Boolean(value) => Some(value.to_string().into()),
+            Self::Moment(at) => Some(time::sortable(*at).into()),
+            Self::Other => None,
+        }
+    }
+}

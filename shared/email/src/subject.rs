@@ -1,0 +1,54 @@
+//! Subjects that a retailer wrote: texts in Fluent's syntax, with `{ $title }` and `{ $price }`.
+
+use domain::Invalid;
+use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
+
+/// Checks what [`format_subject`] will be given.
+pub fn check_subject(text: &str) -> Result<(), Invalid> {
+    let formatted = format_subject(text, "Wool socks", "199.00 SEK");
+    formatted.map(drop).ok_or_else(|| {
+        Invalid::new(
+            "InvalidSubject",
+            "Write the title as { $title } and the price as { $price }; write other braces as {\"{\"} and {\"}\"}.",
+        )
+    })
+}
+
+/// `None` if the text is not one that [`check_subject`] accepts.
+pub fn format_subject(text: &str, title: &str, price: &str) -> Option<String> {
+    let resource =
+        FluentResource::try_new(format!("subject = {text}")).ok().filter(|resource| resource.entries().count() == 1)?;
+    let mut bundle = FluentBundle::default();
+    bundle.set_use_isolating(false);
+    bundle.add_resource(resource).ok()?;
+    let pattern = bundle.get_message("subject")?.value()?;
+    let mut arguments = FluentArgs::new();
+    arguments.set("title", title);
+    arguments.set("price", price);
+    let mut errors = Vec::new();
+    let formatted = bundle.format_pattern(pattern, Some(&arguments), &mut errors).into_owned();
+    errors.is_empty().then_some(formatted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn title_and_price_are_filled_in() {
+        assert_eq!(
+            format_subject("[Åter] { $title }, {$price}!", "Socks {a}", "5 kr").unwrap(),
+            "[Åter] Socks {a}, 5 kr!"
+        );
+        assert_eq!(format_subject("= .x #1", "a", "b").unwrap(), "= .x #1");
+    }
+
+    #[test]
+    fn what_would_not_come_out_as_meant_is_refused() {
+        for bad in
+            ["{ $name }", "{ title }", "{title", "a }", "{ NUMBER($price) }", "{ -brand }", "{ $title ->\n *[x] y }"]
+        {
+            assert_eq!(check_subject(bad).unwrap_err().error_code, "InvalidSubject", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Optimistic concurrency: `ETag`, `If-Match` and `If-None-Match` (RFC 9110) over numbered versions.
+
+use crate::Call;
+use store::Expected;
+
+/// The `ETag` of a version.
+pub fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// What a call says of the version that it changes.
+pub fn expected_version(call: &Call) -> Expected {
+    match (call.header("if-match"), call.header("if-none-match")) {
+        (Some("*"), _) => Expected::Something,
+        // Of several tags at most one can be current; a client that sends more does not know what it has seen.
+        (Some(tag), _) => version_of(tag).map_or(Expected::Unmet, Expected::Version),
+        (None, Some("*")) => Expected::Nothing,
+        (None, _) => Expected::Anything,
+    }
+}
+
+fn version_of(tag: &str) -> Option<u64> {
+    tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}

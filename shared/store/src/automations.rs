@@ -1,0 +1,231 @@
+use crate::database::{AllWritten, Condition, Item, Query, Table, Write};
+use crate::{Error, Store, number, string_of, text, texts};
+use domain::{Automation, AutomationId};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+const TABLE: Table = Table::Configuration;
+/// The newest version of each; of one that was deleted, only its number.
+const KIND: &str = "automation";
+/// Every version there ever was, so that the log stays readable.
+const VERSION_KIND: &str = "automation-version";
+/// The most that are stored; each subscription may have to be shown to all of them.
+pub const MOST_AUTOMATIONS: usize = 50;
+
+/// What a caller says about the version that it has seen (RFC 9110, `If-Match` and `If-None-Match`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    Anything,
+    /// There is one.
+    Something,
+    Nothing,
+    Version(u64),
+    /// Given, and no version that there can be.
+    Unmet,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum AutomationChange {
+    Done(Box<Automation>),
+    /// The version is not the one that the caller has seen.
+    Stale,
+    /// There is none to delete.
+    Missing,
+    /// There are [`MOST_AUTOMATIONS`] already.
+    TooMany,
+}
+
+/// An automation's newest item, or what stands for it where there is none.
+struct Newest {
+    version: u64,
+    automation: Option<Automation>,
+}
+
+impl Store {
+    /// Stores an automation as the next version.
+    pub async fn put_automation(
+        &self,
+        automation: Automation,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<AutomationChange, Error> {
+        self.change(&automation.id, Some(&automation), expected, now).await
+    }
+
+    /// Deletes an automation, also the one that is built in. Its number goes on counting if it is stored again.
+    pub async fn delete_automation(
+        &self,
+        id: &AutomationId,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<AutomationChange, Error> {
+        self.change(id, None, expected, now).await
+    }
+
+    async fn change(
+        &self,
+        id: &AutomationId,
+        to: Option<&Automation>,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<AutomationChange, Error> {
+        // Somebody else may be faster, but hardly so often.
+        for _ in 0..5 {
+            let newest = newest(id, self.get(TABLE, key(id)).await?)?;
+            if !expected.allows(&newest) {
+                return Ok(AutomationChange::Stale);
+            }
+            match (&newest.automation, to) {
+                (None, None) => return Ok(AutomationChange::Missing),
+                (None, Some(_)) if self.automations().await?.len() >= MOST_AUTOMATIONS => {
+                    return Ok(AutomationChange::TooMany);
+                }
+                _ => {}
+            }
+            let version = newest.version + 1;
+            let changed = to.or(newest.automation.as_ref());
+            let changed = changed.map(|automation| Automation { version, updated_on: Some(now), ..automation.clone() });
+            let unchanged = match newest.version {
+                0 => Condition::Missing("version"),
+                seen => Condition::Is("version", number(seen as i64)),
+            };
+            let mut writes = vec![Write::put(TABLE, key(id), item(version, to.and(changed.as_ref()))?).when(unchanged)];
+            if let (Some(_), Some(changed)) = (to, &changed) {
+                writes.push(Write::put(TABLE, version_key(id, version), item(version, Some(changed))?));
+            }
+            if let (AllWritten::Done, Some(changed)) = (self.database.write_all(writes).await?, changed) {
+                return Ok(AutomationChange::Done(Box::new(changed)));
+            }
+        }
+        Err(Error::Unprocessed { operation: "the change of an automation" })
+    }
+
+    pub async fn automation(&self, id: &AutomationId) -> Result<Option<Automation>, Error> {
+        Ok(newest(id, self.get(TABLE, key(id)).await?)?.automation)
+    }
+
+    /// An automation as it was in that version, also if it was deleted since.
+    pub async fn automation_version(&self, id: &AutomationId, version: u64) -> Result<Option<Automation>, Error> {
+        let wanted = (id.clone(), version);
+        Ok(self.automation_versions(&HashSet::from([wanted.clone()])).await?.remove(&wanted))
+    }
+
+    /// Those of the given versions that there ever were.
+    pub async fn automation_versions(
+        &self,
+        versions: &HashSet<(AutomationId, u64)>,
+    ) -> Result<HashMap<(AutomationId, u64), Automation>, Error> {
+        let built_in = Automation::built_in();
+        let keys = versions.iter().map(|(id, version)| version_key(id, *version)).collect();
+        let mut found = HashMap::from([((built_in.id.clone(), built_in.version), built_in)]);
+        for item in self.batch_get(TABLE, keys).await? {
+            let id = string_of(&item, "id").and_then(|id| AutomationId::parse(id.split('#').next()?).ok());
+            if let Some(id) = id {
+                found.insert((id.clone(), version_of(&item)), read(&id, &item)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All of them, in the order in which they are asked; strongly consistent.
+    pub async fn automations(&self) -> Result<Vec<Automation>, Error> {
+        let items = self.query_all(Query::of(TABLE, KIND)).await?;
+        let built_in = Automation::built_in();
+        let replaced = items.iter().any(|item| string_of(item, "id").is_some_and(|id| id == built_in.id.as_str()));
+        let mut automations = if replaced { Vec::new() } else { vec![built_in] };
+        for item in &items {
+            let id = string_of(item, "id").and_then(|id| AutomationId::parse(id).ok());
+            if let Some(id) = id.filter(|_| item.contains_key("document")) {
+                automations.push(read(&id, item)?);
+            }
+        }
+        automations.sort_by(|one, other| one.order().cmp(&other.order()));
+        Ok(automations)
+    }
+}
+
+/// The automations as they were not longer than a while ago, so that not every message reads them.
+pub struct CachedAutomations {
+    store: Store,
+    kept: Duration,
+    seen: Mutex<Option<(Instant, Arc<[Automation]>)>>,
+}
+
+impl CachedAutomations {
+    pub fn new(store: Store, kept: Duration) -> Self {
+        Self { store, kept, seen: Mutex::default() }
+    }
+
+    /// In the order in which they are asked.
+    pub async fn current(&self) -> Result<Arc<[Automation]>, Error> {
+        let mut seen = self.seen.lock().await;
+        if let Some((since, automations)) = &*seen
+            && since.elapsed() < self.kept
+        {
+            return Ok(automations.clone());
+        }
+        let asked = Instant::now();
+        let automations: Arc<[Automation]> = self.store.automations().await?.into();
+        *seen = Some((asked, automations.clone()));
+        Ok(automations)
+    }
+}
+
+impl Expected {
+    fn allows(self, newest: &Newest) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Something => newest.automation.is_some(),
+            Self::Nothing => newest.automation.is_none(),
+            Self::Version(version) => newest.automation.as_ref().is_some_and(|found| found.version == version),
+            Self::Unmet => false,
+        }
+    }
+}
+
+fn newest(id: &AutomationId, item: Option<Item>) -> Result<Newest, Error> {
+    let Some(item) = item else {
+        let built_in = Automation::built_in();
+        return Ok(Newest { version: 0, automation: (built_in.id == *id).then_some(built_in) });
+    };
+    let automation = item.contains_key("document").then(|| read(id, &item)).transpose()?;
+    Ok(Newest { version: version_of(&item), automation })
+}
+
+/// Without an automation, the item says that it was deleted.
+fn item(version: u64, automation: Option<&Automation>) -> Result<Item, Error> {
+    let mut item = Item::from([("version".into(), number(version as i64))]);
+    if let Some(automation) = automation {
+        let document = serde_json::to_string(automation)
+            .map_err(|source| Error::Automation { id: automation.id.clone(), reason: source.to_string() })?;
+        item.insert("document".into(), text(document));
+    }
+    Ok(item)
+}
+
+fn read(id: &AutomationId, item: &Item) -> Result<Automation, Error> {
+    let broken = |reason: String| Error::Automation { id: id.clone(), reason };
+    let document = string_of(item, "document").map(String::as_str).unwrap_or_default();
+    let document: serde_json::Value = serde_json::from_str(document).map_err(|error| broken(error.to_string()))?;
+    let updated_on = document["updatedOn"].as_str().and_then(|at| at.parse().ok());
+    let automation = Automation::from_json(document, id.clone())
+        .map_err(|errors| broken(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))?;
+    Ok(Automation { version: version_of(item), updated_on, ..automation })
+}
+
+fn version_of(item: &Item) -> u64 {
+    item.get("version").and_then(|version| version.as_n().ok()?.parse().ok()).unwrap_or_default()
+}
+
+fn key(id: &AutomationId) -> Item {
+    texts([("kind", KIND), ("id", id.as_str())])
+}
+
+fn version_key(id: &AutomationId, version: u64) -> Item {
+    texts([("kind", VERSION_KIND), ("id", &format!("{id}#{version}"))])
+}

@@ -1,0 +1,118 @@
+use crate::database::{Action, Condition, Item, PlainWrite, Query, Table, Write, Written};
+use crate::{Error, Store, string_of, text, texts};
+use domain::{ContactId, Receipt, Sku, time};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+
+const TABLE: Table = Table::Purchases;
+const IN_FLIGHT: usize = 8;
+
+/// How many receipts were new, and how many were known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedReceipts {
+    pub recorded: u64,
+    pub known: u64,
+}
+
+impl Store {
+    /// Records what a contact bought; `None` if there is no such contact.
+    pub async fn record_receipts(
+        &self,
+        contact: ContactId,
+        receipts: &[Receipt],
+    ) -> Result<Option<RecordedReceipts>, Error> {
+        if self.contact(contact).await?.is_none() {
+            return Ok(None);
+        }
+        let mut counts = RecordedReceipts { recorded: 0, known: 0 };
+        for receipt in receipts {
+            let new = self.put_receipt(contact, receipt).await?;
+            *if new { &mut counts.recorded } else { &mut counts.known } += 1;
+        }
+        // One that is erased meanwhile is either missing now, or its erasure finds the purchases.
+        if self.contact(contact).await?.is_none() {
+            self.delete_purchases_of(contact).await?;
+            return Ok(None);
+        }
+        Ok(Some(counts))
+    }
+
+    /// Records a receipt once: of several with one id, the first counts. Says whether this was the first.
+    ///
+    /// The receipt comes first and the SKUs follow from it, also when it is sent again, so a crash in between loses none.
+    async fn put_receipt(&self, contact: ContactId, receipt: &Receipt) -> Result<bool, Error> {
+        let skus: Vec<&str> = receipt.skus.iter().map(Sku::as_str).collect();
+        let facts = texts([
+            ("purchasedOn", &time::sortable(receipt.purchased_on)),
+            ("skus", &serde_json::json!(skus).to_string()),
+        ]);
+        let write = Write::put(TABLE, receipt_key(contact, &receipt.id), facts);
+        match self.database.write(write.when(Condition::Missing("contactId"))).await? {
+            Written::Refused(Some(first)) => {
+                let (skus, on) = read(&first);
+                self.bought(contact, &skus, on).await?;
+                Ok(false)
+            }
+            Written::Refused(None) | Written::Done(_) => {
+                self.bought(contact, &receipt.skus, receipt.purchased_on).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Remembers of each SKU when it was last bought.
+    async fn bought(&self, contact: ContactId, skus: &[Sku], on: Timestamp) -> Result<(), Error> {
+        let on = text(time::sortable(on));
+        let writes: Vec<Write> = skus
+            .iter()
+            .map(|sku| {
+                let later = vec![Condition::Missing("lastOn"), Condition::AtMost("lastOn", on.clone())];
+                let write = Write::update(TABLE, sku_key(contact, sku), vec![Action::set("lastOn", on.clone())]);
+                write.when(Condition::Any(later))
+            })
+            .collect();
+        let writes = writes.into_iter().map(|write| self.database.write(write));
+        stream::iter(writes).buffer_unordered(IN_FLIGHT).try_for_each(|_| async { Ok(()) }).await
+    }
+
+    /// When those of the contacts who ever bought the SKU last did; strongly consistent.
+    pub async fn last_purchases(
+        &self,
+        sku: &Sku,
+        contacts: &HashSet<ContactId>,
+    ) -> Result<HashMap<ContactId, Timestamp>, Error> {
+        let items = self.batch_get(TABLE, contacts.iter().map(|contact| sku_key(*contact, sku)).collect()).await?;
+        let last = |item: &Item| {
+            let contact = ContactId::parse(string_of(item, "contactId")?).ok()?;
+            Some((contact, string_of(item, "lastOn")?.parse().ok()?))
+        };
+        Ok(items.iter().filter_map(last).collect())
+    }
+
+    /// Deletes every purchase of a contact.
+    pub(crate) async fn delete_purchases_of(&self, contact: ContactId) -> Result<(), Error> {
+        let items = self.query_all(Query::of(TABLE, contact.to_string())).await?;
+        let keys = items.iter().filter_map(|item| string_of(item, "purchase"));
+        let deletions = keys.map(|purchase| PlainWrite::Delete(TABLE, key(contact, purchase))).collect();
+        self.batch_write(deletions).await
+    }
+}
+
+fn read(receipt: &Item) -> (Vec<Sku>, Timestamp) {
+    let skus = string_of(receipt, "skus").and_then(|skus| serde_json::from_str(skus).ok()).unwrap_or_default();
+    let on = string_of(receipt, "purchasedOn").and_then(|on| on.parse().ok()).unwrap_or_default();
+    (skus, on)
+}
+
+fn receipt_key(contact: ContactId, id: &str) -> Item {
+    key(contact, &format!("receipt#{id}"))
+}
+
+fn sku_key(contact: ContactId, sku: &Sku) -> Item {
+    key(contact, &format!("sku#{sku}"))
+}
+
+fn key(contact: ContactId, purchase: &str) -> Item {
+    texts([("contactId", &contact.to_string()), ("purchase", purchase)])
+}

@@ -1,0 +1,167 @@
+//! Changing contacts, and recording what they bought.
+
+use crate::api::{assert_problem, errors, field_errors};
+use crate::restock::Restock;
+use restock_local::client::Answer;
+use serde_json::{Value, json};
+
+impl Restock {
+    fn patch(&self, contact: &str, body: &Value) -> Answer {
+        self.api.json("PATCH", &format!("/contacts/{contact}"), body).expect("an answer")
+    }
+}
+
+#[test]
+fn a_patch_changes_what_it_names_and_leaves_the_rest() {
+    let restock = Restock::start();
+    let body = json!({"email": "a@example.com", "firstName": "Anna", "attributes": {"club": "gold", "points": 5}});
+    let contact = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+
+    let patched = restock
+        .patch(&contact, &json!({"lastName": "Berg", "firstName": null, "attributes": {"points": null, "vip": true}}));
+
+    assert_eq!(patched.status, 200, "{}", patched.text);
+    let shown = restock.get(&format!("/contacts/{contact}")).json();
+    assert_eq!(shown, patched.json());
+    assert_eq!(
+        (&shown["lastName"], &shown["firstName"], &shown["attributes"], &shown["email"]),
+        (&json!("Berg"), &json!(null), &json!({"club": "gold", "vip": true}), &json!("a@example.com"))
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_patch_is_said_and_nothing_changes() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+
+    let wrong = restock.patch(&contact, &json!({"email": null, "countryCode": "Sweden"}));
+    let nested = restock.patch(&contact, &json!({"attributes": {"a": []}, "language": 5}));
+
+    assert_eq!(field_errors(&wrong), errors(&[("/email", "Required")]));
+    assert_eq!(field_errors(&nested), errors(&[("/language", "WrongType"), ("/attributes", "WrongType")]));
+    assert_problem(&restock.patch("00000000-0000-4000-8000-000000000000", &json!({})), 404, "ContactNotFound");
+    assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["email"], "a@example.com");
+}
+
+#[test]
+fn patches_at_the_same_time_all_count() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            let (restock, contact) = (&restock, &contact);
+            scope.spawn(move || {
+                let body = json!({"attributes": {format!("a{n}"): n}});
+                while restock.patch(contact, &body).status != 200 {}
+            });
+        }
+    });
+
+    let attributes = restock.get(&format!("/contacts/{contact}")).json()["attributes"].clone();
+    assert_eq!(attributes, json!({"a0": 0, "a1": 1, "a2": 2, "a3": 3}));
+}
+
+#[test]
+fn a_changed_address_gets_the_mail_is_found_and_belongs_to_one_contact() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let (moved, other) = (restock.contact("old"), restock.contact("other"));
+    restock.subscribe(&moved, "A", "sv-SE", None);
+
+    assert_eq!(restock.patch(&moved, &json!({"email": "NEW@example.com"})).status, 200);
+    let taken = restock.patch(&moved, &json!({"email": "Other@example.com"}));
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_problem(&taken, 409, "EmailTaken");
+    assert_eq!(taken.json()["id"], json!(other));
+    assert_eq!(restock.mailed(), ["NEW"]);
+    assert_eq!(restock.get("/contacts/id?email=new@example.com").json()["id"], json!(moved));
+    assert_eq!(restock.get("/contacts/id?email=old@example.com").status, 404);
+    assert_eq!(restock.post("/contacts", &json!({"email": "old@example.com"})).status, 201);
+}
+
+#[test]
+fn a_bounce_belongs_to_the_address_and_a_complaint_to_the_contact() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let of = |name: &str| {
+        let contact = restock.contact(name);
+        restock.subscribe(&contact, "A", "sv-SE", None);
+        contact
+    };
+    let (bounced, complained) = (of("bounce"), of("complaint"));
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let moved = restock.patch(&bounced, &json!({"email": "works@example.com"})).json();
+    let still = restock.patch(&complained, &json!({"email": "quiet@example.com", "acceptsEmail": true})).json();
+    let again = restock.post("/contacts", &json!({"email": "bounce@example.com"})).json();
+
+    assert_eq!((&moved["suppressed"], &still["suppressed"]), (&json!(null), &json!("complaint")));
+    assert_eq!(again["suppressed"], "bounce", "the old address bounces still");
+}
+
+#[test]
+fn asking_for_mail_again_lifts_an_unsubscription() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    let mail = restock.mails().remove(0);
+    let link = mail["headers"]["List-Unsubscribe"].as_str().unwrap().trim_matches(['<', '>']).to_owned();
+    restock_local::client::Client::new(&link).send("POST", "", b"").unwrap();
+
+    let otherwise = restock.patch(&contact, &json!({"firstName": "A", "acceptsEmail": false})).json();
+    let lifted = restock.patch(&contact, &json!({"acceptsEmail": true})).json();
+
+    assert_eq!((&otherwise["suppressed"], &lifted["suppressed"]), (&json!("unsubscribed"), &json!(null)));
+}
+
+#[test]
+fn a_receipt_is_recorded_once_and_the_first_one_counts() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    let path = format!("/contacts/{contact}/purchases");
+    let receipt =
+        |id: &str, on: &str| json!({"receiptId": id, "purchasedOn": on, "items": [{"sku": "A"}, {"sku": "B"}]});
+
+    let one = restock.post(&path, &receipt("R-1", "2026-01-01T00:00:00Z"));
+    let more =
+        restock.post(&path, &json!([receipt("R-1", "2026-05-05T00:00:00Z"), receipt("R-2", "2025-01-01T00:00:00Z")]));
+
+    assert_eq!((one.status, one.json()), (200, json!({"recorded": 1, "known": 0})));
+    assert_eq!((more.status, more.json()), (200, json!({"recorded": 1, "known": 1})));
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let id = domain::ContactId::parse(&contact).unwrap();
+    let (sku, contacts) = (domain::Sku::parse("B").unwrap(), [id].into());
+    let last = restock.runtime.block_on(store.last_purchases(&sku, &contacts)).unwrap()[&id];
+    assert_eq!(last.to_string(), "2026-01-01T00:00:00Z", "neither the repeated receipt nor the older one counts");
+}
+
+#[test]
+fn what_is_wrong_with_receipts_is_said_and_none_is_recorded() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    let path = format!("/contacts/{contact}/purchases");
+
+    let answer = restock.post(&path, &json!([{"receiptId": "R", "items": [{"sku": "A"}]}, {"items": [{"sku": 5}]}]));
+
+    assert_eq!(field_errors(&answer), errors(&[("/1/receiptId", "Required"), ("/1/items/0/sku", "WrongType")]));
+    let again = restock.post(&path, &json!({"receiptId": "R", "items": [{"sku": "A"}]}));
+    assert_eq!(again.json(), json!({"recorded": 1, "known": 0}));
+    let nobody = restock.post("/contacts/00000000-0000-4000-8000-000000000000/purchases", &json!([]));
+    assert_problem(&nobody, 404, "ContactNotFound");
+}
+
+#[test]
+fn erasing_a_contact_erases_its_purchases() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    restock.post(&format!("/contacts/{contact}/purchases"), &json!({"receiptId": "R", "items": [{"sku": "A"}]}));
+
+    restock.delete(&format!("/contacts/{contact}"));
+
+    let request = json!({"TableName": restock.stack.ready.tables["purchases"]});
+    assert_eq!(restock.dynamodb("Scan", request)["Count"], 0);
+}

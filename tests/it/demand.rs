@@ -1,0 +1,52 @@
+//! What shoppers wait for most.
+
+use crate::api::{errors, field_errors};
+use crate::restock::{Restock, eventually};
+use serde_json::{Value, json};
+
+impl Restock {
+    fn demand(&self, query: &str) -> Value {
+        let answer = self.get(&format!("/inventory/backinstock/demand?{query}"));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+}
+
+#[test]
+fn the_most_wanted_skus_come_first_with_the_oldest_wish_and_by_locale() {
+    let restock = Restock::start();
+    let (a, b) = (restock.contact("a"), restock.contact("b"));
+    let first = restock.subscribe(&a, "A", "sv-SE", None);
+    restock.subscribe(&a, "B", "SV-se", None);
+    restock.subscribe(&b, "B", "sv-SE", Some("X"));
+    let polish = restock.subscribe(&b, "B", "pl-PL", None);
+    let gone = restock.subscribe(&b, "C", "pl-PL", None);
+    let id = gone["id"].as_str().unwrap();
+    assert_eq!(restock.delete(&format!("/inventory/backinstock/subscriptions/{id}")).status, 200);
+
+    let demand = restock.demand("");
+
+    assert_eq!((&demand["complete"], &demand["totalSkus"]), (&json!(true), &json!(2)));
+    let skus = demand["skus"].as_array().unwrap();
+    assert_eq!((&skus[0]["sku"], &skus[0]["waiting"]), (&json!("B"), &json!(3)));
+    assert_eq!(skus[0]["locales"]["sv-SE"]["waiting"], 2);
+    assert_eq!(skus[0]["locales"]["pl-PL"], json!({"waiting": 1, "oldest": polish["createdOn"]}));
+    assert_eq!((&skus[1]["sku"], &skus[1]["oldest"]), (&json!("A"), &first["createdOn"]));
+    assert_eq!(restock.demand("limit=1")["skus"].as_array().unwrap().len(), 1);
+    let polish = restock.demand("locale=PL-pl");
+    assert_eq!((&polish["totalSkus"], &polish["skus"][0]["waiting"]), (&json!(1), &json!(1)));
+    let wrong = restock.get("/inventory/backinstock/demand?limit=many&locale=sv_SE");
+    assert_eq!(field_errors(&wrong), errors(&[("/locale", "InvalidLocale")]));
+}
+
+#[test]
+fn who_was_mailed_waits_no_more() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 300));
+    assert_eq!(restock.demand("")["skus"][0]["waiting"], 300);
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    eventually(|| (restock.demand("")["skus"] == json!([])).then_some(()));
+}

@@ -1,0 +1,116 @@
+//! What a level would do, without doing it.
+
+use crate::api::{errors, field_errors};
+use crate::restock::Restock;
+use serde_json::{Value, json};
+
+impl Restock {
+    fn dry_run(&self, level: &Value) -> Value {
+        let answer = self.post("/inventory/stock-levels/dry-run", level);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+}
+
+/// One shopper for each way to come out.
+fn with_a_mixed_crowd() -> Restock {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let club = json!([{"field": "contact.attributes.club", "operator": "exists"}]);
+    restock.automation("club", &json!({"name": "Club", "priority": 1, "conditions": club}));
+    let few = json!([{"field": "quantity", "operator": "less", "value": 50}]);
+    restock.automation("default", &json!({"name": "Everybody", "conditions": few}));
+    let of = |name: &str, more: Value, locale: &str| {
+        let mut body = json!({"email": format!("{name}@example.com")});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let contact = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+        restock.subscribe(&contact, "A", locale, None);
+    };
+    of("member", json!({"attributes": {"club": "gold"}}), "sv-SE");
+    of("other", json!({}), "sv-SE");
+    of("unwilling", json!({"acceptsEmail": false}), "sv-SE");
+    of("pole", json!({}), "pl-PL");
+    restock
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_why_and_the_level_then_does_just_that() {
+    let restock = with_a_mixed_crowd();
+    let level = json!({"sku": "A", "quantity": 5});
+
+    let said = restock.dry_run(&level);
+    restock.level(level);
+
+    let entry = restock.log_entry("A");
+    for member in ["matched", "skipped", "automations"] {
+        assert_eq!(said[member], entry[member], "{member}");
+    }
+    assert_eq!((&said["effect"], &said["complete"], &said["matched"]), (&json!("matches"), &json!(true), &json!(4)));
+    assert_eq!(said["skipped"], json!({"noConsent": 1, "noFeed": 1}));
+    assert_eq!(Restock::sent(&said), json!({"club": 1, "default": 1}));
+    assert_eq!(restock.mailed(), ["member", "other"]);
+}
+
+#[test]
+fn an_example_names_the_conditions_that_refused_it() {
+    let restock = with_a_mixed_crowd();
+
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 70, "locale": "sv-SE"}));
+
+    let examples = said["examples"].as_array().unwrap();
+    let outcomes: Vec<&Value> = examples.iter().map(|example| &example["outcome"]).collect();
+    assert_eq!(outcomes, ["sent", "noAutomation", "noAutomation"]);
+    assert_eq!(examples[0]["automation"], "club");
+    assert_eq!(examples[0]["subscription"]["sku"], "A");
+    let club = json!({"pointer": "/conditions/0", "condition": "contact.attributes.club is there"});
+    let few = json!({"pointer": "/conditions/0", "condition": "quantity is less than 50"});
+    assert_eq!(
+        examples[2]["refusals"],
+        json!([
+            {"id": "club", "version": 1, "noConsent": true, "conditions": [club]},
+            {"id": "default", "version": 1, "noConsent": true, "conditions": [few]},
+        ])
+    );
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let restock = with_a_mixed_crowd();
+    let items = || {
+        let count = |table: &String| restock.dynamodb("Scan", json!({"TableName": table}))["Items"].clone();
+        restock.stack.ready.tables.values().map(count).collect::<Vec<_>>()
+    };
+    let before = items();
+
+    restock.dry_run(&json!({"sku": "A", "quantity": 5}));
+    restock.dry_run(&json!({"sku": "B", "quantity": 5}));
+
+    assert_eq!(items(), before);
+    assert_eq!((restock.on_queue("stock-levels"), restock.mails().len()), (0, 0));
+}
+
+#[test]
+fn a_level_that_does_nothing_says_why() {
+    let restock = with_a_mixed_crowd();
+    let effect = |level: Value| restock.dry_run(&level)["effect"].clone();
+    restock.level(json!({"sku": "A", "quantity": 0}));
+
+    assert_eq!(effect(json!({"sku": "B", "quantity": 5})), "nobodyWaits");
+    assert_eq!(effect(json!({"sku": "A", "quantity": 5, "externalId": "X"})), "nobodyWaits");
+    assert_eq!(effect(json!({"sku": "A", "quantity": -1})), "notInStock");
+    assert_eq!(effect(json!({"sku": "A", "quantity": 5, "updatedOn": "2026-01-01T00:00:00Z"})), "outdated");
+    let wrong = restock.post("/inventory/stock-levels/dry-run", &json!({"sku": "A", "quantity": "5"}));
+    assert_eq!(field_errors(&wrong), errors(&[("/quantity", "WrongType")]));
+}
+
+#[test]
+fn a_dry_run_counts_everybody_and_shows_a_hundred() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 450));
+
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 5}));
+
+    assert_eq!((&said["matched"], Restock::sent(&said)), (&json!(450), json!({"default": 450})));
+    assert_eq!(said["examples"].as_array().unwrap().len(), 100);
+}

@@ -1,0 +1,139 @@
+//! The integration log: what an entry says, filters, pages, and how long it is kept.
+
+use crate::api::{errors, field_errors};
+use crate::restock::Restock;
+use serde_json::{Value, json};
+
+/// Levels of five SKUs with different outcomes, in this order.
+fn with_five_levels() -> Restock {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B", "C", "E"]);
+    let few = json!([{"field": "sku", "operator": "equals", "value": "C"}]);
+    restock.automation("special", &json!({"name": "Special", "conditions": few}));
+    for (name, sku) in [("a", "A"), ("bounce", "B"), ("c", "C"), ("d", "D"), ("e", "E")] {
+        restock.subscribe(&restock.contact(name), sku, "sv-SE", None);
+    }
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    restock.level(json!({"sku": "B", "quantity": 1, "locale": "sv-SE"}));
+    restock.level(json!({"sku": "C", "quantity": 1, "locale": "SV-se"}));
+    restock.level(json!({"sku": "D", "quantity": 1}));
+    restock.automation("default", &json!({"name": "Off", "enabled": false}));
+    restock.level(json!({"sku": "E", "quantity": 1}));
+    restock
+}
+
+impl Restock {
+    /// The SKUs of the entries that a query finds.
+    fn logged(&self, query: &str) -> String {
+        let answer = self.get(&format!("/inventory/backinstock/log?{query}"));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let body = answer.json();
+        body["entries"].as_array().unwrap().iter().map(|entry| entry["sku"].as_str().unwrap()).collect()
+    }
+}
+
+#[test]
+fn the_log_is_filtered_by_sku_locale_automation_outcome_and_time() {
+    let restock = with_five_levels();
+    let entries = restock.get("/inventory/backinstock/log").json()["entries"].clone();
+    let at = |index: usize| entries[index]["at"].as_str().unwrap().to_owned();
+
+    assert_eq!(restock.logged(""), "EDCBA");
+    assert_eq!(restock.logged("sku=B"), "B");
+    assert_eq!(restock.logged("locale=sv-se"), "CB");
+    assert_eq!(restock.logged("automation=special"), "ECBA");
+    assert_eq!(restock.logged("automation=default"), "BA");
+    assert_eq!(restock.logged("automation=nobody"), "");
+    assert_eq!(restock.logged("outcome=sent"), "CBA");
+    assert_eq!(restock.logged("outcome=bounced"), "B");
+    assert_eq!(restock.logged("outcome=noProductData"), "D");
+    assert_eq!(restock.logged("outcome=noAutomation"), "E");
+    assert_eq!(restock.logged("outcome=refused&automation=default"), "");
+    assert_eq!(restock.logged(&format!("from={}", at(1))), "ED");
+    assert_eq!(restock.logged(&format!("to={}", at(1))), "CBA");
+    assert_eq!(restock.logged(&format!("from={}&to={}&outcome=sent", at(3), at(0))), "CB");
+    assert_eq!(restock.logged("to=2026-01-01"), "");
+    assert_eq!(restock.logged("from=2999-01-01"), "");
+    assert_eq!(restock.logged("sku=A&automation=default&outcome=delivered"), "A");
+}
+
+#[test]
+fn a_wrong_filter_is_named() {
+    let restock = Restock::start();
+    let wrong = |query: &str, parameter: &str, code: &str| {
+        let answer = restock.get(&format!("/inventory/backinstock/log?{query}"));
+        assert_eq!(field_errors(&answer), errors(&[(&format!("/{parameter}"), code)]), "{query}");
+    };
+
+    wrong("sku=%20", "sku", "Empty");
+    wrong("locale=sv_SE", "locale", "InvalidLocale");
+    wrong("automation=A", "automation", "InvalidAutomationId");
+    wrong("outcome=%23", "outcome", "InvalidOutcome");
+    wrong("from=yesterday", "from", "InvalidTimestamp");
+    wrong("limit=0", "limit", "OutOfRange");
+    wrong("limit=101", "limit", "OutOfRange");
+    wrong("cursor=x", "cursor", "InvalidCursor");
+}
+
+#[test]
+fn pages_of_a_filtered_log_miss_nothing_and_repeat_nothing() {
+    let restock = Restock::start();
+    for sku in ["A", "B"] {
+        restock.subscribe(&restock.contact(sku), sku, "sv-SE", None);
+    }
+    let levels: Vec<Value> =
+        (1..=60).map(|n| json!({"sku": if n % 3 == 0 { "A" } else { "B" }, "quantity": n})).collect();
+    restock.send_message("stock-levels", &Value::from(levels).to_string());
+    restock.settle();
+
+    let mut quantities: Vec<i64> = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let query = format!("outcome=noFeed&sku=A&limit=7&cursor={cursor}");
+        let page = restock.get(&format!("/inventory/backinstock/log?{query}")).json();
+        let entries = page["entries"].as_array().unwrap();
+        assert!(entries.len() <= 7);
+        quantities.extend(entries.iter().map(|entry| entry["quantity"].as_i64().unwrap()));
+        match page["cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+    }
+
+    quantities.sort_unstable();
+    assert_eq!(quantities, (1..=20).map(|n| n * 3).collect::<Vec<i64>>());
+}
+
+#[test]
+fn entries_expire_as_the_setting_says() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("LogDays".to_owned(), "7".to_owned());
+    });
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let items = restock.dynamodb("Scan", json!({"TableName": restock.stack.ready.tables["log"]}))["Items"].clone();
+    let expires: i64 = items[0]["expiresAt"]["N"].as_str().unwrap().parse().unwrap();
+    let days = (expires - jiff::Timestamp::now().as_second()) as f64 / 86_400.0;
+    assert!((6.9..=7.0).contains(&days), "{days}");
+}
+
+#[test]
+fn the_pages_of_a_level_are_added_up_once_each() {
+    let restock = Restock::start_without_functions();
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let key = store::LogKey::new(domain::Sku::parse("A").unwrap(), jiff::Timestamp::now(), "m-0");
+    let kept = std::time::Duration::from_secs(3600);
+    let level = store::LoggedLevel { source: domain::Source::Http, scope: &domain::Scope::Sku, quantity: 1, kept };
+    let of = |matched| domain::automation::Tally { matched, ..Default::default() };
+
+    restock.runtime.block_on(async {
+        for (page, matched) in [(0, 200), (1, 200), (0, 150), (1, 90), (2, 30), (1_000_000, 5), (2, 7)] {
+            store.log_matches(&key, &level, page, &of(matched)).await.unwrap();
+        }
+        let filter = store::LogFilter::default();
+        let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();
+        assert_eq!(page.entries[0].tally.matched, 435);
+    });
+}
