@@ -5,7 +5,6 @@ JSON in every success. Run it from the project's root with `pytest tests/clients
 """
 
 import json
-import subprocess
 import time
 import urllib.request
 import uuid
@@ -18,16 +17,6 @@ from voyado_engage_sdk.net.transport.request_error import RequestError
 
 ROOT = Path(__file__).parents[2]
 FEED = ROOT / "infra/local/sample-shop/sv-SE.xml"
-
-
-@pytest.fixture(scope="module")
-def ready():
-    local = subprocess.Popen(["cargo", "local", "--json", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        yield json.loads(local.stdout.readline())
-    finally:
-        local.terminate()
-        local.wait()
 
 
 @pytest.fixture(scope="module")

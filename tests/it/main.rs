@@ -18,6 +18,7 @@ mod log;
 mod main_job;
 mod malformed;
 mod matching;
+mod openapi;
 mod queues;
 mod races;
 mod redrive;

@@ -3,7 +3,6 @@
 use domain::ContactId;
 use domain::signing::SigningKey;
 use http_api::{Call, Problem, Reply};
-use serde_json::json;
 use store::Store;
 
 pub struct App {
@@ -21,6 +20,6 @@ impl App {
                 "There is no contact with this id. It may be erased already.",
             ));
         }
-        Reply::ok(&json!({ "id": id }))
+        Reply::id(id)
     }
 }

@@ -2,7 +2,6 @@
 
 use domain::SubscriptionId;
 use http_api::{Call, Problem, Reply};
-use serde_json::json;
 use store::Store;
 
 /// Ends a subscription. The body, if there is one, is ignored.
@@ -17,5 +16,5 @@ pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
     if !store.delete_subscription(id).await? {
         return Err(not_found());
     }
-    Reply::ok(&json!({ "id": id.to_string() }))
+    Reply::id(id)
 }

@@ -1,20 +1,21 @@
 //! `POST /inventory/stock-levels/dry-run`
 
 use domain::automation::{ExplainedRefusal, ExplainedTally, Tally};
-use domain::{Automation, Decision, StockLevel, Subscription};
+use domain::{Automation, Decision, ShownSubscription, StockLevel, Subscription};
 use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
 use matching::{PAGE, decide_all};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use store::Store;
+use utoipa::ToSchema;
 
 /// Pages that one call looks at: 10,000 subscriptions.
 const MOST_PAGES: usize = 50;
 const MOST_EXAMPLES: usize = 100;
 
 /// What a stock level would do.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
     pub effect: Effect,
@@ -28,7 +29,7 @@ pub struct DryRun {
     pub complete: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Effect {
     /// Subscriptions are decided about.
@@ -42,9 +43,9 @@ pub enum Effect {
     NotInStock,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Example {
-    pub subscription: Subscription,
+    pub subscription: ShownSubscription,
     /// `sent`, or why it would not be.
     pub outcome: &'static str,
     /// The automation that would get it.
@@ -106,7 +107,7 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
 
 fn example(subscription: Subscription, decision: &Decision<'_>) -> Example {
     Example {
-        subscription,
+        subscription: subscription.into(),
         outcome: decision.outcome.map_or_else(|reason| reason.as_str(), |_| "sent"),
         automation: decision.outcome.ok().map(|automation| automation.id.to_string()),
         refusals: decision.refusals.iter().map(|refusal| refusal.explain()).collect(),

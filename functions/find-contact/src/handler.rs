@@ -2,7 +2,6 @@
 
 use domain::{EmailAddress, Invalid};
 use http_api::{Call, Problem, Reply};
-use serde_json::json;
 use store::Store;
 
 /// Answers with the id of the contact that has an email address.
@@ -13,7 +12,7 @@ pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
         .and_then(EmailAddress::parse)
         .map_err(|invalid| Problem::invalid_parameter("email", invalid))?;
     match store.contact_id_of(&email).await? {
-        Some(id) => Reply::ok(&json!({ "id": id })),
+        Some(id) => Reply::id(id),
         None => Err(Problem::not_found("ContactNotFound", "No contact has this email address.")),
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::{LogEntry, LogFilter, Store};
+use utoipa::ToSchema;
 
 const USUAL_LIMIT: usize = 50;
 const MOST_ENTRIES: usize = 100;
@@ -21,7 +22,7 @@ pub struct App {
 }
 
 /// A page of the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ShownPage {
     pub entries: Vec<ShownEntry>,
     /// Gets the next page; the last one has none.
@@ -30,7 +31,7 @@ pub struct ShownPage {
 }
 
 /// What became of a stock level.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ShownEntry {
     #[serde(flatten)]
     pub entry: LogEntry,

@@ -3,8 +3,8 @@
 use domain::{ContactId, Receipt};
 use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use store::{RecordedReceipts, Store};
+use serde_json::Value;
+use store::Store;
 
 const MOST_RECEIPTS: usize = 100;
 
@@ -12,9 +12,7 @@ const MOST_RECEIPTS: usize = 100;
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
     let id = call.parsed_parameter("contactId", ContactId::parse)?;
     let receipts = receipts(call.json()?, Timestamp::now())?;
-    let RecordedReceipts { recorded, known } =
-        store.record_receipts(id, &receipts).await?.ok_or_else(Problem::no_contact)?;
-    Reply::ok(&json!({ "recorded": recorded, "known": known }))
+    Reply::ok(&store.record_receipts(id, &receipts).await?.ok_or_else(Problem::no_contact)?)
 }
 
 fn receipts(body: Value, now: Timestamp) -> Result<Vec<Receipt>, Problem> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::time::Duration;
 use store::{Store, Wanted};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 const USUAL_LIMIT: usize = 50;
 const MOST_SKUS: usize = 1_000;
@@ -14,7 +15,7 @@ const MOST_SKUS: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What shoppers wait for most.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownDemand {
     /// RFC 3339. A subscription of the last second may be missing.

@@ -5,12 +5,20 @@ use feed::MediaType;
 use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
 use queue::{FeedImport, FeedSource, Queues};
-use serde_json::json;
+use serde::Serialize;
 use store::{Import, ImportStatus, Store};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Limit of an upload (`contract.md`); a larger file comes by URL.
 const MOST_BYTES: usize = 5 * 1024 * 1024;
+
+/// `lastImport` of the feed shows how it goes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StartedImport {
+    pub import_id: String,
+}
 
 /// Queues an import: of the body if there is one, else of the feed's URL. `?allowShrink=true` imports a file also if most
 /// of the stored products are missing from it.
@@ -42,7 +50,7 @@ pub async fn handle(store: &Store, queues: &Queues, call: Call) -> Result<Reply,
         store.put_import(&locale, &import).await?;
         return Err(error.into());
     }
-    Reply::accepted(&json!({ "importId": import_id }))
+    Reply::accepted(&StartedImport { import_id })
 }
 
 async fn configured_url(store: &Store, locale: &Locale) -> Result<String, Problem> {

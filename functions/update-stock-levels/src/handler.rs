@@ -3,7 +3,9 @@
 use domain::StockLevel;
 use http_api::{Call, Problem, Reply};
 use queue::{Queues, StockMessage};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 /// Limits of a batch (`contract.md`).
 const MOST_LEVELS: usize = 10_000;
@@ -13,6 +15,22 @@ const MOST_BYTES: usize = 5 * 1024 * 1024;
 /// them, and identifiers may be long.
 const LEVELS_A_MESSAGE: usize = 100;
 const BYTES_A_MESSAGE: usize = 60_000;
+
+/// The levels that are safe on the queue, and those that are not.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AcceptedLevels {
+    pub accepted: usize,
+    pub rejected: Vec<RejectedLevel>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedLevel {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    pub error_code: &'static str,
+    pub message: String,
+}
 
 /// Puts levels on the queue. They are safe there when this answers 202.
 pub async fn handle(queues: &Queues, call: Call) -> Result<Reply, Problem> {
@@ -25,10 +43,10 @@ pub async fn handle(queues: &Queues, call: Call) -> Result<Reply, Problem> {
         (vec![StockLevel::from_json(call.json()?).map_err(Problem::invalid)?], Vec::new())
     };
     queues.send_levels(messages(&levels)).await?;
-    Reply::accepted(&json!({ "accepted": levels.len(), "rejected": rejected }))
+    Reply::accepted(&AcceptedLevels { accepted: levels.len(), rejected })
 }
 
-fn batch(body: Value) -> Result<(Vec<StockLevel>, Vec<Value>), Problem> {
+fn batch(body: Value) -> Result<(Vec<StockLevel>, Vec<RejectedLevel>), Problem> {
     let values = match body {
         Value::Array(values) => values,
         // Generated clients write an empty list as an empty object.
@@ -45,7 +63,7 @@ fn batch(body: Value) -> Result<(Vec<StockLevel>, Vec<Value>), Problem> {
             Err(found) => {
                 let message: Vec<String> = found.iter().map(|error| error.to_string()).collect();
                 let error_code = found.first().map_or("Invalid", |error| error.error_code);
-                rejected.push(json!({ "index": index, "errorCode": error_code, "message": message.join(" ") }));
+                rejected.push(RejectedLevel { index, error_code, message: message.join(" ") });
                 errors.extend(found.into_iter().map(|error| error.under(index)));
             }
         }

@@ -427,7 +427,7 @@ mod tests {
     fn the_projects_template_is_understood() {
         let template = parse(include_str!("../../../template.yaml")).unwrap();
 
-        assert_eq!(template.functions.len(), 27);
+        assert_eq!(template.functions.len(), 28);
         assert_eq!(template.mappings.len(), 4);
         assert_eq!(template.queues.iter().filter(|queue| queue.redrive.is_some()).count(), 4);
         assert_eq!(template.email_events.as_deref(), Some("restock-email-events"));

@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A GUID, written in the 8-4-4-4-12 form in lower case whatever form it came in.
@@ -80,7 +81,7 @@ impl From<EmailAddress> for String {
 }
 
 /// Somebody who may subscribe.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Contact {
     pub id: ContactId,
@@ -109,7 +110,7 @@ pub struct Contact {
 /// What makes an address unusable for good.
 ///
 /// In the order of their weight: a heavier one is never replaced by a lighter one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Suppression {
     /// The recipient unsubscribed from everything.
@@ -233,6 +234,21 @@ mod tests {
         ] {
             assert!(EmailAddress::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn attributes_are_scalars_with_names() {
+        let error = |attributes: Value| {
+            let body = json!({"email": "a@b.se", "attributes": attributes});
+            let contact = Contact::from_json(body, ContactId::new(Uuid::nil()), Timestamp::UNIX_EPOCH);
+            contact.map_or_else(|errors| errors[0].error_code, |_| "")
+        };
+
+        assert_eq!(error(json!({"a": "x", "b": 1.5, "c": false, "d": null})), "");
+        assert_eq!(error(json!({"": 0})), "InvalidName", "DynamoDB can't store it");
+        assert_eq!(error(json!({"a\n": 0})), "InvalidName");
+        assert_eq!(error(json!({"a": []})), "WrongType");
+        assert_eq!(error(json!({"a": 1e300})), "OutOfRange");
     }
 
     #[test]

@@ -2,12 +2,15 @@ use crate::{ContactId, ExternalId, Invalid, Locale, Sku, time};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A contact waiting for a SKU.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "ShownSubscription")]
 pub struct Subscription {
     pub contact_id: ContactId,
     pub sku: Sku,
@@ -92,29 +95,25 @@ impl fmt::Display for SubscriptionId {
     }
 }
 
-/// The shape of a subscription in responses.
-impl serde::Serialize for Subscription {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Shape<'a> {
-            id: String,
-            contact_id: String,
-            sku: &'a str,
-            locale: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            external_id: Option<&'a str>,
-            created_on: String,
-        }
-        Shape {
-            id: self.id().to_string(),
-            contact_id: self.contact_id.to_string(),
-            sku: self.sku.as_str(),
-            locale: self.locale.as_str(),
-            external_id: self.external_id.as_ref().map(ExternalId::as_str),
-            created_on: time::sortable(self.created_on),
-        }
-        .serialize(serializer)
+/// A subscription as it is shown.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownSubscription {
+    pub id: String,
+    pub contact_id: ContactId,
+    pub sku: Sku,
+    pub locale: Locale,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<ExternalId>,
+    #[serde(serialize_with = "time::rfc3339::serialize")]
+    pub created_on: Timestamp,
+}
+
+impl From<Subscription> for ShownSubscription {
+    fn from(subscription: Subscription) -> Self {
+        let id = subscription.id().to_string();
+        let Subscription { contact_id, sku, locale, external_id, created_on, .. } = subscription;
+        Self { id, contact_id, sku, locale, external_id, created_on }
     }
 }
 

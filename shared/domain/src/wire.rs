@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 /// Why one value was refused: a stable PascalCase word for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,7 @@ impl Invalid {
 }
 
 /// A refused field of a request. `pointer` is a JSON pointer (RFC 6901) into the body.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldError {
     pub pointer: String,
@@ -184,6 +185,10 @@ pub fn scalars(value: Value) -> Result<Map<String, Value>, Invalid> {
     };
     if map.len() > 100 {
         return Err(Invalid::new("TooMany", "Use at most 100 attributes."));
+    }
+    if map.keys().any(|name| name.trim().is_empty() || name.contains(char::is_control)) {
+        let message = "Every attribute needs a name, without control characters.";
+        return Err(Invalid::new("InvalidName", message));
     }
     if map.values().any(|value| value.is_object() || value.is_array()) {
         return Err(Invalid::new("WrongType", "Every attribute must be a string, a number, a boolean or null."));

@@ -9,6 +9,6 @@ mod versions;
 
 pub use call::{Call, limit};
 pub use lines::{LineError, LineOutcome, LinesReport, read_lines};
-pub use problem::Problem;
-pub use serve::{Reply, serve, serve_public};
+pub use problem::{Problem, ProblemDocument};
+pub use serve::{IdReply, Reply, serve, serve_public};
 pub use versions::{etag, expected_version};

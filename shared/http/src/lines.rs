@@ -4,13 +4,14 @@ use crate::{Call, Problem};
 use domain::{FieldError, Invalid};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 const MOST_BYTES: usize = 5 * 1024 * 1024;
 const MOST_LINES: usize = 2_000;
 const MOST_ERRORS: usize = 100;
 
 /// What became of an upload.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LinesReport {
     /// Lines that are not blank: `created`, `updated`, `unchanged` and `rejected` together.
     pub lines: u64,
@@ -23,7 +24,7 @@ pub struct LinesReport {
     pub errors: Vec<LineError>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineError {
     /// From 1, blank lines included.

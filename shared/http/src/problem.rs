@@ -5,27 +5,33 @@ use serde::Serialize;
 use serde_json::json;
 use std::error::Error;
 use tracing::error;
+use utoipa::ToSchema;
 
 /// An answer that is not a success: a problem document (RFC 9457) with `errorCode` and, for validation, `errors`.
 ///
 /// It is made of fixed texts and of what the caller sent in the structure of the request, so neither personal data nor
 /// an internal message can get into it. What an operator needs is logged where the problem is made.
 #[derive(Debug, Clone, Serialize)]
-pub struct Problem(Box<Document>);
+pub struct Problem(Box<ProblemDocument>);
 
-#[derive(Debug, Clone, Serialize)]
+/// A problem as it is written (RFC 9457). There may be one more member that helps on, such as the `id` of what is in the way.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+pub struct ProblemDocument {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "status_number")]
+    #[schema(value_type = u16)]
     status: StatusCode,
+    /// What is wrong, and what to do next.
     detail: String,
+    /// A stable word for programs.
     error_code: &'static str,
+    /// Of a request that is not valid: each field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    /// A member that helps the caller on, such as the id of what is in the way.
+    #[schema(ignore)]
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     extra: Option<serde_json::Value>,
     #[serde(skip)]
@@ -34,7 +40,7 @@ struct Document {
 
 impl Problem {
     pub fn new(status: StatusCode, error_code: &'static str, detail: impl Into<String>) -> Self {
-        Self(Box::new(Document {
+        Self(Box::new(ProblemDocument {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status,

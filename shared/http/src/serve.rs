@@ -6,6 +6,7 @@ use lambda_http::{Body, Error, Request, Response, service_fn};
 use serde::Serialize;
 use std::panic::AssertUnwindSafe;
 use store::{KeyScope, Store};
+use utoipa::ToSchema;
 
 /// A success.
 #[derive(Debug)]
@@ -16,7 +17,17 @@ pub struct Reply {
     header: Option<(&'static str, String)>,
 }
 
+/// The answer to a call that has nothing more to say.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IdReply {
+    pub id: String,
+}
+
 impl Reply {
+    pub fn id(id: impl ToString) -> Result<Self, Problem> {
+        Self::ok(&IdReply { id: id.to_string() })
+    }
+
     pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
         Ok(Self { status, content_type: "application/json", body, header: None })
@@ -43,6 +54,11 @@ impl Reply {
 
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// A JSON document as it is.
+    pub fn document(body: &str) -> Self {
+        Self { status: StatusCode::OK, content_type: "application/json", body: body.to_owned(), header: None }
     }
 
     /// A page for a person.

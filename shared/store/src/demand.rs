@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// Parts of the index that are read at the same time.
 const SEGMENTS: i32 = 4;
 
 /// Those who wait for one SKU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Wanted {
     pub sku: Sku,
     #[serde(flatten)]
@@ -22,7 +23,7 @@ pub struct Wanted {
     pub locales: BTreeMap<String, Waiters>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Waiters {
     /// Subscriptions.
     pub waiting: u64,

@@ -4,12 +4,13 @@ use domain::{Locale, time};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use utoipa::ToSchema;
 
 const TABLE: Table = Table::Configuration;
 const KIND: &str = "feed";
 
 /// The product feed of one locale, in the shape that `contract.md` shows.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Feed {
     pub locale: Locale,
@@ -19,7 +20,7 @@ pub struct Feed {
     pub last_import: Option<Import>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Import {
     pub id: String,
@@ -40,7 +41,7 @@ pub struct Import {
     pub errors: Vec<ImportError>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ImportStatus {
     Running,
@@ -48,7 +49,7 @@ pub enum ImportStatus {
     Failed,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportError {
     /// The item's place in the file, from 1; 0 where the file as a whole is meant.

@@ -3,13 +3,15 @@ use crate::{Error, Store, string_of, text, texts};
 use domain::{ContactId, Receipt, Sku, time};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
+use utoipa::ToSchema;
 
 const TABLE: Table = Table::Purchases;
 const IN_FLIGHT: usize = 8;
 
 /// How many receipts were new, and how many were known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecordedReceipts {
     pub recorded: u64,
     pub known: u64,

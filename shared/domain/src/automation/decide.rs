@@ -2,6 +2,7 @@ use super::{Automation, AutomationId, Facts};
 use crate::{Contact, Product, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Everything a decision about one subscription looks at.
 pub struct Candidate<'a> {
@@ -35,7 +36,7 @@ pub struct Refusal<'a> {
 }
 
 /// The same for a reader.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedRefusal {
     pub id: AutomationId,
@@ -46,7 +47,7 @@ pub struct ExplainedRefusal {
     pub conditions: Vec<NamedCondition>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NamedCondition {
     /// A JSON pointer into the automation.
     pub pointer: String,

@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// What is done with a triggered subscription: whoever passes every condition gets the email.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Automation {
     pub id: AutomationId,
@@ -47,7 +48,7 @@ pub struct Automation {
 pub struct AutomationId(String);
 
 /// The email of an automation; what is missing is as the deployment's settings and the compiled-in texts say.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EmailChoice {
     pub template: Template,
@@ -61,7 +62,7 @@ pub struct EmailChoice {
 }
 
 /// The templates that are compiled in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Template {
     /// Picture, title, price and a button.

@@ -1,6 +1,7 @@
 use super::{Automation, AutomationId, Decision, NamedCondition};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// How many decisions came out how; what the integration log keeps of a stock level.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct AutomationTally {
 }
 
 /// The same for a reader, who does not have the automation at hand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedTally {
     pub id: AutomationId,
@@ -43,7 +44,7 @@ pub struct ExplainedTally {
     pub conditions: Vec<ConditionTally>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ConditionTally {
     #[serde(flatten)]
     pub condition: NamedCondition,
