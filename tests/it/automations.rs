@@ -175,6 +175,27 @@ fn a_change_takes_effect_without_a_deploy_once_what_functions_remember_is_old() 
 }
 
 #[test]
+fn a_sender_that_remembers_older_automations_looks_again_before_it_leaves_anybody_out() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("AutomationsKeptSeconds".to_owned(), "60".to_owned());
+    });
+    with_one_waiting(&restock);
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let warm_up = store.subscriptions_of(domain::ContactId::parse(&restock.contact("b")).unwrap());
+    assert!(restock.runtime.block_on(warm_up).unwrap().is_empty());
+    let gone = crate::matching::subscription_of("00000000-0000-4000-8000-000000000009", "A", "sv-SE");
+    restock.send_message("notifications", &crate::restock::notification(&gone, "default"));
+    restock.settle();
+
+    // Only the sender has seen automations by now.
+    restock.automation("new", &json!({"name": "New", "email": {"subject": {"default": "New"}}}));
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let subjects: Vec<Value> = restock.mails().iter().map(|mail| mail["subject"].clone()).collect();
+    assert_eq!(subjects, ["New"]);
+}
+
+#[test]
 fn an_automation_that_is_switched_off_mails_nobody_any_more_also_of_those_that_are_queued() {
     let restock = Restock::start();
     let contact = with_one_waiting(&restock);

@@ -102,6 +102,54 @@ fn a_bounce_belongs_to_the_address_and_a_complaint_to_the_contact() {
 }
 
 #[test]
+fn an_unsubscription_outlives_a_bounce_and_a_change_of_address() {
+    let restock = Restock::start();
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    for (name, reasons) in [("a", ["unsubscribed", "bounce"]), ("b", ["bounce", "unsubscribed"])] {
+        let contact = restock.contact(name);
+        let id = domain::ContactId::parse(&contact).unwrap();
+        for why in reasons {
+            let why = domain::Suppression::parse(why).unwrap();
+            restock.runtime.block_on(store.suppress(id, why)).unwrap();
+        }
+        assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "bounce");
+
+        let moved = restock.patch(&contact, &json!({"email": format!("new-{name}@example.com")})).json();
+        let lifted = restock.patch(&contact, &json!({"acceptsEmail": true})).json();
+
+        assert_eq!((&moved["suppressed"], &lifted["suppressed"]), (&json!("unsubscribed"), &json!(null)));
+    }
+}
+
+#[test]
+fn a_late_bounce_or_complaint_concerns_the_address_that_the_mail_went_to() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("old");
+    let id = restock.subscribe(&contact, "A", "sv-SE", None)["id"].as_str().unwrap().to_owned();
+    restock.patch(&contact, &json!({"email": "new@example.com"}));
+    let event = |kind: &str, more: Value| {
+        let tags = json!({"delivery": ["00000000-0000-4000-8000-000000000001"], "subscription": [id]});
+        let mail = json!({"messageId": "m", "timestamp": "2026-11-23T08:00:00.000Z", "destination": ["old@example.com"], "tags": tags});
+        let mut event = json!({"eventType": kind, "mail": mail});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        restock.send_message("email-events", &event.to_string());
+        restock.settle();
+    };
+
+    event("Bounce", json!({"bounce": {"bounceType": "Permanent"}}));
+    let after_bounce = restock.get(&format!("/contacts/{contact}")).json()["suppressed"].clone();
+    let old = restock.post("/contacts", &json!({"email": "old@example.com"})).json();
+    event("Complaint", json!({}));
+    let after_complaint = restock.get(&format!("/contacts/{contact}")).json()["suppressed"].clone();
+
+    assert_eq!((after_bounce, &old["suppressed"]), (json!(null), &json!("bounce")));
+    assert_eq!(after_complaint, "complaint");
+    let old = restock.get(&format!("/contacts/{}", old["id"].as_str().unwrap())).json();
+    assert_eq!(old["suppressed"], "complaint");
+}
+
+#[test]
 fn asking_for_mail_again_lifts_an_unsubscription() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

@@ -45,6 +45,10 @@ fn who_was_mailed_waits_no_more() {
     restock.feed("sv-SE", &["A"]);
     restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 300));
     assert_eq!(restock.demand("")["skus"][0]["waiting"], 300);
+    let usage = restock.stack.observer().unwrap().usage();
+    let read = usage[&("show-demand".to_owned(), "Scan".to_owned())];
+    println!("{} requests and {} read units for 300 subscriptions", read.requests, read.capacity_units);
+    assert!(read.capacity_units <= 12.0, "{} read units", read.capacity_units);
 
     restock.level(json!({"sku": "A", "quantity": 1}));
 

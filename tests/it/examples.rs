@@ -95,12 +95,15 @@ fn example_2_enough_for_everybody() {
 fn example_3_no_mails_about_certain_products() {
     let restock = with_example(3);
     restock.feed("sv-SE", &["A", "GIFT-CARD-500", "SAMPLE-A", "gift-card-500"]);
-    for (name, sku) in [("a", "A"), ("b", "GIFT-CARD-500"), ("c", "SAMPLE-A"), ("d", "gift-card-500")] {
-        restock.waits(name, sku, "sv-SE");
+    let crowd = [("a", "A"), ("b", "GIFT-CARD-500"), ("c", "SAMPLE-A"), ("d", "gift-card-500")];
+    let still_waiting = crowd.map(|(name, sku)| {
+        let contact = restock.waits(name, sku, "sv-SE");
         restock.level(one(sku));
-    }
+        restock.subscriptions(&contact).len()
+    });
 
     assert_eq!(restock.mailed(), ["a", "d"], "a SKU compares exactly");
+    assert_eq!(still_waiting, [0, 1, 1, 0]);
     assert_eq!(restock.refusals("GIFT-CARD-500"), refused("sku is none of GIFT-CARD-500, GIFT-CARD-1000", 1));
     assert_eq!(restock.refusals("SAMPLE-A"), refused("not (sku starts with SAMPLE-)", 1));
 }
@@ -132,12 +135,13 @@ fn example_5_affordable_and_of_one_brand() {
         product("D", "Fjell", "99.00 SEK"),
     ];
     restock.import("sv-SE", "application/xml", rss(&items.concat()).as_bytes());
-    for (name, sku) in [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")] {
-        restock.waits(name, sku, "sv-SE");
+    let still_waiting = [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")].map(|(name, sku)| {
+        let contact = restock.waits(name, sku, "sv-SE");
         restock.level(one(sku));
-    }
+        restock.subscriptions(&contact).len()
+    });
 
-    assert_eq!(restock.mailed(), ["a"]);
+    assert_eq!((restock.mailed(), still_waiting), (vec!["a".to_owned()], [0, 1, 1, 1]));
     for sku in ["B", "C"] {
         assert_eq!(restock.refusals(sku), refused("product.price is less than 500 SEK", 1), "{sku}");
     }
@@ -201,6 +205,22 @@ fn example_8_club_members_get_a_mail_of_their_own() {
     let entry = restock.log_entry("A");
     assert_eq!(Restock::sent(&entry), json!({"example": 1, "default": 1}));
     assert_eq!(restock.refusals("A"), refused("contact.attributes.club is one of gold, platinum", 1));
+}
+
+#[test]
+fn a_contact_attribute_refuses_and_the_subscription_stays_until_the_attribute_is_there() {
+    let restock = with_example(8);
+    let contact = restock.waits("a", "A", "sv-SE");
+
+    restock.level(one("A"));
+    assert_eq!((restock.mailed().len(), restock.subscriptions(&contact).len()), (0, 1));
+    assert_eq!(restock.refusals("A"), refused("contact.attributes.club is one of gold, platinum", 1));
+    let joined = restock.api.json("PATCH", &format!("/contacts/{contact}"), &json!({"attributes": {"club": "gold"}}));
+    assert_eq!(joined.expect("an answer").status, 200);
+    restock.level(one("A"));
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.subscriptions(&contact).is_empty());
 }
 
 #[test]

@@ -297,6 +297,7 @@ pub fn notification(subscription: &Subscription, automation: &str) -> String {
         sku: key.sku,
         log_entry: key.entry,
         automation: AutomationId::parse(automation).unwrap(),
+        version: 0,
         recipients: vec![recipient],
         attempt: 0,
     };

@@ -8,7 +8,7 @@ use http_api::{Call, LineOutcome, LinesReport, Problem, Reply, read_lines};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{NewContact, PatchedContact, Store};
+use store::{ContactPatch, NewContact, PatchedContact, Store};
 use uuid::Uuid;
 
 const IN_FLIGHT: usize = 16;
@@ -54,7 +54,8 @@ impl App {
         // The contact may be made or erased between looking and writing, but hardly so often.
         for _ in 0..5 {
             if let Some(id) = self.store.contact_id_of(email).await? {
-                match self.store.patch_contact(id, value, false, &self.signing_key).await? {
+                let patch = ContactPatch { body: value, of_address: Some(email), asked_again: false };
+                match self.store.patch_contact(id, &patch, &self.signing_key).await? {
                     PatchedContact::Done(_) => return Ok(LineOutcome::Updated),
                     PatchedContact::Unchanged(_) => return Ok(LineOutcome::Unchanged),
                     PatchedContact::Invalid(errors) => return Ok(LineOutcome::Rejected(errors)),

@@ -9,12 +9,19 @@ use serde_json::Value;
 use store::{RecordedReceipts, Store};
 
 const IN_FLIGHT: usize = 16;
+/// What is written within the time of a request.
+const MOST_ITEMS: usize = 10_000;
 
 /// Records the receipt of each line, for the contact that it names by `contactId` or by `email`. The same file again
 /// changes nothing.
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
     let now = Timestamp::now();
-    let recorded = read_lines(&call)?.into_iter().map(|(line, value)| async move {
+    let lines = read_lines(&call)?;
+    let items = |value: &Value| value["items"].as_array().map_or(0, Vec::len);
+    if lines.iter().filter_map(|(_, value)| value.as_ref().ok()).map(items).sum::<usize>() > MOST_ITEMS {
+        return Err(Problem::too_large("An upload has at most 10,000 items. Split it."));
+    }
+    let recorded = lines.into_iter().map(|(line, value)| async move {
         let outcome = match value {
             Ok(value) => record(store, value, now).await?,
             Err(invalid) => invalid.into(),

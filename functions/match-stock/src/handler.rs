@@ -190,18 +190,19 @@ impl App {
         let now = (self.clock)();
         let decisions = decide_all(&self.store, &automations, &key.sku, quantity, subscriptions, now).await?;
         let mut tally = Tally::default();
-        let mut accepted: BTreeMap<&AutomationId, Vec<Recipient>> = BTreeMap::new();
+        let mut accepted: BTreeMap<(&AutomationId, u64), Vec<Recipient>> = BTreeMap::new();
         for (subscription, decision) in subscriptions.iter().zip(&decisions) {
             tally.add(decision);
             if let Ok(automation) = decision.outcome {
-                accepted.entry(&automation.id).or_default().push(recipient(subscription));
+                accepted.entry((&automation.id, automation.version)).or_default().push(recipient(subscription));
             }
         }
-        let notifications = accepted.into_iter().flat_map(|(automation, recipients)| {
+        let notifications = accepted.into_iter().flat_map(|((automation, version), recipients)| {
             let notification = |recipients: &[Recipient]| Notification {
                 sku: key.sku.clone(),
                 log_entry: key.entry.clone(),
                 automation: automation.clone(),
+                version,
                 recipients: recipients.to_vec(),
                 attempt: 0,
             };

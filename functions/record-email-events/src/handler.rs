@@ -5,6 +5,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use domain::Suppression;
 use domain::delivery::Milestone;
+use domain::signing::SigningKey;
 use jiff::Timestamp;
 use queue::{EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use tracing::{info, warn};
 pub struct App {
     pub store: Store,
     pub queues: Queues,
+    pub signing_key: SigningKey,
     pub clock: fn() -> Timestamp,
 }
 
@@ -42,7 +44,11 @@ impl App {
             EmailEventKind::Rejected => (Some(Milestone::Rejected), None),
         };
         if let Some(why) = suppression {
-            let known = self.store.suppress(event.subscription.contact_id, why).await?;
+            let contact = event.subscription.contact_id;
+            let known = match &event.recipient {
+                Some(address) => self.store.suppress_address(contact, address, why, &self.signing_key).await?,
+                None => self.store.suppress(contact, why).await?,
+            };
             info!(known, contact = %event.subscription.contact_id, why = why.as_str(), "A contact gets no more mail");
         }
         // Whatever SES says about a mail, it has accepted it.

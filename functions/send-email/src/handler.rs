@@ -117,10 +117,9 @@ impl App {
         let waiting = self.waiting(&notification).await.map_err(retry)?;
         let locales: HashSet<_> = waiting.iter().map(|(_, waiting)| &waiting.subscription.locale).collect();
         let products = self.store.products(locales.iter().map(|locale| (*locale, &notification.sku)));
-        let (products, automations) = tokio::try_join!(products, self.automations.current()).map_err(retry)?;
-        let accepted_by = |automation: &&Automation| automation.enabled && automation.id == notification.automation;
-        let automation = automations.iter().find(accepted_by).cloned();
-        let shared = Shared { products, automation, until };
+        let automation = self.automations.since(&notification.automation, notification.version);
+        let (products, automation) = tokio::try_join!(products, automation).map_err(retry)?;
+        let shared = Shared { products, automation: automation.filter(|automation| automation.enabled), until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
             let ended = self.mail(waiting, &notification, &shared).await.unwrap_or_else(|ended| ended);

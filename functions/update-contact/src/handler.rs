@@ -5,7 +5,7 @@ use domain::signing::SigningKey;
 use domain::wire::Fields;
 use http_api::{Call, Problem, Reply};
 use serde_json::Value;
-use store::{PatchedContact, Store};
+use store::{ContactPatch, PatchedContact, Store};
 
 pub struct App {
     pub store: Store,
@@ -20,7 +20,8 @@ impl App {
         let patch = call.json()?;
         let mut fields = Fields::of(patch.clone()).map_err(|invalid| Problem::invalid(vec![invalid.at("")]))?;
         let asked_again = fields.take("acceptsEmail") == Some(Value::Bool(true));
-        match self.store.patch_contact(id, &patch, asked_again, &self.signing_key).await? {
+        let patch = ContactPatch { body: &patch, of_address: None, asked_again };
+        match self.store.patch_contact(id, &patch, &self.signing_key).await? {
             PatchedContact::Done(contact) | PatchedContact::Unchanged(contact) => Reply::ok(&contact),
             PatchedContact::Invalid(errors) => Err(Problem::invalid(errors)),
             PatchedContact::EmailTaken(other) => Err(Problem::email_taken(other)),

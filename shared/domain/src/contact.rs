@@ -32,7 +32,7 @@ impl fmt::Display for ContactId {
     }
 }
 
-/// An address that SES can mail: one mailbox, ASCII before the `@`, a domain with a dot.
+/// An address that SES can mail: one mailbox, ASCII only, a domain with a dot.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EmailAddress(String);
@@ -43,9 +43,11 @@ impl EmailAddress {
         let options =
             email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
         let deliverable = email_address::EmailAddress::parse_with_options(trimmed, options)
-            .is_ok_and(|address| address.local_part().is_ascii() && !address.local_part().starts_with('"'));
+            .is_ok_and(|address| trimmed.is_ascii() && !address.local_part().starts_with('"'));
         if !deliverable {
-            return Err(Invalid::new("InvalidEmail", "Use one plain email address such as name@example.com."));
+            let message =
+                "Use one plain email address such as name@example.com; write other letters of a domain as xn--….";
+            return Err(Invalid::new("InvalidEmail", message));
         }
         Ok(Self(trimmed.to_owned()))
     }
@@ -105,6 +107,9 @@ pub struct Contact {
     /// Why the address gets no mail any more, whatever its owner subscribes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<Suppression>,
+    /// Whether the contact unsubscribed from everything, also where something heavier suppresses it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsubscribed: bool,
 }
 
 /// What makes an address unusable for good.
@@ -147,7 +152,8 @@ impl Contact {
         let last_name = fields.optional("lastName", wire::text).filter(|name| !name.is_empty());
         let language = fields.optional("language", wire::string(Locale::parse));
         let country_code = fields.optional("countryCode", wire::string(country));
-        let attributes = fields.optional("attributes", wire::scalars).unwrap_or_default();
+        let mut attributes = fields.optional("attributes", wire::scalars).unwrap_or_default();
+        attributes.retain(|_, value| !value.is_null());
         let accepts_email = fields.optional("acceptsEmail", wire::boolean);
         fields.finish()?;
         let Some(email) = email else { return Err(Vec::new()) };
@@ -162,6 +168,7 @@ impl Contact {
             accepts_email,
             created_on: crate::time::to_millisecond(created_on),
             suppressed: None,
+            unsubscribed: false,
         })
     }
 
@@ -178,7 +185,6 @@ impl Contact {
             Some(Value::Object(changes)) => {
                 let mut attributes = self.attributes.clone();
                 attributes.extend(changes);
-                attributes.retain(|_, value| !value.is_null());
                 body["attributes"] = Value::Object(attributes);
             }
             Some(other) => body["attributes"] = other,
@@ -187,7 +193,8 @@ impl Contact {
         if body["email"].is_null() {
             return Err(vec![Invalid::new("Required", "email can be changed, not removed.").at("/email")]);
         }
-        Ok(Self { suppressed: self.suppressed, ..Self::from_json(body, self.id, self.created_on)? })
+        let Self { suppressed, unsubscribed, .. } = *self;
+        Ok(Self { suppressed, unsubscribed, ..Self::from_json(body, self.id, self.created_on)? })
     }
 
     /// Why this contact must not be mailed, if so. Whether `acceptsEmail` counts is the automation's to say, as a
@@ -231,6 +238,7 @@ mod tests {
             "a@b.se, c@d.se",
             "a@b.se\nBcc: c@d.se",
             "\"a b\"@c.se",
+            "a@köpa.se",
         ] {
             assert!(EmailAddress::parse(bad).is_err(), "{bad}");
         }

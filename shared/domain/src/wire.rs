@@ -54,20 +54,26 @@ impl std::fmt::Display for FieldError {
     }
 }
 
-/// Collects what is wrong with the parts of a body.
+/// What is said of one body at the most.
+const MOST_ERRORS: usize = 100;
+
+/// Collects what is wrong with the parts of a body, as far as the first hundred.
 #[derive(Debug, Default)]
 pub struct Errors(Vec<FieldError>);
 
 impl Errors {
     /// Refuses the value at a JSON pointer, which therefore is nothing.
     pub fn refuse<T>(&mut self, pointer: &str, invalid: Invalid) -> Option<T> {
-        self.0.push(invalid.at(pointer));
+        if self.0.len() < MOST_ERRORS {
+            self.0.push(invalid.at(pointer));
+        }
         None
     }
 
     /// Takes over what was found in the part at a JSON pointer.
     pub fn extend_at(&mut self, pointer: &str, errors: Vec<FieldError>) {
-        self.0.extend(errors.into_iter().map(|error| error.inside(pointer)));
+        let left = MOST_ERRORS.saturating_sub(self.0.len());
+        self.0.extend(errors.into_iter().take(left).map(|error| error.inside(pointer)));
     }
 
     pub fn finish(self) -> Result<(), Vec<FieldError>> {

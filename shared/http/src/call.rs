@@ -63,6 +63,10 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     pub fn content_type(&self) -> Option<&str> {
         self.header(header::CONTENT_TYPE.as_str()).map(str::trim).filter(|value| !value.is_empty())
     }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-const MOST_BYTES: usize = 5 * 1024 * 1024;
+/// Lambda takes 6 MB, and API Gateway hands these media types over in base64.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 const MOST_LINES: usize = 2_000;
 const MOST_ERRORS: usize = 100;
 
@@ -58,7 +59,7 @@ pub fn read_lines(call: &Call) -> Result<Vec<Line>, Problem> {
         return Err(Problem::unsupported_media_type("Send JSON lines as application/x-ndjson or application/jsonl."));
     }
     if call.bytes().len() > MOST_BYTES {
-        return Err(Problem::too_large("An upload has at most 5 MB. Send several smaller ones."));
+        return Err(Problem::too_large("An upload has at most 4 MB. Send several smaller ones."));
     }
     if call.bytes().is_empty() {
         return Err(Problem::bad_request("MissingBody", "Send one JSON object to a line."));

@@ -10,7 +10,9 @@ pub fn etag(version: u64) -> String {
 
 /// What a call says of the version that it changes.
 pub fn expected_version(call: &Call) -> Expected {
-    match (call.header("if-match"), call.header("if-none-match")) {
+    // One that can't be read is there, and meets no version.
+    let tag = |name| if call.has_header(name) { Some(call.header(name).unwrap_or_default()) } else { None };
+    match (tag("if-match"), tag("if-none-match")) {
         (Some("*"), _) => Expected::Something,
         // Of several tags at most one can be current; a client that sends more does not know what it has seen.
         (Some(tag), _) => version_of(tag).map_or(Expected::Unmet, Expected::Version),

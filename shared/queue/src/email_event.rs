@@ -1,7 +1,7 @@
 //! What SES says about a mail after it was asked to send it.
 
 use crate::messages::ParseError;
-use domain::SubscriptionId;
+use domain::{EmailAddress, SubscriptionId};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,6 +18,8 @@ pub struct EmailEvent {
     pub accepted_at: Timestamp,
     pub delivery: Uuid,
     pub subscription: SubscriptionId,
+    /// Where the mail went; the contact may have another address by now.
+    pub recipient: Option<EmailAddress>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,8 @@ impl EmailEvent {
             message_id: String,
             timestamp: Timestamp,
             #[serde(default)]
+            destination: Vec<String>,
+            #[serde(default)]
             tags: HashMap<String, Vec<String>>,
         }
         let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
@@ -72,7 +76,9 @@ impl EmailEvent {
         };
         let tag = |name: &str| event.mail.tags.get(name).and_then(|values| values.first());
         let (Some(delivery), Some(subscription)) = (tag("delivery"), tag("subscription")) else { return Ok(None) };
+        let recipient = event.mail.destination.first().and_then(|address| EmailAddress::parse(address).ok());
         Ok(Some(Self {
+            recipient,
             kind,
             message_id: event.mail.message_id,
             accepted_at: event.mail.timestamp,

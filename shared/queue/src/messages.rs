@@ -50,6 +50,8 @@ pub struct Notification {
     /// The log entry of the level that triggered them.
     pub log_entry: String,
     pub automation: AutomationId,
+    /// The version that accepted them.
+    pub version: u64,
     pub recipients: Vec<Recipient>,
     /// How often these recipients were put off: throttled, claimed by somebody else, or with an outcome unknown.
     pub attempt: u32,
@@ -264,6 +266,7 @@ mod tests {
             sku: Sku::parse("A").unwrap(),
             log_entry: "e".into(),
             automation: AutomationId::parse("default").unwrap(),
+            version: 3,
             attempt: 1,
             recipients: vec![Recipient {
                 contact_id: ContactId::new(Uuid::from_u128(1)),

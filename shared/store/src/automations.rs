@@ -163,9 +163,22 @@ impl CachedAutomations {
 
     /// In the order in which they are asked.
     pub async fn current(&self) -> Result<Arc<[Automation]>, Error> {
+        self.not_older_than(self.kept).await
+    }
+
+    /// One of them, at least as new as a version that somebody else has seen already; none if it was deleted.
+    pub async fn since(&self, id: &AutomationId, version: u64) -> Result<Option<Automation>, Error> {
+        let find = |automations: Arc<[Automation]>| automations.iter().find(|automation| automation.id == *id).cloned();
+        match find(self.current().await?).filter(|automation| automation.version >= version) {
+            Some(automation) => Ok(Some(automation)),
+            None => Ok(find(self.not_older_than(Duration::ZERO).await?)),
+        }
+    }
+
+    async fn not_older_than(&self, kept: Duration) -> Result<Arc<[Automation]>, Error> {
         let mut seen = self.seen.lock().await;
         if let Some((since, automations)) = &*seen
-            && since.elapsed() < self.kept
+            && since.elapsed() < kept
         {
             return Ok(automations.clone());
         }

@@ -1,4 +1,4 @@
-use crate::database::{Action, AllWritten, Condition, Item, Table, Write, Written};
+use crate::database::{Action, AllWritten, AttributeValue, Condition, Item, Table, Write, Written};
 use crate::{Error, Store, number, read_item, string_of, text, texts, write_item};
 use domain::signing::SigningKey;
 use domain::{Contact, ContactId, EmailAddress, FieldError, Suppression};
@@ -13,6 +13,16 @@ pub enum NewContact {
     Created(Box<Contact>),
     /// Another contact has the address.
     EmailTaken(ContactId),
+}
+
+/// A change of a contact.
+pub struct ContactPatch<'a> {
+    /// A merge patch (RFC 7396).
+    pub body: &'a Value,
+    /// Only if the contact has this address.
+    pub of_address: Option<&'a EmailAddress>,
+    /// Whether the contact asked for mail again after it had unsubscribed.
+    pub asked_again: bool,
 }
 
 /// What became of a change of a contact.
@@ -38,6 +48,7 @@ impl Store {
     /// suppressed when its former contact was erased is suppressed still.
     pub async fn create_contact(&self, mut contact: Contact, signing: &SigningKey) -> Result<NewContact, Error> {
         contact.suppressed = self.trace(&contact.email, signing).await?;
+        contact.unsubscribed = contact.suppressed == Some(Suppression::Unsubscribed);
         let address = Item::from([("contactId".into(), text(contact.id.to_string()))]);
         let writes = vec![
             Write::put(TABLE, key(contact.id), write_item(TABLE, &contact)?).when(Condition::Missing("key")),
@@ -63,14 +74,12 @@ impl Store {
 
     /// Applies a merge patch to a contact.
     ///
-    /// A new address begins without the bounces of the old one, of which a trace stays, and with those of its own. An
-    /// unsubscription is lifted only if `asked_again`: it is the shop's word that the contact asked for mail again. A
-    /// complaint stays.
+    /// A new address begins without the bounces of the old one, and with those of its own; of the old one a trace stays. An
+    /// unsubscription is lifted only if the contact asked for mail again. A complaint stays.
     pub async fn patch_contact(
         &self,
         id: ContactId,
-        patch: &Value,
-        asked_again: bool,
+        patch: &ContactPatch<'_>,
         signing: &SigningKey,
     ) -> Result<PatchedContact, Error> {
         // Somebody else may change it between reading and writing, but hardly so often.
@@ -78,36 +87,45 @@ impl Store {
             let Some(item) = self.get(TABLE, key(id)).await? else { return Ok(PatchedContact::Gone) };
             let revision = item.get(REVISION).and_then(|revision| revision.as_n().ok()?.parse::<i64>().ok());
             let contact: Contact = read_item(TABLE, item)?;
-            let mut patched = match contact.patched(patch) {
+            if patch.of_address.is_some_and(|address| address.key() != contact.email.key()) {
+                return Ok(PatchedContact::Gone);
+            }
+            let mut patched = match contact.patched(patch.body) {
                 Ok(patched) => patched,
                 Err(errors) => return Ok(PatchedContact::Invalid(errors)),
             };
             let moves = patched.email.key() != contact.email.key();
+            patched.unsubscribed &= !patch.asked_again;
+            let unsubscribed = patched.unsubscribed.then_some(Suppression::Unsubscribed);
             patched.suppressed = match contact.suppressed {
-                Some(Suppression::Unsubscribed) if asked_again => None,
-                Some(Suppression::Bounce) if moves => None,
+                Some(Suppression::Unsubscribed) => unsubscribed,
+                Some(Suppression::Bounce) if moves => unsubscribed,
                 suppressed => suppressed,
             };
             if patched == contact {
                 return Ok(PatchedContact::Unchanged(Box::new(patched)));
             }
-            let mut writes = vec![patch_of(&contact, &patched, revision)?];
+            let mut writes = Vec::new();
             if moves {
                 patched.suppressed = patched.suppressed.max(self.trace(&patched.email, signing).await?);
-                let address = Item::from([("contactId".into(), text(id.to_string()))]);
-                let ours = Condition::Is("contactId", text(id.to_string()));
-                writes = vec![
-                    patch_of(&contact, &patched, revision)?,
-                    Write::put(TABLE, email_key(&patched.email), address).when(Condition::Missing("key")),
-                    Write::delete(TABLE, email_key(&contact.email)).when(ours),
-                ];
-                if contact.suppressed == Some(Suppression::Bounce) {
-                    let trace = texts([("suppressed", Suppression::Bounce.as_str())]);
-                    writes.push(Write::put(TABLE, trace_key(signing, &contact.email), trace));
-                }
+                let ours = text(id.to_string());
+                let address = Item::from([("contactId".into(), ours.clone())]);
+                writes.push(Write::put(TABLE, email_key(&patched.email), address).when(Condition::Missing("key")));
+                let freed = Write::delete(TABLE, email_key(&contact.email));
+                writes.push(freed.when(Condition::Is("contactId", ours)));
+                writes.extend(contact.suppressed.map(|why| trace_of(&contact.email, why, signing)));
             }
+            writes.push(patch_of(&contact, &patched, revision)?);
             match self.database.write_all(writes).await? {
-                AllWritten::Done => return Ok(PatchedContact::Done(Box::new(patched))),
+                AllWritten::Done => {
+                    // The former contact of the address may have been erased after its trace was looked for.
+                    let trace = if moves { self.trace(&patched.email, signing).await? } else { None };
+                    if let Some(why) = trace.filter(|why| patched.suppressed < Some(*why)) {
+                        patched.suppressed = Some(why);
+                        self.suppress(id, why).await?;
+                    }
+                    return Ok(PatchedContact::Done(Box::new(patched)));
+                }
                 AllWritten::Refused(_) => {
                     if moves && let Some(other) = self.contact_id_of(&patched.email).await?.filter(|other| *other != id)
                     {
@@ -144,17 +162,52 @@ impl Store {
         items.into_iter().map(|item| read_item::<Contact>(TABLE, item).map(|contact| (contact.id, contact))).collect()
     }
 
-    /// Stops mail to a contact's address for good. The strongest reason is kept: a complaint also if the address bounces
-    /// later, a bounce also if its owner unsubscribes. Says whether there is such a contact.
+    /// Stops mail to a contact for good. The strongest reason is kept: a complaint also if the address bounces later, a bounce
+    /// also if its owner unsubscribes. Says whether there is such a contact.
     pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<bool, Error> {
-        let mut conditions = vec![Condition::Exists("key")];
-        let stronger = Suppression::ALL.into_iter().filter(|other| *other > why);
-        conditions.extend(stronger.map(|stronger| Condition::IsNot("suppressed", text(stronger.as_str()))));
-        let write = Write::update(TABLE, key(id), vec![Action::set("suppressed", text(why.as_str()))]);
-        match self.database.write(write.when(Condition::All(conditions))).await? {
+        let unsubscribed = Action::set("unsubscribed", AttributeValue::Bool(true));
+        let mut actions = vec![Action::set("suppressed", text(why.as_str()))];
+        actions.extend((why == Suppression::Unsubscribed).then(|| unsubscribed.clone()));
+        let conditions = Condition::All(vec![Condition::Exists("key"), not_heavier_than(why)]);
+        match self.database.write(Write::update(TABLE, key(id), actions).when(conditions)).await? {
             Written::Done(_) => Ok(true),
-            Written::Refused(item) => Ok(item.is_some()),
+            Written::Refused(None) => Ok(false),
+            Written::Refused(Some(_)) => {
+                // It is remembered for when the heavier reason is gone.
+                if why == Suppression::Unsubscribed {
+                    let write = Write::update(TABLE, key(id), vec![unsubscribed]).when(Condition::Exists("key"));
+                    self.database.write(write).await?;
+                }
+                Ok(true)
+            }
         }
+    }
+
+    /// Stops mail to the address that a mail to a contact went to, whoever has it by now; if nobody has, a trace of it is
+    /// left. A complaint also stops mail to the contact, whatever its address is now. Says whether anybody is concerned.
+    pub async fn suppress_address(
+        &self,
+        id: ContactId,
+        address: &EmailAddress,
+        why: Suppression,
+        signing: &SigningKey,
+    ) -> Result<bool, Error> {
+        let owner = match self.contact_id_of(address).await? {
+            Some(owner) => self.contact(owner).await?.filter(|owner| owner.email.key() == address.key()),
+            None => None,
+        };
+        let mut known = match &owner {
+            Some(owner) => self.suppress(owner.id, why).await?,
+            None => false,
+        };
+        if !known {
+            let trace = trace_of(address, why, signing).when(not_heavier_than(why));
+            self.database.write(trace).await?;
+        }
+        if why == Suppression::Complaint && owner.is_none_or(|owner| owner.id != id) {
+            known |= self.suppress(id, why).await?;
+        }
+        Ok(known)
     }
 
     /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a keyed digest
@@ -175,10 +228,7 @@ impl Store {
                 Write::delete(TABLE, key(id)).when(suppressed_as(&contact)),
                 Write::delete(TABLE, email_key(&contact.email)).when(Condition::Is("contactId", text(id.to_string()))),
             ];
-            if let Some(why) = contact.suppressed {
-                let trace = texts([("suppressed", why.as_str())]);
-                writes.push(Write::put(TABLE, trace_key(signing, &contact.email), trace));
-            }
+            writes.extend(contact.suppressed.map(|why| trace_of(&contact.email, why, signing)));
             if let AllWritten::Done = self.database.write_all(writes).await? {
                 break;
             }
@@ -215,10 +265,26 @@ fn patch_of(contact: &Contact, patched: &Contact, revision: Option<i64>) -> Resu
 
 /// That a contact is suppressed as it was when it was read.
 fn suppressed_as(contact: &Contact) -> Condition {
-    match contact.suppressed {
+    let suppressed = match contact.suppressed {
         None => Condition::Missing("suppressed"),
         Some(why) => Condition::Is("suppressed", text(why.as_str())),
-    }
+    };
+    let unsubscribed = match contact.unsubscribed {
+        false => Condition::Missing("unsubscribed"),
+        true => Condition::Exists("unsubscribed"),
+    };
+    Condition::All(vec![suppressed, unsubscribed])
+}
+
+/// That nothing heavier suppresses a contact or an address.
+fn not_heavier_than(why: Suppression) -> Condition {
+    let heavier = Suppression::ALL.into_iter().filter(|other| *other > why);
+    Condition::All(heavier.map(|heavier| Condition::IsNot("suppressed", text(heavier.as_str()))).collect())
+}
+
+/// Leaves a trace of an address that nobody has any more.
+fn trace_of(address: &EmailAddress, why: Suppression, signing: &SigningKey) -> Write {
+    Write::put(TABLE, trace_key(signing, address), texts([("suppressed", why.as_str())]))
 }
 
 pub(crate) fn key(id: ContactId) -> Item {

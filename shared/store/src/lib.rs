@@ -22,7 +22,7 @@ mod uploads;
 
 pub use api_keys::{ApiKey, KeyScope};
 pub use automations::{AutomationChange, CachedAutomations, Expected, MOST_AUTOMATIONS};
-pub use contacts::{NewContact, PatchedContact};
+pub use contacts::{ContactPatch, NewContact, PatchedContact};
 pub use deliveries::Claimed;
 pub use demand::{Demand, Waiters, Wanted};
 pub use dynamodb::{DynamoDb, Tables};

@@ -116,6 +116,7 @@ impl OfWish<'_> {
                     Asked::UnsubscribeFromAll(contact) | Asked::Erase(contact) => contact == wish.contact,
                     Asked::Level(level) => level.covers(wish),
                     Asked::Feed { locale, .. } => locale == wish.locale,
+                    Asked::Automation { .. } => true,
                     Asked::Malformed => false,
                 }
         })
@@ -193,7 +194,9 @@ impl OfWish<'_> {
             Asked::Feed { skus, .. } => call.answer != Answer::No && in_time(call) && !skus.contains(&self.wish.sku),
             _ => false,
         });
-        restocked && !sold_out && !overtaken && !without_product && !self.may_wait_forever()
+        let switched_off =
+            self.calls(|asked| *asked == Asked::Automation { enabled: false }).any(|call| call.answer != Answer::No);
+        restocked && !sold_out && !overtaken && !without_product && !switched_off && !self.may_wait_forever()
     }
 
     /// Why the mail of that moment must not have left.
@@ -213,6 +216,9 @@ impl OfWish<'_> {
         if self.ends().filter(for_good).any(|end| end.answer == Answer::Yes && end.to + slack < at) {
             return Some("the contact unsubscribed or was erased");
         }
+        if self.was_switched_off(at) {
+            return Some("the automation was off");
+        }
         let asked_for = self.possible_subscriptions().any(|subscribed| {
             let ended = |end: &Call| end.answer == Answer::Yes && end.from > subscribed.to && end.to + slack < at;
             subscribed.from <= at && !self.ends().any(ended)
@@ -224,6 +230,16 @@ impl OfWish<'_> {
             return Some("it was never in stock");
         }
         None
+    }
+
+    /// Whether the automation was off for longer than functions may go by what they have read.
+    fn was_switched_off(&self, at: Timestamp) -> bool {
+        let late = self.history.slack + self.history.automations_kept;
+        self.calls(|asked| *asked == Asked::Automation { enabled: false }).any(|off| {
+            let mut on = self.calls(|asked| *asked == Asked::Automation { enabled: true });
+            let undone = on.any(|on| on.answer != Answer::No && on.to >= off.from && on.from <= at);
+            off.answer == Answer::Yes && off.to + late < at && !undone
+        })
     }
 
     /// Why a subscription that is there in the end should not be.

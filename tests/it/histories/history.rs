@@ -57,6 +57,10 @@ pub enum Asked {
         locale: usize,
         skus: Vec<usize>,
     },
+    /// The only automation is switched on or off.
+    Automation {
+        enabled: bool,
+    },
     /// A message on the stock-level queue that nobody can read.
     Malformed,
 }
@@ -122,6 +126,8 @@ pub struct History {
     pub unrecorded: u64,
     /// How long a mail may be on its way from the last look to SES.
     pub slack: Duration,
+    /// How long after a change of an automation the old one may still be gone by.
+    pub automations_kept: Duration,
 }
 
 impl Cast {

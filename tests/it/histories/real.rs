@@ -176,8 +176,8 @@ impl Stage<'_> {
             Asked::Level(level) => {
                 restock.put("/inventory/stock-levels", &self.cast.level_json(*level, Timestamp::now())).status
             }
-            // The feeds are everybody's here, so nobody changes them.
-            Asked::Feed { .. } => 404,
+            // Feeds and automations are everybody's here, so nobody changes them.
+            Asked::Feed { .. } | Asked::Automation { .. } => 404,
             Asked::Malformed => {
                 restock.send_message("stock-levels", "malformed");
                 200
@@ -233,6 +233,7 @@ impl Stage<'_> {
             ambiguous: (0, 0),
             unrecorded: 0,
             slack: SLACK,
+            automations_kept: Duration::ZERO,
         }
     }
 }

@@ -87,7 +87,7 @@ fn accept(world: &World, subscription: &Subscription, email: &str) -> String {
     }
     let event = |kind: &str, more: Value| {
         let tags = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
-        let mail = json!({"messageId": id, "timestamp": time::sortable(now()), "tags": tags});
+        let mail = json!({"messageId": id, "timestamp": time::sortable(now()), "destination": [email], "tags": tags});
         let mut event = json!({"eventType": kind, "mail": mail});
         event.as_object_mut().into_iter().zip(more.as_object()).for_each(|(event, more)| {
             event.extend(more.clone());

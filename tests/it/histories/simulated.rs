@@ -4,10 +4,10 @@ use super::database::string;
 use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, WITH_FEED, Wish};
 use super::ses;
 use super::workload::{Step, Workload};
-use super::world::{Faults, Sabotage, TERMS, World, now, simulate};
+use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simulate};
 use domain::signing::SigningKey;
 use domain::unsubscribe::{Unsubscribe, token};
-use domain::{Contact, ContactId, Locale, Sku};
+use domain::{Automation, Contact, ContactId, Locale, Sku};
 use email::Page;
 use http_api::{Call as Request, Problem, Reply};
 use lambda_http::RequestExt;
@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use store::database::Table;
-use store::{NewContact, ProductChange};
+use store::{Expected, NewContact, ProductChange};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -101,9 +101,10 @@ impl Stage {
     async fn restock_everything(&self) {
         let skus: Vec<usize> = (0..self.cast.skus.len()).collect();
         let feeds = (0..WITH_FEED).map(|locale| Asked::Feed { locale, skus: skus.clone() });
-        for feed in feeds {
-            while self.ask(feed.clone()).await != Answer::Yes {}
+        for asked in feeds.chain([Asked::Automation { enabled: true }]) {
+            while self.ask(asked.clone()).await != Answer::Yes {}
         }
+        tokio::time::sleep(AUTOMATIONS_KEPT).await;
         self.world.settle().await;
         for sku in skus {
             let level = Level { sku, locale: None, external_id: None, quantity: 100, age: None };
@@ -160,6 +161,11 @@ impl Stage {
                 store.change_products(&Locale::parse(LOCALES[*locale]).unwrap(), changes).await?;
                 Reply::ok(&json!({}))
             }
+            Asked::Automation { enabled } => {
+                let automation = Automation { enabled: *enabled, ..Automation::built_in() };
+                store.put_automation(automation, Expected::Anything, now()).await?;
+                Reply::ok(&json!({}))
+            }
             Asked::Malformed => {
                 self.world.enqueue(Queue::StockLevels, &Outgoing::new("malformed".into()));
                 Reply::ok(&json!({}))
@@ -200,6 +206,7 @@ impl Stage {
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
             unrecorded: state.unrecorded(),
             slack: TERMS.lease + Duration::from_millis(ses::LATE),
+            automations_kept: AUTOMATIONS_KEPT,
         }
     }
 }

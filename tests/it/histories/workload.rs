@@ -57,7 +57,8 @@ fn step(random: &mut Rng, contacts: usize, skus: usize, longest_pause: Duration)
         87..90 => Asked::Unsubscribe(wish(random, contacts, skus)),
         90..92 => Asked::UnsubscribeFromAll(random.usize(0..contacts)),
         92..95 => Asked::Erase(random.usize(0..contacts)),
-        95..99 => {
+        95..97 => Asked::Automation { enabled: random.bool() },
+        97..99 => {
             let skus = (0..skus).filter(|_| random.bool()).collect();
             Asked::Feed { locale: random.usize(0..WITH_FEED), skus }
         }

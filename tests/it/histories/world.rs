@@ -8,6 +8,7 @@ use super::ses;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::ContactId;
 use domain::delivery::Terms;
+use domain::signing::SigningKey;
 use jiff::Timestamp;
 use queue::{EmailEvent, EmailEventKind, Queue, Queues};
 use send_email::Settings;
@@ -103,6 +104,9 @@ tokio::task_local! {
     /// Ends the invocation that a request was made by.
     static DEATH: Arc<Notify>;
 }
+
+/// How long functions go on with the automations that they have read.
+pub const AUTOMATIONS_KEPT: Duration = Duration::from_secs(30);
 
 pub const TERMS: Terms = Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) };
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -296,7 +300,7 @@ impl World {
                 store: self.store(),
                 queues: self.queues(),
                 second_look_after,
-                automations: CachedAutomations::new(self.store(), seconds(30)),
+                automations: CachedAutomations::new(self.store(), AUTOMATIONS_KEPT),
                 log_kept: seconds(90 * 24 * 3600),
                 clock: now,
             });
@@ -308,7 +312,7 @@ impl World {
 
             let settings = Settings { terms, patience, rate: 1000.0, budget: seconds(30), clock: now };
             let mailer = Box::new(ses::Simulated(self.clone()));
-            let automations = CachedAutomations::new(self.store(), seconds(30));
+            let automations = CachedAutomations::new(self.store(), AUTOMATIONS_KEPT);
             let sender = Arc::new(send_email::App::new(self.store(), self.queues(), automations, mailer, settings));
             let handle = move |event| {
                 let sender = sender.clone();
@@ -316,7 +320,12 @@ impl World {
             };
             functions.spawn_local(self.clone().poll(Queue::Notifications, 4, seconds(360), seconds(60), handle));
         }
-        let recorder = Arc::new(record_email_events::App { store: self.store(), queues: self.queues(), clock: now });
+        let recorder = Arc::new(record_email_events::App {
+            store: self.store(),
+            queues: self.queues(),
+            signing_key: SigningKey([7; 32]),
+            clock: now,
+        });
         let world = self.clone();
         let handle = move |event: SqsEvent| {
             let (recorder, world) = (recorder.clone(), world.clone());

@@ -79,6 +79,10 @@ pub struct Sender {
     pub address: EmailAddress,
 }
 
+/// As JSON. DynamoDB takes 400 KB to an item, and functions keep all automations in memory.
+const MOST_BYTES: usize = 100_000;
+/// Characters of a condition in words; the automation itself has the whole.
+const MOST_SHOWN: usize = 300;
 const LOWEST_PRIORITY: i64 = 1_000;
 const USUAL_PRIORITY: u32 = 100;
 /// In `subject`, the text for languages that have none of their own.
@@ -122,12 +126,23 @@ impl Automation {
         });
         fields.finish()?;
         let Some(name) = name else { return Err(Vec::new()) };
-        Ok(Self { id, name, enabled, priority, requires_consent, conditions, email, version: 0, updated_on: None })
+        let automation =
+            Self { id, name, enabled, priority, requires_consent, conditions, email, version: 0, updated_on: None };
+        if serde_json::json!(automation).to_string().len() > MOST_BYTES {
+            let message =
+                format!("An automation has at most {MOST_BYTES} bytes. Use shorter lists, or several automations.");
+            return Err(vec![Invalid::new("TooLong", message).at("")]);
+        }
+        Ok(automation)
     }
 
     /// One of its conditions, by its place.
     pub fn named_condition(&self, index: usize) -> NamedCondition {
-        let condition = self.conditions.get(index).map(ToString::to_string).unwrap_or_default();
+        let mut condition = self.conditions.get(index).map(ToString::to_string).unwrap_or_default();
+        if let Some((cut, _)) = condition.char_indices().nth(MOST_SHOWN) {
+            condition.truncate(cut);
+            condition.push('…');
+        }
         NamedCondition { pointer: format!("/conditions/{index}"), condition }
     }
 

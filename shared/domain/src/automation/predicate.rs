@@ -10,6 +10,8 @@ use std::fmt;
 /// The most values of `in` and `notIn`.
 const MOST_VALUES: usize = 1_000;
 const MOST_BYTES: usize = 500;
+/// Values of a list that a description names.
+const MOST_SHOWN: usize = 5;
 
 /// What is asked of a field.
 ///
@@ -119,14 +121,14 @@ impl Predicate {
             |amount: &Amount, fits: fn(Ordering) -> bool| any(&|found| amount.compare(found).is_some_and(fits));
         let moment = |fits: &dyn Fn(Timestamp) -> bool| any(&|found| moment_of(found).is_some_and(fits));
         let texts =
-            |fits: &dyn Fn(&str) -> bool| any(&|found| found.text().is_some_and(|text| fits(&folded(&text, exact))));
+            |fits: &dyn Fn(&str) -> bool| any(&|found| found.text().is_some_and(|text| fits(&cased(&text, exact))));
         match self {
             Self::Equals(operand) => any(&|found| operand.equals(found, exact)),
             Self::NotEquals(operand) => !any(&|found| operand.equals(found, exact)),
             Self::In(operands) => any(&|found| operands.iter().any(|operand| operand.equals(found, exact))),
             Self::NotIn(operands) => !any(&|found| operands.iter().any(|operand| operand.equals(found, exact))),
-            Self::Contains(part) => texts(&|text| text.contains(&folded(part, exact))),
-            Self::StartsWith(start) => texts(&|text| text.starts_with(&folded(start, exact))),
+            Self::Contains(part) => texts(&|text| text.contains(&cased(part, exact))),
+            Self::StartsWith(start) => texts(&|text| text.starts_with(&cased(start, exact))),
             Self::Less(amount) => ordered(amount, Ordering::is_lt),
             Self::LessOrEqual(amount) => ordered(amount, Ordering::is_le),
             Self::Greater(amount) => ordered(amount, Ordering::is_gt),
@@ -200,7 +202,13 @@ impl fmt::Display for Predicate {
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => {
+            let shown: Vec<String> = values.iter().take(MOST_SHOWN).map(plain).collect();
+            match values.len().saturating_sub(MOST_SHOWN) {
+                0 => shown.join(", "),
+                more => format!("{} and {more} more", shown.join(", ")),
+            }
+        }
         other => other.to_string(),
     }
 }
@@ -243,9 +251,14 @@ fn text(value: Value) -> Result<String, Invalid> {
     })(value)
 }
 
-/// As two texts are compared.
+/// As two texts are compared as a whole.
 fn folded(text: &str, exact: bool) -> String {
-    if exact { text.to_owned() } else { text.trim().to_lowercase() }
+    cased(if exact { text } else { text.trim() }, exact)
+}
+
+/// As a part of a text is looked for; white space counts.
+fn cased(text: &str, exact: bool) -> String {
+    if exact { text.to_owned() } else { text.to_lowercase() }
 }
 
 impl Operand {

@@ -89,6 +89,8 @@ fn text_compares_without_case_but_skus_and_external_ids_exactly() {
     assert!(test("sku", "notIn", json!(["SKU-2"])) && !test("sku", "notIn", json!(["SKU-2", "SKU-1"])));
     assert!(test("externalId", "startsWith", json!("SE-")) && !test("externalId", "startsWith", json!("se-")));
     assert!(test("product.brand", "equals", json!("nordvik")) && test("product.title", "contains", json!("SOCKS")));
+    assert!(test("product.title", "startsWith", json!("wool ")) && !test("product.title", "contains", json!("wool  ")));
+    assert!(!test("product.title", "startsWith", json!("woo ")), "a space counts");
     assert!(
         test("contact.attributes.club", "equals", json!("gold"))
             && test("contact.attributes.a.b", "equals", json!("dots"))
@@ -256,6 +258,23 @@ fn a_condition_is_described_in_words() {
     );
 }
 
+#[test]
+fn a_long_condition_is_described_shortly() {
+    let values: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
+    let listed = automation("a", json!({"conditions": [{"field": "sku", "operator": "in", "value": values}]}));
+    let nested = automation("a", json!({"conditions": [{"any": vec![nested(9); 100]}]}));
+
+    assert_eq!(listed.named_condition(0).condition, "sku is one of 0, 1, 2, 3, 4 and 995 more");
+    assert_eq!(nested.named_condition(0).condition.chars().count(), 301);
+}
+
+#[test]
+fn a_hundred_errors_are_the_most_that_are_said() {
+    let errors = Condition::conditions(json!(vec![0; 100_000])).unwrap_err();
+
+    assert_eq!(errors.len(), 100);
+}
+
 fn automation(id: &str, body: serde_json::Value) -> Automation {
     let mut whole = json!({"name": id});
     if let (serde_json::Value::Object(whole), serde_json::Value::Object(body)) = (&mut whole, body) {
@@ -344,6 +363,16 @@ fn an_automation_is_checked_field_by_field() {
         ("/email/subject/sv_SE", "InvalidLocale"),
     ];
     assert_eq!(errors, expected);
+}
+
+#[test]
+fn an_automation_is_not_longer_than_an_item_may_be() {
+    let values: Vec<String> = (0..1_000).map(|n| format!("{n:0>400}")).collect();
+    let long = json!({"name": "a", "conditions": [{"field": "sku", "operator": "in", "value": values}]});
+
+    let errors = Automation::from_json(long, AutomationId::parse("a").unwrap()).unwrap_err();
+
+    assert_eq!((errors[0].pointer.as_str(), errors[0].error_code), ("", "TooLong"));
 }
 
 #[test]
