@@ -56,6 +56,11 @@ impl EmailAddress {
         &self.0
     }
 
+    /// Whether they are two spellings of one mailbox.
+    pub fn is_same_mailbox(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+
     /// What two spellings of one mailbox share. Mail providers ignore case, whatever RFC 5321 allows.
     pub fn key(&self) -> String {
         self.0.to_lowercase()
@@ -173,7 +178,10 @@ impl Contact {
     }
 
     /// Applies a merge patch (RFC 7396): what is given replaces, `null` removes, attributes are merged one by one.
-    pub fn patched(&self, patch: &Value) -> Result<Self, Vec<wire::FieldError>> {
+    ///
+    /// A new address begins without the bounces of the old one. An unsubscription is lifted only if the contact asked for
+    /// mail again. A complaint stays.
+    pub fn patched(&self, patch: &Value, asked_again: bool) -> Result<Self, Vec<wire::FieldError>> {
         let mut changes = wire::Fields::of(patch.clone()).map_err(|invalid| vec![invalid.at("")])?;
         let mut body = serde_json::json!(self);
         for name in ["email", "firstName", "lastName", "language", "countryCode", "acceptsEmail"] {
@@ -193,8 +201,15 @@ impl Contact {
         if body["email"].is_null() {
             return Err(vec![Invalid::new("Required", "email can be changed, not removed.").at("/email")]);
         }
-        let Self { suppressed, unsubscribed, .. } = *self;
-        Ok(Self { suppressed, unsubscribed, ..Self::from_json(body, self.id, self.created_on)? })
+        let patched = Self::from_json(body, self.id, self.created_on)?;
+        let unsubscribed = self.unsubscribed && !asked_again;
+        let suppressed = match self.suppressed {
+            Some(Suppression::Bounce) if !patched.email.is_same_mailbox(&self.email) => None,
+            Some(Suppression::Unsubscribed) => None,
+            suppressed => suppressed,
+        };
+        let suppressed = suppressed.or(unsubscribed.then_some(Suppression::Unsubscribed));
+        Ok(Self { suppressed, unsubscribed, ..patched })
     }
 
     /// Why this contact must not be mailed, if so. Whether `acceptsEmail` counts is the automation's to say, as a
@@ -265,13 +280,13 @@ mod tests {
         let contact = Contact::from_json(body, ContactId::new(Uuid::nil()), Timestamp::UNIX_EPOCH).unwrap();
 
         let patch = json!({"FirstName": "B", "language": null, "attributes": {"y": null, "z": true}});
-        let patched = contact.patched(&patch).unwrap();
+        let patched = contact.patched(&patch, false).unwrap();
 
         assert_eq!((patched.first_name.as_deref(), patched.language.is_none()), (Some("B"), true));
         assert_eq!(Value::Object(patched.attributes), json!({"x": 1, "z": true}));
-        let wrong = contact.patched(&json!({"email": null})).unwrap_err();
+        let wrong = contact.patched(&json!({"email": null}), false).unwrap_err();
         assert_eq!((wrong[0].pointer.as_str(), wrong[0].error_code), ("/email", "Required"));
-        let wrong = contact.patched(&json!({"attributes": {"deep": {}}, "countryCode": "Sweden"})).unwrap_err();
+        let wrong = contact.patched(&json!({"attributes": {"deep": {}}, "countryCode": "Sweden"}), false).unwrap_err();
         assert_eq!(
             wrong.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(),
             ["/countryCode", "/attributes"]

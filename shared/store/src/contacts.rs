@@ -1,9 +1,8 @@
 use crate::database::{Action, AllWritten, AttributeValue, Condition, Item, Table, Write, Written};
-use crate::{Error, Store, number, read_item, string_of, text, texts, write_item};
+use crate::{Error, Store, read_item, string_of, text, texts, write_item};
 use domain::signing::SigningKey;
-use domain::{Contact, ContactId, EmailAddress, FieldError, Suppression};
+use domain::{Contact, ContactId, EmailAddress, Suppression};
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 const TABLE: Table = Table::Contacts;
@@ -13,27 +12,6 @@ pub enum NewContact {
     Created(Box<Contact>),
     /// Another contact has the address.
     EmailTaken(ContactId),
-}
-
-/// A change of a contact.
-pub struct ContactPatch<'a> {
-    /// A merge patch (RFC 7396).
-    pub body: &'a Value,
-    /// Only if the contact has this address.
-    pub of_address: Option<&'a EmailAddress>,
-    /// Whether the contact asked for mail again after it had unsubscribed.
-    pub asked_again: bool,
-}
-
-/// What became of a change of a contact.
-pub enum PatchedContact {
-    Done(Box<Contact>),
-    /// It was so already; nothing was written.
-    Unchanged(Box<Contact>),
-    Invalid(Vec<FieldError>),
-    /// Another contact has the new address.
-    EmailTaken(ContactId),
-    Gone,
 }
 
 /// The item that makes an address unique and leads from it to the contact.
@@ -72,73 +50,8 @@ impl Store {
         }
     }
 
-    /// Applies a merge patch to a contact.
-    ///
-    /// A new address begins without the bounces of the old one, and with those of its own; of the old one a trace stays. An
-    /// unsubscription is lifted only if the contact asked for mail again. A complaint stays.
-    pub async fn patch_contact(
-        &self,
-        id: ContactId,
-        patch: &ContactPatch<'_>,
-        signing: &SigningKey,
-    ) -> Result<PatchedContact, Error> {
-        // Somebody else may change it between reading and writing, but hardly so often.
-        for _ in 0..5 {
-            let Some(item) = self.get(TABLE, key(id)).await? else { return Ok(PatchedContact::Gone) };
-            let revision = item.get(REVISION).and_then(|revision| revision.as_n().ok()?.parse::<i64>().ok());
-            let contact: Contact = read_item(TABLE, item)?;
-            if patch.of_address.is_some_and(|address| address.key() != contact.email.key()) {
-                return Ok(PatchedContact::Gone);
-            }
-            let mut patched = match contact.patched(patch.body) {
-                Ok(patched) => patched,
-                Err(errors) => return Ok(PatchedContact::Invalid(errors)),
-            };
-            let moves = patched.email.key() != contact.email.key();
-            patched.unsubscribed &= !patch.asked_again;
-            let unsubscribed = patched.unsubscribed.then_some(Suppression::Unsubscribed);
-            patched.suppressed = match contact.suppressed {
-                Some(Suppression::Unsubscribed) => unsubscribed,
-                Some(Suppression::Bounce) if moves => unsubscribed,
-                suppressed => suppressed,
-            };
-            if patched == contact {
-                return Ok(PatchedContact::Unchanged(Box::new(patched)));
-            }
-            let mut writes = Vec::new();
-            if moves {
-                patched.suppressed = patched.suppressed.max(self.trace(&patched.email, signing).await?);
-                let ours = text(id.to_string());
-                let address = Item::from([("contactId".into(), ours.clone())]);
-                writes.push(Write::put(TABLE, email_key(&patched.email), address).when(Condition::Missing("key")));
-                let freed = Write::delete(TABLE, email_key(&contact.email));
-                writes.push(freed.when(Condition::Is("contactId", ours)));
-                writes.extend(contact.suppressed.map(|why| trace_of(&contact.email, why, signing)));
-            }
-            writes.push(patch_of(&contact, &patched, revision)?);
-            match self.database.write_all(writes).await? {
-                AllWritten::Done => {
-                    // The former contact of the address may have been erased after its trace was looked for.
-                    let trace = if moves { self.trace(&patched.email, signing).await? } else { None };
-                    if let Some(why) = trace.filter(|why| patched.suppressed < Some(*why)) {
-                        patched.suppressed = Some(why);
-                        self.suppress(id, why).await?;
-                    }
-                    return Ok(PatchedContact::Done(Box::new(patched)));
-                }
-                AllWritten::Refused(_) => {
-                    if moves && let Some(other) = self.contact_id_of(&patched.email).await?.filter(|other| *other != id)
-                    {
-                        return Ok(PatchedContact::EmailTaken(other));
-                    }
-                }
-            }
-        }
-        Err(Error::Unprocessed { operation: "the change of a contact" })
-    }
-
     /// Why an address of an erased contact was suppressed, if it was.
-    async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Suppression>, Error> {
+    pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Suppression>, Error> {
         let trace = self.get(TABLE, trace_key(signing, email)).await?;
         Ok(trace.and_then(|trace| Suppression::parse(string_of(&trace, "suppressed")?)))
     }
@@ -239,32 +152,8 @@ impl Store {
     }
 }
 
-/// Counts the changes of a contact, so that one that was read before another one is not written over it.
-const REVISION: &str = "revision";
-
-/// Writes what a patch may change, if the contact is still as it was read.
-fn patch_of(contact: &Contact, patched: &Contact, revision: Option<i64>) -> Result<Write, Error> {
-    let mut item = write_item(TABLE, patched)?;
-    let names =
-        ["email", "firstName", "lastName", "language", "countryCode", "attributes", "acceptsEmail", "suppressed"];
-    let mut actions: Vec<Action> = names
-        .into_iter()
-        .map(|name| match item.remove(name) {
-            Some(value) => Action::set(name, value),
-            None => Action::Remove(name.into()),
-        })
-        .collect();
-    actions.push(Action::set(REVISION, number(revision.unwrap_or_default() + 1)));
-    let unchanged = match revision {
-        Some(revision) => Condition::Is(REVISION, number(revision)),
-        None => Condition::Missing(REVISION),
-    };
-    let unchanged = vec![Condition::Exists("key"), unchanged, suppressed_as(contact)];
-    Ok(Write::update(TABLE, key(contact.id), actions).when(Condition::All(unchanged)))
-}
-
 /// That a contact is suppressed as it was when it was read.
-fn suppressed_as(contact: &Contact) -> Condition {
+pub(crate) fn suppressed_as(contact: &Contact) -> Condition {
     let suppressed = match contact.suppressed {
         None => Condition::Missing("suppressed"),
         Some(why) => Condition::Is("suppressed", text(why.as_str())),
@@ -283,7 +172,7 @@ fn not_heavier_than(why: Suppression) -> Condition {
 }
 
 /// Leaves a trace of an address that nobody has any more.
-fn trace_of(address: &EmailAddress, why: Suppression, signing: &SigningKey) -> Write {
+pub(crate) fn trace_of(address: &EmailAddress, why: Suppression, signing: &SigningKey) -> Write {
     Write::put(TABLE, trace_key(signing, address), texts([("suppressed", why.as_str())]))
 }
 
@@ -291,7 +180,7 @@ pub(crate) fn key(id: ContactId) -> Item {
     texts([("key", &format!("contact#{id}"))])
 }
 
-fn email_key(email: &EmailAddress) -> Item {
+pub(crate) fn email_key(email: &EmailAddress) -> Item {
     texts([("key", &format!("email#{}", email.key()))])
 }
 

@@ -5,6 +5,7 @@
 mod api_keys;
 mod automations;
 mod batch;
+mod contact_patches;
 mod contacts;
 pub mod database;
 mod deliveries;
@@ -22,7 +23,8 @@ mod uploads;
 
 pub use api_keys::{ApiKey, KeyScope};
 pub use automations::{AutomationChange, CachedAutomations, Expected, MOST_AUTOMATIONS};
-pub use contacts::{ContactPatch, NewContact, PatchedContact};
+pub use contact_patches::{ContactPatch, PatchedContact};
+pub use contacts::NewContact;
 pub use deliveries::Claimed;
 pub use demand::{Demand, Waiters, Wanted};
 pub use dynamodb::{DynamoDb, Tables};
