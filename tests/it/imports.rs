@@ -85,16 +85,17 @@ fn purchases_are_recorded_once_and_bad_lines_reported() {
         line(json!({"email": "nobody@example.com"}), "R-3"),
         line(json!({"contactId": "00000000-0000-4000-8000-000000000000"}), "R-4"),
         line(json!({}), "R-5"),
+        line(json!({"contactId": contact, "email": "a@example.com"}), "R-6"),
         json!({"contactId": contact, "items": []}).to_string(),
     ];
 
     let report = restock.upload("/purchases/imports", &lines).json();
     let again = restock.upload("/purchases/imports", &lines[..2]).json();
 
-    assert_eq!(counts(&report), [6, 2, 0, 0, 4]);
+    assert_eq!(counts(&report), [7, 2, 0, 0, 5]);
     let errors: Vec<&str> =
         report["errors"].as_array().unwrap().iter().map(|error| error["errorCode"].as_str().unwrap()).collect();
-    assert_eq!(errors, ["ContactNotFound", "ContactNotFound", "Required", "Required"]);
+    assert_eq!(errors, ["ContactNotFound", "ContactNotFound", "Required", "Ambiguous", "Required"]);
     assert_eq!(counts(&again), [2, 0, 0, 2, 0]);
 }
 

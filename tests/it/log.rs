@@ -68,7 +68,7 @@ fn a_wrong_filter_is_named() {
     wrong("sku=%20", "sku", "Empty");
     wrong("locale=sv_SE", "locale", "InvalidLocale");
     wrong("automation=A", "automation", "InvalidAutomationId");
-    wrong("outcome=%23", "outcome", "InvalidOutcome");
+    wrong("outcome=Sent", "outcome", "InvalidOutcome");
     wrong("from=yesterday", "from", "InvalidTimestamp");
     wrong("limit=0", "limit", "OutOfRange");
     wrong("limit=101", "limit", "OutOfRange");

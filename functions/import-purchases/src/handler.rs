@@ -63,6 +63,10 @@ fn buyer(value: Value) -> Result<Buyer, Vec<FieldError>> {
     let id = fields.optional("contactId", wire::string(ContactId::parse));
     let email = fields.optional("email", wire::string(EmailAddress::parse));
     fields.finish()?;
+    if id.is_some() && email.is_some() {
+        let message = "Name the contact by contactId or by email, not by both.";
+        return Err(vec![Invalid::new("Ambiguous", message).at("/email")]);
+    }
     let missing = || vec![Invalid::new("Required", "Name the contact by contactId or by email.").at("/contactId")];
     id.map(Buyer::Contact).or(email.map(Buyer::Email)).ok_or_else(missing)
 }

@@ -86,9 +86,11 @@ fn moment(raw: &str) -> Result<Timestamp, Invalid> {
 }
 
 fn outcome(raw: &str) -> Result<String, Invalid> {
-    let is_word = raw.len() <= 50 && raw.chars().all(|c| c.is_ascii_alphabetic());
-    let message = "Use a word of the log such as sent, refused, noProductData, accepted or bounced.";
-    is_word.then(|| raw.to_owned()).ok_or_else(|| Invalid::new("InvalidOutcome", message))
+    let known = LogFilter::outcomes().any(|word| word == raw);
+    known.then(|| raw.to_owned()).ok_or_else(|| {
+        let words: Vec<&str> = LogFilter::outcomes().collect();
+        Invalid::new("InvalidOutcome", format!("Use one of {}.", words.join(", ")))
+    })
 }
 
 fn cursor(raw: &str) -> Result<String, Invalid> {

@@ -104,6 +104,9 @@ impl Template {
         };
         let resources = document["Resources"].as_object().ok_or("template.yaml has no Resources")?;
         for (id, resource) in resources {
+            if let Some(place) = null_in(resource) {
+                return Err(format!("template.yaml, {id}{place} is empty, which CloudFormation refuses").into());
+            }
             template.add(id, resource, &resolver).map_err(|error| format!("template.yaml, {id}: {error}"))?;
         }
         Ok(template)
@@ -414,6 +417,16 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
+/// Where a value has a null in it, as the names that lead there.
+fn null_in(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::Object(map) => map.iter().find_map(|(name, value)| Some(format!(".{name}{}", null_in(value)?))),
+        Value::Array(values) => values.iter().find_map(null_in),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -468,5 +481,7 @@ mod tests {
         let error = parse("Resources:\n  X:\n    Type: AWS::Kinesis::Stream\n").err().unwrap();
 
         assert_eq!(error.to_string(), "template.yaml, X: the local stack does not know AWS::Kinesis::Stream");
+        let error = parse("Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n").err().unwrap();
+        assert_eq!(error.to_string(), "template.yaml, X.Properties is empty, which CloudFormation refuses");
     }
 }

@@ -1,10 +1,11 @@
 //! What callers send. The parsers in `domain` name everything that is wrong at once, which a derived one can't; these are the
 //! shapes that they read.
 
-use domain::{Condition, ContactId, EmailAddress, EmailChoice, ExternalId, Locale, Sku};
+use domain::{Condition, ContactId, EmailAddress, ExternalId, Locale, Sender, Sku, Template};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -111,5 +112,17 @@ pub struct AutomationSettings {
     pub requires_consent: Option<bool>,
     /// All of them must hold.
     pub conditions: Option<Vec<Condition>>,
-    pub email: Option<EmailChoice>,
+    pub email: Option<EmailSettings>,
+}
+
+/// What is missing is as the deployment's settings and the compiled-in texts say.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailSettings {
+    /// `back-in-stock` unless told.
+    pub template: Option<Template>,
+    pub sender: Option<Sender>,
+    pub reply_to: Option<EmailAddress>,
+    /// By language tag (`sv`, `sv-SE`) or `default`. A text may hold `{ $title }` and `{ $price }`.
+    pub subject: Option<BTreeMap<String, String>>,
 }

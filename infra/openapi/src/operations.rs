@@ -8,7 +8,7 @@ use http_api::{IdReply, LinesReport};
 use read_log::ShownPage;
 use show_demand::ShownDemand;
 use start_feed_import::StartedImport;
-use store::{Feed, KeyScope, RecordedReceipts};
+use store::{Feed, KeyScope, LogFilter, RecordedReceipts};
 use update_stock_levels::AcceptedLevels;
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{HttpMethod, PathItemBuilder};
@@ -63,7 +63,7 @@ pub fn operations(d: &mut Described) -> Vec<(&'static str, PathItem)> {
         .query::<Sku>("sku", "Only of this SKU.")
         .query::<Locale>("locale", "Only levels that carried this locale.")
         .query::<AutomationId>("automation", "Only levels that this automation was asked about.")
-        .query_of("outcome", "`sent`, `refused`, or a word of `skipped` or `mails`.", word())
+        .query_of("outcome", "`sent`, `refused`, or a word of `skipped` or `mails`.", outcome())
         .query_of("from", "At this time or later.", moment())
         .query_of("to", "Before this time.", moment())
         .query_of("limit", "Entries to a page, 50 unless told.", whole_number(1.0, 100.0))
@@ -223,8 +223,8 @@ pub fn operations(d: &mut Described) -> Vec<(&'static str, PathItem)> {
     ]
 }
 
-fn word() -> RefOr<Schema> {
-    let text = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).pattern(Some("^[A-Za-z]{1,50}$"));
+fn outcome() -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(LogFilter::outcomes()));
     Schema::from(text.build()).into()
 }
 

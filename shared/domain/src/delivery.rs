@@ -152,6 +152,9 @@ pub enum Milestone {
 }
 
 impl Milestone {
+    pub const ALL: [Self; 6] =
+        [Self::Accepted, Self::Failed, Self::Delivered, Self::Bounced, Self::Complained, Self::Rejected];
+
     /// The word of the integration log, and the attribute of the record.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@ use crate::wire::{self, Errors, FieldError, Fields};
 use crate::{Invalid, Sku, time};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::time::Duration;
 
 /// What a contact bought at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +17,13 @@ const MOST_ITEMS: usize = 200;
 const MOST_BYTES: usize = 200;
 
 impl Receipt {
-    /// Reads `{"receiptId","purchasedOn"?,"items":[{"sku"}]}`. Without `purchasedOn` the purchase is one of now; it can't be
-    /// later than its arrival.
+    /// Reads `{"receiptId","purchasedOn"?,"items":[{"sku"}]}`. Without `purchasedOn` the purchase is one of now. It can't be
+    /// later than its arrival; a clock may be ahead by a day.
     pub fn from_json(value: Value, now: Timestamp) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::of(value).map_err(|invalid| vec![invalid.at("")])?;
         let id = fields.required("receiptId", wire::string(receipt_id));
-        let purchased_on = fields.optional("purchasedOn", wire::string(wire::timestamp)).unwrap_or(now).min(now);
+        let purchased_on = fields.optional("purchasedOn", wire::string(|raw| not_of_the_future(raw, now)));
+        let purchased_on = purchased_on.unwrap_or(now).min(now);
         let skus = match fields.take("items") {
             Some(items) => items_of(items).unwrap_or_else(|errors| {
                 fields.refuse_inside("items", errors);
@@ -33,6 +35,14 @@ impl Receipt {
         let Some(id) = id else { return Err(Vec::new()) };
         Ok(Self { id, purchased_on: time::to_millisecond(purchased_on), skus })
     }
+}
+
+fn not_of_the_future(raw: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
+    let at = wire::timestamp(raw)?;
+    if at > now + Duration::from_secs(24 * 3600) {
+        return Err(Invalid::new("InFuture", "A purchase can't be of the future."));
+    }
+    Ok(at)
 }
 
 fn items_of(value: Value) -> Result<Vec<Sku>, Vec<FieldError>> {
@@ -84,7 +94,7 @@ mod tests {
     #[test]
     fn a_receipt_names_each_sku_once_and_is_not_of_the_future() {
         let items = json!([{"sku": "A", "quantity": 2}, {"sku": "B"}, {"Sku": "A"}]);
-        let receipt = read(json!({"receiptId": "R", "purchasedOn": "2999-01-01T00:00:00Z", "items": items})).unwrap();
+        let receipt = read(json!({"receiptId": "R", "purchasedOn": "1970-01-12T20:00:00Z", "items": items})).unwrap();
 
         assert_eq!(receipt.skus.iter().map(Sku::as_str).collect::<Vec<_>>(), ["A", "B"]);
         assert_eq!(receipt.purchased_on, Timestamp::from_second(1_000_000).unwrap());
@@ -101,6 +111,8 @@ mod tests {
             "/items/1 NotAnObject",
         ];
         assert_eq!(read(wrong).unwrap_err(), expected);
+        let typo = json!({"receiptId": "R", "purchasedOn": "2999-01-01T00:00:00Z", "items": [{"sku": "A"}]});
+        assert_eq!(read(typo).unwrap_err(), ["/purchasedOn InFuture"]);
         assert_eq!(read(json!({"receiptId": "R", "items": []})).unwrap_err(), ["/items WrongLength"]);
     }
 }

@@ -1,5 +1,6 @@
 //! How types that are written as text, and conditions, are described in OpenAPI. The others derive it.
 
+use crate::automation::OPERATORS;
 use crate::{AutomationId, Condition, ContactId, EmailAddress, ExternalId, Locale, Sender, Sku};
 use serde_json::json;
 use std::borrow::Cow;
@@ -58,7 +59,7 @@ described!(
             ObjectBuilder::new()
                 .title(Some("Test"))
                 .property("field", text("product.price"))
-                .property("operator", text("less"))
+                .property("operator", text("less").enum_values(Some(OPERATORS)))
                 .property("value", ObjectBuilder::new().schema_type(SchemaType::AnyValue))
                 .required("field")
                 .required("operator")

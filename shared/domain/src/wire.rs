@@ -2,7 +2,7 @@
 //! that is wrong is named in one go (`contract.md`, "Rules of the wire").
 
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Why one value was refused: a stable PascalCase word for programs and a sentence for people.
@@ -83,7 +83,8 @@ impl Errors {
 
 /// The properties of one JSON object, collecting what is wrong with them until [`Fields::finish`].
 pub struct Fields {
-    values: HashMap<String, Value>,
+    /// By name in lower case, with the name as it was sent.
+    values: BTreeMap<String, (String, Value)>,
     errors: Errors,
 }
 
@@ -93,7 +94,7 @@ impl Fields {
     pub fn of(value: Value) -> Result<Self, Invalid> {
         match value {
             Value::Object(map) => {
-                let values = map.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+                let values = map.into_iter().map(|(name, value)| (name.to_lowercase(), (name, value))).collect();
                 Ok(Self { values, errors: Errors::default() })
             }
             _ => Err(Invalid::new("NotAnObject", "Send a JSON object.")),
@@ -113,6 +114,16 @@ impl Fields {
         self.parsed(name, value, parse)
     }
 
+    /// Refuses what nobody asked for, other than these names. For bodies in which a misspelled property would do harm.
+    pub fn refuse_others(&mut self, known: &[&str]) {
+        for (name, (sent, _)) in std::mem::take(&mut self.values) {
+            if !known.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                let message = "There is no such property. Check how it is written.";
+                self.refuse::<()>(&escaped(&sent), Invalid::new("UnknownProperty", message));
+            }
+        }
+    }
+
     /// What was refused, in the order of asking. Call it before using the parsed values.
     pub fn finish(self) -> Result<(), Vec<FieldError>> {
         self.errors.finish()
@@ -124,7 +135,7 @@ impl Fields {
 
     /// A property as it was sent.
     pub fn take(&mut self, name: &str) -> Option<Value> {
-        self.values.remove(&name.to_lowercase())
+        self.values.remove(&name.to_lowercase()).map(|(_, value)| value)
     }
 
     fn parsed<T>(&mut self, name: &str, value: Value, parse: impl FnOnce(Value) -> Result<T, Invalid>) -> Option<T> {
@@ -143,6 +154,11 @@ impl Fields {
     pub fn refuse_inside(&mut self, name: &str, errors: Vec<FieldError>) {
         self.errors.extend_at(&format!("/{name}"), errors);
     }
+}
+
+/// A name as it stands in a JSON pointer (RFC 6901).
+pub fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Reads a JSON string and hands it to the parser of a domain type.

@@ -6,12 +6,19 @@ use std::collections::BTreeMap;
 use unic_langid::LanguageIdentifier;
 
 /// The languages that texts exist in; the first one is used where no other fits.
-const LANGUAGES: [(&str, &str); 5] = [
+const LANGUAGES: [(&str, &str); 11] = [
     ("en", include_str!("../texts/en.ftl")),
     ("sv", include_str!("../texts/sv.ftl")),
     ("fi", include_str!("../texts/fi.ftl")),
     ("pl", include_str!("../texts/pl.ftl")),
     ("de", include_str!("../texts/de.ftl")),
+    ("nb", include_str!("../texts/nb.ftl")),
+    // The macrolanguage, as many shops write it.
+    ("no", include_str!("../texts/nb.ftl")),
+    ("da", include_str!("../texts/da.ftl")),
+    ("fr", include_str!("../texts/fr.ftl")),
+    ("nl", include_str!("../texts/nl.ftl")),
+    ("ro", include_str!("../texts/ro.ftl")),
 ];
 
 /// The texts of every language.
@@ -103,6 +110,6 @@ mod tests {
         let texts = Texts::load().unwrap();
         let tag = |locale: &str| texts.of(&Locale::parse(locale).unwrap()).tag;
 
-        assert_eq!((tag("sv-SE"), tag("SV-fi"), tag("de"), tag("ro-RO")), ("sv", "sv", "de", "en"));
+        assert_eq!((tag("sv-SE"), tag("SV-fi"), tag("de"), tag("hu-HU")), ("sv", "sv", "de", "en"));
     }
 }

@@ -80,7 +80,10 @@ impl Problem {
     }
 
     pub fn no_automation() -> Self {
-        Self::not_found("AutomationNotFound", "There is no automation with this id. GET /automations lists them.")
+        Self::not_found(
+            "AutomationNotFound",
+            "There is no automation with this id, or not in this version. GET /automations lists them.",
+        )
     }
 
     pub fn too_large(detail: impl Into<String>) -> Self {

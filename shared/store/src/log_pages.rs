@@ -4,7 +4,8 @@ use crate::database::{Index, Item, Query, Range, Table};
 use crate::log::{LogEntry, month, read_entry};
 use crate::{Error, Store, string_of};
 use domain::automation::AutomationTally;
-use domain::{AutomationId, Locale, Sku, time};
+use domain::delivery::Milestone;
+use domain::{AutomationId, Locale, Skip, Sku, time};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -65,6 +66,12 @@ impl Store {
 }
 
 impl LogFilter {
+    /// Every outcome that there is.
+    pub fn outcomes() -> impl Iterator<Item = &'static str> {
+        let words = Milestone::ALL.map(Milestone::as_str).into_iter().chain(Skip::ALL.map(Skip::as_str));
+        ["sent", "refused", "unknown"].into_iter().chain(words)
+    }
+
     fn lets_through(&self, entry: &LogEntry) -> bool {
         let wanted = |counts: &&AutomationTally| self.automation.as_ref().is_none_or(|id| counts.id == *id);
         let mut asked = entry.tally.automations.iter().filter(wanted).peekable();

@@ -130,8 +130,14 @@ impl Reading {
         if kind == "field" {
             return self.test(fields, pointer);
         }
+        let value = fields.take(kind).unwrap_or_default();
+        fields.refuse_others(&[]);
+        if let Err(errors) = fields.finish() {
+            self.errors.extend_at(pointer, errors);
+            return None;
+        }
         let pointer = format!("{pointer}/{kind}");
-        match (kind, fields.take(kind).unwrap_or_default()) {
+        match (kind, value) {
             ("not", value) => self.one(value, &pointer, level + 1).map(|condition| Condition::Not(Box::new(condition))),
             (_, Value::Array(values)) if values.is_empty() => {
                 self.errors.refuse(&pointer, Invalid::new("Empty", "Put at least one condition here."))
@@ -151,6 +157,7 @@ impl Reading {
         let value = fields.take("value").filter(|value| !value.is_null());
         let field = fields.required("field", wire::string(Field::parse));
         let operator = fields.required("operator", wire::string(|raw| Ok(raw.to_owned())));
+        fields.refuse_others(&[]);
         if let Err(errors) = fields.finish() {
             self.errors.extend_at(pointer, errors);
             return None;

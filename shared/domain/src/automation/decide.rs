@@ -91,6 +91,19 @@ pub enum Skip {
 }
 
 impl Skip {
+    pub const ALL: [Self; 10] = [
+        Self::NoFeed,
+        Self::NoProductData,
+        Self::ContactGone,
+        Self::Suppressed,
+        Self::Unsubscribed,
+        Self::NoConsent,
+        Self::NoAutomation,
+        Self::AutomationOff,
+        Self::SoldOutAgain,
+        Self::SubscriptionGone,
+    ];
+
     /// The word of the integration log.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@ use super::condition::Facts;
 use crate::{Invalid, time};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -124,7 +124,7 @@ impl Field {
             Self::Product(path) => {
                 let mut found = Vec::new();
                 if let Some((first, rest)) = path.split_first()
-                    && let Some(value) = facts.product.data().get(first)
+                    && let Some(value) = member(facts.product.data(), first)
                 {
                     follow(value, rest, &mut found);
                 }
@@ -147,7 +147,7 @@ impl ContactField {
             Self::CountryCode => contact.country_code.as_ref().map(text),
             Self::AcceptsEmail => contact.accepts_email.map(Found::Boolean),
             Self::CreatedOn => Some(Found::Moment(contact.created_on)),
-            Self::Attribute(name) => scalar(contact.attributes.get(name)?),
+            Self::Attribute(name) => scalar(member(&contact.attributes, name)?),
         }
     }
 }
@@ -168,7 +168,8 @@ impl fmt::Display for Field {
 
 /// Names with dots in between: at most five of them, and 200 bytes.
 fn product_path(raw: &str) -> Option<Vec<String>> {
-    let path: Vec<String> = raw.split('.').map(ToOwned::to_owned).collect();
+    // Feeds write `g:brand`, and their fields are kept without the prefix.
+    let path: Vec<String> = raw.split('.').map(|name| name.strip_prefix("g:").unwrap_or(name).to_owned()).collect();
     let named = path.iter().all(|name| !name.trim().is_empty() && !name.contains(char::is_control));
     (named && path.len() <= 5 && raw.len() <= 200).then_some(path)
 }
@@ -187,7 +188,7 @@ fn follow<'a>(value: &'a Value, path: &[String], found: &mut Vec<Found<'a>>) {
     match (value, path.split_first()) {
         (Value::Array(values), _) => values.iter().for_each(|value| follow(value, path, found)),
         (Value::Object(map), Some((name, rest))) => {
-            if let Some(value) = map.get(name) {
+            if let Some(value) = member(map, name) {
                 follow(value, rest, found);
             }
         }
@@ -195,6 +196,12 @@ fn follow<'a>(value: &'a Value, path: &[String], found: &mut Vec<Found<'a>>) {
         (value, None) => found.extend(scalar(value)),
         (_, Some(_)) => {}
     }
+}
+
+/// The member of this name; case does not count, unless there are two.
+fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let ignoring_case = || map.iter().find(|(key, _)| key.to_lowercase() == name.to_lowercase());
+    map.get(name).or_else(|| ignoring_case().map(|(_, value)| value))
 }
 
 /// A blank text counts as missing, as it does where mails are rendered.

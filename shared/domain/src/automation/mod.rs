@@ -10,6 +10,7 @@ mod tests;
 
 pub use condition::{Condition, Facts, MOST_CONDITIONS, MOST_LEVELS};
 pub use decide::{Candidate, Decision, ExplainedRefusal, NamedCondition, Refusal, Skip, decide};
+pub use predicate::OPERATORS;
 pub use tally::{AutomationTally, ConditionTally, ExplainedTally, Tally};
 
 use crate::wire::{self, FieldError, Fields};
@@ -124,6 +125,8 @@ impl Automation {
             fields.refuse_inside("email", errors);
             EmailChoice::default()
         });
+        // What is shown may be sent back as it is.
+        fields.refuse_others(&["id", "version", "updatedOn"]);
         fields.finish()?;
         let Some(name) = name else { return Err(Vec::new()) };
         let automation =
@@ -163,6 +166,7 @@ impl EmailChoice {
             fields.refuse_inside("subject", errors);
             BTreeMap::new()
         });
+        fields.refuse_others(&[]);
         fields.finish()?;
         Ok(Self { template, sender, reply_to, subject })
     }
@@ -181,7 +185,7 @@ fn subjects(value: Value) -> Result<BTreeMap<String, String>, Vec<FieldError>> {
     };
     let (mut subjects, mut errors) = (BTreeMap::new(), wire::Errors::default());
     for (language, text) in map {
-        let pointer = format!("/{}", language.replace('~', "~0").replace('/', "~1"));
+        let pointer = format!("/{}", wire::escaped(&language));
         if language != ANY_LANGUAGE
             && let Err(invalid) = Locale::parse(&language)
         {

@@ -1,5 +1,5 @@
 use super::field::{Field, Found, Kind, decimal};
-use crate::{FieldError, Invalid, Money, time, wire};
+use crate::{FieldError, Invalid, Locale, Money, time, wire};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rust_decimal::Decimal;
@@ -9,9 +9,28 @@ use std::fmt;
 
 /// The most values of `in` and `notIn`.
 const MOST_VALUES: usize = 1_000;
-const MOST_BYTES: usize = 500;
+/// As long as a SKU may be.
+const MOST_BYTES: usize = 512;
 /// Values of a list that a description names.
 const MOST_SHOWN: usize = 5;
+
+/// Every operator that there is.
+pub const OPERATORS: [&str; 14] = [
+    "equals",
+    "notEquals",
+    "in",
+    "notIn",
+    "contains",
+    "startsWith",
+    "less",
+    "lessOrEqual",
+    "greater",
+    "greaterOrEqual",
+    "within",
+    "before",
+    "after",
+    "exists",
+];
 
 /// What is asked of a field.
 ///
@@ -97,6 +116,9 @@ impl Predicate {
             return value.map_or(Ok(true), wire::boolean).map(Self::Exists).map_err(at);
         }
         let value = value.ok_or_else(|| Invalid::new("Required", "value is required.").at("/value"))?;
+        if *field == Field::Locale && !matches!(operator, "contains" | "startsWith") {
+            locales(&value)?;
+        }
         let operand = |value| Operand::parse(kind, value).map_err(at);
         Ok(match operator {
             "equals" => Self::Equals(operand(value)?),
@@ -237,6 +259,20 @@ fn operands(kind: Kind, value: Value) -> Result<Vec<Operand>, FieldError> {
     let each = values.into_iter().enumerate();
     each.map(|(index, value)| Operand::parse(kind, value).map_err(|invalid| invalid.at(&format!("/value/{index}"))))
         .collect()
+}
+
+/// Refuses what no locale can be equal to.
+fn locales(value: &Value) -> Result<(), FieldError> {
+    let check = |value: &Value, pointer: &str| {
+        let raw = value.as_str().filter(|raw| !raw.trim().is_empty());
+        raw.map_or(Ok(()), |raw| Locale::parse(raw).map(drop).map_err(|invalid| invalid.at(pointer)))
+    };
+    match value {
+        Value::Array(values) => {
+            values.iter().enumerate().try_for_each(|(index, value)| check(value, &format!("/value/{index}")))
+        }
+        value => check(value, "/value"),
+    }
 }
 
 fn text(value: Value) -> Result<String, Invalid> {

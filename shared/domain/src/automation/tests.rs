@@ -89,6 +89,9 @@ fn text_compares_without_case_but_skus_and_external_ids_exactly() {
     assert!(test("sku", "notIn", json!(["SKU-2"])) && !test("sku", "notIn", json!(["SKU-2", "SKU-1"])));
     assert!(test("externalId", "startsWith", json!("SE-")) && !test("externalId", "startsWith", json!("se-")));
     assert!(test("product.brand", "equals", json!("nordvik")) && test("product.title", "contains", json!("SOCKS")));
+    assert!(
+        test("product.g:Brand", "equals", json!("nordvik")) && test("contact.attributes.CLUB", "equals", json!("gold"))
+    );
     assert!(test("product.title", "startsWith", json!("wool ")) && !test("product.title", "contains", json!("wool  ")));
     assert!(!test("product.title", "startsWith", json!("woo ")), "a space counts");
     assert!(
@@ -207,6 +210,11 @@ fn what_is_wrong_with_a_condition_is_said_where_it_is() {
     assert_eq!(test("quantity", "contains", json!("x")), one("/0/operator", "UnknownOperator"));
     assert_eq!(test("subscribedOn", "equals", json!("2026-01-01")), one("/0/operator", "UnknownOperator"));
     assert_eq!(test("sku", "less", json!(5)), one("/0/operator", "UnknownOperator"));
+    assert_eq!(test("locale", "equals", json!("sv_SE")), one("/0/value", "InvalidLocale"));
+    assert_eq!(test("locale", "in", json!(["sv-SE", "x"])), one("/0/value/1", "InvalidLocale"));
+    let misspelled = json!({"field": "sku", "operator": "exists", "values": 1});
+    assert_eq!(error(misspelled), one("/0/values", "UnknownProperty"));
+    assert_eq!(error(json!({"any": [], "a/b": 1})), one("/0/a~1b", "UnknownProperty"));
     assert_eq!(test("sku", "equals", json!(null)), one("/0/value", "Required"));
     assert_eq!(test("sku", "equals", json!(5)), one("/0/value", "WrongType"));
     assert_eq!(test("sku", "in", json!([])), one("/0/value", "WrongLength"));
@@ -342,8 +350,8 @@ fn consent_is_the_automations_to_ask_for() {
 fn an_automation_is_checked_field_by_field() {
     let id = || AutomationId::parse("a").unwrap();
     let body = json!({
-        "name": " ", "enabled": "yes", "priority": 0, "requiresConsent": 1, "conditions": [{"field": "x"}],
-        "email": {"template": "none", "sender": "shop", "replyTo": "a@b", "subject": {"sv_SE": "A", "default": ""}},
+        "name": " ", "enabled": "yes", "condition": [], "priority": 0, "requiresConsent": 1, "conditions": [{"field": "x"}],
+        "email": {"template": "none", "sender": "shop", "replyTo": "a@b", "subjects": {}, "subject": {"sv_SE": "A", "default": ""}},
     });
 
     let errors = Automation::from_json(body, id()).unwrap_err();
@@ -361,6 +369,8 @@ fn an_automation_is_checked_field_by_field() {
         ("/email/replyTo", "InvalidEmail"),
         ("/email/subject/default", "Empty"),
         ("/email/subject/sv_SE", "InvalidLocale"),
+        ("/email/subjects", "UnknownProperty"),
+        ("/condition", "UnknownProperty"),
     ];
     assert_eq!(errors, expected);
 }
@@ -410,23 +420,6 @@ const FIELDS: [&str; 12] = [
     "contact.attributes.points",
     "contact.createdOn",
 ];
-const OPERATORS: [&str; 14] = [
-    "equals",
-    "notEquals",
-    "in",
-    "notIn",
-    "contains",
-    "startsWith",
-    "less",
-    "lessOrEqual",
-    "greater",
-    "greaterOrEqual",
-    "within",
-    "before",
-    "after",
-    "exists",
-];
-
 fn scalar() -> impl Strategy<Value = serde_json::Value> {
     prop_oneof![
         prop::sample::select(&VALUES[..]).prop_map(|text| json!(text)),

@@ -1,0 +1,22 @@
+subject = Tilbage på lager: { $title }
+preview = Det, du ventede på, er her igen.
+greeting = Hej!
+greeting-name = Hej { $name }!
+body = Gode nyheder: Produktet, du ventede på, er på lager igen.
+price = Pris: { $price }
+price-now = Nu { $sale }
+price-before = Før { $price }
+button = Se produktet
+hurry = Vi kan ikke reservere det til dig, så kig forbi snart.
+reason = Du får denne mail, fordi du bad om besked, når produktet er tilbage på lager. Vi sender den kun én gang.
+unsubscribe = Afmeld
+
+unsubscribe-title = Afmeld
+unsubscribe-question = Vil du stoppe alle mails om varer tilbage på lager, som du har bedt om?
+unsubscribe-button = Ja, afmeld mig
+unsubscribed-title = Du er afmeldt
+unsubscribed-text = Du får ikke flere mails om varer tilbage på lager.
+unsubscribe-one-question = Vil du holde op med at vente på dette produkt?
+unsubscribed-one-text = Du får ingen mail om dette produkt.
+unsubscribe-invalid-title = Linket virker ikke
+unsubscribe-invalid-text = Det er ikke fuldstændigt. Åbn linket i mailen igen.

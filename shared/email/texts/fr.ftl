@@ -1,0 +1,22 @@
+subject = De nouveau en stock : { $title }
+preview = Ce que vous attendiez est de retour.
+greeting = Bonjour !
+greeting-name = Bonjour { $name } !
+body = Bonne nouvelle : le produit que vous attendiez est de nouveau en stock.
+price = Prix : { $price }
+price-now = Maintenant { $sale }
+price-before = Avant { $price }
+button = Voir le produit
+hurry = Nous ne pouvons pas vous le réserver, alors ne tardez pas trop.
+reason = Vous recevez cet e-mail parce que vous avez demandé à être averti du retour en stock de ce produit. Nous ne l'envoyons qu'une fois.
+unsubscribe = Se désabonner
+
+unsubscribe-title = Se désabonner
+unsubscribe-question = Voulez-vous arrêter tous les e-mails de retour en stock que vous avez demandés ?
+unsubscribe-button = Oui, me désabonner
+unsubscribed-title = Vous êtes désabonné
+unsubscribed-text = Vous ne recevrez plus d'e-mails de retour en stock.
+unsubscribe-one-question = Voulez-vous ne plus attendre ce produit ?
+unsubscribed-one-text = Vous ne recevrez pas d'e-mail sur ce produit.
+unsubscribe-invalid-title = Ce lien ne fonctionne pas
+unsubscribe-invalid-text = Il n'est pas complet. Ouvrez à nouveau le lien de l'e-mail.

@@ -1,0 +1,22 @@
+subject = Tilbake på lager: { $title }
+preview = Det du ventet på, er her igjen.
+greeting = Hei!
+greeting-name = Hei { $name }!
+body = Gode nyheter: Produktet du ventet på, er på lager igjen.
+price = Pris: { $price }
+price-now = Nå { $sale }
+price-before = Før { $price }
+button = Se produktet
+hurry = Vi kan ikke reservere det for deg, så ta en titt snart.
+reason = Du får denne e-posten fordi du ba om beskjed når produktet er tilbake på lager. Vi sender den bare én gang.
+unsubscribe = Meld deg av
+
+unsubscribe-title = Meld deg av
+unsubscribe-question = Vil du stoppe alle e-poster om varer tilbake på lager som du har bedt om?
+unsubscribe-button = Ja, meld meg av
+unsubscribed-title = Du er meldt av
+unsubscribed-text = Du får ikke flere e-poster om varer tilbake på lager.
+unsubscribe-one-question = Vil du slutte å vente på dette produktet?
+unsubscribed-one-text = Du får ingen e-post om dette produktet.
+unsubscribe-invalid-title = Lenken virker ikke
+unsubscribe-invalid-text = Den er ikke fullstendig. Åpne lenken i e-posten igjen.

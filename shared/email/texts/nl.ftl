@@ -1,0 +1,22 @@
+subject = Weer op voorraad: { $title }
+preview = Waar je op wachtte, is er weer.
+greeting = Hoi!
+greeting-name = Hoi { $name }!
+body = Goed nieuws: het product waarop je wachtte, is weer op voorraad.
+price = Prijs: { $price }
+price-now = Nu { $sale }
+price-before = Eerst { $price }
+button = Bekijk het product
+hurry = We kunnen het niet voor je reserveren, dus kijk snel.
+reason = Je krijgt deze e-mail omdat je vroeg om een bericht zodra dit product weer op voorraad is. We sturen hem maar één keer.
+unsubscribe = Afmelden
+
+unsubscribe-title = Afmelden
+unsubscribe-question = Wil je alle voorraadberichten stoppen waar je om hebt gevraagd?
+unsubscribe-button = Ja, meld me af
+unsubscribed-title = Je bent afgemeld
+unsubscribed-text = Je krijgt geen voorraadberichten meer.
+unsubscribe-one-question = Wil je niet langer op dit product wachten?
+unsubscribed-one-text = Je krijgt geen e-mail over dit product.
+unsubscribe-invalid-title = Deze link werkt niet
+unsubscribe-invalid-text = Hij is niet volledig. Open de link in de e-mail opnieuw.

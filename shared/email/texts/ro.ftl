@@ -1,0 +1,22 @@
+subject = Din nou în stoc: { $title }
+preview = Ce așteptai este din nou aici.
+greeting = Bună!
+greeting-name = Bună, { $name }!
+body = Vești bune: produsul pe care îl așteptai este din nou în stoc.
+price = Preț: { $price }
+price-now = Acum { $sale }
+price-before = Înainte { $price }
+button = Vezi produsul
+hurry = Nu îl putem rezerva pentru tine, așa că nu mai aștepta mult.
+reason = Primești acest e-mail pentru că ai cerut să te anunțăm când produsul revine în stoc. Îl trimitem o singură dată.
+unsubscribe = Dezabonare
+
+unsubscribe-title = Dezabonare
+unsubscribe-question = Vrei să oprești toate e-mailurile despre produse revenite în stoc pe care le-ai cerut?
+unsubscribe-button = Da, dezabonează-mă
+unsubscribed-title = Ești dezabonat
+unsubscribed-text = Nu mai primești e-mailuri despre produse revenite în stoc.
+unsubscribe-one-question = Vrei să nu mai aștepți acest produs?
+unsubscribed-one-text = Nu primești niciun e-mail despre acest produs.
+unsubscribe-invalid-title = Linkul nu funcționează
+unsubscribe-invalid-text = Nu este complet. Deschide din nou linkul din e-mail.
