@@ -157,8 +157,7 @@ impl Contact {
         let last_name = fields.optional("lastName", wire::text).filter(|name| !name.is_empty());
         let language = fields.optional("language", wire::string(Locale::parse));
         let country_code = fields.optional("countryCode", wire::string(country));
-        let mut attributes = fields.optional("attributes", wire::scalars).unwrap_or_default();
-        attributes.retain(|_, value| !value.is_null());
+        let attributes = fields.optional("attributes", wire::scalars).unwrap_or_default();
         let accepts_email = fields.optional("acceptsEmail", wire::boolean);
         fields.finish()?;
         let Some(email) = email else { return Err(Vec::new()) };
@@ -192,7 +191,14 @@ impl Contact {
         match changes.take("attributes") {
             Some(Value::Object(changes)) => {
                 let mut attributes = self.attributes.clone();
-                attributes.extend(changes);
+                for (name, value) in changes {
+                    // One that is null already has nothing to remove, so that the same patch again changes nothing.
+                    if !value.is_null() {
+                        attributes.insert(name, value);
+                    } else if attributes.get(&name).is_some_and(|known| !known.is_null()) {
+                        attributes.remove(&name);
+                    }
+                }
                 body["attributes"] = Value::Object(attributes);
             }
             Some(other) => body["attributes"] = other,
@@ -284,6 +290,9 @@ mod tests {
 
         assert_eq!((patched.first_name.as_deref(), patched.language.is_none()), (Some("B"), true));
         assert_eq!(Value::Object(patched.attributes), json!({"x": 1, "z": true}));
+        let body = json!({"email": "a@b.se", "attributes": {"a": null, "b": 1}});
+        let with_null = Contact::from_json(body.clone(), ContactId::new(Uuid::nil()), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(with_null.patched(&body, false).unwrap(), with_null, "the same again changes nothing");
         let wrong = contact.patched(&json!({"email": null}), false).unwrap_err();
         assert_eq!((wrong[0].pointer.as_str(), wrong[0].error_code), ("/email", "Required"));
         let wrong = contact.patched(&json!({"attributes": {"deep": {}}, "countryCode": "Sweden"}), false).unwrap_err();
