@@ -283,7 +283,7 @@ fn a_key_is_needed_known_and_with_the_scope() {
     let restock = Restock::start();
     let without = Client::new(&format!("{}/api/v3", restock.stack.ready.api));
     let put_key = |key: &str, scopes: Value| {
-        let item = json!({"kind": {"S": "api-key"}, "id": {"S": store::ApiKey::digest(key)}, "name": {"S": "test"}, "scopes": {"L": scopes}});
+        let item = json!({"kind": {"S": "api-key"}, "id": {"S": restock_store::ApiKey::digest(key)}, "name": {"S": "test"}, "scopes": {"L": scopes}});
         restock.dynamodb("PutItem", json!({"TableName": restock.stack.ready.tables["configuration"], "Item": item}));
     };
     put_key("reader", json!([{"S": "read-feeds"}]));

@@ -197,7 +197,7 @@ fn an_automation_that_is_switched_off_mails_nobody_any_more_also_of_those_that_a
     let restock = Restock::start();
     let contact = with_one_waiting(&restock);
     let store = restock.runtime.block_on(crate::matching::store(&restock));
-    let id = domain::ContactId::parse(&contact).unwrap();
+    let id = restock_domain::ContactId::parse(&contact).unwrap();
     let waiting = restock.runtime.block_on(store.subscriptions_of(id)).unwrap().remove(0);
     restock.automation("other", &json!({"name": "other", "enabled": false}));
 

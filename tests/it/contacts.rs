@@ -107,9 +107,9 @@ fn an_unsubscription_outlives_a_bounce_and_a_change_of_address() {
     let store = restock.runtime.block_on(crate::matching::store(&restock));
     for (name, reasons) in [("a", ["unsubscribed", "bounce"]), ("b", ["bounce", "unsubscribed"])] {
         let contact = restock.contact(name);
-        let id = domain::ContactId::parse(&contact).unwrap();
+        let id = restock_domain::ContactId::parse(&contact).unwrap();
         for why in reasons {
-            let why = domain::Suppression::parse(why).unwrap();
+            let why = restock_domain::Suppression::parse(why).unwrap();
             restock.runtime.block_on(store.suppress(id, why)).unwrap();
         }
         assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "bounce");
@@ -181,8 +181,8 @@ fn a_receipt_is_recorded_once_and_the_first_one_counts() {
     assert_eq!((one.status, one.json()), (200, json!({"recorded": 1, "known": 0})));
     assert_eq!((more.status, more.json()), (200, json!({"recorded": 1, "known": 1})));
     let store = restock.runtime.block_on(crate::matching::store(&restock));
-    let id = domain::ContactId::parse(&contact).unwrap();
-    let (sku, contacts) = (domain::Sku::parse("B").unwrap(), [id].into());
+    let id = restock_domain::ContactId::parse(&contact).unwrap();
+    let (sku, contacts) = (restock_domain::Sku::parse("B").unwrap(), [id].into());
     let last = restock.runtime.block_on(store.last_purchases(&sku, &contacts)).unwrap()[&id];
     assert_eq!(last.to_string(), "2026-01-01T00:00:00Z", "neither the repeated receipt nor the older one counts");
 }

@@ -1,8 +1,8 @@
 //! What SES says about mails, by way of addresses that make the local SES behave so.
 
 use crate::restock::Restock;
-use domain::delivery::Terms;
 use jiff::Timestamp;
+use restock_domain::delivery::Terms;
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -63,7 +63,7 @@ fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
     let (restock, contact) = with_subscriber("a");
     let store = restock.runtime.block_on(crate::matching::store(&restock));
     let (id, subscription) = restock.runtime.block_on(async {
-        let contact = domain::ContactId::parse(&contact).unwrap();
+        let contact = restock_domain::ContactId::parse(&contact).unwrap();
         let id = store.subscriptions_of(contact).await.unwrap()[0].id();
         let waiting = store.waiting(&[id]).await.unwrap().remove(&id).unwrap();
         let hour = Duration::from_secs(3600);

@@ -60,8 +60,8 @@ fn an_import_never_lifts_an_unsubscription() {
     let restock = Restock::start();
     let contact = restock.contact("a");
     let store = restock.runtime.block_on(crate::matching::store(&restock));
-    let id = domain::ContactId::parse(&contact).unwrap();
-    restock.runtime.block_on(store.suppress(id, domain::Suppression::Unsubscribed)).unwrap();
+    let id = restock_domain::ContactId::parse(&contact).unwrap();
+    restock.runtime.block_on(store.suppress(id, restock_domain::Suppression::Unsubscribed)).unwrap();
 
     let line = json!({"email": "a@example.com", "acceptsEmail": true}).to_string();
     restock.upload("/contacts/imports", &[line]);

@@ -123,16 +123,21 @@ fn entries_expire_as_the_setting_says() {
 fn the_pages_of_a_level_are_added_up_once_each() {
     let restock = Restock::start_without_functions();
     let store = restock.runtime.block_on(crate::matching::store(&restock));
-    let key = store::LogKey::new(domain::Sku::parse("A").unwrap(), jiff::Timestamp::now(), "m-0");
+    let key = restock_store::LogKey::new(restock_domain::Sku::parse("A").unwrap(), jiff::Timestamp::now(), "m-0");
     let kept = std::time::Duration::from_secs(3600);
-    let level = store::LoggedLevel { source: domain::Source::Http, scope: &domain::Scope::Sku, quantity: 1, kept };
-    let of = |matched| domain::automation::Tally { matched, ..Default::default() };
+    let level = restock_store::LoggedLevel {
+        source: restock_domain::Source::Http,
+        scope: &restock_domain::Scope::Sku,
+        quantity: 1,
+        kept,
+    };
+    let of = |matched| restock_domain::automation::Tally { matched, ..Default::default() };
 
     restock.runtime.block_on(async {
         for (page, matched) in [(0, 200), (1, 200), (0, 150), (1, 90), (2, 30), (1_000_000, 5), (2, 7)] {
             store.log_matches(&key, &level, page, &of(matched)).await.unwrap();
         }
-        let filter = store::LogFilter::default();
+        let filter = restock_store::LogFilter::default();
         let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();
         assert_eq!(page.entries[0].tally.matched, 435);
     });

@@ -2,14 +2,14 @@
 
 use crate::restock::Restock;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use domain::{Contact, ContactId, ExternalId, Locale, Scope, Sku, Subscription};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use restock_domain::{Contact, ContactId, ExternalId, Locale, Scope, Sku, Subscription};
+use restock_store::{DynamoDb, Store, Tables};
 use serde_json::json;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
-use store::{DynamoDb, Store, Tables};
 use uuid::Uuid;
 
 /// The store of a running stack, used directly.

@@ -1,8 +1,8 @@
 //! What can't be handled ends in a dead-letter queue, and holds nothing else up.
 
 use crate::restock::{Restock, eventually};
-use domain::{ContactId, Locale, Sku, Source, StockLevel, SubscriptionKey};
-use queue::Continuation;
+use restock_domain::{ContactId, Locale, Sku, Source, StockLevel, SubscriptionKey};
+use restock_queue::Continuation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

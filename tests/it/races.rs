@@ -1,12 +1,12 @@
 //! Things that happen while a mail is on its way. The histories meet them by chance; here each is made to happen.
 
 use crate::restock::{Restock, eventually, notification};
-use domain::ContactId;
-use domain::delivery::Terms;
 use jiff::Timestamp;
+use restock_domain::ContactId;
+use restock_domain::delivery::Terms;
+use restock_store::{Store, Waiting};
 use serde_json::json;
 use std::time::Duration;
-use store::{Store, Waiting};
 use uuid::Uuid;
 
 /// A stack in which `a` waits for A, as the store has it.

@@ -1,10 +1,10 @@
 //! What `docs/operations.md` says about dead-letter queues: what was given up comes back by one command, and does no harm.
 
 use crate::restock::{Restock, eventually, notification};
-use domain::{ContactId, Locale, Subscription};
 use jiff::Timestamp;
-use queue::{FeedImport, FeedSource};
+use restock_domain::{ContactId, Locale, Subscription};
 use restock_local::faults::Spec;
+use restock_queue::{FeedImport, FeedSource};
 use serde_json::{Value, json};
 
 const QUEUES: [&str; 4] = ["stock-levels", "notifications", "email-events", "feed-imports"];

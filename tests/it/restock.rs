@@ -1,16 +1,16 @@
 //! What the tests share: a stack, and words for what is done with it.
 
-use domain::{AutomationId, Subscription};
 use jiff::Timestamp;
-use queue::{FeedImport, Notification, Recipient};
+use restock_domain::{AutomationId, Subscription};
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
 use restock_local::{Binaries, Options, Stack, build};
+use restock_queue::{FeedImport, Notification, Recipient};
+use restock_store::LogKey;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
-use store::LogKey;
 use tokio::runtime::Runtime;
 
 /// Far beyond what anything takes; only a failing test waits so long.

@@ -1,11 +1,11 @@
 use create_contact::App;
 use lambda_http::Error;
-use runtime::Runtime;
-use store::KeyScope;
+use restock_runtime::Runtime;
+use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store()?;
     let app = App { signing_key: store.signing_key().await?, store };
-    http_api::serve(&app.store, KeyScope::WriteContacts, |call| app.handle(call)).await
+    restock_http::serve(&app.store, KeyScope::WriteContacts, |call| app.handle(call)).await
 }

@@ -1,10 +1,10 @@
 use delete_subscription::handle;
 use lambda_http::Error;
-use runtime::Runtime;
-use store::KeyScope;
+use restock_runtime::Runtime;
+use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store()?;
-    http_api::serve(&store, KeyScope::WriteSubscriptions, |call| handle(&store, call)).await
+    restock_http::serve(&store, KeyScope::WriteSubscriptions, |call| handle(&store, call)).await
 }

@@ -1,10 +1,10 @@
 use crate::Stop;
-use domain::Product;
-use feed::{End, ItemFault, MediaType, Unreadable};
-use queue::{FeedImport, FeedSource};
+use restock_domain::Product;
+use restock_feed::{End, ItemFault, MediaType, Unreadable};
+use restock_queue::{FeedImport, FeedSource};
+use restock_store::Store;
 use std::io::{self, Read, Seek, Write};
 use std::time::Duration;
-use store::Store;
 use tokio::task::{JoinError, spawn_blocking};
 
 /// What a download may have; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
@@ -40,8 +40,8 @@ impl File {
 
     pub fn read(&self, each: &mut dyn FnMut(u64, Result<Product, ItemFault>)) -> Result<End, Unreadable> {
         match &self.content {
-            Content::Memory(bytes) => feed::read(bytes.as_slice(), &self.media_type, each),
-            Content::Disk(file) => feed::read(file.reopen()?, &self.media_type, each),
+            Content::Memory(bytes) => restock_feed::read(bytes.as_slice(), &self.media_type, each),
+            Content::Disk(file) => restock_feed::read(file.reopen()?, &self.media_type, each),
         }
     }
 }

@@ -1,7 +1,7 @@
 use aws_lambda_events::sqs::SqsEvent;
 use import_feed::App;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use runtime::Runtime;
+use restock_runtime::Runtime;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

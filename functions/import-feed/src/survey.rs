@@ -2,12 +2,12 @@
 
 use crate::file::{File, joined};
 use crate::{Stop, serialized};
-use domain::{Product, Sku};
-use feed::{End, ItemFault};
+use restock_domain::{Product, Sku};
+use restock_feed::{End, ItemFault};
+use restock_store::ImportError;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use store::ImportError;
 
 /// Errors that are kept for showing.
 pub const MOST_ERRORS: usize = 100;

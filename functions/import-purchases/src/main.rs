@@ -1,10 +1,10 @@
 use import_purchases::handle;
 use lambda_http::Error;
-use runtime::Runtime;
-use store::KeyScope;
+use restock_runtime::Runtime;
+use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store()?;
-    http_api::serve(&store, KeyScope::WriteContacts, |call| handle(&store, call)).await
+    restock_http::serve(&store, KeyScope::WriteContacts, |call| handle(&store, call)).await
 }

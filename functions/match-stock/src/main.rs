@@ -2,7 +2,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use match_stock::App;
-use runtime::Runtime;
+use restock_runtime::Runtime;
 use std::time::Duration;
 
 #[tokio::main]
@@ -10,11 +10,11 @@ async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store()?;
     let app = App {
-        automations: runtime::automations(&store)?,
+        automations: restock_runtime::automations(&store)?,
         store,
         queues: runtime.queues()?,
-        second_look_after: Duration::from_secs(runtime::whole_number("SECOND_LOOK_SECONDS")?),
-        log_kept: runtime::days("LOG_DAYS")?,
+        second_look_after: Duration::from_secs(restock_runtime::whole_number("SECOND_LOOK_SECONDS")?),
+        log_kept: restock_runtime::days("LOG_DAYS")?,
         clock: Timestamp::now,
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {

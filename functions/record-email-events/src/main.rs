@@ -2,7 +2,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use record_email_events::App;
-use runtime::Runtime;
+use restock_runtime::Runtime;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

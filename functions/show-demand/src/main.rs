@@ -1,10 +1,10 @@
 use lambda_http::Error;
-use runtime::Runtime;
+use restock_runtime::Runtime;
+use restock_store::KeyScope;
 use show_demand::handle;
-use store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store()?;
-    http_api::serve(&store, KeyScope::ReadLog, |call| handle(&store, call)).await
+    restock_http::serve(&store, KeyScope::ReadLog, |call| handle(&store, call)).await
 }

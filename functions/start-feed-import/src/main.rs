@@ -1,11 +1,11 @@
 use lambda_http::Error;
-use runtime::Runtime;
+use restock_runtime::Runtime;
+use restock_store::KeyScope;
 use start_feed_import::handle;
-use store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let (store, queues) = (runtime.store()?, runtime.queues()?);
-    http_api::serve(&store, KeyScope::WriteFeeds, |call| handle(&store, &queues, call)).await
+    restock_http::serve(&store, KeyScope::WriteFeeds, |call| handle(&store, &queues, call)).await
 }

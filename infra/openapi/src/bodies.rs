@@ -1,8 +1,8 @@
 //! What callers send. The parsers in `domain` name everything that is wrong at once, which a derived one can't; these are the
 //! shapes that they read.
 
-use domain::{Condition, ContactId, EmailAddress, ExternalId, Locale, Sender, Sku, Template};
 use jiff::Timestamp;
+use restock_domain::{Condition, ContactId, EmailAddress, ExternalId, Locale, Sender, Sku, Template};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -2,13 +2,13 @@ use crate::bodies::{
     AutomationSettings, ContactPatch, FeedSettings, NewContact, NewSubscription, Receipts, StockLevel,
 };
 use crate::words::{Described, Operation};
-use domain::{Automation, AutomationId, Contact, ContactId, EmailAddress, Locale, ShownSubscription, Sku};
 use dry_run_stock_level::DryRun;
-use http_api::{IdReply, LinesReport};
 use read_log::ShownPage;
+use restock_domain::{Automation, AutomationId, Contact, ContactId, EmailAddress, Locale, ShownSubscription, Sku};
+use restock_http::{IdReply, LinesReport};
+use restock_store::{Feed, KeyScope, LogFilter, RecordedReceipts};
 use show_demand::ShownDemand;
 use start_feed_import::StartedImport;
-use store::{Feed, KeyScope, LogFilter, RecordedReceipts};
 use update_stock_levels::AcceptedLevels;
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{HttpMethod, PathItemBuilder};

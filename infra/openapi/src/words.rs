@@ -1,8 +1,8 @@
 //! A few words to describe an operation with.
 
-use http_api::ProblemDocument;
+use restock_http::ProblemDocument;
+use restock_store::KeyScope;
 use std::collections::BTreeMap;
-use store::KeyScope;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;

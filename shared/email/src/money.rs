@@ -1,7 +1,7 @@
-use domain::{Locale, Money};
 use fixed_decimal::Decimal;
 use icu_experimental::dimension::currency::CurrencyType;
 use icu_experimental::dimension::currency::formatter::CurrencyFormatter;
+use restock_domain::{Locale, Money};
 
 /// A price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. Fractions are as many as the
 /// currency has (CLDR). What ICU doesn't know is written as `199.00 XXX`.

@@ -2,11 +2,11 @@ use crate::TemplateError;
 use crate::money::format_price;
 use crate::subject::format_subject;
 use crate::texts::Texts;
-use domain::{EmailChoice, Locale, Product, Template};
 use jiff::Timestamp;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use mrml::prelude::render::RenderOptions;
+use restock_domain::{EmailChoice, Locale, Product, Template};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

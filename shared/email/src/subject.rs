@@ -1,7 +1,7 @@
 //! Subjects that a retailer wrote: texts in Fluent's syntax, with `{ $title }` and `{ $price }`.
 
-use domain::Invalid;
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
+use restock_domain::Invalid;
 
 /// Checks what [`format_subject`] will be given.
 pub fn check_subject(text: &str) -> Result<(), Invalid> {

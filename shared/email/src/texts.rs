@@ -1,7 +1,7 @@
 use crate::TemplateError;
-use domain::Locale;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use restock_domain::Locale;
 use std::collections::BTreeMap;
 use unic_langid::LanguageIdentifier;
 

@@ -1,8 +1,8 @@
 use crate::TemplateError;
 use crate::texts::Texts;
-use domain::Locale;
-use domain::unsubscribe::Unsubscribe;
 use minijinja::{Environment, UndefinedBehavior, context};
+use restock_domain::Locale;
+use restock_domain::unsubscribe::Unsubscribe;
 
 const PAGE: &str = "unsubscribe.html";
 
@@ -60,7 +60,7 @@ mod tests {
         let pages = Page::new().unwrap();
         let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap()).unwrap();
 
-        let all = Unsubscribe::All(domain::ContactId::new(uuid::Uuid::nil()));
+        let all = Unsubscribe::All(restock_domain::ContactId::new(uuid::Uuid::nil()));
         assert!(html(UnsubscribePage::Question(all)).contains("<form method=\"post\">"));
         assert!(html(UnsubscribePage::Question(all)).contains("lang=\"pl\""));
         assert!(!html(UnsubscribePage::Done(all)).contains("<form"));

@@ -1,4 +1,4 @@
-use domain::{Invalid, Product};
+use restock_domain::{Invalid, Product};
 use serde_json::{Map, Value};
 
 /// DynamoDB takes 400 KB; no honest product comes near this.

@@ -14,7 +14,7 @@ mod xml;
 pub use format::{Format, MediaType};
 pub use item::ItemFault;
 
-use domain::Product;
+use restock_domain::Product;
 use std::io::Read;
 
 /// How a feed ended.

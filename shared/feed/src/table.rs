@@ -1,7 +1,7 @@
 use crate::item::{self, ItemFault};
 use crate::{End, Unreadable};
 use csv::{ByteRecord, ReaderBuilder};
-use domain::Product;
+use restock_domain::Product;
 use serde_json::{Map, Value};
 use std::io::BufRead;
 

@@ -1,11 +1,11 @@
 use crate::item::{self, ItemFault};
 use crate::{End, Unreadable};
-use domain::Product;
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::errors::Error as XmlError;
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::{BytesStart, Event};
+use restock_domain::Product;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::io::BufRead;

@@ -1,7 +1,7 @@
 use crate::Problem;
-use domain::Invalid;
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::{Body, Request, RequestExt};
+use restock_domain::Invalid;
 use serde_json::Value;
 use std::collections::HashMap;
 

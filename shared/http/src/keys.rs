@@ -1,9 +1,9 @@
 use crate::{Call, Problem};
 use lambda_http::http::StatusCode;
+use restock_store::{ApiKey, KeyScope, Store};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use store::{ApiKey, KeyScope, Store};
 
 /// How long a key that was found is trusted without another look; a revoked key works for so long.
 const REMEMBERED: Duration = Duration::from_secs(60);

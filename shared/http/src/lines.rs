@@ -1,7 +1,7 @@
 //! Uploads of JSON lines (one JSON object to a line), and the report about them.
 
 use crate::{Call, Problem};
-use domain::{FieldError, Invalid};
+use restock_domain::{FieldError, Invalid};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
 use display_error_chain::DisplayErrorChain;
-use domain::{ContactId, FieldError, Invalid};
 use lambda_http::http::StatusCode;
+use restock_domain::{ContactId, FieldError, Invalid};
 use serde::Serialize;
 use serde_json::json;
 use std::error::Error;
@@ -141,14 +141,14 @@ impl Problem {
     }
 }
 
-impl From<store::Error> for Problem {
-    fn from(error: store::Error) -> Self {
+impl From<restock_store::Error> for Problem {
+    fn from(error: restock_store::Error) -> Self {
         if error.throttled() { Self::busy() } else { Self::internal(&error) }
     }
 }
 
-impl From<queue::Error> for Problem {
-    fn from(error: queue::Error) -> Self {
+impl From<restock_queue::Error> for Problem {
+    fn from(error: restock_queue::Error) -> Self {
         Self::internal(&error)
     }
 }

@@ -3,9 +3,9 @@ use crate::{Call, Problem};
 use futures::FutureExt;
 use lambda_http::http::{StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
+use restock_store::{KeyScope, Store};
 use serde::Serialize;
 use std::panic::AssertUnwindSafe;
-use store::{KeyScope, Store};
 use utoipa::ToSchema;
 
 /// A success.

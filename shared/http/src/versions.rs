@@ -1,7 +1,7 @@
 //! Optimistic concurrency: `ETag`, `If-Match` and `If-None-Match` (RFC 9110) over numbered versions.
 
 use crate::Call;
-use store::Expected;
+use restock_store::Expected;
 
 /// The `ETag` of a version.
 pub fn etag(version: u64) -> String {

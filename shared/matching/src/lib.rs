@@ -1,9 +1,9 @@
 //! Reads what decisions need, and decides: for `match-stock`, which acts on it, and for the dry run, which shows it.
 
-use domain::{Automation, Candidate, Condition, ContactId, Decision, Locale, Sku, Subscription, decide};
 use jiff::Timestamp;
+use restock_domain::{Automation, Candidate, Condition, ContactId, Decision, Locale, Sku, Subscription, decide};
+use restock_store::{Error, Store};
 use std::collections::{HashMap, HashSet};
-use store::{Error, Store};
 
 /// Subscriptions that are read and decided about at a time.
 pub const PAGE: i32 = 200;

@@ -1,8 +1,8 @@
 //! What SES says about a mail after it was asked to send it.
 
 use crate::messages::ParseError;
-use domain::{EmailAddress, SubscriptionId};
 use jiff::Timestamp;
+use restock_domain::{EmailAddress, SubscriptionId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -91,7 +91,7 @@ impl EmailEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{ContactId, Locale, Sku, SubscriptionKey};
+    use restock_domain::{ContactId, Locale, Sku, SubscriptionKey};
     use serde_json::json;
 
     fn event(fields: Value) -> Result<Option<EmailEventKind>, ParseError> {

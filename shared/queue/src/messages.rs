@@ -1,5 +1,5 @@
-use domain::{AutomationId, ContactId, FieldError, Locale, Sku, Source, StockLevel, SubscriptionKey};
 use jiff::Timestamp;
+use restock_domain::{AutomationId, ContactId, FieldError, Locale, Sku, Source, StockLevel, SubscriptionKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

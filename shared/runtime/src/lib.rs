@@ -6,9 +6,9 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use queue::{Queues, Sqs, Urls};
+use restock_queue::{Queues, Sqs, Urls};
+use restock_store::{CachedAutomations, DynamoDb, Store, Tables};
 use std::time::Duration;
-use store::{CachedAutomations, DynamoDb, Store, Tables};
 
 /// The connections and settings of one function.
 pub struct Runtime {

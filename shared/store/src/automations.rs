@@ -1,7 +1,7 @@
 use crate::database::{AllWritten, Condition, Item, Query, Table, Write};
 use crate::{Error, Store, number, string_of, text, texts};
-use domain::{Automation, AutomationId};
 use jiff::Timestamp;
+use restock_domain::{Automation, AutomationId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;

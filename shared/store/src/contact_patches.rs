@@ -3,8 +3,8 @@
 use crate::contacts::{email_key, key, suppressed_as, trace_of};
 use crate::database::{Action, AllWritten, Condition, Item, Table, Write};
 use crate::{Error, Store, number, read_item, text, write_item};
-use domain::signing::SigningKey;
-use domain::{Contact, ContactId, EmailAddress, FieldError, Suppression};
+use restock_domain::signing::SigningKey;
+use restock_domain::{Contact, ContactId, EmailAddress, FieldError, Suppression};
 use serde_json::Value;
 
 const TABLE: Table = Table::Contacts;

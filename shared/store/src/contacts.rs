@@ -1,7 +1,7 @@
 use crate::database::{Action, AllWritten, AttributeValue, Condition, Item, Table, Write, Written};
 use crate::{Error, Store, read_item, string_of, text, texts, write_item};
-use domain::signing::SigningKey;
-use domain::{Contact, ContactId, EmailAddress, Suppression};
+use restock_domain::signing::SigningKey;
+use restock_domain::{Contact, ContactId, EmailAddress, Suppression};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 

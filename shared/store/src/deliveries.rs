@@ -1,12 +1,12 @@
-//! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`domain::delivery`]; here it is
+//! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`]; here it is
 //! written on the condition that nothing has changed since.
 
 use crate::database::{Action, Condition, Item, Table, Write, Written};
 use crate::subscriptions::{Waiting, following, key as subscription_key, read_waiting};
 use crate::{Error, LogKey, Store, number, string_of, text, texts};
-use domain::delivery::{Claim, Milestone, Settled, Standing};
-use domain::{Sku, Subscription, SubscriptionId, time};
 use jiff::Timestamp;
+use restock_domain::delivery::{Claim, Milestone, Settled, Standing};
+use restock_domain::{Sku, Subscription, SubscriptionId, time};
 use std::time::Duration;
 use uuid::Uuid;
 

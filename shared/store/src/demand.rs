@@ -2,9 +2,9 @@
 
 use crate::database::{Index, Item, Scan, Table};
 use crate::{Error, Store, string_of};
-use domain::{Locale, Sku};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use restock_domain::{Locale, Sku};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ pub struct Waiters {
     /// Subscriptions.
     pub waiting: u64,
     /// When the first of them subscribed, RFC 3339.
-    #[serde(serialize_with = "domain::time::rfc3339::serialize")]
+    #[serde(serialize_with = "restock_domain::time::rfc3339::serialize")]
     pub oldest: Timestamp,
 }
 

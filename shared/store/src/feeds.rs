@@ -1,7 +1,7 @@
 use crate::database::{Action, Condition, Item, Query, Table, Write, Written};
 use crate::{Error, Store, read_item, text, texts};
-use domain::{Locale, time};
 use jiff::Timestamp;
+use restock_domain::{Locale, time};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use utoipa::ToSchema;

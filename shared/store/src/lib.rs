@@ -72,7 +72,7 @@ pub enum Error {
         source: serde_dynamo::Error,
     },
     #[error("the automation {id} is not as this version writes it: {reason}")]
-    Automation { id: domain::AutomationId, reason: String },
+    Automation { id: restock_domain::AutomationId, reason: String },
     #[error("the uploaded file {0} is not complete")]
     Upload(String),
 }

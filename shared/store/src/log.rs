@@ -1,9 +1,9 @@
 use crate::database::{Action, Condition, Item, Table, Write, Written};
 use crate::{Error, Store, number, string_of, text, texts};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::automation::Tally;
-use domain::{ExternalId, Locale, Scope, Sku, Source, time};
 use jiff::Timestamp;
+use restock_domain::automation::Tally;
+use restock_domain::{ExternalId, Locale, Scope, Sku, Source, time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -3,10 +3,10 @@
 use crate::database::{Index, Item, Query, Range, Table};
 use crate::log::{LogEntry, month, read_entry};
 use crate::{Error, Store, string_of};
-use domain::automation::AutomationTally;
-use domain::delivery::Milestone;
-use domain::{AutomationId, Locale, Skip, Sku, time};
 use jiff::Timestamp;
+use restock_domain::automation::AutomationTally;
+use restock_domain::delivery::Milestone;
+use restock_domain::{AutomationId, Locale, Skip, Sku, time};
 use std::time::Duration;
 
 const TABLE: Table = Table::Log;

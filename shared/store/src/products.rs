@@ -1,6 +1,6 @@
 use crate::database::{Item, PlainWrite, Query, Table};
 use crate::{Error, Store, read_item, texts};
-use domain::{Locale, Product, Sku};
+use restock_domain::{Locale, Product, Sku};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 use crate::database::{Action, Condition, Item, PlainWrite, Query, Table, Write, Written};
 use crate::{Error, Store, string_of, text, texts};
-use domain::{ContactId, Receipt, Sku, time};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use restock_domain::{ContactId, Receipt, Sku, time};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use utoipa::ToSchema;

@@ -2,7 +2,7 @@ use crate::database::{Condition, Item, Table, Write};
 use crate::{Error, Store, texts};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::signing::SigningKey;
+use restock_domain::signing::SigningKey;
 
 const TABLE: Table = Table::Configuration;
 

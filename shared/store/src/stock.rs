@@ -1,7 +1,7 @@
 use crate::database::{Action, Condition, Index, Item, Query, Table, Write, Written};
 use crate::{Error, Store, contacts, deliveries, read_item, text, texts, write_item};
-use domain::{Contact, ExternalId, KnownLevel, Locale, Scope, Sku, Subscription, time};
 use jiff::Timestamp;
+use restock_domain::{Contact, ExternalId, KnownLevel, Locale, Scope, Sku, Subscription, time};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 

@@ -1,8 +1,8 @@
 use crate::database::{Action, Condition, Index, Item, PlainWrite, Query, Range, Table, Write, Written};
 use crate::{Error, Store, deliveries, read_item, string_of, text, texts, write_item};
-use domain::delivery::Standing;
-use domain::{ContactId, ExternalId, Locale, Scope, Sku, Subscription, SubscriptionId, time};
 use jiff::Timestamp;
+use restock_domain::delivery::Standing;
+use restock_domain::{ContactId, ExternalId, Locale, Scope, Sku, Subscription, SubscriptionId, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;

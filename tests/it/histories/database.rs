@@ -1,16 +1,16 @@
-//! Tables in memory that do what DynamoDB does with the words of `store::database`: conditions, and indexes that lag.
+//! Tables in memory that do what DynamoDB does with the words of `restock_store::database`: conditions, and indexes that lag.
 
 use super::world::{Fate, Sabotage, World, now};
 use jiff::Timestamp;
+use restock_store::Error;
+use restock_store::database::{
+    Action, AllWritten, Answer, AttributeValue, BatchGot, Change, Condition, Database, Found, Index, Item, PlainWrite,
+    Query, Range, Scan, Table, Write, Written,
+};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
-use store::Error;
-use store::database::{
-    Action, AllWritten, Answer, AttributeValue, BatchGot, Change, Condition, Database, Found, Index, Item, PlainWrite,
-    Query, Range, Scan, Table, Write, Written,
-};
 
 /// The longest that an index lags its table; far less than the second look waits.
 const LAG: u64 = 5_000;

@@ -1,7 +1,7 @@
 //! What a history is made of: who is in it, what callers asked and were answered, and what mailboxes got.
 
-use domain::{ContactId, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
 use jiff::Timestamp;
+use restock_domain::{ContactId, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -4,8 +4,8 @@
 use super::world::{Fate, World, now};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use jiff::Timestamp;
-use queue::Error;
-use queue::transport::{Answer, Outgoing, Queue, Transport};
+use restock_queue::Error;
+use restock_queue::transport::{Answer, Outgoing, Queue, Transport};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

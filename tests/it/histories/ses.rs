@@ -2,10 +2,10 @@
 
 use super::history::SentMail;
 use super::world::{PATIENCE, World, now};
-use domain::delivery::{Claim, Outcome};
-use domain::{Subscription, time};
-use email::{Mail, Mailer};
-use queue::transport::{Outgoing, Queue};
+use restock_domain::delivery::{Claim, Outcome};
+use restock_domain::{Subscription, time};
+use restock_email::{Mail, Mailer};
+use restock_queue::transport::{Outgoing, Queue};
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use crate::Error;
 use crate::client::{Answer, Client};
 use crate::functions::workspace;
-use feed::MediaType;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use restock_feed::MediaType;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -66,9 +66,9 @@ impl Feed {
         let bytes = fs::read(file).map_err(|error| format!("{} can't be read: {error}", file.display()))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let content_type = match MediaType::of_download(None, &name, &bytes[..bytes.len().min(1024)]).format {
-            feed::Format::Xml => "application/xml",
-            feed::Format::Csv => "text/csv",
-            feed::Format::Tsv => "text/tab-separated-values",
+            restock_feed::Format::Xml => "application/xml",
+            restock_feed::Format::Csv => "text/csv",
+            restock_feed::Format::Tsv => "text/tab-separated-values",
         };
         Ok(Self { locale: locale.to_owned(), name, content_type, bytes })
     }
@@ -88,7 +88,7 @@ impl Feed {
     fn skus(&self) -> Result<Vec<String>, Error> {
         let mut skus: Vec<String> = Vec::new();
         let media_type = MediaType::parse(self.content_type).ok_or("the content type is not one of a feed")?;
-        feed::read(self.bytes.as_slice(), &media_type, &mut |_, item| {
+        restock_feed::read(self.bytes.as_slice(), &media_type, &mut |_, item| {
             if let Some(sku) = item.ok().map(|product| product.sku().to_string())
                 && skus.len() < 2
                 && !skus.contains(&sku)

@@ -4,17 +4,17 @@
 //! Doing any of it twice is harmless, because sending is what is guarded.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::automation::Tally;
-use domain::{AutomationId, StockLevel, Subscription};
 use jiff::Timestamp;
-use matching::{PAGE, decide_all};
-use queue::{
+use restock_domain::automation::Tally;
+use restock_domain::{AutomationId, StockLevel, Subscription};
+use restock_matching::{PAGE, decide_all};
+use restock_queue::{
     Continuation, Failure, InvalidLevel, Notification, Queue, Queues, Recipient, Record, StockMessage, consume,
 };
+use restock_store::{CachedAutomations, LevelWrite, LogKey, LoggedLevel, Store};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use store::{CachedAutomations, LevelWrite, LogKey, LoggedLevel, Store};
 use tracing::info;
 use uuid::Uuid;
 
@@ -124,7 +124,7 @@ impl App {
 
     /// Goes through the subscriptions that a level covers, from where the continuation says.
     async fn match_level(&self, mut matching: Continuation, budget: &Budget) -> Result<(), Failure> {
-        let retry = |error: store::Error| Failure::retry(&error);
+        let retry = |error: restock_store::Error| Failure::retry(&error);
         let key = LogKey::new(matching.level.sku.clone(), matching.received_at, &matching.level_id);
         while budget.take() {
             let StockLevel { sku, scope, quantity, .. } = &matching.level;
@@ -161,7 +161,7 @@ impl App {
     /// After a first look, queues the second one. A demand mark that brought a level here in vain is removed, in two
     /// steps: the first look marks it, and the second one removes it if nobody has come meanwhile.
     async fn look_again(&self, matching: Continuation, nobody: bool) -> Result<(), Failure> {
-        let retry = |error: store::Error| Failure::retry(&error);
+        let retry = |error: restock_store::Error| Failure::retry(&error);
         let sku = &matching.level.sku;
         let in_vain = nobody && !self.store.anybody_waits(sku).await.map_err(retry)?;
         if matching.second_look {
@@ -185,7 +185,7 @@ impl App {
         subscriptions: &[Subscription],
         quantity: i64,
         key: &LogKey,
-    ) -> Result<(Vec<(Notification, Duration)>, Tally), store::Error> {
+    ) -> Result<(Vec<(Notification, Duration)>, Tally), restock_store::Error> {
         let automations = self.automations.current().await?;
         let now = (self.clock)();
         let decisions = decide_all(&self.store, &automations, &key.sku, quantity, subscriptions, now).await?;

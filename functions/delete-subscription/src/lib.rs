@@ -1,8 +1,8 @@
 //! `DELETE /inventory/backinstock/subscriptions/{subscriptionId}`
 
-use domain::SubscriptionId;
-use http_api::{Call, Problem, Reply};
-use store::Store;
+use restock_domain::SubscriptionId;
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 
 /// Ends a subscription. The body, if there is one, is ignored.
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {

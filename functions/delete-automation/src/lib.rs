@@ -1,9 +1,9 @@
 //! `DELETE /automations/{automationId}`
 
-use domain::AutomationId;
-use http_api::{Call, Problem, Reply, expected_version};
 use jiff::Timestamp;
-use store::{AutomationChange, Store};
+use restock_domain::AutomationId;
+use restock_http::{Call, Problem, Reply, expected_version};
+use restock_store::{AutomationChange, Store};
 
 /// Deletes an automation; whom it has accepted and not mailed yet stays subscribed. The log goes on naming its versions.
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {

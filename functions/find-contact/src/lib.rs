@@ -1,8 +1,8 @@
 //! `GET /contacts/id?email=`
 
-use domain::{EmailAddress, Invalid};
-use http_api::{Call, Problem, Reply};
-use store::Store;
+use restock_domain::{EmailAddress, Invalid};
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 
 /// Answers with the id of the contact that has an email address.
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {

@@ -1,13 +1,13 @@
 //! `POST /inventory/backinstock/subscriptions`
 
-use domain::signing::SigningKey;
-use domain::unsubscribe::{Unsubscribe, token};
-use domain::wire::{self, Fields};
-use domain::{ContactId, ExternalId, FieldError, Locale, Sku, Subscription, time};
-use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
+use restock_domain::signing::SigningKey;
+use restock_domain::unsubscribe::{Unsubscribe, token};
+use restock_domain::wire::{self, Fields};
+use restock_domain::{ContactId, ExternalId, FieldError, Locale, Sku, Subscription, time};
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 use serde_json::Value;
-use store::Store;
 use uuid::Uuid;
 
 pub struct App {

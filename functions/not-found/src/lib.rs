@@ -1,6 +1,6 @@
 //! The default route: whatever no other function answers.
 
-use http_api::{Call, Problem, Reply};
+use restock_http::{Call, Problem, Reply};
 
 pub async fn handle(_: Call) -> Result<Reply, Problem> {
     Err(Problem::not_found(

@@ -2,14 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::automation::{AutomationTally, ExplainedTally};
-use domain::{AutomationId, Invalid, Locale, Sku, time};
-use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
+use restock_domain::automation::{AutomationTally, ExplainedTally};
+use restock_domain::{AutomationId, Invalid, Locale, Sku, time};
+use restock_http::{Call, Problem, Reply};
+use restock_store::{LogEntry, LogFilter, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use store::{LogEntry, LogFilter, Store};
 use utoipa::ToSchema;
 
 const USUAL_LIMIT: usize = 50;
@@ -54,7 +54,7 @@ impl App {
             from: call.parsed_query("from", moment)?,
             to: call.parsed_query("to", moment)?,
         };
-        let limit = call.parsed_query("limit", |raw| http_api::limit(raw, MOST_ENTRIES))?.unwrap_or(USUAL_LIMIT);
+        let limit = call.parsed_query("limit", |raw| restock_http::limit(raw, MOST_ENTRIES))?.unwrap_or(USUAL_LIMIT);
         let cursor = call.parsed_query("cursor", cursor)?;
 
         let page = self.store.log_page(&filter, cursor.as_deref(), limit, self.log_kept, Timestamp::now()).await?;

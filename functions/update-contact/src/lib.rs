@@ -1,11 +1,11 @@
 //! `PATCH /contacts/{contactId}`
 
-use domain::ContactId;
-use domain::signing::SigningKey;
-use domain::wire::Fields;
-use http_api::{Call, Problem, Reply};
+use restock_domain::ContactId;
+use restock_domain::signing::SigningKey;
+use restock_domain::wire::Fields;
+use restock_http::{Call, Problem, Reply};
+use restock_store::{ContactPatch, PatchedContact, Store};
 use serde_json::Value;
-use store::{ContactPatch, PatchedContact, Store};
 
 pub struct App {
     pub store: Store,

@@ -1,13 +1,13 @@
 //! `POST /inventory/stock-levels/dry-run`
 
-use domain::automation::{ExplainedRefusal, ExplainedTally, Tally};
-use domain::{Automation, Decision, ShownSubscription, StockLevel, Subscription};
-use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
-use matching::{PAGE, decide_all};
+use restock_domain::automation::{ExplainedRefusal, ExplainedTally, Tally};
+use restock_domain::{Automation, Decision, ShownSubscription, StockLevel, Subscription};
+use restock_http::{Call, Problem, Reply};
+use restock_matching::{PAGE, decide_all};
+use restock_store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
-use store::Store;
 use utoipa::ToSchema;
 
 /// Pages that one call looks at: 10,000 subscriptions.
@@ -61,7 +61,7 @@ pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
     Reply::ok(&dry_run(store, &level, Timestamp::now()).await?)
 }
 
-async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<DryRun, store::Error> {
+async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<DryRun, restock_store::Error> {
     let StockLevel { sku, scope, quantity, .. } = level;
     let nothing = |effect| DryRun { effect, complete: true, ..DryRun::default() };
     if store.in_demand(&HashSet::from([sku.clone()])).await?.is_empty() {
@@ -91,7 +91,7 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
             break;
         }
     }
-    let explain = |counts: &domain::automation::AutomationTally| {
+    let explain = |counts: &restock_domain::automation::AutomationTally| {
         let automation = automations.iter().find(|automation: &&Automation| automation.id == counts.id)?;
         Some(counts.explain(automation))
     };

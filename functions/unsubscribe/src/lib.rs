@@ -1,13 +1,13 @@
 //! `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
-use domain::signing::SigningKey;
-use domain::unsubscribe::{Unsubscribe, verify};
-use domain::{Locale, Suppression};
-use email::{Page, UnsubscribePage};
-use http_api::{Call, Problem, Reply};
 use lambda_http::http::{Method, StatusCode};
+use restock_domain::signing::SigningKey;
+use restock_domain::unsubscribe::{Unsubscribe, verify};
+use restock_domain::{Locale, Suppression};
+use restock_email::{Page, UnsubscribePage};
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 use std::sync::Arc;
-use store::Store;
 use tracing::info;
 
 pub struct App {

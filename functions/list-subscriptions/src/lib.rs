@@ -1,8 +1,8 @@
 //! `GET /contacts/{contactId}/backinstock/subscriptions`
 
-use domain::ContactId;
-use http_api::{Call, Problem, Reply};
-use store::Store;
+use restock_domain::ContactId;
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 
 /// Everything that a contact waits for, oldest first; an empty list for a contact that we don't know.
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {

@@ -1,12 +1,12 @@
 //! `POST /purchases/imports`
 
-use domain::wire::{self, Fields};
-use domain::{ContactId, EmailAddress, FieldError, Invalid, Receipt};
 use futures::{StreamExt, TryStreamExt, stream};
-use http_api::{Call, LineOutcome, LinesReport, Problem, Reply, read_lines};
 use jiff::Timestamp;
+use restock_domain::wire::{self, Fields};
+use restock_domain::{ContactId, EmailAddress, FieldError, Invalid, Receipt};
+use restock_http::{Call, LineOutcome, LinesReport, Problem, Reply, read_lines};
+use restock_store::{RecordedReceipts, Store};
 use serde_json::Value;
-use store::{RecordedReceipts, Store};
 
 const IN_FLIGHT: usize = 16;
 /// What is written within the time of a request.
@@ -26,13 +26,13 @@ pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
             Ok(value) => record(store, value, now).await?,
             Err(invalid) => invalid.into(),
         };
-        Ok::<_, store::Error>((line, outcome))
+        Ok::<_, restock_store::Error>((line, outcome))
     });
     let outcomes = stream::iter(recorded).buffer_unordered(IN_FLIGHT).try_collect().await?;
     Reply::ok(&LinesReport::of(outcomes))
 }
 
-async fn record(store: &Store, value: Value, now: Timestamp) -> Result<LineOutcome, store::Error> {
+async fn record(store: &Store, value: Value, now: Timestamp) -> Result<LineOutcome, restock_store::Error> {
     let (buyer, receipt) = match buyer(value.clone()).and_then(|buyer| Ok((buyer, Receipt::from_json(value, now)?))) {
         Ok(read) => read,
         Err(errors) => return Ok(LineOutcome::Rejected(errors)),

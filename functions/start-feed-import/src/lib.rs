@@ -1,12 +1,12 @@
 //! `POST /feeds/{locale}/imports`
 
-use domain::Locale;
-use feed::MediaType;
-use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
-use queue::{FeedImport, FeedSource, Queues};
+use restock_domain::Locale;
+use restock_feed::MediaType;
+use restock_http::{Call, Problem, Reply};
+use restock_queue::{FeedImport, FeedSource, Queues};
+use restock_store::{Import, ImportStatus, Store};
 use serde::Serialize;
-use store::{Import, ImportStatus, Store};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! `GET /openapi.json`
 
-use http_api::{Call, Problem, Reply};
+use restock_http::{Call, Problem, Reply};
 
 /// Made by `cargo openapi`; a test says when it is stale.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");

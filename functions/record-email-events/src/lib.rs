@@ -3,13 +3,13 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
-use domain::Suppression;
-use domain::delivery::Milestone;
-use domain::signing::SigningKey;
 use jiff::Timestamp;
-use queue::{EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
+use restock_domain::Suppression;
+use restock_domain::delivery::Milestone;
+use restock_domain::signing::SigningKey;
+use restock_queue::{EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
+use restock_store::{LogKey, Store};
 use std::collections::BTreeMap;
-use store::{LogKey, Store};
 use tracing::{info, warn};
 
 pub struct App {
@@ -33,7 +33,7 @@ impl App {
     }
 
     /// Each step may be done twice, and does nothing the second time.
-    async fn take(&self, event: &EmailEvent) -> Result<(), store::Error> {
+    async fn take(&self, event: &EmailEvent) -> Result<(), restock_store::Error> {
         let now = (self.clock)();
         let (milestone, suppression) = match event.kind {
             EmailEventKind::Sent => (None, None),

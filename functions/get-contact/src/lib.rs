@@ -1,8 +1,8 @@
 //! `GET /contacts/{id}`
 
-use domain::ContactId;
-use http_api::{Call, Problem, Reply};
-use store::Store;
+use restock_domain::ContactId;
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
     let id = call.parsed_parameter("contactId", ContactId::parse)?;

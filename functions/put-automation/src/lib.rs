@@ -1,11 +1,11 @@
 //! `PUT /automations/{automationId}`
 
-use domain::wire::Errors;
-use domain::{Automation, AutomationId, Invalid, Sender};
-use email::check_subject;
-use http_api::{Call, Problem, Reply, etag, expected_version};
 use jiff::Timestamp;
-use store::{AutomationChange, MOST_AUTOMATIONS, Store};
+use restock_domain::wire::Errors;
+use restock_domain::{Automation, AutomationId, Invalid, Sender};
+use restock_email::check_subject;
+use restock_http::{Call, Problem, Reply, etag, expected_version};
+use restock_store::{AutomationChange, MOST_AUTOMATIONS, Store};
 
 pub struct App {
     pub store: Store,

@@ -1,11 +1,11 @@
 //! `POST /contacts/{contactId}/purchases`
 
-use domain::wire::Errors;
-use domain::{ContactId, Receipt};
-use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
+use restock_domain::wire::Errors;
+use restock_domain::{ContactId, Receipt};
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 use serde_json::Value;
-use store::Store;
 
 const MOST_RECEIPTS: usize = 100;
 /// What is written within the time of a request.

@@ -1,9 +1,9 @@
 //! `DELETE /contacts/{contactId}`
 
-use domain::ContactId;
-use domain::signing::SigningKey;
-use http_api::{Call, Problem, Reply};
-use store::Store;
+use restock_domain::ContactId;
+use restock_domain::signing::SigningKey;
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 
 pub struct App {
     pub store: Store,

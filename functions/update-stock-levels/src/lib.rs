@@ -1,8 +1,8 @@
 //! `PUT /inventory/stock-levels` and `PUT /inventory/stock-levels/batch`
 
-use domain::StockLevel;
-use http_api::{Call, Problem, Reply};
-use queue::{Queues, StockMessage};
+use restock_domain::StockLevel;
+use restock_http::{Call, Problem, Reply};
+use restock_queue::{Queues, StockMessage};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;

@@ -1,22 +1,24 @@
 //! Consumes the notifications queue: one email for each recipient, and the subscription is used up.
 //!
 //! A claim on the subscription comes before SES is asked, so of several messages about one subscription, or several
-//! deliveries of one message, only one sends. `domain::delivery` says what may follow on what.
+//! deliveries of one message, only one sends. `restock_domain::delivery` says what may follow on what.
 
 mod pace;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
-use domain::delivery::{Milestone, Settlement, Terms};
-use domain::{Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since};
-use email::{Mail, Mailer};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use pace::Pace;
-use queue::{Failure, Notification, Queue, Queues, Recipient, Record, consume};
+use restock_domain::delivery::{Milestone, Settlement, Terms};
+use restock_domain::{
+    Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since,
+};
+use restock_email::{Mail, Mailer};
+use restock_queue::{Failure, Notification, Queue, Queues, Recipient, Record, consume};
+use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
-use store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Waiting};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -74,8 +76,8 @@ struct Shared {
     until: Instant,
 }
 
-impl From<store::Error> for Ended {
-    fn from(error: store::Error) -> Self {
+impl From<restock_store::Error> for Ended {
+    fn from(error: restock_store::Error) -> Self {
         warn!(error = %DisplayErrorChain::new(&error), "A recipient is put off");
         Self::later(Later::Backoff)
     }
@@ -113,7 +115,7 @@ impl App {
 
     async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
         let notification = Notification::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
-        let retry = |error: store::Error| Failure::retry(&error);
+        let retry = |error: restock_store::Error| Failure::retry(&error);
         let waiting = self.waiting(&notification).await.map_err(retry)?;
         let locales: HashSet<_> = waiting.iter().map(|(_, waiting)| &waiting.subscription.locale).collect();
         let products = self.store.products(locales.iter().map(|locale| (*locale, &notification.sku)));
@@ -183,7 +185,7 @@ impl App {
 
     /// The recipients whose subscriptions still exist and are the ones that were matched, or follow them: who subscribed
     /// again while the mail was leaving waits for a level after that, and it may have come and met the old one.
-    async fn waiting(&self, notification: &Notification) -> Result<Vec<(Recipient, Waiting)>, store::Error> {
+    async fn waiting(&self, notification: &Notification) -> Result<Vec<(Recipient, Waiting)>, restock_store::Error> {
         let ids: HashSet<SubscriptionId> = notification.recipients.iter().map(id).collect();
         let found = self.store.waiting(&ids.into_iter().collect::<Vec<_>>()).await?;
         let mut recipients = Vec::new();
@@ -205,7 +207,7 @@ impl App {
     }
 
     /// Ends a subscription whose mail is out.
-    async fn use_up(&self, subscription: &Subscription, asked_at: Timestamp) -> Result<Ended, store::Error> {
+    async fn use_up(&self, subscription: &Subscription, asked_at: Timestamp) -> Result<Ended, restock_store::Error> {
         let renewed = self.store.use_up(subscription.id(), subscription.instance, asked_at).await?;
         Ok(Ended { outcome: None, later: renewed.then_some(Later::AtOnce) })
     }

@@ -1,11 +1,11 @@
 //! `GET /inventory/backinstock/demand`
 
-use domain::{Locale, time};
-use http_api::{Call, Problem, Reply, limit};
 use jiff::Timestamp;
+use restock_domain::{Locale, time};
+use restock_http::{Call, Problem, Reply, limit};
+use restock_store::{Store, Wanted};
 use serde::Serialize;
 use std::time::Duration;
-use store::{Store, Wanted};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 

@@ -1,10 +1,10 @@
 //! `POST /contacts`
 
-use domain::signing::SigningKey;
-use domain::{Contact, ContactId};
-use http_api::{Call, Problem, Reply};
 use jiff::Timestamp;
-use store::{NewContact, Store};
+use restock_domain::signing::SigningKey;
+use restock_domain::{Contact, ContactId};
+use restock_http::{Call, Problem, Reply};
+use restock_store::{NewContact, Store};
 use uuid::Uuid;
 
 pub struct App {

@@ -1,14 +1,14 @@
 //! `POST /contacts/imports`
 
-use domain::signing::SigningKey;
-use domain::wire::{self, Fields};
-use domain::{Contact, ContactId, EmailAddress, Invalid};
 use futures::{StreamExt, TryStreamExt, stream};
-use http_api::{Call, LineOutcome, LinesReport, Problem, Reply, read_lines};
 use jiff::Timestamp;
+use restock_domain::signing::SigningKey;
+use restock_domain::wire::{self, Fields};
+use restock_domain::{Contact, ContactId, EmailAddress, Invalid};
+use restock_http::{Call, LineOutcome, LinesReport, Problem, Reply, read_lines};
+use restock_store::{ContactPatch, NewContact, PatchedContact, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{ContactPatch, NewContact, PatchedContact, Store};
 use uuid::Uuid;
 
 const IN_FLIGHT: usize = 16;
@@ -42,7 +42,11 @@ impl App {
         Reply::ok(&LinesReport::of(outcomes))
     }
 
-    async fn import(&self, email: EmailAddress, lines: Lines) -> Result<Vec<(usize, LineOutcome)>, store::Error> {
+    async fn import(
+        &self,
+        email: EmailAddress,
+        lines: Lines,
+    ) -> Result<Vec<(usize, LineOutcome)>, restock_store::Error> {
         let mut outcomes = Vec::new();
         for (line, value) in lines {
             outcomes.push((line, self.import_line(&email, &value).await?));
@@ -50,7 +54,7 @@ impl App {
         Ok(outcomes)
     }
 
-    async fn import_line(&self, email: &EmailAddress, value: &Value) -> Result<LineOutcome, store::Error> {
+    async fn import_line(&self, email: &EmailAddress, value: &Value) -> Result<LineOutcome, restock_store::Error> {
         // The contact may be made or erased between looking and writing, but hardly so often.
         for _ in 0..5 {
             if let Some(id) = self.store.contact_id_of(email).await? {

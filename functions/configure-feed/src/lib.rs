@@ -1,10 +1,10 @@
 //! `PUT /feeds/{locale}`
 
-use domain::wire::{self, Fields};
-use domain::{Invalid, Locale};
-use http_api::{Call, Problem, Reply};
+use restock_domain::wire::{self, Fields};
+use restock_domain::{Invalid, Locale};
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 use serde_json::json;
-use store::Store;
 use url::Url;
 
 /// Says where a locale's product feed is. Without a URL, the feed is uploaded.

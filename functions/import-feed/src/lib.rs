@@ -7,13 +7,13 @@ mod file;
 mod survey;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::{Locale, Product, Sku, time};
-use feed::End;
 use file::File;
 use jiff::Timestamp;
-use queue::{Failure, FeedImport, Queue, Queues, Record, consume};
+use restock_domain::{Locale, Product, Sku, time};
+use restock_feed::End;
+use restock_queue::{Failure, FeedImport, Queue, Queues, Record, consume};
+use restock_store::{Import, ImportError, ImportStatus, ProductChange, Store};
 use std::sync::Arc;
-use store::{Import, ImportError, ImportStatus, ProductChange, Store};
 use survey::{Fate, Survey, digest};
 use tokio::sync::mpsc;
 use tracing::{error, info};
@@ -36,11 +36,11 @@ enum Stop {
     /// Trying again with the same file would not help. Shown to whoever manages the feed.
     Refused { error_code: String, message: String },
     /// A service failed; the import is tried again.
-    Store(store::Error),
+    Store(restock_store::Error),
 }
 
-impl From<store::Error> for Stop {
-    fn from(error: store::Error) -> Self {
+impl From<restock_store::Error> for Stop {
+    fn from(error: restock_store::Error) -> Self {
         Self::Store(error)
     }
 }

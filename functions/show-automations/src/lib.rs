@@ -1,8 +1,8 @@
 //! `GET /automations` and `GET /automations/{automationId}`
 
-use domain::{AutomationId, Invalid};
-use http_api::{Call, Problem, Reply, etag};
-use store::Store;
+use restock_domain::{AutomationId, Invalid};
+use restock_http::{Call, Problem, Reply, etag};
+use restock_store::Store;
 
 /// All automations in the order in which they are asked, or one of them; `?version=` shows it as it once was.
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {

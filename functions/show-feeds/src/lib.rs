@@ -1,8 +1,8 @@
 //! `GET /feeds` and `GET /feeds/{locale}`
 
-use domain::Locale;
-use http_api::{Call, Problem, Reply};
-use store::Store;
+use restock_domain::Locale;
+use restock_http::{Call, Problem, Reply};
+use restock_store::Store;
 
 pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
     if call.parameter("locale").is_empty() {
