@@ -109,7 +109,7 @@ fn an_unsubscription_outlives_a_bounce_and_a_change_of_address() {
         let contact = restock.contact(name);
         let id = restock_domain::ContactId::parse(&contact).unwrap();
         for why in reasons {
-            let why = restock_domain::Suppression::parse(why).unwrap();
+            let why = why.parse().unwrap();
             restock.runtime.block_on(store.suppress(id, why)).unwrap();
         }
         assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "bounce");

@@ -73,7 +73,7 @@ fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
         (id, waiting.subscription)
     });
 
-    let tags = json!({"delivery": [subscription.instance], "subscription": [id.to_string()]});
+    let tags = json!({"delivery": [subscription.delivery], "subscription": [id.to_string()]});
     let event = json!({"eventType": "Send", "send": {}, "mail": {"messageId": "m", "timestamp": Timestamp::now(), "tags": tags}});
     restock.send_message("email-events", &event.to_string());
     restock.settle();

@@ -1,11 +1,11 @@
 //! The matching table of `contract.md`, through the real indexes, against a model that only filters.
 
-use crate::restock::Restock;
+use crate::restock::{Restock, contact};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use restock_domain::{Contact, ContactId, ExternalId, Locale, Scope, Sku, Subscription};
+use restock_domain::{ContactId, DeliveryId, ExternalId, Locale, Scope, Sku, Subscription};
 use restock_store::{DynamoDb, Store, Tables};
 use serde_json::json;
 use std::cell::Cell;
@@ -23,18 +23,8 @@ pub async fn store(restock: &Restock) -> Store {
         .credentials_provider(aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "tests"))
         .load()
         .await;
-    let table = |name: &str| ready.tables[name].clone();
-    let tables = Tables {
-        configuration: table("configuration"),
-        contacts: table("contacts"),
-        deliveries: table("deliveries"),
-        log: table("log"),
-        products: table("products"),
-        purchases: table("purchases"),
-        stock: table("stock"),
-        subscriptions: table("subscriptions"),
-        uploads: table("uploads"),
-    };
+    let name = |setting: &str| ready.tables.get(&setting.trim_end_matches("_TABLE").to_lowercase()).cloned();
+    let tables = Tables::of(name);
     Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&config), tables })
 }
 
@@ -44,8 +34,7 @@ pub async fn many_subscriptions(restock: &Restock, sku: &str, count: u128) {
     let signing_key = store.signing_key().await.unwrap();
     for n in 0..count {
         let id = ContactId::new(Uuid::from_u128(n + 1));
-        let contact =
-            Contact::from_json(json!({"email": format!("c{n:05}@example.com")}), id, Timestamp::now()).unwrap();
+        let contact = contact(json!({"email": format!("c{n:05}@example.com")}), id, Timestamp::now());
         store.create_contact(contact, &signing_key).await.unwrap();
         store.put_subscription(subscription(n, sku, "sv-SE", None)).await.unwrap();
     }
@@ -64,7 +53,7 @@ fn subscription(n: u128, sku: &str, locale: &str, external_id: Option<&str>) -> 
         locale: Locale::parse(locale).unwrap(),
         external_id: external_id.map(|id| ExternalId::parse(id).unwrap()),
         created_on: Timestamp::from_millisecond(1_700_000_000_000 + (n % 7) as i64).unwrap(),
-        instance: Uuid::from_u128(n + 1),
+        delivery: DeliveryId::new(Uuid::from_u128(n + 1)),
     }
 }
 

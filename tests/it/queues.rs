@@ -1,7 +1,7 @@
 //! What can't be handled ends in a dead-letter queue, and holds nothing else up.
 
 use crate::restock::{Restock, eventually};
-use restock_domain::{ContactId, Locale, Sku, Source, StockLevel, SubscriptionKey};
+use restock_domain::{ContactId, Locale, Scope, Sku, Source, StockLevel, SubscriptionKey};
 use restock_queue::Continuation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
     update("SET localeOrder = :order", json!({":order": {"S": "sv-se#"}}));
     // The message that waits for a quarter of an hour, now.
     let second_look = Continuation {
-        level: StockLevel::from_json(json!({"sku": "A", "quantity": 1})).unwrap(),
+        level: StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None },
         level_id: "level".into(),
         received_at: jiff::Timestamp::now(),
         source: Source::Http,

@@ -94,10 +94,10 @@ fn who_subscribes_again_while_the_mail_is_leaving_waits_for_the_next_level() {
 
     restock.subscribe(&contact, "A", "sv-SE", None);
     let subscription = &first.subscription;
-    restock.runtime.block_on(store.use_up(subscription.id(), subscription.instance, mailed_at)).unwrap();
+    restock.runtime.block_on(store.use_up(subscription.id(), subscription.delivery, mailed_at)).unwrap();
 
     let second = waiting(&restock, &store, &contact);
-    assert_ne!(second.subscription.instance, subscription.instance);
+    assert_ne!(second.subscription.delivery, subscription.delivery);
     assert_eq!(second.subscription.id(), subscription.id());
     restock.level(json!({"sku": "A", "quantity": 1}));
     assert_eq!(restock.mailed(), ["a"]);
@@ -111,7 +111,7 @@ fn who_subscribed_again_before_the_mail_left_is_answered_by_it() {
     restock.subscribe(&contact, "A", "sv-SE", None);
 
     let subscription = &first.subscription;
-    restock.runtime.block_on(store.use_up(subscription.id(), subscription.instance, Timestamp::now())).unwrap();
+    restock.runtime.block_on(store.use_up(subscription.id(), subscription.delivery, Timestamp::now())).unwrap();
 
     assert!(restock.subscriptions(&contact).is_empty());
 }
@@ -127,7 +127,7 @@ fn a_level_that_comes_while_the_mail_is_leaving_mails_who_subscribed_again_befor
     eventually(|| (restock.on_queue("stock-levels") == 0).then_some(()));
 
     let subscription = &first.subscription;
-    restock.runtime.block_on(store.use_up(subscription.id(), subscription.instance, mailed_at)).unwrap();
+    restock.runtime.block_on(store.use_up(subscription.id(), subscription.delivery, mailed_at)).unwrap();
     restock.settle();
 
     assert_eq!(restock.mailed(), ["a"]);

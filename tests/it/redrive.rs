@@ -55,7 +55,7 @@ fn subscription(restock: &Restock, contact: &str) -> Subscription {
 
 fn bounce(restock: &Restock, contact: &str) -> String {
     let subscription = subscription(restock, contact);
-    let tags: Value = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
+    let tags: Value = json!({"delivery": [subscription.delivery], "subscription": [subscription.id().to_string()]});
     let mail = json!({"messageId": "m", "timestamp": Timestamp::now(), "tags": tags});
     json!({"eventType": "Bounce", "bounce": {"bounceType": "Permanent"}, "mail": mail}).to_string()
 }

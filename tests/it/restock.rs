@@ -1,7 +1,9 @@
 //! What the tests share: a stack, and words for what is done with it.
 
 use jiff::Timestamp;
-use restock_domain::{AutomationId, Subscription};
+use restock_api::Read;
+use restock_api::contacts::NewContact;
+use restock_domain::{AutomationId, Contact, ContactId, Subscription};
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
 use restock_local::{Binaries, Options, Stack, build};
@@ -288,11 +290,16 @@ impl Restock {
     }
 }
 
+/// A contact of a body as callers send it.
+pub fn contact(body: Value, id: ContactId, created_on: Timestamp) -> Contact {
+    NewContact::read(body).expect("a valid contact").into_contact(id, created_on)
+}
+
 /// The message that `match-stock` would queue for one subscription.
 pub fn notification(subscription: &Subscription, automation: &str) -> String {
     let key = LogKey::new(subscription.sku.clone(), Timestamp::now(), automation);
     let id = subscription.id();
-    let recipient = Recipient { contact_id: id.contact_id, key: id.key, instance: subscription.instance };
+    let recipient = Recipient { contact_id: id.contact_id, key: id.key, delivery: subscription.delivery };
     let notification = Notification {
         sku: key.sku,
         log_entry: key.entry,

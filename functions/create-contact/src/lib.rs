@@ -1,25 +1,27 @@
-//! `POST /contacts`
+//! Serves `POST /contacts`.
 
 use jiff::Timestamp;
+use restock_api::Problem;
+use restock_api::contacts::{CreateContact, NewContact};
+use restock_domain::ContactId;
 use restock_domain::signing::SigningKey;
-use restock_domain::{Contact, ContactId};
-use restock_http::{Call, Problem, Reply};
-use restock_store::{NewContact, Store};
+use restock_http::{Call, Failure, Handles, Reply};
+use restock_store::{CreatedContact, Store};
 use uuid::Uuid;
 
 pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
+    pub clock: fn() -> Timestamp,
 }
 
-impl App {
-    /// Creates a contact. An address belongs to one contact only; a second one is refused with the first one's id.
-    pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
-        let id = ContactId::new(Uuid::new_v4());
-        let contact = Contact::from_json(call.json()?, id, Timestamp::now()).map_err(Problem::invalid)?;
+/// Creates a contact. An address belongs to one contact only; a second one is refused with the first one's id.
+impl Handles<CreateContact> for App {
+    async fn handle(&self, _: Call, body: NewContact) -> Result<Reply<CreateContact>, Failure> {
+        let contact = body.into_contact(ContactId::new(Uuid::new_v4()), (self.clock)());
         match self.store.create_contact(contact, &self.signing_key).await? {
-            NewContact::Created(contact) => Reply::created(&contact),
-            NewContact::EmailTaken(existing) => Err(Problem::email_taken(existing)),
+            CreatedContact::Done(contact) => Ok(Reply::new(*contact)),
+            CreatedContact::EmailTaken(existing) => Err(Problem::email_taken(existing).into()),
         }
     }
 }

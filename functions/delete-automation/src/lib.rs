@@ -1,16 +1,25 @@
-//! `DELETE /automations/{automationId}`
+//! Serves `DELETE /automations/{automationId}`.
 
 use jiff::Timestamp;
+use restock_api::automations::DeleteAutomation;
+use restock_api::{IdReply, Problem};
 use restock_domain::AutomationId;
-use restock_http::{Call, Problem, Reply, expected_version};
+use restock_http::{Call, Failure, Handles, Reply, expected_version};
 use restock_store::{AutomationChange, Store};
 
+pub struct App {
+    pub store: Store,
+    pub clock: fn() -> Timestamp,
+}
+
 /// Deletes an automation; whom it has accepted and not mailed yet stays subscribed. The log goes on naming its versions.
-pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
-    let id = call.parsed_parameter("automationId", AutomationId::parse)?;
-    match store.delete_automation(&id, expected_version(&call), Timestamp::now()).await? {
-        AutomationChange::Done(_) => Reply::id(id),
-        AutomationChange::Stale => Err(Problem::stale()),
-        AutomationChange::Missing | AutomationChange::TooMany => Err(Problem::no_automation()),
+impl Handles<DeleteAutomation> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<DeleteAutomation>, Failure> {
+        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
+        match self.store.delete_automation(&id, expected_version(&call), (self.clock)()).await? {
+            AutomationChange::Done(_) => Ok(Reply::new(IdReply::of(id))),
+            AutomationChange::Stale => Err(Problem::stale().into()),
+            AutomationChange::Missing | AutomationChange::TooMany => Err(Problem::no_automation().into()),
+        }
     }
 }

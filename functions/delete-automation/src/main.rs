@@ -1,10 +1,15 @@
-use delete_automation::handle;
+use delete_automation::App;
+use jiff::Timestamp;
 use lambda_http::Error;
+use restock_api::automations;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    restock_http::serve(&store, KeyScope::WriteAutomations, |call| handle(&store, call)).await
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone(), clock: Timestamp::now }, store)
+        .serving::<automations::DeleteAutomation>()
+        .run()
+        .await
 }

@@ -1,10 +1,11 @@
-use delete_subscription::handle;
+use delete_subscription::App;
 use lambda_http::Error;
+use restock_api::subscriptions;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    restock_http::serve(&store, KeyScope::WriteSubscriptions, |call| handle(&store, call)).await
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store).serving::<subscriptions::Unsubscribe>().run().await
 }

@@ -1,18 +1,25 @@
-//! `GET /contacts/id?email=`
+//! Serves `GET /contacts/id?email=`.
 
+use restock_api::contacts::FindContact;
+use restock_api::{ErrorCode, IdReply, Problem};
 use restock_domain::{EmailAddress, Invalid};
-use restock_http::{Call, Problem, Reply};
+use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
 
+pub struct App {
+    pub store: Store,
+}
+
 /// Answers with the id of the contact that has an email address.
-pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
-    let email = call
-        .query("email")
-        .ok_or_else(|| Invalid::new("Required", "Add ?email= with the address to look for."))
-        .and_then(EmailAddress::parse)
-        .map_err(|invalid| Problem::invalid_parameter("email", invalid))?;
-    match store.contact_id_of(&email).await? {
-        Some(id) => Reply::id(id),
-        None => Err(Problem::not_found("ContactNotFound", "No contact has this email address.")),
+impl Handles<FindContact> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<FindContact>, Failure> {
+        let missing = || {
+            let invalid = Invalid::new(ErrorCode::Required, "Add ?email= with the address to look for.");
+            Problem::invalid_parameter("email", invalid)
+        };
+        let email = call.parsed_query("email", EmailAddress::parse)?.ok_or_else(missing)?;
+        let not_found = || Problem::not_found(ErrorCode::ContactNotFound, "No contact has this email address.");
+        let id = self.store.contact_id_of(&email).await?.ok_or_else(not_found)?;
+        Ok(Reply::new(IdReply::of(id)))
     }
 }

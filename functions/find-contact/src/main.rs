@@ -1,10 +1,11 @@
-use find_contact::handle;
+use find_contact::App;
 use lambda_http::Error;
+use restock_api::contacts;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    restock_http::serve(&store, KeyScope::ReadContacts, |call| handle(&store, call)).await
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store).serving::<contacts::FindContact>().run().await
 }

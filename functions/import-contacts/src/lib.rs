@@ -1,87 +1,89 @@
-//! `POST /contacts/imports`
+//! Serves `POST /contacts/imports`.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use restock_api::contacts::{ContactPatch, ImportContacts, NewContact, address_of};
+use restock_api::{ErrorCode, LineOutcome, Lines, LinesReport, Read};
 use restock_domain::signing::SigningKey;
-use restock_domain::wire::{self, Fields};
-use restock_domain::{Contact, ContactId, EmailAddress, Invalid};
-use restock_http::{Call, LineOutcome, LinesReport, Problem, Reply, read_lines};
-use restock_store::{ContactPatch, NewContact, PatchedContact, Store};
+use restock_domain::{ContactId, EmailAddress, Invalid};
+use restock_http::{Call, Failure, Handles, Reply};
+use restock_store::{ChangedContact, ContactChange, CreatedContact, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const IN_FLIGHT: usize = 16;
+/// Others may make or erase the contact between looking and writing.
+const ATTEMPTS: usize = 5;
 
 pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
+    pub clock: fn() -> Timestamp,
 }
 
 /// The lines about one address, in their order.
-type Lines = Vec<(usize, Value)>;
+type LinesOfOne = Vec<(usize, Value)>;
 
-impl App {
-    /// Creates the contact of each line, or changes the one with its address as `PATCH /contacts/{id}` does; an
-    /// unsubscription stays, as the file may be older than it. The same file again changes nothing.
-    pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
+/// Creates the contact of each line, or changes the one with its address as `PATCH /contacts/{id}` does; an
+/// unsubscription stays, as the file may be older than it. The same file again changes nothing.
+impl Handles<ImportContacts> for App {
+    async fn handle(&self, _: Call, Lines(lines): Lines) -> Result<Reply<ImportContacts>, Failure> {
         let mut outcomes = Vec::new();
-        let mut by_address: BTreeMap<String, (EmailAddress, Lines)> = BTreeMap::new();
-        for (line, value) in read_lines(&call)? {
-            match value.map_err(LineOutcome::from).and_then(|value| Ok((address(&value)?, value))) {
+        let mut by_address: BTreeMap<String, (EmailAddress, LinesOfOne)> = BTreeMap::new();
+        for (line, value) in lines {
+            match value.and_then(|value| Ok((address_of(&value)?, value))) {
                 Ok((email, value)) => {
                     let (_, lines) = by_address.entry(email.key()).or_insert((email, Vec::new()));
                     lines.push((line, value));
                 }
-                Err(outcome) => outcomes.push((line, outcome)),
+                Err(errors) => outcomes.push((line, LineOutcome::Rejected(errors))),
             }
         }
         let imported = by_address.into_values().map(|(email, lines)| self.import(email, lines));
         let imported: Vec<Vec<_>> = stream::iter(imported).buffer_unordered(IN_FLIGHT).try_collect().await?;
         outcomes.extend(imported.into_iter().flatten());
-        Reply::ok(&LinesReport::of(outcomes))
+        Ok(Reply::new(LinesReport::of(outcomes)))
     }
+}
 
+impl App {
     async fn import(
         &self,
         email: EmailAddress,
-        lines: Lines,
+        lines: LinesOfOne,
     ) -> Result<Vec<(usize, LineOutcome)>, restock_store::Error> {
         let mut outcomes = Vec::new();
         for (line, value) in lines {
-            outcomes.push((line, self.import_line(&email, &value).await?));
+            outcomes.push((line, self.import_line(&email, value).await?));
         }
         Ok(outcomes)
     }
 
-    async fn import_line(&self, email: &EmailAddress, value: &Value) -> Result<LineOutcome, restock_store::Error> {
-        // The contact may be made or erased between looking and writing, but hardly so often.
-        for _ in 0..5 {
+    async fn import_line(&self, email: &EmailAddress, value: Value) -> Result<LineOutcome, restock_store::Error> {
+        let patch = match ContactPatch::new(value.clone()) {
+            Ok(patch) => patch,
+            Err(errors) => return Ok(LineOutcome::Rejected(errors)),
+        };
+        for _ in 0..ATTEMPTS {
             if let Some(id) = self.store.contact_id_of(email).await? {
-                let patch = ContactPatch { body: value, of_address: Some(email), asked_again: false };
-                match self.store.patch_contact(id, &patch, &self.signing_key).await? {
-                    PatchedContact::Done(_) => return Ok(LineOutcome::Updated),
-                    PatchedContact::Unchanged(_) => return Ok(LineOutcome::Unchanged),
-                    PatchedContact::Invalid(errors) => return Ok(LineOutcome::Rejected(errors)),
-                    PatchedContact::EmailTaken(_) | PatchedContact::Gone => continue,
+                let apply = |contact: &_| patch.apply(contact);
+                let change = ContactChange { apply: &apply, of_address: Some(email), asked_again: false };
+                match self.store.change_contact(id, &change, &self.signing_key).await? {
+                    ChangedContact::Done(_) => return Ok(LineOutcome::Updated),
+                    ChangedContact::Unchanged(_) => return Ok(LineOutcome::Unchanged),
+                    ChangedContact::Invalid(errors) => return Ok(LineOutcome::Rejected(errors)),
+                    ChangedContact::EmailTaken(_) | ChangedContact::Gone => continue,
                 }
             }
-            let contact = Contact::from_json(value.clone(), ContactId::new(Uuid::new_v4()), Timestamp::now());
-            match contact {
+            let contact = match NewContact::read(value.clone()) {
+                Ok(contact) => contact.into_contact(ContactId::new(Uuid::new_v4()), (self.clock)()),
                 Err(errors) => return Ok(LineOutcome::Rejected(errors)),
-                Ok(contact) => match self.store.create_contact(contact, &self.signing_key).await? {
-                    NewContact::Created(_) => return Ok(LineOutcome::Created),
-                    NewContact::EmailTaken(_) => {}
-                },
+            };
+            if let CreatedContact::Done(_) = self.store.create_contact(contact, &self.signing_key).await? {
+                return Ok(LineOutcome::Created);
             }
         }
-        Ok(Invalid::new("Busy", "Others are changing this contact. Send the line again.").into())
+        Ok(Invalid::new(ErrorCode::Busy, "Others are changing this contact. Send the line again.").into())
     }
-}
-
-fn address(value: &Value) -> Result<EmailAddress, LineOutcome> {
-    let mut fields = Fields::of(value.clone()).map_err(LineOutcome::from)?;
-    let email = fields.required("email", wire::string(EmailAddress::parse));
-    fields.finish().map_err(LineOutcome::Rejected)?;
-    email.ok_or_else(|| LineOutcome::Rejected(Vec::new()))
 }

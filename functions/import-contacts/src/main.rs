@@ -1,11 +1,13 @@
 use import_contacts::App;
+use jiff::Timestamp;
 use lambda_http::Error;
+use restock_api::contacts;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    let app = App { signing_key: store.signing_key().await?, store };
-    restock_http::serve(&app.store, KeyScope::WriteContacts, |call| app.handle(call)).await
+    let store = Runtime::start().await.store();
+    let app = App { signing_key: store.signing_key().await?, store: store.clone(), clock: Timestamp::now };
+    Service::with_keys(app, store).serving::<contacts::ImportContacts>().run().await
 }

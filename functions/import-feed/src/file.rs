@@ -1,5 +1,5 @@
 use crate::Stop;
-use restock_domain::Product;
+use restock_domain::{ErrorCode, Product};
 use restock_feed::{End, ItemFault, MediaType, Unreadable};
 use restock_queue::{FeedImport, FeedSource};
 use restock_store::Store;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
 
 /// What a download may have; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
-const MOST_BYTES: u64 = 3 * 1024 * 1024 * 1024;
+const MAX_BYTES: u64 = 3 * 1024 * 1024 * 1024;
 
 /// A feed that can be read more than once.
 pub struct File {
@@ -50,7 +50,7 @@ impl File {
 pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, Stop> {
     match ended {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Stop::Refused { error_code: error.error_code().into(), message: error.to_string() }),
+        Ok(Err(error)) => Err(Stop::Refused { error_code: error.error_code(), message: error.to_string() }),
         Err(error) => Err(failed(error.to_string())),
     }
 }
@@ -66,7 +66,7 @@ fn download(url: &str) -> Result<File, Box<dyn std::error::Error + Send + Sync>>
     let mut response = agent.get(url).call()?;
     let content_type =
         response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-    let mut body = response.body_mut().with_config().limit(MOST_BYTES).reader();
+    let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
     let mut file = tempfile::NamedTempFile::new()?;
     io::copy(&mut body, &mut file)?;
     file.flush()?;
@@ -80,7 +80,7 @@ fn download(url: &str) -> Result<File, Box<dyn std::error::Error + Send + Sync>>
 
 fn failed(reason: String) -> Stop {
     Stop::Refused {
-        error_code: "FetchFailed".into(),
+        error_code: ErrorCode::FetchFailed,
         message: format!(
             "The feed could not be fetched ({reason}), so nothing was changed. Check its URL and import again."
         ),

@@ -9,12 +9,12 @@ mod survey;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use file::File;
 use jiff::Timestamp;
-use restock_domain::{Locale, Product, Sku, time};
+use restock_domain::{ErrorCode, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
 use restock_queue::{Failure, FeedImport, Queue, Queues, Record, consume};
-use restock_store::{Import, ImportError, ImportStatus, ProductChange, Store};
+use restock_store::{ProductChange, Store};
 use std::sync::Arc;
-use survey::{Fate, Survey, digest};
+use survey::{Comparison, Survey, digest};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
@@ -23,18 +23,19 @@ const CHANGES: usize = 500;
 /// A feed with at least this many products that loses more than half of them is not trusted.
 const ENOUGH_TO_JUDGE: usize = 10;
 /// How often the queue delivers a message (`maxReceiveCount` in `template.yaml`).
-const MOST_RECEIVES: u32 = 3;
+const MAX_RECEIVES: u32 = 3;
 
 pub struct App {
     pub store: Store,
     pub queues: Queues,
+    pub clock: fn() -> Timestamp,
 }
 
 /// Why an import ended without success.
 #[derive(Debug)]
 enum Stop {
     /// Trying again with the same file would not help. Shown to whoever manages the feed.
-    Refused { error_code: String, message: String },
+    Refused { error_code: ErrorCode, message: String },
     /// A service failed; the import is tried again.
     Store(restock_store::Error),
 }
@@ -61,19 +62,19 @@ impl App {
                 Stop::Refused { error_code, message } => (error_code, message),
                 Stop::Store(error) => {
                     let failure = Failure::retry(&error);
-                    if record.receives < MOST_RECEIVES {
+                    if record.receives < MAX_RECEIVES {
                         return Err(failure);
                     }
                     retry = Some(failure);
-                    ("InternalError".into(), "Something failed on our side. Start the import again.".into())
+                    (ErrorCode::InternalError, "Something failed on our side. Start the import again.".into())
                 }
             };
-            error!(locale = %job.locale, import = job.import_id, error_code, message, "A feed was not imported");
+            error!(locale = %job.locale, import = job.import_id, error_code = error_code.as_str(), message, "A feed was not imported");
             import.status = ImportStatus::Failed;
-            import.errors.insert(0, ImportError { position: 0, sku: None, error_code, message });
-            import.errors.truncate(survey::MOST_ERRORS);
+            import.errors.insert(0, ImportError::new(0, None, error_code, message));
+            import.errors.truncate(survey::MAX_ERRORS);
         }
-        import.finished_at = Some(time::sortable(Timestamp::now()));
+        import.finished_at = Some(time::to_millisecond((self.clock)()));
         self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
         info!(
             locale = %job.locale, import = job.import_id, items = import.items, imported = import.imported,
@@ -92,7 +93,7 @@ impl App {
         import.errors = survey.errors();
         if !survey.is_useful() {
             return Err(Stop::Refused {
-                error_code: "NoUsableItems".into(),
+                error_code: ErrorCode::NoUsableItems,
                 message:
                     "No item of the file can be used, so nothing was changed. See what is wrong with the first ones."
                         .into(),
@@ -103,7 +104,7 @@ impl App {
         self.store
             .each_product(&job.locale, |sku, digest| {
                 stored += 1;
-                if survey.compare(&sku, digest) == Fate::Missing {
+                if survey.compare(&sku, digest) == Comparison::Missing {
                     gone.push(sku);
                 }
             })
@@ -114,7 +115,7 @@ impl App {
         }
         if !job.allow_shrink && stored >= ENOUGH_TO_JUDGE && gone.len() * 2 > stored {
             return Err(Stop::Refused {
-                error_code: "FeedShrank".into(),
+                error_code: ErrorCode::FeedShrank,
                 message: format!(
                     "{} of {stored} products are missing from the file, so nothing was changed. If that is right, start the import with ?allowShrink=true.",
                     gone.len()
@@ -164,5 +165,5 @@ fn put(product: &Product) -> ProductChange {
 
 /// The fields as JSON, in the order of their names, so that equal items have equal digests.
 fn serialized(product: &Product) -> String {
-    serde_json::Value::Object(product.data().clone()).to_string()
+    serde_json::json!(product.data()).to_string()
 }

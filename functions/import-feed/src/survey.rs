@@ -2,15 +2,14 @@
 
 use crate::file::{File, joined};
 use crate::{Stop, serialized};
-use restock_domain::{Product, Sku};
+use restock_domain::{ErrorCode, ImportError, Product, Sku, hex};
 use restock_feed::{End, ItemFault};
-use restock_store::ImportError;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Errors that are kept for showing.
-pub const MOST_ERRORS: usize = 100;
+pub const MAX_ERRORS: usize = 100;
 
 /// What is remembered of a file: about 60 bytes for each item, whatever its size.
 #[derive(Default)]
@@ -32,7 +31,7 @@ struct Seen {
 
 /// What a file says about a stored product.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Comparison {
     Unchanged,
     Changed,
     /// The file has the item, but not so that it can be used.
@@ -51,15 +50,15 @@ pub async fn take(file: Arc<File>) -> Result<(Survey, End), Stop> {
 
 impl Survey {
     /// Compares a stored product with the file's.
-    pub fn compare(&mut self, sku: &Sku, stored: &str) -> Fate {
+    pub fn compare(&mut self, sku: &Sku, stored: &str) -> Comparison {
         match self.seen.get_mut(&name(sku)) {
-            None if self.unusable.contains(&name(sku)) => Fate::Unusable,
-            None => Fate::Missing,
+            None if self.unusable.contains(&name(sku)) => Comparison::Unusable,
+            None => Comparison::Missing,
             Some(seen) if hex(&seen.digest) == stored => {
                 seen.unchanged = true;
-                Fate::Unchanged
+                Comparison::Unchanged
             }
-            Some(_) => Fate::Changed,
+            Some(_) => Comparison::Changed,
         }
     }
 
@@ -97,17 +96,17 @@ impl Survey {
         let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false };
         if let Some(earlier) = self.seen.insert(name(product.sku()), seen) {
             let message = format!("Item {position} has the same id and comes later, so that one counts.");
-            self.reject(earlier.position, Some(product.sku().to_string()), "DuplicateId", message);
+            self.reject(earlier.position, Some(product.sku().to_string()), ErrorCode::DuplicateId, message);
         }
     }
 
-    fn reject(&mut self, position: u64, sku: Option<String>, error_code: &str, message: String) {
+    fn reject(&mut self, position: u64, sku: Option<String>, error_code: ErrorCode, message: String) {
         self.rejected += 1;
-        if self.errors.len() < MOST_ERRORS {
+        if self.errors.len() < MAX_ERRORS {
             // They are stored with the feed, and a broken file may make anything of them.
             let short = |text: String| text.chars().take(300).collect::<String>();
             let (sku, message) = (sku.map(short), short(message));
-            self.errors.push(ImportError { position, sku, error_code: error_code.to_owned(), message });
+            self.errors.push(ImportError::new(position, sku, error_code, message));
         }
     }
 }
@@ -128,20 +127,13 @@ fn short(bytes: &[u8]) -> [u8; 16] {
     short
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn product(id: &str, title: &str) -> Product {
-        let serde_json::Value::Object(data) = json!({"id": id, "title": title, "link": "https://shop.example"}) else {
-            unreachable!()
-        };
-        Product::from_feed(data).unwrap()
+        let fields = [("id", id), ("title", title), ("link", "https://shop.example")];
+        Product::from_feed(fields.map(|(name, text)| (name.to_owned(), text.into())).into()).unwrap()
     }
 
     #[test]
@@ -160,11 +152,12 @@ mod tests {
     #[test]
     fn a_stored_product_stays_if_the_file_has_it_in_a_form_that_can_not_be_used() {
         let mut survey = Survey::default();
-        let fault = ItemFault { sku: Some("A".into()), error_code: "InvalidPrice", message: "x".repeat(10_000) };
+        let fault =
+            ItemFault { sku: Some("A".into()), error_code: ErrorCode::InvalidPrice, message: "x".repeat(10_000) };
 
         survey.note(1, Err(fault));
 
-        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Fate::Unusable);
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Unusable);
         assert!(!survey.is_useful() && survey.errors()[0].message.len() == 300);
     }
 
@@ -176,9 +169,9 @@ mod tests {
 
         let stored = digest(&serialized(&product("A", "T")));
 
-        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), &stored), Fate::Unchanged);
-        assert_eq!(survey.compare(&Sku::parse("B").unwrap(), &stored), Fate::Changed);
-        assert_eq!(survey.compare(&Sku::parse("C").unwrap(), &stored), Fate::Missing);
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), &stored), Comparison::Unchanged);
+        assert_eq!(survey.compare(&Sku::parse("B").unwrap(), &stored), Comparison::Changed);
+        assert_eq!(survey.compare(&Sku::parse("C").unwrap(), &stored), Comparison::Missing);
         assert!(!survey.is_change(&Sku::parse("A").unwrap(), 1) && survey.is_change(&Sku::parse("B").unwrap(), 2));
     }
 }

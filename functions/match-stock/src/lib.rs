@@ -30,7 +30,7 @@ const RECIPIENTS: usize = 25;
 /// function that does it has: 20 seconds.
 const LAG: Duration = Duration::from_secs(40);
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
-const MOST_SEEN: usize = 1_000;
+const MAX_SEEN: usize = 1_000;
 /// Clocks of two machines differ by so much at the most.
 const SKEW: Duration = Duration::from_secs(5);
 
@@ -78,7 +78,7 @@ impl App {
                 Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record, budget).await?,
                 Ok(_) => {}
                 Err(InvalidLevel { sent, errors }) => {
-                    reasons.extend(errors.into_iter().map(|error| error.under(index).to_string()));
+                    reasons.extend(errors.into_iter().map(|error| error.inside(&format!("/{index}")).to_string()));
                     invalid.push(sent);
                 }
             }
@@ -137,10 +137,10 @@ impl App {
             };
             let mut subscriptions = page.subscriptions;
             if matching.second_look {
-                subscriptions.retain(|found| just_made(found) && !matching.seen.contains(&found.instance));
+                subscriptions.retain(|found| just_made(found) && !matching.seen.contains(&found.delivery));
             } else {
-                matching.seen.extend(subscriptions.iter().filter(|found| just_made(found)).map(|found| found.instance));
-                matching.seen.truncate(MOST_SEEN);
+                matching.seen.extend(subscriptions.iter().filter(|found| just_made(found)).map(|found| found.delivery));
+                matching.seen.truncate(MAX_SEEN);
             }
             if !subscriptions.is_empty() {
                 let (notifications, tally) = self.decide(&subscriptions, *quantity, &key).await.map_err(retry)?;
@@ -220,5 +220,5 @@ impl Budget {
 }
 
 fn recipient(subscription: &Subscription) -> Recipient {
-    Recipient { contact_id: subscription.contact_id, key: subscription.id().key, instance: subscription.instance }
+    Recipient { contact_id: subscription.contact_id, key: subscription.id().key, delivery: subscription.delivery }
 }

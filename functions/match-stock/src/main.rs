@@ -8,11 +8,11 @@ use std::time::Duration;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
-    let store = runtime.store()?;
+    let store = runtime.store();
     let app = App {
         automations: restock_runtime::automations(&store)?,
         store,
-        queues: runtime.queues()?,
+        queues: runtime.queues(),
         second_look_after: Duration::from_secs(restock_runtime::whole_number("SECOND_LOOK_SECONDS")?),
         log_kept: restock_runtime::days("LOG_DAYS")?,
         clock: Timestamp::now,

@@ -1,9 +1,11 @@
+//! The default route: a function without endpoints answers every call that there is no such method and path.
+
 use lambda_http::Error;
-use not_found::handle;
+use restock_http::Service;
 use restock_runtime::Runtime;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     Runtime::start().await;
-    restock_http::serve_public(handle).await
+    Service::public(()).run().await
 }

@@ -1,52 +1,59 @@
-//! `PUT /automations/{automationId}`
+//! Serves `PUT /automations/{automationId}`.
 
 use jiff::Timestamp;
-use restock_domain::wire::Errors;
+use restock_api::automations::{AutomationSettings, ETAG, PutAutomation};
+use restock_api::{ErrorCode, Errors, FieldError, Problem};
 use restock_domain::{Automation, AutomationId, Invalid, Sender};
 use restock_email::check_subject;
-use restock_http::{Call, Problem, Reply, etag, expected_version};
-use restock_store::{AutomationChange, MOST_AUTOMATIONS, Store};
+use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
+use restock_store::{AutomationChange, MAX_AUTOMATIONS, Store};
 
 pub struct App {
     pub store: Store,
     /// The domain or the address that SES may send from.
     pub sender_identity: String,
+    pub clock: fn() -> Timestamp,
+}
+
+/// Stores an automation as a whole. `If-Match` with the `ETag` that was read refuses to overwrite somebody else's change.
+impl Handles<PutAutomation> for App {
+    async fn handle(&self, call: Call, body: AutomationSettings) -> Result<Reply<PutAutomation>, Failure> {
+        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
+        let automation = body.into_automation(id)?;
+        self.check_email(&automation)?;
+        match self.store.put_automation(automation, expected_version(&call), (self.clock)()).await? {
+            AutomationChange::Done(automation) => {
+                let version = automation.version;
+                Ok(Reply::new(*automation).with_header(ETAG, etag(version)))
+            }
+            AutomationChange::Stale | AutomationChange::Missing => Err(Problem::stale().into()),
+            AutomationChange::TooMany => {
+                let detail = format!(
+                    "There are {MAX_AUTOMATIONS} automations already. Delete one, or add conditions to another."
+                );
+                Err(Problem::conflict(ErrorCode::TooManyAutomations, detail).into())
+            }
+        }
+    }
 }
 
 impl App {
-    /// Stores an automation as a whole. `If-Match` with the `ETag` that was read refuses to overwrite somebody else's change.
-    pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
-        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
-        let automation = Automation::from_json(call.json()?, id).map_err(Problem::invalid)?;
-        self.check_email(&automation)?;
-        match self.store.put_automation(automation, expected_version(&call), Timestamp::now()).await? {
-            AutomationChange::Done(automation) => {
-                Ok(Reply::ok(&automation)?.with_header("etag", etag(automation.version)))
-            }
-            AutomationChange::Stale | AutomationChange::Missing => Err(Problem::stale()),
-            AutomationChange::TooMany => Err(Problem::conflict(
-                "TooManyAutomations",
-                format!("There are {MOST_AUTOMATIONS} automations already. Delete one, or add conditions to another."),
-            )),
-        }
-    }
-
-    /// What only the email's own rules can tell.
-    fn check_email(&self, automation: &Automation) -> Result<(), Problem> {
+    /// Refuses what only the email's own rules can tell.
+    fn check_email(&self, automation: &Automation) -> Result<(), Vec<FieldError>> {
         let mut errors = Errors::default();
         if let Some(sender) = &automation.email.sender
             && !self.may_send_as(sender)
         {
             let message =
                 format!("SES may send from {} only. Use such an address, or verify another one.", self.sender_identity);
-            errors.refuse::<()>("/email/sender", Invalid::new("SenderNotVerified", message));
+            errors.add("/email/sender", Invalid::new(ErrorCode::SenderNotVerified, message));
         }
         for (language, text) in &automation.email.subject {
             if let Err(invalid) = check_subject(text) {
-                errors.refuse::<()>(&format!("/email/subject/{language}"), invalid);
+                errors.add(&format!("/email/subject/{language}"), invalid);
             }
         }
-        errors.finish().map_err(Problem::invalid)
+        errors.finish()
     }
 
     fn may_send_as(&self, sender: &Sender) -> bool {

@@ -1,11 +1,14 @@
+use jiff::Timestamp;
 use lambda_http::Error;
 use put_automation::App;
+use restock_api::automations;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    let app = App { store, sender_identity: restock_runtime::required("SENDER_IDENTITY")? };
-    restock_http::serve(&app.store, KeyScope::WriteAutomations, |call| app.handle(call)).await
+    let store = Runtime::start().await.store();
+    let sender_identity = restock_runtime::required("SENDER_IDENTITY")?;
+    let app = App { store: store.clone(), sender_identity, clock: Timestamp::now };
+    Service::with_keys(app, store).serving::<automations::PutAutomation>().run().await
 }

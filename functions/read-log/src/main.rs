@@ -1,10 +1,16 @@
+use jiff::Timestamp;
 use lambda_http::Error;
 use read_log::App;
+use restock_api::log;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let app = App { store: Runtime::start().await.store()?, log_kept: restock_runtime::days("LOG_DAYS")? };
-    restock_http::serve(&app.store, KeyScope::ReadLog, |call| app.handle(call)).await
+    let store = Runtime::start().await.store();
+    let log_kept = restock_runtime::days("LOG_DAYS")?;
+    Service::with_keys(App { store: store.clone(), log_kept, clock: Timestamp::now }, store)
+        .serving::<log::ReadLog>()
+        .run()
+        .await
 }

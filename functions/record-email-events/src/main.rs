@@ -7,9 +7,9 @@ use restock_runtime::Runtime;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
-    let store = runtime.store()?;
+    let store = runtime.store();
     let signing_key = store.signing_key().await?;
-    let app = App { store, queues: runtime.queues()?, signing_key, clock: Timestamp::now };
+    let app = App { store, queues: runtime.queues(), signing_key, clock: Timestamp::now };
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {
         Ok::<_, Error>(app.handle(event.payload).await)
     }))

@@ -1,41 +1,23 @@
-//! `POST /contacts/{contactId}/purchases`
+//! Serves `POST /contacts/{contactId}/purchases`.
 
 use jiff::Timestamp;
-use restock_domain::wire::Errors;
-use restock_domain::{ContactId, Receipt};
-use restock_http::{Call, Problem, Reply};
+use restock_api::Problem;
+use restock_api::purchases::{Receipts, RecordPurchases, RecordedReceipts};
+use restock_domain::ContactId;
+use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
-use serde_json::Value;
 
-const MOST_RECEIPTS: usize = 100;
-/// What is written within the time of a request.
-const MOST_SKUS: usize = 2_000;
-
-/// Records what a contact bought: one receipt, or an array of them. A receipt that is sent again changes nothing.
-pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
-    let id = call.parsed_parameter("contactId", ContactId::parse)?;
-    let receipts = receipts(call.json()?, Timestamp::now())?;
-    if receipts.iter().map(|receipt| receipt.skus.len()).sum::<usize>() > MOST_SKUS {
-        return Err(Problem::too_large("A request has at most 2,000 items. Send several requests."));
-    }
-    Reply::ok(&store.record_receipts(id, &receipts).await?.ok_or_else(Problem::no_contact)?)
+pub struct App {
+    pub store: Store,
+    pub clock: fn() -> Timestamp,
 }
 
-fn receipts(body: Value, now: Timestamp) -> Result<Vec<Receipt>, Problem> {
-    let Value::Array(values) = body else {
-        return Ok(vec![Receipt::from_json(body, now).map_err(Problem::invalid)?]);
-    };
-    if values.len() > MOST_RECEIPTS {
-        return Err(Problem::too_large("A request has at most 100 receipts. Send several requests, or import a file."));
+/// Records what a contact bought: one receipt, or several. A receipt that is sent again changes nothing.
+impl Handles<RecordPurchases> for App {
+    async fn handle(&self, call: Call, body: Receipts) -> Result<Reply<RecordPurchases>, Failure> {
+        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let receipts = body.into_receipts((self.clock)())?;
+        let counts = self.store.record_receipts(id, &receipts).await?.ok_or_else(Problem::no_contact)?;
+        Ok(Reply::new(RecordedReceipts { recorded: counts.recorded, known: counts.known }))
     }
-    let (mut receipts, mut errors) = (Vec::new(), Errors::default());
-    for (index, value) in values.into_iter().enumerate() {
-        match Receipt::from_json(value, now) {
-            Ok(receipt) => receipts.push(receipt),
-            Err(found) => errors.extend_at(&format!("/{index}"), found),
-        }
-    }
-    // All or none: a shop that sends a handful can send them again.
-    errors.finish().map_err(Problem::invalid)?;
-    Ok(receipts)
 }

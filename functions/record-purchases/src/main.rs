@@ -1,10 +1,15 @@
+use jiff::Timestamp;
 use lambda_http::Error;
-use record_purchases::handle;
+use record_purchases::App;
+use restock_api::purchases;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    restock_http::serve(&store, KeyScope::WriteContacts, |call| handle(&store, call)).await
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone(), clock: Timestamp::now }, store)
+        .serving::<purchases::RecordPurchases>()
+        .run()
+        .await
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use pace::Pace;
 use restock_domain::delivery::{Milestone, Settlement, Terms};
 use restock_domain::{
-    Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since,
+    Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since, time,
 };
 use restock_email::{Mail, Mailer};
 use restock_queue::{Failure, Notification, Queue, Queues, Recipient, Record, consume};
@@ -26,9 +26,11 @@ use uuid::Uuid;
 /// Mails of one message that are on their way at a time.
 const IN_FLIGHT: usize = 5;
 /// How often recipients are put off before their message fails; with the longest delays in between, about a day.
-const MOST_ATTEMPTS: u32 = 100;
+const MAX_ATTEMPTS: u32 = 100;
+/// The longest that a recipient waits without being told how long.
+const MAX_BACKOFF: Duration = Duration::from_secs(2_048);
 /// The longest delay that SQS allows.
-const MOST_DELAY: Duration = Duration::from_secs(900);
+const MAX_DELAY: Duration = Duration::from_secs(900);
 
 pub struct App {
     store: Store,
@@ -51,11 +53,10 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
 }
 
-/// What became of one recipient.
-struct Ended {
-    /// A word for the integration log, unless it knows already.
-    outcome: Option<&'static str>,
-    later: Option<Later>,
+/// What became of one recipient. A word is for the integration log; `None` if it is counted already.
+enum Ended {
+    Done(Option<&'static str>),
+    PutOff(Option<&'static str>, Later),
 }
 
 /// A recipient that is to be looked at again, and when.
@@ -79,21 +80,25 @@ struct Shared {
 impl From<restock_store::Error> for Ended {
     fn from(error: restock_store::Error) -> Self {
         warn!(error = %DisplayErrorChain::new(&error), "A recipient is put off");
-        Self::later(Later::Backoff)
+        Self::PutOff(None, Later::Backoff)
     }
 }
 
 impl Ended {
-    fn with(outcome: &'static str) -> Self {
-        Self { outcome: Some(outcome), later: None }
-    }
-
     fn skipped(why: Skip) -> Self {
-        Self::with(why.as_str())
+        Self::Done(Some(why.as_str()))
     }
 
     fn later(when: Later) -> Self {
-        Self { outcome: None, later: Some(when) }
+        Self::PutOff(None, when)
+    }
+
+    /// Returns the word for the log, and when the recipient is to be looked at again.
+    fn parts(self) -> (Option<&'static str>, Option<Later>) {
+        match self {
+            Self::Done(outcome) => (outcome, None),
+            Self::PutOff(outcome, when) => (outcome, Some(when)),
+        }
     }
 }
 
@@ -124,7 +129,7 @@ impl App {
         let shared = Shared { products, automation: automation.filter(|automation| automation.enabled), until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
-            let ended = self.mail(waiting, &notification, &shared).await.unwrap_or_else(|ended| ended);
+            let ended = self.mail(waiting, &notification, &shared).await.unwrap_or_else(Ended::from);
             (*recipient, ended)
         });
         let ended: Vec<(Recipient, Ended)> = stream::iter(mails).buffer_unordered(IN_FLIGHT).collect().await;
@@ -137,10 +142,11 @@ impl App {
         }
         let mut later: Vec<(Recipient, Later)> = Vec::new();
         for (recipient, ended) in ended {
-            if let Some(outcome) = ended.outcome {
+            let (outcome, when) = ended.parts();
+            if let Some(outcome) = outcome {
                 *outcomes.entry(outcome).or_default() += 1;
             }
-            later.extend(ended.later.map(|when| (recipient, when)));
+            later.extend(when.map(|when| (recipient, when)));
         }
         let key = LogKey { sku: notification.sku.clone(), entry: notification.log_entry.clone() };
         if let Err(error) = self.store.log_mails(&key, &outcomes).await {
@@ -154,14 +160,14 @@ impl App {
     /// does not bring a message into the dead-letter queue.
     async fn put_off(&self, notification: &Notification, later: Vec<(Recipient, Later)>) -> Result<(), Failure> {
         let tried = later.iter().filter(|(_, when)| !matches!(when, Later::AtOnce)).count();
-        if tried > 0 && notification.attempt >= MOST_ATTEMPTS {
-            let reason = format!("{tried} recipients could not be mailed in {MOST_ATTEMPTS} attempts");
+        if tried > 0 && notification.attempt >= MAX_ATTEMPTS {
+            let reason = format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts");
             return Err(Failure::Retry { after: None, reason });
         }
         let now = (self.settings.clock)();
         let mut by_delay: BTreeMap<Duration, Vec<Recipient>> = BTreeMap::new();
         // One draw for the whole message, so that what was put off together stays together.
-        let backoff = backoff(notification.attempt);
+        let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_BACKOFF, fastrand::f64());
         for (recipient, when) in later {
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,
@@ -171,7 +177,7 @@ impl App {
                 Later::Backoff => backoff,
             };
             // In whole seconds as SQS has them, so that those who wait for about the same moment share a message.
-            let delay = Duration::from_secs(delay.as_millis().div_ceil(1000) as u64).min(MOST_DELAY);
+            let delay = Duration::from_secs(delay.as_millis().div_ceil(1000) as u64).min(MAX_DELAY);
             by_delay.entry(delay).or_default().push(recipient);
         }
         let messages = by_delay.into_iter().map(|(delay, recipients)| {
@@ -193,13 +199,13 @@ impl App {
             // A message may name an instance and the one that follows it.
             let Some(waiting) = found.get(&id(recipient)).cloned() else { continue };
             let subscription = &waiting.subscription;
-            if subscription.instance == recipient.instance {
+            if subscription.delivery == recipient.delivery {
                 recipients.push((*recipient, waiting));
-            } else if waiting.follows == Some(recipient.instance) {
+            } else if waiting.follows == Some(recipient.delivery) {
                 let levels = self.store.last_look(subscription).await?.levels;
                 let external_id = subscription.external_id.as_ref();
                 if restocked_since(&levels, &subscription.locale, external_id, subscription.created_on) {
-                    recipients.push((Recipient { instance: subscription.instance, ..*recipient }, waiting));
+                    recipients.push((Recipient { delivery: subscription.delivery, ..*recipient }, waiting));
                 }
             }
         }
@@ -208,11 +214,16 @@ impl App {
 
     /// Ends a subscription whose mail is out.
     async fn use_up(&self, subscription: &Subscription, asked_at: Timestamp) -> Result<Ended, restock_store::Error> {
-        let renewed = self.store.use_up(subscription.id(), subscription.instance, asked_at).await?;
-        Ok(Ended { outcome: None, later: renewed.then_some(Later::AtOnce) })
+        let renewed = self.store.use_up(subscription.id(), subscription.delivery, asked_at).await?;
+        Ok(if renewed { Ended::later(Later::AtOnce) } else { Ended::Done(None) })
     }
 
-    async fn mail(&self, waiting: &Waiting, notification: &Notification, shared: &Shared) -> Result<Ended, Ended> {
+    async fn mail(
+        &self,
+        waiting: &Waiting,
+        notification: &Notification,
+        shared: &Shared,
+    ) -> Result<Ended, restock_store::Error> {
         let Settings { terms, patience, clock, .. } = self.settings;
         let subscription = &waiting.subscription;
         let Some(automation) = &shared.automation else {
@@ -222,18 +233,22 @@ impl App {
         let Some(product) = shared.products.get(&product) else {
             return Ok(Ended::skipped(Skip::NoProductData));
         };
-        let claim = || waiting.standing.claim(Uuid::new_v4(), clock(), terms).map_err(|at| Ended::later(Later::At(at)));
-        claim()?;
+        if let Some(free_at) = waiting.standing.taken_until(clock(), terms) {
+            return Ok(Ended::later(Later::At(free_at)));
+        }
         if !self.pace.turn(shared.until).await {
             return Ok(Ended::later(Later::AtOnce));
         }
-        let claim = claim()?;
+        let claim = match waiting.standing.claim(Uuid::new_v4(), clock(), terms) {
+            Ok(claim) => claim,
+            Err(free_at) => return Ok(Ended::later(Later::At(free_at))),
+        };
         match self.store.claim(waiting, &claim, &notification.log_entry).await? {
             Claimed::Yours => {}
             Claimed::Gone => return Ok(Ended::skipped(Skip::SubscriptionGone)),
             Claimed::Changed(standing) => {
-                let when = standing.claim(Uuid::new_v4(), clock(), terms).err();
-                return Ok(Ended::later(when.map_or(Later::Backoff, Later::At)));
+                let free_at = standing.taken_until(clock(), terms);
+                return Ok(Ended::later(free_at.map_or(Later::Backoff, Later::At)));
             }
         }
         // What holds now counts, not what held when the level was matched.
@@ -241,12 +256,12 @@ impl App {
             Ok(seen) => seen,
             Err(error) => {
                 self.store.release(subscription, &claim.give_back()).await?;
-                return Err(error.into());
+                return Err(error);
             }
         };
         // Its sender did not live to delete it, or a write that the SDK repeated has brought it back.
         if let Some(sent_at) = seen.sent_at {
-            return Ok(self.use_up(subscription, sent_at).await?);
+            return self.use_up(subscription, sent_at).await;
         }
         let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,
@@ -271,8 +286,8 @@ impl App {
         settlement: Settlement,
         notification: &Notification,
         asked_at: Timestamp,
-    ) -> Result<Ended, Ended> {
-        let (delivery, log_entry) = (subscription.instance, notification.log_entry.as_str());
+    ) -> Result<Ended, restock_store::Error> {
+        let (delivery, log_entry) = (subscription.delivery, notification.log_entry.as_str());
         match settlement {
             Settlement::Sent { message_id } => {
                 info!(%delivery, message_id, "SES accepted a mail");
@@ -284,12 +299,15 @@ impl App {
                 // If the event was faster, whoever handled it has counted the mail.
                 let outcome = recorded.is_ok_and(|news| news).then_some(Milestone::Accepted.as_str());
                 let used_up = self.use_up(subscription, asked_at).await.unwrap_or_else(Ended::from);
-                Ok(Ended { outcome, ..used_up })
+                Ok(match used_up {
+                    Ended::Done(_) => Ended::Done(outcome),
+                    Ended::PutOff(_, when) => Ended::PutOff(outcome, when),
+                })
             }
             Settlement::Failed { reason, claim } => {
                 error!(%delivery, reason, "SES refused a mail for good");
                 self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at).await?;
-                Ok(Ended::with(Milestone::Failed.as_str()))
+                Ok(Ended::Done(Some(Milestone::Failed.as_str())))
             }
             Settlement::Released { reason, after, claim } => {
                 warn!(%delivery, reason, "SES did not accept a mail for now");
@@ -298,14 +316,14 @@ impl App {
             }
             Settlement::Unknown { reason, look_again } => {
                 warn!(%delivery, reason, "Whether SES accepted a mail is unknown");
-                Ok(Ended { outcome: Some("unknown"), later: Some(Later::At(look_again)) })
+                Ok(Ended::PutOff(Some("unknown"), Later::At(look_again)))
             }
         }
     }
 }
 
-/// Whether the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again. If not, the
-/// subscription stays for the next level.
+/// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.
+/// If not, the subscription stays for the next level.
 fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation) -> Result<Contact, Skip> {
     if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
         return Err(Skip::SoldOutAgain);
@@ -319,10 +337,4 @@ fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation
 
 fn id(recipient: &Recipient) -> SubscriptionId {
     SubscriptionId { contact_id: recipient.contact_id, key: recipient.key }
-}
-
-/// 2, 4, 8 … seconds and up to as much again by chance, so that what failed together does not come back together.
-fn backoff(attempt: u32) -> Duration {
-    let base = 2_u64.pow(attempt.clamp(0, 9) + 1);
-    Duration::from_secs(base + fastrand::u64(0..=base))
 }

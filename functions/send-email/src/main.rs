@@ -10,7 +10,7 @@ use std::time::Duration;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
-    let store = runtime.store()?;
+    let store = runtime.store();
     let lease = Duration::from_secs(restock_runtime::whole_number("CLAIM_LEASE_SECONDS")?);
     // Half of the lease is for what comes before asking SES.
     let patience = lease / 2;
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Error> {
         clock: Timestamp::now,
     };
     let automations = restock_runtime::automations(&store)?;
-    let app = App::new(store, runtime.queues()?, automations, Box::new(mailer), settings);
+    let app = App::new(store, runtime.queues(), automations, Box::new(mailer), settings);
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {
         Ok::<_, Error>(app.handle(event.payload).await)
     }))

@@ -1,23 +1,37 @@
-//! `GET /automations` and `GET /automations/{automationId}`
+//! Serves `GET /automations` and `GET /automations/{automationId}`.
 
+use restock_api::automations::{Automation, ETAG, GetAutomation, ListAutomations};
+use restock_api::{ErrorCode, Problem};
 use restock_domain::{AutomationId, Invalid};
-use restock_http::{Call, Problem, Reply, etag};
+use restock_http::{Call, Failure, Handles, Reply, etag};
 use restock_store::Store;
 
-/// All automations in the order in which they are asked, or one of them; `?version=` shows it as it once was.
-pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
-    if call.parameter("automationId").is_empty() {
-        return Reply::ok(&store.automations().await?);
+pub struct App {
+    pub store: Store,
+}
+
+/// Lists all automations in the order in which they are asked.
+impl Handles<ListAutomations> for App {
+    async fn handle(&self, _: Call, (): ()) -> Result<Reply<ListAutomations>, Failure> {
+        let automations = self.store.automations().await?;
+        Ok(Reply::new(automations.into_iter().map(Automation::from).collect::<Vec<_>>()))
     }
-    let id = call.parsed_parameter("automationId", AutomationId::parse)?;
-    let found = match call.parsed_query("version", version)? {
-        Some(version) => store.automation_version(&id, version).await?,
-        None => store.automation(&id).await?,
-    };
-    let automation = found.ok_or_else(Problem::no_automation)?;
-    Ok(Reply::ok(&automation)?.with_header("etag", etag(automation.version)))
+}
+
+/// Shows one automation; `?version=` shows it as it once was.
+impl Handles<GetAutomation> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetAutomation>, Failure> {
+        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
+        let found = match call.parsed_query("version", version)? {
+            Some(version) => self.store.automation_version(&id, version).await?,
+            None => self.store.automation(&id).await?,
+        };
+        let automation = found.ok_or_else(Problem::no_automation)?;
+        let version = automation.version;
+        Ok(Reply::new(automation).with_header(ETAG, etag(version)))
+    }
 }
 
 fn version(raw: &str) -> Result<u64, Invalid> {
-    raw.parse().map_err(|_| Invalid::new("WrongType", "Use the number of a version, such as 3."))
+    raw.parse().map_err(|_| Invalid::new(ErrorCode::WrongType, "Use the number of a version, such as 3."))
 }

@@ -1,10 +1,15 @@
 use lambda_http::Error;
+use restock_api::automations;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
-use show_automations::handle;
+use show_automations::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    restock_http::serve(&store, KeyScope::ReadAutomations, |call| handle(&store, call)).await
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store)
+        .serving::<automations::ListAutomations>()
+        .serving::<automations::GetAutomation>()
+        .run()
+        .await
 }

@@ -1,10 +1,15 @@
+use jiff::Timestamp;
 use lambda_http::Error;
+use restock_api::log;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
-use show_demand::handle;
+use show_demand::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    restock_http::serve(&store, KeyScope::ReadLog, |call| handle(&store, call)).await
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone(), clock: Timestamp::now }, store)
+        .serving::<log::ShowDemand>()
+        .run()
+        .await
 }

@@ -1,16 +1,26 @@
-//! `GET /feeds` and `GET /feeds/{locale}`
+//! Serves `GET /feeds` and `GET /feeds/{locale}`.
 
+use restock_api::feeds::{Feed, GetFeed, ListFeeds};
+use restock_api::{ErrorCode, Problem};
 use restock_domain::Locale;
-use restock_http::{Call, Problem, Reply};
+use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
 
-pub async fn handle(store: &Store, call: Call) -> Result<Reply, Problem> {
-    if call.parameter("locale").is_empty() {
-        return Reply::ok(&store.feeds().await?);
+pub struct App {
+    pub store: Store,
+}
+
+impl Handles<ListFeeds> for App {
+    async fn handle(&self, _: Call, (): ()) -> Result<Reply<ListFeeds>, Failure> {
+        Ok(Reply::new(self.store.feeds().await?.into_iter().map(Feed::from).collect::<Vec<_>>()))
     }
-    let locale = call.parsed_parameter("locale", Locale::parse)?;
-    match store.feed(&locale).await? {
-        Some(feed) => Reply::ok(&feed),
-        None => Err(Problem::not_found("FeedNotFound", "No product feed is configured for this locale.")),
+}
+
+impl Handles<GetFeed> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetFeed>, Failure> {
+        let locale = call.parsed_parameter("locale", Locale::parse)?;
+        let not_found =
+            || Problem::not_found(ErrorCode::FeedNotFound, "No product feed is configured for this locale.");
+        Ok(Reply::new(self.store.feed(&locale).await?.ok_or_else(not_found)?))
     }
 }

@@ -1,10 +1,15 @@
 use lambda_http::Error;
+use restock_api::feeds;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
-use show_feeds::handle;
+use show_feeds::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store()?;
-    restock_http::serve(&store, KeyScope::ReadFeeds, |call| handle(&store, call)).await
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store)
+        .serving::<feeds::ListFeeds>()
+        .serving::<feeds::GetFeed>()
+        .run()
+        .await
 }

@@ -1,11 +1,17 @@
-//! `GET /openapi.json`
+//! Serves `GET /openapi.json`.
 
-use restock_http::{Call, Problem, Reply};
+use restock_api::RawJson;
+use restock_api::system::ShowOpenapi;
+use restock_http::{Call, Failure, Handles, Reply};
 
 /// Made by `cargo openapi`; a test says when it is stale.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
+pub struct App;
+
 /// Describes the HTTP API. It needs no key.
-pub async fn handle(_: Call) -> Result<Reply, Problem> {
-    Ok(Reply::document(DOCUMENT))
+impl Handles<ShowOpenapi> for App {
+    async fn handle(&self, _: Call, (): ()) -> Result<Reply<ShowOpenapi>, Failure> {
+        Ok(Reply::new(RawJson(DOCUMENT)))
+    }
 }

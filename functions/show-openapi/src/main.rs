@@ -1,9 +1,11 @@
 use lambda_http::Error;
+use restock_api::system;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use show_openapi::handle;
+use show_openapi::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     Runtime::start().await;
-    restock_http::serve_public(handle).await
+    Service::public(App).serving::<system::ShowOpenapi>().run().await
 }

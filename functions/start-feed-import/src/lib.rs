@@ -1,77 +1,69 @@
-//! `POST /feeds/{locale}/imports`
+//! Serves `POST /feeds/{locale}/imports`.
 
 use jiff::Timestamp;
-use restock_domain::Locale;
+use restock_api::feeds::{FeedFile, ImportFeed, StartedImport};
+use restock_api::{ErrorCode, Problem};
+use restock_domain::{Import, ImportStatus, Locale};
 use restock_feed::MediaType;
-use restock_http::{Call, Problem, Reply};
+use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{FeedImport, FeedSource, Queues};
-use restock_store::{Import, ImportStatus, Store};
-use serde::Serialize;
-use utoipa::ToSchema;
+use restock_store::Store;
 use uuid::Uuid;
 
-/// Limit of an upload (`contract.md`); a larger file comes by URL.
-const MOST_BYTES: usize = 5 * 1024 * 1024;
-
-/// `lastImport` of the feed shows how it goes.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StartedImport {
-    pub import_id: String,
+pub struct App {
+    pub store: Store,
+    pub queues: Queues,
+    pub clock: fn() -> Timestamp,
 }
 
-/// Queues an import: of the body if there is one, else of the feed's URL. `?allowShrink=true` imports a file also if most
+/// Queues an import: of the body if there is one, else of the feed's URL. `?allowShrink=true` imports a file even if most
 /// of the stored products are missing from it.
-pub async fn handle(store: &Store, queues: &Queues, call: Call) -> Result<Reply, Problem> {
-    let locale = call.parsed_parameter("locale", Locale::parse)?;
-    let import_id = Uuid::new_v4().to_string();
-    let now = Timestamp::now();
+impl Handles<ImportFeed> for App {
+    async fn handle(&self, call: Call, FeedFile(file): FeedFile) -> Result<Reply<ImportFeed>, Failure> {
+        let locale = call.parsed_parameter("locale", Locale::parse)?;
+        let import_id = Uuid::new_v4().to_string();
+        let now = (self.clock)();
 
-    let source = if call.bytes().is_empty() {
-        FeedSource::Url(configured_url(store, &locale).await?)
-    } else {
-        let media_type = feed_media_type(&call)?;
-        store.put_upload(&import_id, media_type, call.bytes(), now).await?;
-        FeedSource::Upload
-    };
-    let mut import = Import::running(import_id.clone(), now);
-    store.put_import(&locale, &import).await?;
-    let queued = queues
-        .send_feed_import(&FeedImport {
+        let source = match file {
+            None => FeedSource::Url(self.configured_url(&locale).await?),
+            Some((content_type, _)) if MediaType::parse(&content_type).is_none() => {
+                let detail =
+                    "Say what the file is with Content-Type: application/xml, text/csv or text/tab-separated-values.";
+                return Err(Problem::unsupported_media_type(detail).into());
+            }
+            Some((content_type, bytes)) => {
+                self.store.put_upload(&import_id, &content_type, &bytes, now).await?;
+                FeedSource::Upload
+            }
+        };
+        let mut import = Import::running(import_id.clone(), now);
+        self.store.put_import(&locale, &import).await?;
+        let queued = FeedImport {
             locale: locale.clone(),
             import_id: import_id.clone(),
             started_at: import.started_at,
             source,
             allow_shrink: call.query("allowShrink").is_some_and(|value| value.eq_ignore_ascii_case("true")),
-        })
-        .await;
-    if let Err(error) = queued {
-        import.status = ImportStatus::Failed;
-        store.put_import(&locale, &import).await?;
-        return Err(error.into());
+        };
+        if let Err(error) = self.queues.send_feed_import(&queued).await {
+            import.status = ImportStatus::Failed;
+            self.store.put_import(&locale, &import).await?;
+            return Err(error.into());
+        }
+        Ok(Reply::new(StartedImport { import_id }))
     }
-    Reply::accepted(&StartedImport { import_id })
 }
 
-async fn configured_url(store: &Store, locale: &Locale) -> Result<String, Problem> {
-    let feed = store.feed(locale).await?.ok_or_else(|| {
-        Problem::not_found(
-            "FeedNotFound",
-            "No product feed is configured for this locale. Configure its URL, or upload the file.",
-        )
-    })?;
-    feed.url.ok_or_else(|| {
-        Problem::conflict("FeedHasNoUrl", "This feed has no URL to fetch. Configure one, or send the file as the body.")
-    })
-}
-
-fn feed_media_type(call: &Call) -> Result<&str, Problem> {
-    if call.bytes().len() > MOST_BYTES {
-        return Err(Problem::too_large("An upload has at most 5 MB. Put a larger file at a URL and configure that."));
+impl App {
+    async fn configured_url(&self, locale: &Locale) -> Result<String, Failure> {
+        let feed = self.store.feed(locale).await?.ok_or_else(|| {
+            let detail = "No product feed is configured for this locale. Configure its URL, or upload the file.";
+            Problem::not_found(ErrorCode::FeedNotFound, detail)
+        })?;
+        let no_url = || {
+            let detail = "This feed has no URL to fetch. Configure one, or send the file as the body.";
+            Problem::conflict(ErrorCode::FeedHasNoUrl, detail)
+        };
+        Ok(feed.url.ok_or_else(no_url)?)
     }
-    call.content_type().filter(|content_type| MediaType::parse(content_type).is_some()).ok_or_else(|| {
-        Problem::unsupported_media_type(
-            "Say what the file is with Content-Type: application/xml, text/csv or text/tab-separated-values.",
-        )
-    })
 }

@@ -1,11 +1,14 @@
+use jiff::Timestamp;
 use lambda_http::Error;
+use restock_api::feeds;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
-use start_feed_import::handle;
+use start_feed_import::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
-    let (store, queues) = (runtime.store()?, runtime.queues()?);
-    restock_http::serve(&store, KeyScope::WriteFeeds, |call| handle(&store, &queues, call)).await
+    let store = runtime.store();
+    let app = App { store: store.clone(), queues: runtime.queues(), clock: Timestamp::now };
+    Service::with_keys(app, store).serving::<feeds::ImportFeed>().run().await
 }

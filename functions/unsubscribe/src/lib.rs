@@ -1,11 +1,12 @@
-//! `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
+//! Serves `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
-use lambda_http::http::{Method, StatusCode};
+use restock_api::Page;
+use restock_api::subscriptions::{AskToUnsubscribe, ConfirmUnsubscribe};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, verify};
 use restock_domain::{Locale, Suppression};
-use restock_email::{Page, UnsubscribePage};
-use restock_http::{Call, Problem, Reply};
+use restock_email::{Pages, UnsubscribePage};
+use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
 use std::sync::Arc;
 use tracing::info;
@@ -13,24 +14,32 @@ use tracing::info;
 pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
-    pub pages: Arc<Page>,
+    pub pages: Arc<Pages>,
+}
+
+/// Shows a button and changes nothing, since scanners follow links.
+impl Handles<AskToUnsubscribe> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<AskToUnsubscribe>, Failure> {
+        let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
+            return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call)?).with_status(404));
+        };
+        Ok(Reply::new(self.page(UnsubscribePage::Question(what), &call)?))
+    }
+}
+
+impl Handles<ConfirmUnsubscribe> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<ConfirmUnsubscribe>, Failure> {
+        let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
+            return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call)?).with_status(404));
+        };
+        self.unsubscribe(what).await?;
+        Ok(Reply::new(self.page(UnsubscribePage::Done(what), &call)?))
+    }
 }
 
 impl App {
-    /// A GET shows a button and changes nothing, since scanners follow links; a POST unsubscribes.
-    pub async fn handle(&self, call: Call) -> Result<Reply, Problem> {
-        let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
-            return self.page(StatusCode::NOT_FOUND, UnsubscribePage::Invalid, &call);
-        };
-        if call.method != Method::POST {
-            return self.page(StatusCode::OK, UnsubscribePage::Question(what), &call);
-        }
-        self.unsubscribe(what).await?;
-        self.page(StatusCode::OK, UnsubscribePage::Done(what), &call)
-    }
-
-    /// What is gone gets no mail either, so that is a success too.
-    async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Problem> {
+    /// Ends mail. What is gone gets no mail either, so that is a success too.
+    async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Failure> {
         match what {
             Unsubscribe::All(contact) => {
                 // The contact first: whoever is about to mail it looks at it once more.
@@ -46,10 +55,10 @@ impl App {
         Ok(())
     }
 
-    fn page(&self, status: StatusCode, page: UnsubscribePage, call: &Call) -> Result<Reply, Problem> {
+    fn page(&self, page: UnsubscribePage, call: &Call) -> Result<Page, Failure> {
         let locale = Locale::parse(call.query("lang").unwrap_or("en")).or_else(|_| Locale::parse("en"));
-        let locale = locale.map_err(|error| Problem::internal(&error))?;
-        let html = self.pages.render(page, &locale).map_err(|error| Problem::internal(&error))?;
-        Ok(Reply::html(status, html))
+        let locale = locale.map_err(|error| Failure::internal(&error))?;
+        let html = self.pages.render(page, &locale).map_err(|error| Failure::internal(&error))?;
+        Ok(Page(html))
     }
 }

@@ -1,11 +1,16 @@
 use lambda_http::Error;
+use restock_api::stock_levels;
+use restock_http::Service;
 use restock_runtime::Runtime;
-use restock_store::KeyScope;
-use update_stock_levels::handle;
+use update_stock_levels::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
-    let (store, queues) = (runtime.store()?, runtime.queues()?);
-    restock_http::serve(&store, KeyScope::WriteStockLevels, |call| handle(&queues, call)).await
+    let store = runtime.store();
+    Service::with_keys(App { queues: runtime.queues() }, store)
+        .serving::<stock_levels::UpdateStockLevel>()
+        .serving::<stock_levels::UpdateStockLevels>()
+        .run()
+        .await
 }

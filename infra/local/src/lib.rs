@@ -21,6 +21,7 @@ mod template;
 
 pub use functions::{Binaries, build};
 pub use stack::{Options, Ready, Stack};
+pub use template::routes;
 
 /// Anything that keeps the local stack from starting; for people, so a sentence is enough.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

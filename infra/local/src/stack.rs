@@ -14,7 +14,8 @@ use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
 use dynoxide::errors::DynoxideError;
-use restock_store::{ApiKey, KeyScope};
+use restock_api::Scope;
+use restock_store::ApiKey;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use strum::IntoEnumIterator;
 use tokio::task::JoinSet;
 
 pub struct Options {
@@ -247,10 +249,7 @@ fn tables(tables: &[Table], data: Option<&Path>) -> Result<Database, Error> {
 
 fn put_api_key(database: &Database, tables: &[Table]) -> Result<(), Error> {
     let table = tables.iter().find(|table| table.id == "ConfigurationTable").ok_or("no ConfigurationTable")?;
-    let scopes: Vec<Value> = KeyScope::ALL
-        .iter()
-        .map(|scope| Ok(json!({ "S": serde_json::to_value(scope)? })))
-        .collect::<Result<_, Error>>()?;
+    let scopes: Vec<Value> = Scope::iter().map(|scope| json!({ "S": scope.as_str() })).collect();
     let item = json!({
         "kind": { "S": "api-key" },
         "id": { "S": ApiKey::digest(API_KEY) },

@@ -13,6 +13,7 @@
 
 use jiff::Timestamp;
 use std::time::Duration;
+use strum::{EnumIter, IntoStaticStr};
 use uuid::Uuid;
 
 /// How long things may take.
@@ -34,6 +35,7 @@ pub enum Standing {
 }
 
 /// The right to ask SES once for one delivery's mail.
+#[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claim {
     attempt: u32,
@@ -76,7 +78,7 @@ pub enum Settlement {
     Unknown { reason: String, look_again: Timestamp },
 }
 
-/// A claim that can only be given back any more.
+/// A claim whose only remaining use is to be released.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settled {
     pub holder: Uuid,
@@ -89,12 +91,18 @@ impl Standing {
         }
     }
 
-    /// Claims the delivery, or says when to look again.
+    /// Returns when the delivery can be claimed, if somebody else has it; `None` if it is free.
+    pub fn taken_until(self, now: Timestamp, terms: Terms) -> Option<Timestamp> {
+        match self {
+            Self::Claimed { until, .. } => Some(until + terms.grace).filter(|free_at| now < *free_at),
+            Self::Open { .. } => None,
+        }
+    }
+
+    /// Claims the delivery, or returns when to look again.
     pub fn claim(self, holder: Uuid, now: Timestamp, terms: Terms) -> Result<Claim, Timestamp> {
-        if let Self::Claimed { until, .. } = self
-            && now < until + terms.grace
-        {
-            return Err(until + terms.grace);
+        if let Some(free_at) = self.taken_until(now, terms) {
+            return Err(free_at);
         }
         Ok(Claim { attempt: self.attempts() + 1, until: now + terms.lease, holder })
     }
@@ -137,8 +145,9 @@ impl Claim {
     }
 }
 
-/// What can be known of a delivery; its record keeps when each of them first happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What can become known of a delivery. Its record keeps when each of them first happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum Milestone {
     /// SES accepted the mail.
     Accepted,
@@ -152,19 +161,9 @@ pub enum Milestone {
 }
 
 impl Milestone {
-    pub const ALL: [Self; 6] =
-        [Self::Accepted, Self::Failed, Self::Delivered, Self::Bounced, Self::Complained, Self::Rejected];
-
-    /// The word of the integration log, and the attribute of the record.
+    /// Returns the word of the integration log, which is also the attribute of the record.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Failed => "failed",
-            Self::Delivered => "delivered",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-            Self::Rejected => "rejected",
-        }
+        self.into()
     }
 }
 

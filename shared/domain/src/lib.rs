@@ -1,33 +1,38 @@
 //! What Restock is about, as types that cannot be wrong and functions that only compute.
 //!
-//! Nothing here awaits, reads a clock or an environment variable, or knows AWS or HTTP. Time is always an argument.
+//! Nothing here awaits, reads a clock or an environment variable, or knows AWS, HTTP or JSON. Time is always an argument.
 
 pub mod automation;
 mod contact;
 pub mod delivery;
+mod error_code;
+mod feed;
 mod identifiers;
 mod locale;
+mod log;
 mod money;
 mod product;
 mod receipt;
-mod schema;
+mod scalar;
 pub mod signing;
 mod stock_level;
 mod subscription;
 pub mod time;
 pub mod unsubscribe;
-pub mod wire;
 
 pub use automation::{
     Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, Template,
     decide,
 };
-pub use contact::{Contact, ContactId, EmailAddress, Suppression};
-pub use identifiers::{ExternalId, Sku};
+pub use contact::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Suppression};
+pub use error_code::{ErrorCode, Invalid};
+pub use feed::{Feed, Import, ImportError, ImportStatus};
+pub use identifiers::{ExternalId, MAX_IDENTIFIER_BYTES, Sku, hex};
 pub use locale::Locale;
+pub use log::{LogEntry, Waiters, Wanted};
 pub use money::{Currency, Money};
 pub use product::Product;
 pub use receipt::Receipt;
+pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use stock_level::{KnownLevel, Scope, Source, StockLevel, restocked_since, sold_out_since};
-pub use subscription::{ShownSubscription, Subscription, SubscriptionId, SubscriptionKey};
-pub use wire::{FieldError, Invalid};
+pub use subscription::{DeliveryId, Subscription, SubscriptionId, SubscriptionKey};

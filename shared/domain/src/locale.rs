@@ -1,12 +1,14 @@
-use crate::Invalid;
+use crate::{ErrorCode, Invalid};
 use icu_locale_core::LanguageIdentifier;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 /// A BCP 47 language tag such as `sv-SE`. Compares without regard to case and remembers how it was spelled.
+///
+/// It is written to tables and messages as it was spelled, and reading it back trusts it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(from = "String", into = "String")]
 pub struct Locale {
     spelling: String,
     key: String,
@@ -16,9 +18,9 @@ impl Locale {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let well_formed = raw.len() <= 35 && !raw.contains('_') && LanguageIdentifier::try_from_str(raw).is_ok();
         if !well_formed {
-            return Err(Invalid::new("InvalidLocale", "Use a BCP 47 language tag such as sv-SE."));
+            return Err(Invalid::new(ErrorCode::InvalidLocale, "Use a BCP 47 language tag such as sv-SE."));
         }
-        Ok(Self { spelling: raw.to_owned(), key: raw.to_ascii_lowercase() })
+        Ok(raw.to_owned().into())
     }
 
     /// As the caller wrote it.
@@ -62,10 +64,10 @@ impl fmt::Display for Locale {
     }
 }
 
-impl TryFrom<String> for Locale {
-    type Error = Invalid;
-    fn try_from(raw: String) -> Result<Self, Invalid> {
-        Self::parse(&raw)
+impl From<String> for Locale {
+    fn from(spelling: String) -> Self {
+        let key = spelling.to_ascii_lowercase();
+        Self { spelling, key }
     }
 }
 
@@ -103,7 +105,7 @@ mod tests {
     #[test]
     fn what_is_not_a_language_tag_is_refused() {
         for raw in ["", "s", "sv_SE", "svenska språket", "sv-SE-", "12", "../etc", "sv SE"] {
-            assert_eq!(Locale::parse(raw).unwrap_err().error_code, "InvalidLocale", "{raw}");
+            assert_eq!(Locale::parse(raw).unwrap_err().error_code, ErrorCode::InvalidLocale, "{raw}");
         }
     }
 }

@@ -1,8 +1,8 @@
-use crate::Invalid;
+use crate::{ErrorCode, Invalid};
 use rust_decimal::Decimal;
 use std::fmt;
 
-/// An ISO 4217 code, three upper-case letters.
+/// Three upper-case letters, in the form of an ISO 4217 code. Whether the currency exists is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -30,7 +30,7 @@ impl Money {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let invalid = || {
             Invalid::new(
-                "InvalidPrice",
+                ErrorCode::InvalidPrice,
                 format!(
                     "Write a price as a number with a decimal point and an ISO 4217 code, such as 1299.00 SEK, not \"{}\".",
                     raw.chars().take(40).collect::<String>()
@@ -92,7 +92,7 @@ mod tests {
             "NaN EUR",
             "5 EURO",
         ] {
-            assert_eq!(Money::parse(raw).unwrap_err().error_code, "InvalidPrice", "{raw}");
+            assert_eq!(Money::parse(raw).unwrap_err().error_code, ErrorCode::InvalidPrice, "{raw}");
         }
     }
 }

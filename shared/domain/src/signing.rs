@@ -1,6 +1,6 @@
-//! What the retailer's secret is used for, each use with a prefix of its own so that none can be taken for another.
+//! The uses of the retailer's secret, each with a prefix of its own so that none can be taken for another.
 
-use crate::EmailAddress;
+use crate::{EmailAddress, hex};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -8,7 +8,7 @@ use sha2::Sha256;
 pub struct SigningKey(pub [u8; 32]);
 
 impl SigningKey {
-    /// HMAC-SHA256 (RFC 2104).
+    /// Returns an HMAC-SHA256 (RFC 2104) that has taken the message in.
     pub(crate) fn mac(&self, message: &[u8]) -> Hmac<Sha256> {
         // HMAC pads a key shorter than its block of 64 bytes with zeros, so this is the key itself.
         let mut block = [0; 64];
@@ -18,9 +18,9 @@ impl SigningKey {
         mac
     }
 
-    /// Tells an address again without keeping it, in hexadecimal.
+    /// Returns a digest, in hexadecimal, that recognises an address without keeping it.
     pub fn digest_of_address(&self, email: &EmailAddress) -> String {
         let message = format!("address:{}", email.key());
-        self.mac(message.as_bytes()).finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.mac(message.as_bytes()).finalize().into_bytes())
     }
 }

@@ -1,9 +1,7 @@
-use crate::wire::{self, FieldError, Fields};
 use crate::{ExternalId, Locale, Sku};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use utoipa::ToSchema;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// What a shop or a warehouse says about its stock of one SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +24,9 @@ pub enum Scope {
 }
 
 /// How a level reached us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Source {
     Http,
     Queue,
@@ -41,36 +40,15 @@ pub struct KnownLevel {
     pub at: Timestamp,
 }
 
+impl Source {
+    /// Returns the word that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 impl StockLevel {
-    /// Reads the object that `contract.md` describes, from an HTTP body or a queue message alike.
-    pub fn from_json(value: Value) -> Result<Self, Vec<FieldError>> {
-        let mut fields = Fields::of(value).map_err(|invalid| vec![invalid.at("")])?;
-        let sku = fields.required("sku", wire::string(Sku::parse));
-        let quantity = fields.required("quantity", wire::integer);
-        let locale = fields.optional("locale", wire::string(Locale::parse));
-        let external_id = fields.optional("externalId", wire::string(ExternalId::parse));
-        let updated_on = fields.optional("updatedOn", wire::string(wire::timestamp));
-        fields.finish()?;
-        let (Some(sku), Some(quantity)) = (sku, quantity) else { return Err(Vec::new()) };
-        Ok(Self { sku, scope: Scope::of(locale, external_id), quantity, updated_on })
-    }
-
-    /// The object that [`StockLevel::from_json`] reads.
-    pub fn to_json(&self) -> Value {
-        let mut value = json!({ "sku": self.sku, "quantity": self.quantity });
-        if let Some(locale) = self.scope.locale() {
-            value["locale"] = json!(locale);
-        }
-        if let Some(external_id) = self.scope.external_id() {
-            value["externalId"] = json!(external_id);
-        }
-        if let Some(updated_on) = self.updated_on {
-            value["updatedOn"] = json!(updated_on);
-        }
-        value
-    }
-
-    /// The moment the level speaks of. A reading can't be newer than its arrival, so a sender whose clock is ahead
+    /// Returns the moment that the level speaks of. A reading can't be newer than its arrival, so a sender whose clock is ahead
     /// can't shut out the levels that follow.
     pub fn effective_at(&self, received_at: Timestamp) -> Timestamp {
         self.updated_on.map_or(received_at, |updated_on| updated_on.min(received_at))
@@ -101,7 +79,8 @@ impl Scope {
         }
     }
 
-    /// The table "Which subscriptions a stock level triggers" of `contract.md`, for subscriptions of the level's SKU.
+    /// Returns true if a level of this scope triggers such a subscription of its SKU (`docs/contract.md`, "Which subscriptions a
+    /// stock level triggers").
     pub fn covers(&self, locale: &Locale, external_id: Option<&ExternalId>) -> bool {
         match self {
             Self::Sku => true,
@@ -112,13 +91,13 @@ impl Scope {
     }
 }
 
-/// Whether the newest of the levels that speak about a subscription says that the SKU is sold out again.
+/// Returns true if the newest of the levels that cover a subscription says that the SKU is sold out.
 pub fn sold_out_since(levels: &[KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> bool {
     newest(levels, locale, external_id).is_some_and(|newest| newest.quantity <= 0)
 }
 
-/// Whether the newest of the levels that speak about a subscription says that the SKU is in stock, and is not older than
-/// that moment.
+/// Returns true if the newest of the levels that cover a subscription says that the SKU is in stock, and is not older than
+/// `since`.
 pub fn restocked_since(
     levels: &[KnownLevel],
     locale: &Locale,
@@ -138,44 +117,6 @@ fn newest<'a>(levels: &'a [KnownLevel], locale: &Locale, external_id: Option<&Ex
 mod tests {
     use super::*;
 
-    fn level(json: Value) -> Result<StockLevel, Vec<&'static str>> {
-        StockLevel::from_json(json).map_err(|errors| errors.iter().map(|error| error.error_code).collect())
-    }
-
-    #[test]
-    fn property_names_match_whatever_their_case_and_unknown_ones_are_ignored() {
-        let read = level(json!({"SKU": "A", "Quantity": 3, "EXTERNALID": "x", "colour": {"deep": []}})).unwrap();
-
-        assert_eq!(read, level(json!({"sku": "A", "quantity": 3, "externalId": "x"})).unwrap());
-    }
-
-    #[test]
-    fn oversold_shops_may_send_negative_numbers() {
-        assert_eq!(level(json!({"sku": "A", "quantity": -4})).unwrap().quantity, -4);
-    }
-
-    #[test]
-    fn a_quantity_is_a_whole_number() {
-        for quantity in [json!("5"), json!(5.0), json!(1.5), json!(true), json!([]), json!({})] {
-            assert_eq!(level(json!({"sku": "A", "quantity": quantity})), Err(vec!["WrongType"]), "{quantity}");
-        }
-        assert_eq!(level(json!({"sku": "A", "quantity": null})), Err(vec!["WrongType"]));
-        assert_eq!(level(json!({"sku": "A", "quantity": u64::MAX})), Err(vec!["OutOfRange"]));
-    }
-
-    #[test]
-    fn everything_that_is_wrong_is_named_at_once() {
-        assert_eq!(level(json!({"sku": " ", "locale": "x"})), Err(vec!["Empty", "Required", "InvalidLocale"]));
-        assert_eq!(level(json!([1])), Err(vec!["NotAnObject"]));
-    }
-
-    #[test]
-    fn a_level_reads_back_as_it_was_written() {
-        let json = json!({"sku": "A", "quantity": 3, "locale": "sv-SE", "externalId": "x", "updatedOn": "2026-01-02T03:04:05Z"});
-
-        assert_eq!(level(json.clone()).unwrap().to_json(), json);
-    }
-
     #[test]
     fn the_newest_level_that_concerns_a_subscription_decides_whether_it_is_sold_out() {
         let at = |second| Timestamp::from_second(second).unwrap();
@@ -194,7 +135,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_ahead_shuts_no_later_level_out() {
         let received = Timestamp::from_second(1_000).unwrap();
-        let ahead = level(json!({"sku": "A", "quantity": 1, "updatedOn": "2099-01-01T00:00:00Z"})).unwrap();
+        let updated_on = Some("2099-01-01T00:00:00Z".parse().unwrap());
+        let ahead = StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on };
 
         assert_eq!(ahead.effective_at(received), received);
     }

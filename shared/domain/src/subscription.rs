@@ -1,24 +1,23 @@
-use crate::{ContactId, ExternalId, Invalid, Locale, Sku, time};
+use crate::{ContactId, ErrorCode, ExternalId, Invalid, Locale, Sku};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A contact waiting for a SKU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(into = "ShownSubscription")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     pub contact_id: ContactId,
     pub sku: Sku,
     pub locale: Locale,
     pub external_id: Option<ExternalId>,
     pub created_on: Timestamp,
-    /// Tells a subscription from one that was made after it with the same contact, SKU, locale and external id.
-    pub instance: Uuid,
+    /// Tells a subscription from one that was made after it with the same contact, SKU, locale and external id. It also
+    /// names the delivery of its mail.
+    pub delivery: DeliveryId,
 }
 
 impl Subscription {
@@ -27,6 +26,33 @@ impl Subscription {
             contact_id: self.contact_id,
             key: SubscriptionKey::of(&self.sku, &self.locale, self.external_id.as_ref()),
         }
+    }
+}
+
+/// Names the delivery of one subscription's mail: in the tags of the mail, in SES's events, in tables and in log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryId(Uuid);
+
+impl DeliveryId {
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// Makes one that no other subscription has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Reads what `Display` wrote.
+    pub fn parse(raw: &str) -> Option<Self> {
+        Uuid::try_parse(raw).ok().map(Self)
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -57,6 +83,18 @@ impl SubscriptionKey {
 impl fmt::Display for SubscriptionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl Serialize for SubscriptionKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SubscriptionKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -95,30 +133,8 @@ impl fmt::Display for SubscriptionId {
     }
 }
 
-/// A subscription as it is shown.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ShownSubscription {
-    pub id: String,
-    pub contact_id: ContactId,
-    pub sku: Sku,
-    pub locale: Locale,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<ExternalId>,
-    #[serde(serialize_with = "time::rfc3339::serialize")]
-    pub created_on: Timestamp,
-}
-
-impl From<Subscription> for ShownSubscription {
-    fn from(subscription: Subscription) -> Self {
-        let id = subscription.id().to_string();
-        let Subscription { contact_id, sku, locale, external_id, created_on, .. } = subscription;
-        Self { id, contact_id, sku, locale, external_id, created_on }
-    }
-}
-
 fn invalid_id() -> Invalid {
-    Invalid::new("InvalidSubscriptionId", "Use the id that subscribing returned.")
+    Invalid::new(ErrorCode::InvalidSubscriptionId, "Use the id that subscribing returned.")
 }
 
 #[cfg(test)]

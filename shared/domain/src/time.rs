@@ -1,16 +1,17 @@
-//! One way to write a moment down, and several to read one.
+//! One way to write a moment, and several to read one.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
+use std::time::Duration;
 
-/// RFC 3339 in UTC with exactly three decimals, so that texts sort as the moments do: `2026-11-23T08:30:00.000Z`.
+/// Writes RFC 3339 in UTC with exactly three decimals, so that texts sort as the moments do: `2026-11-23T08:30:00.000Z`.
 pub fn sortable(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// The same moment without what [`sortable`] cannot show. Use it for a moment that will be stored and shown.
+/// Returns the moment without what [`sortable`] can't show. Use it for a moment that will be stored and shown.
 pub fn to_millisecond(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
@@ -44,14 +45,28 @@ pub mod rfc3339 {
         serializer.serialize_str(&super::sortable(*at))
     }
 
-    pub fn serialize_option<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match at {
-            Some(at) => serialize(at, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Returns how long to wait before try number `attempt`, from 0: `first`, twice that, four times that and so on, and up to
+/// as much again by `chance` (from 0 to 1), so that what failed together does not come back together. At most `max`.
+pub fn backoff(first: Duration, attempt: u32, max: Duration, chance: f64) -> Duration {
+    let base = first.saturating_mul(2_u32.saturating_pow(attempt));
+    base.min(max).mul_f64(1.0 + chance.clamp(0.0, 1.0)).min(max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_doubles_with_each_try_up_to_a_limit() {
+        let second = Duration::from_secs(1);
+        let wait = |attempt, chance| backoff(second, attempt, 10 * second, chance);
+
+        assert_eq!([0, 1, 2, 3].map(|attempt| wait(attempt, 0.0)), [1, 2, 4, 8].map(|seconds| seconds * second));
+        assert_eq!((wait(1, 1.0), wait(4, 0.5), wait(200, 1.0)), (4 * second, 10 * second, 10 * second));
     }
 }

@@ -4,7 +4,7 @@
 //! nor turned against another contact.
 
 use crate::signing::SigningKey;
-use crate::{ContactId, Invalid, SubscriptionId};
+use crate::{ContactId, ErrorCode, Invalid, SubscriptionId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
@@ -33,8 +33,12 @@ pub fn token(key: &SigningKey, what: Unsubscribe) -> String {
 }
 
 pub fn verify(key: &SigningKey, token: &str) -> Result<Unsubscribe, Invalid> {
-    let invalid =
-        || Invalid::new("InvalidUnsubscribeToken", "This link is not complete. Use the link of the email as it is.");
+    let invalid = || {
+        Invalid::new(
+            ErrorCode::InvalidUnsubscribeToken,
+            "This link is not complete. Use the link of the email as it is.",
+        )
+    };
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
     let (signed, tag) = bytes.split_at_checked(bytes.len().saturating_sub(TAG)).ok_or_else(invalid)?;
     key.mac(signed).verify_truncated_left(tag).map_err(|_| invalid())?;

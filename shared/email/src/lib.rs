@@ -11,7 +11,7 @@ pub use money::format_price;
 pub use render::{Content, Rendered, Renderer};
 pub use send::{Mail, Mailer, SesMailer};
 pub use subject::check_subject;
-pub use unsubscribe_page::{Page, UnsubscribePage};
+pub use unsubscribe_page::{Pages, UnsubscribePage};
 
 /// A template or a text that was compiled in is broken. Tests render all of them, so this does not happen in production.
 #[derive(Debug, thiserror::Error)]

@@ -106,7 +106,7 @@ impl SesMailer {
             .set_configuration_set_name(self.configuration_set.clone())
             // These come back with every event that SES sends about the mail.
             .email_tags(tag("subscription", subscription.id().to_string())?)
-            .email_tags(tag("delivery", subscription.instance.to_string())?)
+            .email_tags(tag("delivery", subscription.delivery.to_string())?)
             .email_tags(tag("automation", automation.id.to_string())?))
     }
 }

@@ -1,20 +1,20 @@
 //! Subjects that a retailer wrote: texts in Fluent's syntax, with `{ $title }` and `{ $price }`.
 
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
-use restock_domain::Invalid;
+use restock_domain::{ErrorCode, Invalid};
 
-/// Checks what [`format_subject`] will be given.
+/// Refuses a text that [`format_subject`] can't fill in.
 pub fn check_subject(text: &str) -> Result<(), Invalid> {
     let formatted = format_subject(text, "Wool socks", "199.00 SEK");
     formatted.map(drop).ok_or_else(|| {
         Invalid::new(
-            "InvalidSubject",
+            ErrorCode::InvalidSubject,
             "Write the title as { $title } and the price as { $price }; write other braces as {\"{\"} and {\"}\"}.",
         )
     })
 }
 
-/// `None` if the text is not one that [`check_subject`] accepts.
+/// Fills in title and price. Returns `None` if the text is not one that [`check_subject`] accepts.
 pub fn format_subject(text: &str, title: &str, price: &str) -> Option<String> {
     let resource =
         FluentResource::try_new(format!("subject = {text}")).ok().filter(|resource| resource.entries().count() == 1)?;
@@ -48,7 +48,7 @@ mod tests {
         for bad in
             ["{ $name }", "{ title }", "{title", "a }", "{ NUMBER($price) }", "{ -brand }", "{ $title ->\n *[x] y }"]
         {
-            assert_eq!(check_subject(bad).unwrap_err().error_code, "InvalidSubject", "{bad}");
+            assert_eq!(check_subject(bad).unwrap_err().error_code, ErrorCode::InvalidSubject, "{bad}");
         }
     }
 }

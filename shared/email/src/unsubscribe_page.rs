@@ -6,7 +6,7 @@ use restock_domain::unsubscribe::Unsubscribe;
 
 const PAGE: &str = "unsubscribe.html";
 
-/// Which page a person sees who follows an unsubscribe link.
+/// A page that a person sees who follows an unsubscribe link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnsubscribePage {
     /// Asks, with a button: scanners follow links, so following one must change nothing.
@@ -17,12 +17,12 @@ pub enum UnsubscribePage {
 }
 
 /// The pages, ready to be filled in.
-pub struct Page {
+pub struct Pages {
     templates: Environment<'static>,
     texts: Texts,
 }
 
-impl Page {
+impl Pages {
     pub fn new() -> Result<Self, TemplateError> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn only_the_question_has_a_button_and_it_posts() {
-        let pages = Page::new().unwrap();
+        let pages = Pages::new().unwrap();
         let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap()).unwrap();
 
         let all = Unsubscribe::All(restock_domain::ContactId::new(uuid::Uuid::nil()));

@@ -14,7 +14,7 @@ mod xml;
 pub use format::{Format, MediaType};
 pub use item::ItemFault;
 
-use restock_domain::Product;
+use restock_domain::{ErrorCode, Product};
 use std::io::Read;
 
 /// How a feed ended.
@@ -38,11 +38,11 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    pub fn error_code(&self) -> &'static str {
+    pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::NoItems => "NoItems",
-            Self::NoIdColumn => "NoIdColumn",
-            Self::Input(_) => "InputFailed",
+            Self::NoItems => ErrorCode::NoItems,
+            Self::NoIdColumn => ErrorCode::NoIdColumn,
+            Self::Input(_) => ErrorCode::InputFailed,
         }
     }
 }

@@ -1,8 +1,7 @@
 use crate::item::{self, ItemFault};
 use crate::{End, Unreadable};
 use csv::{ByteRecord, ReaderBuilder};
-use restock_domain::Product;
-use serde_json::{Map, Value};
+use restock_domain::{ErrorCode, FieldValue, Fields, Product};
 use std::io::BufRead;
 
 /// Reads a table whose first line names the columns. Of several possible delimiters the one counts that the first line
@@ -46,19 +45,19 @@ pub fn read(
 }
 
 fn row(columns: &[String], record: &ByteRecord) -> Result<Product, ItemFault> {
-    let mut data = Map::new();
+    let mut data = Fields::new();
     for (name, field) in columns.iter().zip(record) {
         let text = String::from_utf8_lossy(field);
         let text = text.trim();
         if !text.is_empty() && !name.is_empty() {
-            item::add(&mut data, name, Value::from(text));
+            item::add(&mut data, name, FieldValue::from(text));
         }
     }
     if record.len() != columns.len() {
         let line = record.position().map_or(0, csv::Position::line);
         return Err(ItemFault {
-            sku: data.get("id").and_then(Value::as_str).map(ToOwned::to_owned),
-            error_code: "WrongNumberOfFields",
+            sku: data.get("id").and_then(FieldValue::as_text).map(ToOwned::to_owned),
+            error_code: ErrorCode::WrongNumberOfFields,
             message: format!("Line {line} has {} fields, the first line has {}.", record.len(), columns.len()),
         });
     }

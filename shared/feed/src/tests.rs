@@ -12,10 +12,12 @@ fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Item>, Result<End, &'st
         assert_eq!(position as usize, items.len() + 1);
         items.push(match item {
             Ok(product) => Ok((product.title().to_owned(), product.text("price").unwrap_or_default().to_owned())),
-            Err(fault) => Err(format!("{}{}", fault.sku.map(|sku| sku + " ").unwrap_or_default(), fault.error_code)),
+            Err(fault) => {
+                Err(format!("{}{}", fault.sku.map(|sku| sku + " ").unwrap_or_default(), fault.error_code.as_str()))
+            }
         });
     });
-    (items, end.map_err(|error: Unreadable| error.error_code()))
+    (items, end.map_err(|error: Unreadable| error.error_code().as_str()))
 }
 
 fn rss(items: &str) -> String {

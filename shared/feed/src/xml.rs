@@ -5,16 +5,15 @@ use quick_xml::XmlVersion;
 use quick_xml::errors::Error as XmlError;
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::{BytesStart, Event};
-use restock_domain::Product;
-use serde_json::{Map, Value};
+use restock_domain::{ErrorCode, FieldValue, Fields, Product};
 use std::collections::HashMap;
 use std::io::BufRead;
 
 const GOOGLE: &str = "http://base.google.com/ns/1.0";
 /// Elements within elements of an item; a product's fields nest two deep. What is deeper is passed over.
-const MOST_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 /// What an item may hold in texts before the rest of it is passed over.
-const MOST_TEXT: usize = 400_000;
+const MAX_TEXT: usize = 400_000;
 
 /// Reads the `item`s of RSS or the `entry`s of Atom.
 ///
@@ -49,7 +48,7 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
                 if begins_item {
                     if let Some(unclosed) = open.take() {
                         position += 1;
-                        each(position, Err(unclosed.fault("MismatchedTags", "The item has no end tag.")));
+                        each(position, Err(unclosed.fault(ErrorCode::MismatchedTags, "The item has no end tag.")));
                     }
                     open = Some(OpenItem::new(name));
                 } else if let Some(item) = &mut open {
@@ -97,7 +96,7 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
         position += 1;
         each(
             position,
-            Err(item.fault("UnexpectedEnd", "The file breaks off within this item; what follows is missing.")),
+            Err(item.fault(ErrorCode::UnexpectedEnd, "The file breaks off within this item; what follows is missing.")),
         );
     }
     if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
@@ -108,7 +107,7 @@ struct OpenItem {
     tag: String,
     /// The elements that are open within the item, the outermost first.
     elements: Vec<Element>,
-    fields: Map<String, Value>,
+    fields: Fields,
     ranks: HashMap<String, u8>,
     text: usize,
     too_large: bool,
@@ -119,7 +118,7 @@ struct Element {
     name: String,
     rank: u8,
     text: String,
-    children: Map<String, Value>,
+    children: Fields,
 }
 
 impl OpenItem {
@@ -127,7 +126,7 @@ impl OpenItem {
         Self {
             tag,
             elements: Vec::new(),
-            fields: Map::new(),
+            fields: Fields::new(),
             ranks: HashMap::new(),
             text: 0,
             too_large: false,
@@ -136,12 +135,12 @@ impl OpenItem {
     }
 
     fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
-        if self.elements.len() >= MOST_DEPTH {
+        if self.elements.len() >= MAX_DEPTH {
             self.damage("its elements nest too deeply".into());
             return;
         }
         let text = if local_name(name) == "link" { href.unwrap_or_default() } else { String::new() };
-        self.elements.push(Element { name: name.to_owned(), rank, text, children: Map::new() });
+        self.elements.push(Element { name: name.to_owned(), rank, text, children: Fields::new() });
     }
 
     fn end(&mut self, name: &str) {
@@ -158,16 +157,16 @@ impl OpenItem {
     fn add(&mut self, element: Element) {
         let name = local_name(&element.name);
         let value = if element.children.is_empty() {
-            Value::from(element.text.trim())
+            FieldValue::from(element.text.trim())
         } else {
-            Value::Object(element.children)
+            FieldValue::Group(element.children)
         };
         if let Some(parent) = self.elements.last_mut() {
             item::add(&mut parent.children, name, value);
             return;
         }
         // An empty element says nothing, so it neither hides nor repeats another.
-        if value == "" {
+        if value.as_text() == Some("") {
             return;
         }
         // A field in Google's namespace goes before one of the same name without; a third namespace comes last.
@@ -183,7 +182,7 @@ impl OpenItem {
 
     fn append(&mut self, text: &str) {
         self.text += text.len();
-        if self.text > MOST_TEXT {
+        if self.text > MAX_TEXT {
             self.too_large = true;
         } else if let Some(element) = self.elements.last_mut() {
             element.text.push_str(text);
@@ -201,18 +200,18 @@ impl OpenItem {
             self.damage(reason);
         }
         if self.too_large {
-            return Err(self.fault("ItemTooLarge", "The item has more text than any product needs."));
+            return Err(self.fault(ErrorCode::ItemTooLarge, "The item has more text than any product needs."));
         }
         match self.damage.take() {
-            Some(reason) => Err(self.fault("MismatchedTags", &format!("The item can't be read: {reason}."))),
+            Some(reason) => Err(self.fault(ErrorCode::MismatchedTags, &format!("The item can't be read: {reason}."))),
             None => item::product(self.fields),
         }
     }
 
-    fn fault(&self, error_code: &'static str, message: &str) -> ItemFault {
-        let sku = self.fields.get("id").and_then(Value::as_str).map(ToOwned::to_owned);
+    fn fault(&self, error_code: ErrorCode, message: &str) -> ItemFault {
+        let sku = self.fields.get("id").and_then(FieldValue::as_text).map(ToOwned::to_owned);
         let message = match &self.damage {
-            Some(reason) if error_code == "UnexpectedEnd" => format!("{message} ({reason})"),
+            Some(reason) if error_code == ErrorCode::UnexpectedEnd => format!("{message} ({reason})"),
             _ => message.to_owned(),
         };
         ItemFault { sku, error_code, message }

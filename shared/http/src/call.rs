@@ -1,15 +1,14 @@
-use crate::Problem;
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::{Body, Request, RequestExt};
-use restock_domain::Invalid;
-use serde_json::Value;
+use restock_api::Problem;
+use restock_domain::{ErrorCode, Invalid};
 use std::collections::HashMap;
 
 /// A request, as far as handlers look at it.
 #[derive(Debug)]
 pub struct Call {
-    pub method: lambda_http::http::Method,
-    pub path: String,
+    pub(crate) method: lambda_http::http::Method,
+    pub(crate) path: String,
     headers: HeaderMap,
     parameters: HashMap<String, String>,
     query: HashMap<String, String>,
@@ -31,12 +30,12 @@ impl Call {
         }
     }
 
-    /// A parameter of the path; empty if the route has none of that name.
+    /// Returns a parameter of the path; empty if the route has none of that name.
     pub fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// A parameter of the path, parsed.
+    /// Parses a parameter of the path.
     pub fn parsed_parameter<T>(
         &self,
         name: &str,
@@ -45,12 +44,12 @@ impl Call {
         parse(self.parameter(name)).map_err(|invalid| Problem::invalid_parameter(name, invalid))
     }
 
-    /// A parameter of the query; its name matches whatever its case, and an empty one counts as missing.
+    /// Returns a parameter of the query; its name matches whatever its case, and an empty one counts as missing.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.get(&name.to_lowercase()).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A parameter of the query, parsed.
+    /// Parses a parameter of the query.
     pub fn parsed_query<T>(
         &self,
         name: &str,
@@ -74,31 +73,10 @@ impl Call {
     pub fn bytes(&self) -> &[u8] {
         self.body.as_ref()
     }
-
-    /// The body as JSON. A missing content type is taken for JSON.
-    pub fn json(&self) -> Result<Value, Problem> {
-        if !self.content_type().is_none_or(is_json) {
-            return Err(Problem::unsupported_media_type("Send the body as application/json."));
-        }
-        if self.bytes().is_empty() {
-            return Err(Problem::bad_request("MissingBody", "The request needs a JSON body."));
-        }
-        serde_json::from_slice(self.bytes()).map_err(|error| {
-            Problem::bad_request(
-                "MalformedJson",
-                format!("The body is not JSON that we can read: see line {}, column {}.", error.line(), error.column()),
-            )
-        })
-    }
 }
 
-/// The value of `?limit=`: a whole number from 1.
-pub fn limit(raw: &str, most: usize) -> Result<usize, Invalid> {
-    let limit = raw.parse().ok().filter(|limit| (1..=most).contains(limit));
-    limit.ok_or_else(|| Invalid::new("OutOfRange", format!("Use a whole number from 1 to {most}.")))
-}
-
-fn is_json(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || media_type == "text/json" || media_type.ends_with("+json")
+/// Reads the value of `?limit=`: a whole number from 1.
+pub fn limit(raw: &str, max: usize) -> Result<usize, Invalid> {
+    let limit = raw.parse().ok().filter(|limit| (1..=max).contains(limit));
+    limit.ok_or_else(|| Invalid::new(ErrorCode::OutOfRange, format!("Use a whole number from 1 to {max}.")))
 }

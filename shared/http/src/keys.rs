@@ -1,6 +1,6 @@
-use crate::{Call, Problem};
-use lambda_http::http::StatusCode;
-use restock_store::{ApiKey, KeyScope, Store};
+use crate::{Call, Failure};
+use restock_api::{ErrorCode, Problem, Scope};
+use restock_store::{ApiKey, Store};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,9 +15,11 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub async fn authorize(&self, store: &Store, call: &Call, scope: KeyScope) -> Result<(), Problem> {
+    pub async fn authorize(&self, store: &Store, call: &Call, scope: Scope) -> Result<(), Failure> {
         let Some(key) = call.header("apikey").or_else(|| call.header("x-api-key")) else {
-            return Err(unauthorized("MissingApiKey", "Send your API key in the header apikey."));
+            return Err(
+                Problem::unauthorized(ErrorCode::MissingApiKey, "Send your API key in the header apikey.").into()
+            );
         };
         let digest = ApiKey::digest(key);
         let known = match self.remembered(&digest) {
@@ -25,25 +27,21 @@ impl Keys {
             None => {
                 let found = store.api_key(&digest).await?;
                 let known = found.ok_or_else(|| {
-                    unauthorized("UnknownApiKey", "This API key is not known. Check it, or ask for a new one.")
+                    Problem::unauthorized(
+                        ErrorCode::UnknownApiKey,
+                        "This API key is not known. Check it, or ask for a new one.",
+                    )
                 })?;
                 let mut remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
                 remembered.insert(digest, (known.clone(), Instant::now()));
                 known
             }
         };
-        if known.scopes.contains(&scope) {
+        // A word that is no scope of ours allows nothing.
+        if known.scopes.iter().any(|known| known == scope.as_str()) {
             return Ok(());
         }
-        let wanted = serde_json::to_value(scope).ok();
-        Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "MissingScope",
-            format!(
-                "This API key lacks the scope {}.",
-                wanted.as_ref().and_then(|scope| scope.as_str()).unwrap_or("needed here")
-            ),
-        ))
+        Err(Problem::new(403, ErrorCode::MissingScope, format!("This API key lacks the scope {scope}.")).into())
     }
 
     fn remembered(&self, digest: &str) -> Option<ApiKey> {
@@ -51,8 +49,4 @@ impl Keys {
         let (key, since) = remembered.get(digest)?;
         (since.elapsed() < REMEMBERED).then(|| key.clone())
     }
-}
-
-fn unauthorized(error_code: &'static str, detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, error_code, detail)
 }

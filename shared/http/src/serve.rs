@@ -1,135 +1,163 @@
 use crate::keys::Keys;
-use crate::{Call, Problem};
+use crate::{Call, Failure};
 use futures::FutureExt;
 use lambda_http::http::{StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
-use restock_store::{KeyScope, Store};
-use serde::Serialize;
+use restock_api::{Answer as _, Body as _, Endpoint, ErrorCode, Problem, Scope};
+use restock_store::Store;
 use std::panic::AssertUnwindSafe;
-use utoipa::ToSchema;
+use std::pin::Pin;
 
-/// A success.
-#[derive(Debug)]
-pub struct Reply {
-    status: StatusCode,
-    content_type: &'static str,
-    body: String,
+/// A function that serves an endpoint. A handler sees only calls whose key has the endpoint's scope, with the body read.
+pub trait Handles<E: Endpoint>: Sync {
+    fn handle(&self, call: Call, body: E::Body) -> impl Future<Output = Result<Reply<E>, Failure>> + Send;
+}
+
+/// A success of an endpoint.
+pub struct Reply<E: Endpoint> {
+    pub answer: E::Answer,
+    status: u16,
     header: Option<(&'static str, String)>,
 }
 
-/// The answer to a call that has nothing more to say.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct IdReply {
-    pub id: String,
+impl<E: Endpoint> Reply<E> {
+    /// Returns a reply with the endpoint's status.
+    pub fn new(answer: impl Into<E::Answer>) -> Self {
+        Self { answer: answer.into(), status: E::STATUS, header: None }
+    }
+
+    /// Returns the same reply with another status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Returns the same reply with one more header.
+    #[must_use]
+    pub fn with_header(self, name: &'static str, value: String) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    fn into_response(self) -> Result<Response<Body>, Failure> {
+        let body = self.answer.write().map_err(|error| Failure::internal(&error))?;
+        let mut response = Response::builder()
+            .status(self.status)
+            .header(header::CONTENT_TYPE, E::Answer::CONTENT_TYPE)
+            .header(header::CACHE_CONTROL, "no-store");
+        if let Some((name, value)) = self.header {
+            response = response.header(name, value);
+        }
+        response.body(Body::from(body)).map_err(|error| Failure::internal(&error))
+    }
 }
 
-impl Reply {
-    pub fn id(id: impl ToString) -> Result<Self, Problem> {
-        Self::ok(&IdReply { id: id.to_string() })
+/// Reads a call's body and hands it to the handler of an endpoint.
+pub async fn answer<E: Endpoint, A: Handles<E>>(app: &A, call: Call) -> Result<Reply<E>, Failure> {
+    let body = E::Body::receive(call.content_type(), call.bytes())?;
+    app.handle(call, body).await
+}
+
+/// A function of the API: its handlers, by the endpoints that they serve.
+pub struct Service<A> {
+    app: A,
+    store: Option<Store>,
+    keys: Keys,
+    served: Vec<Served<A>>,
+}
+
+struct Served<A> {
+    method: &'static str,
+    base: &'static str,
+    path: &'static str,
+    scope: Option<Scope>,
+    answer: for<'a> fn(&'a A, Call) -> Answered<'a>,
+}
+
+type Answered<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>> + Send + 'a>>;
+
+impl<A: Send + Sync + 'static> Service<A> {
+    /// Makes a function whose endpoints need an API key, which is looked up in the store.
+    pub fn with_keys(app: A, store: Store) -> Self {
+        Self { store: Some(store), ..Self::public(app) }
     }
 
-    pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
-        Ok(Self { status, content_type: "application/json", body, header: None })
+    /// Makes a function that anybody may call.
+    pub fn public(app: A) -> Self {
+        Self { app, store: None, keys: Keys::default(), served: Vec::new() }
     }
 
-    pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
-        Self::json(StatusCode::OK, body)
-    }
-
-    pub fn created(body: &impl Serialize) -> Result<Self, Problem> {
-        Self::json(StatusCode::CREATED, body)
-    }
-
-    pub fn accepted(body: &impl Serialize) -> Result<Self, Problem> {
-        Self::json(StatusCode::ACCEPTED, body)
-    }
-
-    /// The same answer with one more header.
+    /// Adds an endpoint.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: String) -> Self {
-        self.header = Some((name, value));
+    pub fn serving<E: Endpoint>(mut self) -> Self
+    where
+        A: Handles<E>,
+    {
+        self.served.push(Served {
+            method: E::METHOD.into(),
+            base: E::BASE,
+            path: E::PATH,
+            scope: E::SCOPE,
+            answer: |app, call| Box::pin(async move { answer::<E, A>(app, call).await?.into_response() }),
+        });
         self
     }
 
-    pub fn status(&self) -> StatusCode {
-        self.status
+    /// Answers calls for as long as the function lives.
+    pub async fn run(self) -> Result<(), Error> {
+        let service = &self;
+        lambda_http::run(service_fn(move |request: Request| async move {
+            let answer = AssertUnwindSafe(service.answer(Call::new(request))).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| Err(Failure::internal(&Panicked)));
+            answer.or_else(|Failure(problem)| problem_response(&problem))
+        }))
+        .await
     }
 
-    /// A JSON document as it is.
-    pub fn document(body: &str) -> Self {
-        Self { status: StatusCode::OK, content_type: "application/json", body: body.to_owned(), header: None }
-    }
-
-    /// A page for a person.
-    pub fn html(status: StatusCode, body: String) -> Self {
-        Self { status, content_type: "text/html; charset=utf-8", body, header: None }
-    }
-}
-
-/// Runs a function of the API: `handle` sees only calls under `/api/v2` and `/api/v3` whose key has the scope.
-pub async fn serve<F>(store: &Store, scope: KeyScope, handle: impl Fn(Call) -> F + Sync) -> Result<(), Error>
-where
-    F: Future<Output = Result<Reply, Problem>> + Send,
-{
-    let keys = &Keys::default();
-    let handle = &handle;
-    serve_public(move |call| async move {
-        if !matches!(call.parameter("version"), "v2" | "v3") {
-            return Err(Problem::not_found("RouteNotFound", "There is no such path. The API is under /api/v3."));
+    async fn answer(&self, call: Call) -> Result<Response<Body>, Failure> {
+        let served = self.served.iter().find(|served| served.fits(&call)).ok_or_else(no_route)?;
+        if let (Some(scope), Some(store)) = (served.scope, &self.store) {
+            self.keys.authorize(store, &call, scope).await?;
         }
-        keys.authorize(store, &call, scope).await?;
-        handle(call).await
-    })
-    .await
+        (served.answer)(&self.app, call).await
+    }
 }
 
-/// Runs a function that anybody may call.
-pub async fn serve_public<F>(handle: impl Fn(Call) -> F + Sync) -> Result<(), Error>
-where
-    F: Future<Output = Result<Reply, Problem>> + Send,
-{
-    let handle = &handle;
-    lambda_http::run(service_fn(move |request: Request| async move {
-        let answer = AssertUnwindSafe(async { handle(Call::new(request)).await }).catch_unwind().await;
-        let answer = answer.unwrap_or_else(|_| Err(Problem::internal(&Panicked)));
-        answer.map_or_else(|problem| problem_response(&problem), reply_response)
-    }))
-    .await
+impl<A> Served<A> {
+    /// Returns true if a call has this method and path. API Gateway has matched the route; a function with several
+    /// endpoints has to tell them apart.
+    fn fits(&self, call: &Call) -> bool {
+        let expected = self.base.split('/').chain(self.path.split('/').skip(1));
+        let found: Vec<&str> = call.path.split('/').collect();
+        let parts: Vec<&str> = expected.collect();
+        let fits = |(part, found): (&&str, &&str)| match *part {
+            "{version}" => matches!(*found, "v2" | "v3"),
+            part => part.starts_with('{') || part == *found,
+        };
+        call.method.as_str() == self.method && parts.len() == found.len() && parts.iter().zip(&found).all(fits)
+    }
 }
 
-#[derive(Debug)]
+fn no_route() -> Problem {
+    let detail = "There is no such method and path. The API is under /api/v3; GET /api/v3/openapi.json describes it.";
+    Problem::not_found(ErrorCode::RouteNotFound, detail)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the handler panicked")]
 struct Panicked;
 
-impl std::fmt::Display for Panicked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the handler panicked")
-    }
-}
-
-impl std::error::Error for Panicked {}
-
-fn reply_response(reply: Reply) -> Result<Response<Body>, Error> {
-    let mut response = Response::builder()
-        .status(reply.status)
-        .header(header::CONTENT_TYPE, reply.content_type)
-        .header(header::CACHE_CONTROL, "no-store");
-    if let Some((name, value)) = reply.header {
-        response = response.header(name, value);
-    }
-    Ok(response.body(Body::from(reply.body))?)
-}
-
 fn problem_response(problem: &Problem) -> Result<Response<Body>, Error> {
+    let status = u16::try_from(problem.status()).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::builder()
-        .status(problem.status())
+        .status(status)
         .header(header::CONTENT_TYPE, "application/problem+json")
         .header(header::CACHE_CONTROL, "no-store");
-    if let Some(seconds) = problem.retry_after_seconds() {
+    if let Some(seconds) = problem.retry_after_seconds {
         response = response.header(header::RETRY_AFTER, seconds);
     }
-    if problem.status() == StatusCode::UNAUTHORIZED {
+    if status == StatusCode::UNAUTHORIZED {
         response = response.header(header::WWW_AUTHENTICATE, "ApiKey");
     }
-    Ok(response.body(Body::from(serde_json::to_string(problem)?))?)
+    Ok(response.body(Body::from(serde_json::to_string(&problem.document)?))?)
 }

@@ -3,12 +3,12 @@
 use crate::Call;
 use restock_store::Expected;
 
-/// The `ETag` of a version.
+/// Returns the `ETag` of a version.
 pub fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// What a call says of the version that it changes.
+/// Returns what a call says of the version that it changes.
 pub fn expected_version(call: &Call) -> Expected {
     // One that can't be read is there, and meets no version.
     let tag = |name| if call.has_header(name) { Some(call.header(name).unwrap_or_default()) } else { None };

@@ -1,4 +1,4 @@
-//! Reads what decisions need, and decides: for `match-stock`, which acts on it, and for the dry run, which shows it.
+//! Reads the facts that decisions need, and decides: for `match-stock`, which acts on it, and for the dry run, which shows it.
 
 use jiff::Timestamp;
 use restock_domain::{Automation, Candidate, Condition, ContactId, Decision, Locale, Sku, Subscription, decide};

@@ -4,17 +4,20 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use display_error_chain::DisplayErrorChain;
 use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
-use restock_domain::Source;
+use restock_domain::{Source, time};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tracing::{error, warn};
+
+/// The longest pause before a message is received again.
+const MAX_PAUSE: Duration = Duration::from_secs(600);
 
 /// One message of a batch.
 #[derive(Debug)]
 pub struct Record {
     pub message_id: String,
     pub body: String,
-    /// When SQS took it.
+    /// When SQS accepted it.
     pub sent_at: Timestamp,
     /// How often it was received, this time included.
     pub receives: u32,
@@ -66,7 +69,9 @@ where
                 Duration::ZERO
             }
             Failure::Retry { after, reason } => {
-                let delay = after.unwrap_or_else(|| backoff(receives));
+                let delay = after.unwrap_or_else(|| {
+                    time::backoff(Duration::from_secs(2), receives.saturating_sub(1), MAX_PAUSE, fastrand::f64())
+                });
                 warn!(message_id, receives, reason, seconds = delay.as_secs(), "A message will be retried");
                 delay
             }
@@ -83,12 +88,6 @@ where
     response.batch_item_failures =
         stream::iter(handled).buffer_unordered(10).filter_map(async |failed| failed).collect().await;
     response
-}
-
-/// 2, 4, 8 … seconds and up to as much again by chance, so that what failed together does not come back together.
-fn backoff(receives: u32) -> Duration {
-    let base = 2_u64.pow(receives.clamp(1, 8));
-    Duration::from_secs(base + fastrand::u64(0..=base)).min(Duration::from_secs(600))
 }
 
 fn record(message: SqsMessage) -> Record {

@@ -2,11 +2,10 @@
 
 use crate::messages::ParseError;
 use jiff::Timestamp;
-use restock_domain::{EmailAddress, SubscriptionId};
+use restock_domain::{DeliveryId, EmailAddress, SubscriptionId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
-use uuid::Uuid;
 
 /// An event of a mail of ours (SES developer guide, "Contents of event data that Amazon SES publishes to Amazon SNS").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +15,7 @@ pub struct EmailEvent {
     pub message_id: String,
     /// When SES accepted the mail, by its own clock.
     pub accepted_at: Timestamp,
-    pub delivery: Uuid,
+    pub delivery: DeliveryId,
     pub subscription: SubscriptionId,
     /// Where the mail went; the contact may have another address by now.
     pub recipient: Option<EmailAddress>,
@@ -82,7 +81,7 @@ impl EmailEvent {
             kind,
             message_id: event.mail.message_id,
             accepted_at: event.mail.timestamp,
-            delivery: delivery.parse().map_err(|_| not_ours("the tag delivery is no UUID".into()))?,
+            delivery: DeliveryId::parse(delivery).ok_or_else(|| not_ours("the tag delivery is no UUID".into()))?,
             subscription: SubscriptionId::parse(subscription).map_err(|invalid| not_ours(invalid.message))?,
         }))
     }
@@ -93,6 +92,7 @@ mod tests {
     use super::*;
     use restock_domain::{ContactId, Locale, Sku, SubscriptionKey};
     use serde_json::json;
+    use uuid::Uuid;
 
     fn event(fields: Value) -> Result<Option<EmailEventKind>, ParseError> {
         let key = SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None);

@@ -1,9 +1,10 @@
 use jiff::Timestamp;
-use restock_domain::{AutomationId, ContactId, FieldError, Locale, Sku, Source, StockLevel, SubscriptionKey};
+use restock_api::stock_levels as api;
+use restock_api::{FieldError, Read};
+use restock_domain::{AutomationId, ContactId, DeliveryId, Locale, Sku, Source, StockLevel, SubscriptionKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 /// A body that cannot be read, in words for whoever looks into the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +25,10 @@ pub enum StockMessage {
 }
 
 /// Where to go on with a level, or a second look at it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Continuation {
+    #[serde(with = "level")]
     pub level: StockLevel,
     /// The message and the place in it that the level came from; the same at every redelivery.
     pub level_id: String,
@@ -34,8 +37,8 @@ pub struct Continuation {
     /// The index that matching reads lags the table, so a level is looked at once more a little later, for subscriptions
     /// that were made just before it.
     pub second_look: bool,
-    /// Instances that were made just before the level and that the first look has seen.
-    pub seen: Vec<Uuid>,
+    /// Deliveries of subscriptions that were made just before the level and that the first look has seen.
+    pub seen: Vec<DeliveryId>,
     /// Given if the first look found nobody and began to remove the demand mark with this token.
     pub clearing: Option<String>,
     pub page: u32,
@@ -61,7 +64,7 @@ pub struct Notification {
 pub struct Recipient {
     pub contact_id: ContactId,
     pub key: SubscriptionKey,
-    pub instance: Uuid,
+    pub delivery: DeliveryId,
 }
 
 /// Import a locale's feed.
@@ -99,70 +102,44 @@ impl StockMessage {
         match value {
             Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(read_level).collect())),
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Continuation::TYPE) => {
-                Continuation::from_value(value).map(|found| Self::Continuation(Box::new(found)))
+                open(Continuation::TYPE, value).map(|found| Self::Continuation(Box::new(found)))
             }
             level => Ok(Self::Levels(vec![read_level(level)])),
         }
     }
 
-    /// The body that carries levels.
+    /// Returns the body that carries levels.
     pub fn body(levels: &[StockLevel]) -> String {
-        Value::Array(levels.iter().map(StockLevel::to_json).collect()).to_string()
+        let levels: Vec<api::StockLevel> = levels.iter().map(api::StockLevel::from).collect();
+        json!(levels).to_string()
     }
 }
 
 fn read_level(sent: Value) -> Result<StockLevel, InvalidLevel> {
-    StockLevel::from_json(sent.clone()).map_err(|errors| InvalidLevel { sent, errors })
+    let level = api::StockLevel::read(sent.clone());
+    level.map(StockLevel::from).map_err(|errors| InvalidLevel { sent, errors })
+}
+
+/// Writes a level as callers write it, and reads it as theirs.
+mod level {
+    use super::{StockLevel, Value, api, read_level};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(level: &StockLevel, serializer: S) -> Result<S::Ok, S::Error> {
+        api::StockLevel::from(level).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StockLevel, D::Error> {
+        let level = read_level(Value::deserialize(deserializer)?);
+        level.map_err(|_| serde::de::Error::custom("its level is invalid"))
+    }
 }
 
 impl Continuation {
     const TYPE: &'static str = "continue-matching";
 
     pub fn body(&self) -> String {
-        envelope(
-            Self::TYPE,
-            json!({
-                "level": self.level.to_json(),
-                "levelId": self.level_id,
-                "receivedAt": self.received_at,
-                "source": self.source,
-                "secondLook": self.second_look,
-                "seen": self.seen,
-                "clearing": self.clearing,
-                "page": self.page,
-                "cursor": self.cursor,
-            }),
-        )
-    }
-
-    fn from_value(value: Value) -> Result<Self, ParseError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Shape {
-            level: Value,
-            level_id: String,
-            received_at: Timestamp,
-            source: Source,
-            second_look: bool,
-            seen: Vec<Uuid>,
-            clearing: Option<String>,
-            page: u32,
-            cursor: BTreeMap<String, String>,
-        }
-        let shape: Shape = open(Self::TYPE, value)?;
-        let level = StockLevel::from_json(shape.level)
-            .map_err(|_| ParseError::NotOurs { expected: Self::TYPE, reason: "its level is invalid".into() })?;
-        Ok(Self {
-            level,
-            level_id: shape.level_id,
-            received_at: shape.received_at,
-            source: shape.source,
-            second_look: shape.second_look,
-            seen: shape.seen,
-            clearing: shape.clearing,
-            page: shape.page,
-            cursor: shape.cursor,
-        })
+        envelope(Self::TYPE, json!(self))
     }
 }
 
@@ -190,18 +167,17 @@ impl FeedImport {
     }
 }
 
-/// A recipient is written as `[contactId, key, instance]`: 25 of them go into each message.
+/// A recipient is written as `[contactId, key, delivery]`: 25 of them go into each message.
 impl Serialize for Recipient {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.contact_id, self.key.to_string(), self.instance).serialize(serializer)
+        (self.contact_id, self.key, self.delivery).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Recipient {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (contact_id, key, instance) = <(ContactId, String, Uuid)>::deserialize(deserializer)?;
-        let key = SubscriptionKey::parse(&key).map_err(serde::de::Error::custom)?;
-        Ok(Self { contact_id, key, instance })
+        let (contact_id, key, delivery) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { contact_id, key, delivery })
     }
 }
 
@@ -226,16 +202,17 @@ fn open<T: DeserializeOwned>(kind: &'static str, message: Value) -> Result<T, Pa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     fn level() -> StockLevel {
-        StockLevel::from_json(json!({"sku": "A", "quantity": 2, "locale": "sv-SE"})).unwrap()
+        read_level(json!({"sku": "A", "quantity": 2, "locale": "sv-SE"})).unwrap()
     }
 
     #[test]
     fn a_body_is_one_level_or_an_array_of_levels() {
         let expected = StockMessage::Levels(vec![Ok(level())]);
 
-        assert_eq!(StockMessage::parse(&level().to_json().to_string()).unwrap(), expected);
+        assert_eq!(StockMessage::parse(r#"{"sku":"A","quantity":2,"locale":"sv-SE"}"#).unwrap(), expected);
         assert_eq!(StockMessage::parse(&StockMessage::body(&[level()])).unwrap(), expected);
     }
 
@@ -257,7 +234,7 @@ mod tests {
             received_at: Timestamp::from_second(5).unwrap(),
             source: Source::Http,
             second_look: true,
-            seen: vec![Uuid::from_u128(3)],
+            seen: vec![DeliveryId::new(Uuid::from_u128(3))],
             clearing: Some("c".into()),
             page: 3,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
@@ -271,7 +248,7 @@ mod tests {
             recipients: vec![Recipient {
                 contact_id: ContactId::new(Uuid::from_u128(1)),
                 key: SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None),
-                instance: Uuid::from_u128(2),
+                delivery: DeliveryId::new(Uuid::from_u128(2)),
             }],
         };
 

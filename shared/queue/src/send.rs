@@ -1,15 +1,17 @@
 use crate::transport::{Answer, Order, Outgoing, Queue, Transport};
 use crate::{Continuation, FeedImport, Notification};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use futures::{StreamExt, TryStreamExt, stream};
+use restock_domain::time;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Limits of SendMessageBatch. SQS takes 1 MiB now; older emulators and regions take 256 KiB, which is plenty here.
-const MOST_ENTRIES: usize = 10;
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_ENTRIES: usize = 10;
+const MAX_BYTES: usize = 256 * 1024;
 /// The longest delay that SQS allows.
-const MOST_DELAY: Duration = Duration::from_secs(900);
+const MAX_DELAY: Duration = Duration::from_secs(900);
 const IN_FLIGHT: usize = 4;
 const ATTEMPTS: u32 = 5;
 
@@ -19,24 +21,46 @@ pub struct Queues {
     transport: Arc<dyn Transport>,
 }
 
+/// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("SQS did not carry out {operation}")]
     Request {
         operation: &'static str,
+        throttled: bool,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error("SQS took only a part of a batch, after every retry")]
     Partial,
+    /// The function was not told about a queue; template.yaml says which ones it may use.
+    #[error("set the environment variable {}", .0.setting())]
+    NoQueue(Queue),
 }
 
 impl Error {
-    /// Names the operation that an error belongs to.
-    pub(crate) fn request<E: std::error::Error + Send + Sync + 'static>(
-        operation: &'static str,
-    ) -> impl FnOnce(E) -> Self {
-        move |source| Self::Request { operation, source: Box::new(source) }
+    /// Returns true if SQS asks to slow down; the same request may go through later.
+    pub fn throttled(&self) -> bool {
+        match self {
+            Self::Request { throttled, .. } => *throttled,
+            // SQS refuses single messages of a batch when it is throttled.
+            Self::Partial => true,
+            Self::NoQueue(_) => false,
+        }
+    }
+
+    /// Names the operation that an error of the SDK belongs to.
+    pub(crate) fn of_sdk<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        // What SQS calls it, by protocol and age of the API.
+        let throttling = ["ThrottlingException", "RequestThrottled", "Throttling", "OverLimit", "KmsThrottled"];
+        move |source| {
+            let throttled = source.code().is_some_and(|code| throttling.iter().any(|word| code.ends_with(word)));
+            Self::Request { operation, throttled, source: Box::new(source) }
+        }
     }
 }
 
@@ -58,14 +82,14 @@ impl Queues {
 
     /// Puts a continuation on the stock-level queue, to be received after `delay`, at most 15 minutes.
     pub async fn send_continuation(&self, continuation: &Continuation, delay: Duration) -> Result<(), Error> {
-        let delay = delay.min(MOST_DELAY);
+        let delay = delay.min(MAX_DELAY);
         self.send(Queue::StockLevels, vec![Outgoing { delay, ..Outgoing::new(continuation.body()) }]).await
     }
 
     /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes.
     pub async fn send_notifications(&self, notifications: Vec<(Notification, Duration)>) -> Result<(), Error> {
         let messages = notifications.into_iter().map(|(notification, delay)| {
-            let delay = delay.min(MOST_DELAY);
+            let delay = delay.min(MAX_DELAY);
             Outgoing { delay, ..Outgoing::new(notification.body()) }
         });
         self.send(Queue::Notifications, messages.collect()).await
@@ -90,7 +114,8 @@ impl Queues {
     async fn send_batch(&self, queue: Queue, mut pending: Vec<Outgoing>) -> Result<(), Error> {
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                let (first, max) = (Duration::from_millis(50), Duration::from_secs(2));
+                tokio::time::sleep(time::backoff(first, attempt, max, fastrand::f64())).await;
             }
             pending = self.transport.send(queue, pending).await?;
             if pending.is_empty() {
@@ -109,7 +134,7 @@ fn batches(messages: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
         // The attribute counts too.
         let size = message.body.len() + 64;
         match batches.last_mut() {
-            Some(batch) if batch.len() < MOST_ENTRIES && bytes + size <= MOST_BYTES => {
+            Some(batch) if batch.len() < MAX_ENTRIES && bytes + size <= MAX_BYTES => {
                 bytes += size;
                 batch.push(message);
             }
@@ -134,8 +159,8 @@ mod tests {
         let batches = batches(messages.clone());
 
         let bytes = |batch: &Vec<Outgoing>| batch.iter().map(|message| message.body.len()).sum::<usize>();
-        assert!(batches.iter().all(|batch| batch.len() <= MOST_ENTRIES));
-        assert!(batches.iter().all(|batch| bytes(batch) <= MOST_BYTES));
+        assert!(batches.iter().all(|batch| batch.len() <= MAX_ENTRIES));
+        assert!(batches.iter().all(|batch| bytes(batch) <= MAX_BYTES));
         assert_eq!(batches.concat(), messages);
     }
 }

@@ -1,11 +1,13 @@
-//! What Restock asks of its queues. SQS carries it out in production; the simulation of the delivery guarantee has queues
+//! The requests that Restock makes of its queues. SQS carries them out in production; the simulation of the delivery guarantee has queues
 //! in memory that do the same, with faults.
 
 use crate::Error;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
+use strum::{Display, EnumIter, IntoEnumIterator};
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -17,7 +19,8 @@ pub trait Transport: Send + Sync {
     fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()>;
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, Display)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Queue {
     StockLevels,
     Notifications,
@@ -43,14 +46,9 @@ pub struct Order {
     pub deduplication: String,
 }
 
-/// The URLs of the queues, as deployed.
+/// The URLs of the queues, as deployed: of those that a function may use.
 #[derive(Debug, Clone)]
-pub struct Urls {
-    pub stock_levels: String,
-    pub notifications: String,
-    pub feed_imports: String,
-    pub email_events: String,
-}
+pub struct Urls(BTreeMap<Queue, String>);
 
 pub struct Sqs {
     pub client: Client,
@@ -58,7 +56,7 @@ pub struct Sqs {
 }
 
 /// Says how a level came in; what has no such attribute was sent to the queue by the retailer.
-pub(crate) const SOURCE: &str = "restock-source";
+pub const SOURCE: &str = "restock-source";
 
 impl Outgoing {
     pub fn new(body: String) -> Self {
@@ -66,14 +64,21 @@ impl Outgoing {
     }
 }
 
+impl Queue {
+    /// Returns the environment variable with the queue's URL, such as `STOCK_LEVELS_QUEUE`.
+    pub fn setting(self) -> String {
+        format!("{self}_QUEUE")
+    }
+}
+
 impl Urls {
-    fn of(&self, queue: Queue) -> &str {
-        match queue {
-            Queue::StockLevels => &self.stock_levels,
-            Queue::Notifications => &self.notifications,
-            Queue::FeedImports => &self.feed_imports,
-            Queue::EmailEvents => &self.email_events,
-        }
+    /// Takes the URL of each queue from its setting, if there is one.
+    pub fn of(setting: impl Fn(&str) -> Option<String>) -> Self {
+        Self(Queue::iter().filter_map(|queue| Some((queue, setting(&queue.setting())?))).collect())
+    }
+
+    fn url(&self, queue: Queue) -> Result<&str, Error> {
+        self.0.get(&queue).map(String::as_str).ok_or(Error::NoQueue(queue))
     }
 }
 
@@ -82,9 +87,13 @@ impl Transport for Sqs {
         Box::pin(async move {
             let entries: Result<Vec<_>, _> =
                 messages.iter().enumerate().map(|(index, message)| entry(index, message)).collect();
-            let entries = entries.map_err(Error::request("SendMessageBatch"))?;
-            let request = self.client.send_message_batch().queue_url(self.urls.of(queue)).set_entries(Some(entries));
-            let answer = request.send().await.map_err(Error::request("SendMessageBatch"))?;
+            let entries = entries.map_err(|source| Error::Request {
+                operation: "SendMessageBatch",
+                throttled: false,
+                source: source.into(),
+            })?;
+            let request = self.client.send_message_batch().queue_url(self.urls.url(queue)?).set_entries(Some(entries));
+            let answer = request.send().await.map_err(Error::of_sdk("SendMessageBatch"))?;
             let refused: Vec<usize> = answer.failed.iter().filter_map(|failure| failure.id.parse().ok()).collect();
             let kept = messages.into_iter().enumerate().filter(|(index, _)| refused.contains(index));
             Ok(kept.map(|(_, message)| message).collect())
@@ -96,10 +105,10 @@ impl Transport for Sqs {
             let request = self
                 .client
                 .change_message_visibility()
-                .queue_url(self.urls.of(queue))
+                .queue_url(self.urls.url(queue)?)
                 .receipt_handle(receipt)
                 .visibility_timeout(whole_seconds(delay));
-            request.send().await.map(drop).map_err(Error::request("ChangeMessageVisibility"))
+            request.send().await.map(drop).map_err(Error::of_sdk("ChangeMessageVisibility"))
         })
     }
 }

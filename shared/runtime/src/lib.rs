@@ -1,4 +1,4 @@
-//! What every function needs before its first event: settings, telemetry and AWS clients.
+//! Settings, telemetry and AWS clients: the things that every function needs before its first event.
 //!
 //! This crate is the only reader of environment variables. `template.yaml` is where they are set.
 
@@ -48,32 +48,17 @@ impl Runtime {
         Self { config }
     }
 
-    pub fn store(&self) -> Result<Store, SettingError> {
-        let tables = Tables {
-            configuration: required("CONFIGURATION_TABLE")?,
-            contacts: required("CONTACTS_TABLE")?,
-            deliveries: required("DELIVERIES_TABLE")?,
-            log: required("LOG_TABLE")?,
-            products: required("PRODUCTS_TABLE")?,
-            purchases: required("PURCHASES_TABLE")?,
-            stock: required("STOCK_TABLE")?,
-            subscriptions: required("SUBSCRIPTIONS_TABLE")?,
-            uploads: required("UPLOADS_TABLE")?,
-        };
-        Ok(Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&self.config), tables }))
+    /// Returns the tables that the function was told about.
+    pub fn store(&self) -> Store {
+        Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&self.config), tables: Tables::of(optional) })
     }
 
-    pub fn queues(&self) -> Result<Queues, SettingError> {
-        let urls = Urls {
-            stock_levels: required("STOCK_LEVELS_QUEUE")?,
-            notifications: required("NOTIFICATIONS_QUEUE")?,
-            feed_imports: required("FEED_IMPORTS_QUEUE")?,
-            email_events: required("EMAIL_EVENTS_QUEUE")?,
-        };
-        Ok(Queues::new(Sqs { client: aws_sdk_sqs::Client::new(&self.config), urls }))
+    /// Returns the queues that the function was told about.
+    pub fn queues(&self) -> Queues {
+        Queues::new(Sqs { client: aws_sdk_sqs::Client::new(&self.config), urls: Urls::of(optional) })
     }
 
-    /// SES without retries of the SDK: it would repeat requests that timed out, which may have been accepted.
+    /// Returns SES without retries of the SDK: it would repeat requests that timed out, which may have been accepted.
     /// An answer is waited for no longer than `patience`.
     pub fn ses(&self, patience: Duration) -> aws_sdk_sesv2::Client {
         let config = aws_sdk_sesv2::config::Builder::from(&self.config)
@@ -83,39 +68,39 @@ impl Runtime {
     }
 }
 
-/// The automations, as they were no longer ago than the setting says.
+/// Returns the automations, as they were no longer ago than the setting says.
 pub fn automations(store: &Store) -> Result<CachedAutomations, SettingError> {
     let kept = Duration::from_secs(whole_number("AUTOMATIONS_KEPT_SECONDS")?);
     Ok(CachedAutomations::new(store.clone(), kept))
 }
 
-/// A setting that is a number of days.
+/// Reads a setting that is a number of days.
 pub fn days(name: &'static str) -> Result<Duration, SettingError> {
     Ok(Duration::from_secs(whole_number(name)? * 24 * 3600))
 }
 
-/// How long an answer of DynamoDB or SQS is waited for before the SDK asks again.
+/// Returns how long an answer of DynamoDB or SQS is waited for before the SDK asks again.
 fn attempt_seconds() -> u64 {
     optional("REQUEST_TIMEOUT_SECONDS").and_then(|seconds| seconds.parse().ok()).unwrap_or(8)
 }
 
-/// The text of a setting.
+/// Reads a setting.
 pub fn required(name: &'static str) -> Result<String, SettingError> {
     optional(name).ok_or(SettingError::Missing(name))
 }
 
-/// The text of a setting that may be missing or empty.
+/// Reads a setting that may be missing or empty.
 pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A setting that is a number above zero.
+/// Reads a setting that is a number above zero.
 pub fn number(name: &'static str) -> Result<f64, SettingError> {
     let number = required(name)?.parse().ok().filter(|number: &f64| number.is_normal() && *number > 0.0);
     number.ok_or(SettingError::Invalid { name, expected: "a number above zero" })
 }
 
-/// A setting that is a whole number.
+/// Reads a setting that is a whole number.
 pub fn whole_number(name: &'static str) -> Result<u64, SettingError> {
     required(name)?.parse().map_err(|_| SettingError::Invalid { name, expected: "a whole number" })
 }

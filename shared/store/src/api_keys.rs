@@ -1,52 +1,23 @@
 use crate::database::Table;
-use crate::{Error, Store, read_item, texts};
-use serde::{Deserialize, Serialize};
+use crate::item::{read_item, texts};
+use crate::{Error, Store};
+use restock_domain::hex;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 const TABLE: Table = Table::Configuration;
 
-/// What a key may do; each HTTP operation asks for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyScope {
-    ReadAutomations,
-    WriteAutomations,
-    ReadContacts,
-    WriteContacts,
-    ReadFeeds,
-    WriteFeeds,
-    ReadLog,
-    WriteStockLevels,
-    ReadSubscriptions,
-    WriteSubscriptions,
-}
-
-impl KeyScope {
-    pub const ALL: [Self; 10] = [
-        Self::ReadAutomations,
-        Self::WriteAutomations,
-        Self::ReadContacts,
-        Self::WriteContacts,
-        Self::ReadFeeds,
-        Self::WriteFeeds,
-        Self::ReadLog,
-        Self::WriteStockLevels,
-        Self::ReadSubscriptions,
-        Self::WriteSubscriptions,
-    ];
-}
-
 /// What is known of an API key. Of the key itself only the SHA-256 digest is stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct ApiKey {
-    pub name: String,
-    pub scopes: Vec<KeyScope>,
+    /// The words of what the key may do.
+    pub scopes: Vec<String>,
 }
 
 impl ApiKey {
-    /// The id under which a key is stored: the SHA-256 digest of the key, in hexadecimal.
+    /// Returns the id under which a key is stored: its SHA-256 digest, in hexadecimal.
     pub fn digest(key: &str) -> String {
-        Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(key))
     }
 }
 

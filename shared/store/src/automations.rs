@@ -1,8 +1,10 @@
 use crate::database::{AllWritten, Condition, Item, Query, Table, Write};
-use crate::{Error, Store, number, string_of, text, texts};
+use crate::item::{damaged, number, number_of, read_each, string_of, text, texts};
+use crate::{Error, Race, Store};
 use jiff::Timestamp;
-use restock_domain::{Automation, AutomationId};
-use std::collections::{HashMap, HashSet};
+use restock_domain::{Automation, AutomationId, Condition as Test, EmailAddress, EmailChoice, Sender, Template, time};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -13,8 +15,9 @@ const TABLE: Table = Table::Configuration;
 const KIND: &str = "automation";
 /// Every version there ever was, so that the log stays readable.
 const VERSION_KIND: &str = "automation-version";
-/// The most that are stored; each subscription may have to be shown to all of them.
-pub const MOST_AUTOMATIONS: usize = 50;
+const DOCUMENT: &str = "document";
+/// How many are stored at the most; each subscription may have to be shown to all of them.
+pub const MAX_AUTOMATIONS: usize = 50;
 
 /// What a caller says about the version that it has seen (RFC 9110, `If-Match` and `If-None-Match`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +39,31 @@ pub enum AutomationChange {
     Stale,
     /// There is none to delete.
     Missing,
-    /// There are [`MOST_AUTOMATIONS`] already.
+    /// There are [`MAX_AUTOMATIONS`] already.
     TooMany,
+}
+
+/// An automation as it is stored, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    name: String,
+    enabled: bool,
+    priority: u32,
+    requires_consent: bool,
+    conditions: Vec<Test>,
+    email: EmailDocument,
+    updated_on: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EmailDocument {
+    template: Template,
+    sender: Option<Sender>,
+    reply_to: Option<EmailAddress>,
+    #[serde(default)]
+    subject: BTreeMap<String, String>,
 }
 
 /// An automation's newest item, or what stands for it where there is none.
@@ -57,7 +83,7 @@ impl Store {
         self.change(&automation.id, Some(&automation), expected, now).await
     }
 
-    /// Deletes an automation, also the one that is built in. Its number goes on counting if it is stored again.
+    /// Deletes an automation, even the one that is built in. Its number goes on counting if it is stored again.
     pub async fn delete_automation(
         &self,
         id: &AutomationId,
@@ -74,22 +100,27 @@ impl Store {
         expected: Expected,
         now: Timestamp,
     ) -> Result<AutomationChange, Error> {
-        // Somebody else may be faster, but hardly so often.
-        for _ in 0..5 {
+        let mut race = Race::about("the change of an automation");
+        loop {
+            race.enter()?;
             let newest = newest(id, self.get(TABLE, key(id)).await?)?;
             if !expected.allows(&newest) {
                 return Ok(AutomationChange::Stale);
             }
             match (&newest.automation, to) {
                 (None, None) => return Ok(AutomationChange::Missing),
-                (None, Some(_)) if self.automations().await?.len() >= MOST_AUTOMATIONS => {
+                (None, Some(_)) if self.automations().await?.len() >= MAX_AUTOMATIONS => {
                     return Ok(AutomationChange::TooMany);
                 }
                 _ => {}
             }
             let version = newest.version + 1;
             let changed = to.or(newest.automation.as_ref());
-            let changed = changed.map(|automation| Automation { version, updated_on: Some(now), ..automation.clone() });
+            let changed = changed.map(|automation| Automation {
+                version,
+                updated_on: Some(time::to_millisecond(now)),
+                ..automation.clone()
+            });
             let unchanged = match newest.version {
                 0 => Condition::Missing("version"),
                 seen => Condition::Is("version", number(seen as i64)),
@@ -102,20 +133,19 @@ impl Store {
                 return Ok(AutomationChange::Done(Box::new(changed)));
             }
         }
-        Err(Error::Unprocessed { operation: "the change of an automation" })
     }
 
     pub async fn automation(&self, id: &AutomationId) -> Result<Option<Automation>, Error> {
         Ok(newest(id, self.get(TABLE, key(id)).await?)?.automation)
     }
 
-    /// An automation as it was in that version, also if it was deleted since.
+    /// Returns an automation as it was in that version, even if it was deleted since.
     pub async fn automation_version(&self, id: &AutomationId, version: u64) -> Result<Option<Automation>, Error> {
         let wanted = (id.clone(), version);
         Ok(self.automation_versions(&HashSet::from([wanted.clone()])).await?.remove(&wanted))
     }
 
-    /// Those of the given versions that there ever were.
+    /// Returns the given versions that there ever were.
     pub async fn automation_versions(
         &self,
         versions: &HashSet<(AutomationId, u64)>,
@@ -123,27 +153,20 @@ impl Store {
         let built_in = Automation::built_in();
         let keys = versions.iter().map(|(id, version)| version_key(id, *version)).collect();
         let mut found = HashMap::from([((built_in.id.clone(), built_in.version), built_in)]);
-        for item in self.batch_get(TABLE, keys).await? {
-            let id = string_of(&item, "id").and_then(|id| AutomationId::parse(id.split('#').next()?).ok());
-            if let Some(id) = id {
-                found.insert((id.clone(), version_of(&item)), read(&id, &item)?);
-            }
-        }
+        let stored = read_each(self.batch_get(TABLE, keys).await?, |item| read(&item));
+        found.extend(stored.into_iter().map(|automation| ((automation.id.clone(), automation.version), automation)));
         Ok(found)
     }
 
-    /// All of them, in the order in which they are asked; strongly consistent.
+    /// Returns all automations in the order in which they are asked; strongly consistent.
     pub async fn automations(&self) -> Result<Vec<Automation>, Error> {
         let items = self.query_all(Query::of(TABLE, KIND)).await?;
         let built_in = Automation::built_in();
         let replaced = items.iter().any(|item| string_of(item, "id").is_some_and(|id| id == built_in.id.as_str()));
         let mut automations = if replaced { Vec::new() } else { vec![built_in] };
-        for item in &items {
-            let id = string_of(item, "id").and_then(|id| AutomationId::parse(id).ok());
-            if let Some(id) = id.filter(|_| item.contains_key("document")) {
-                automations.push(read(&id, item)?);
-            }
-        }
+        // Of one that was deleted there is no document.
+        let there = items.into_iter().filter(|item| item.contains_key(DOCUMENT));
+        automations.extend(read_each(there, |item| read(&item)));
         automations.sort_by(|one, other| one.order().cmp(&other.order()));
         Ok(automations)
     }
@@ -161,12 +184,12 @@ impl CachedAutomations {
         Self { store, kept, seen: Mutex::default() }
     }
 
-    /// In the order in which they are asked.
+    /// Returns them in the order in which they are asked.
     pub async fn current(&self) -> Result<Arc<[Automation]>, Error> {
         self.not_older_than(self.kept).await
     }
 
-    /// One of them, at least as new as a version that somebody else has seen already; none if it was deleted.
+    /// Returns one of them, at least as new as a version that somebody else has seen; `None` if it was deleted.
     pub async fn since(&self, id: &AutomationId, version: u64) -> Result<Option<Automation>, Error> {
         let find = |automations: Arc<[Automation]>| automations.iter().find(|automation| automation.id == *id).cloned();
         match find(self.current().await?).filter(|automation| automation.version >= version) {
@@ -206,33 +229,52 @@ fn newest(id: &AutomationId, item: Option<Item>) -> Result<Newest, Error> {
         let built_in = Automation::built_in();
         return Ok(Newest { version: 0, automation: (built_in.id == *id).then_some(built_in) });
     };
-    let automation = item.contains_key("document").then(|| read(id, &item)).transpose()?;
+    let automation = item.contains_key(DOCUMENT).then(|| read(&item)).transpose()?;
     Ok(Newest { version: version_of(&item), automation })
 }
 
 /// Without an automation, the item says that it was deleted.
 fn item(version: u64, automation: Option<&Automation>) -> Result<Item, Error> {
     let mut item = Item::from([("version".into(), number(version as i64))]);
-    if let Some(automation) = automation {
-        let document = serde_json::to_string(automation)
-            .map_err(|source| Error::Automation { id: automation.id.clone(), reason: source.to_string() })?;
-        item.insert("document".into(), text(document));
+    if let Some(automation) = automation.cloned() {
+        let EmailChoice { template, sender, reply_to, subject } = automation.email;
+        let document = Document {
+            name: automation.name,
+            enabled: automation.enabled,
+            priority: automation.priority,
+            requires_consent: automation.requires_consent,
+            conditions: automation.conditions,
+            email: EmailDocument { template, sender, reply_to, subject },
+            updated_on: automation.updated_on,
+        };
+        let document = serde_json::to_string(&document);
+        item.insert(DOCUMENT.into(), text(document.map_err(|error| damaged(TABLE, &key(&automation.id), error))?));
     }
     Ok(item)
 }
 
-fn read(id: &AutomationId, item: &Item) -> Result<Automation, Error> {
-    let broken = |reason: String| Error::Automation { id: id.clone(), reason };
-    let document = string_of(item, "document").map(String::as_str).unwrap_or_default();
-    let document: serde_json::Value = serde_json::from_str(document).map_err(|error| broken(error.to_string()))?;
-    let updated_on = document["updatedOn"].as_str().and_then(|at| at.parse().ok());
-    let automation = Automation::from_json(document, id.clone())
-        .map_err(|errors| broken(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))?;
-    Ok(Automation { version: version_of(item), updated_on, ..automation })
+/// Reads an item of either kind. The id of a version's item ends with its number.
+fn read(item: &Item) -> Result<Automation, Error> {
+    let id = string_of(item, "id").and_then(|id| id.split('#').next()).map(AutomationId::restore);
+    let id = id.ok_or_else(|| damaged(TABLE, item, "it has no id"))?;
+    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
+    let document: Document = serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))?;
+    let EmailDocument { template, sender, reply_to, subject } = document.email;
+    Ok(Automation {
+        id,
+        name: document.name,
+        enabled: document.enabled,
+        priority: document.priority,
+        requires_consent: document.requires_consent,
+        conditions: document.conditions,
+        email: EmailChoice { template, sender, reply_to, subject },
+        version: version_of(item),
+        updated_on: document.updated_on,
+    })
 }
 
 fn version_of(item: &Item) -> u64 {
-    item.get("version").and_then(|version| version.as_n().ok()?.parse().ok()).unwrap_or_default()
+    number_of(item, "version").and_then(|version| version.try_into().ok()).unwrap_or_default()
 }
 
 fn key(id: &AutomationId) -> Item {

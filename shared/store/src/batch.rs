@@ -3,11 +3,12 @@
 use crate::database::{Item, PlainWrite, Query, Table};
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
+use restock_domain::time;
 use std::time::Duration;
 
 /// Limits of BatchGetItem and BatchWriteItem (DynamoDB API reference).
-const MOST_KEYS: usize = 100;
-const MOST_WRITES: usize = 25;
+const MAX_KEYS: usize = 100;
+const MAX_WRITES: usize = 25;
 /// With the pauses in between about half a minute: a table that is throttled grows within minutes, and a message or an
 /// import that gives up begins anew.
 const ATTEMPTS: u32 = 10;
@@ -20,9 +21,9 @@ impl Store {
         Ok(found.into_iter().map(|(_, item)| item).collect())
     }
 
-    /// The same of several tables.
+    /// Like `batch_get`, across tables.
     pub(crate) async fn batch_get_all(&self, keys: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {
-        let chunks: Vec<Vec<(Table, Item)>> = keys.chunks(MOST_KEYS).map(<[_]>::to_vec).collect();
+        let chunks: Vec<Vec<(Table, Item)>> = keys.chunks(MAX_KEYS).map(<[_]>::to_vec).collect();
         let reads = chunks.into_iter().map(|chunk| self.get_chunk(chunk));
         let found: Vec<Vec<(Table, Item)>> = stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
@@ -30,12 +31,12 @@ impl Store {
 
     /// Puts and deletes items, in no particular order. Keys must not repeat.
     pub(crate) async fn batch_write(&self, writes: Vec<PlainWrite>) -> Result<(), Error> {
-        let chunks: Vec<Vec<PlainWrite>> = writes.chunks(MOST_WRITES).map(<[PlainWrite]>::to_vec).collect();
+        let chunks: Vec<Vec<PlainWrite>> = writes.chunks(MAX_WRITES).map(<[PlainWrite]>::to_vec).collect();
         let writes = chunks.into_iter().map(|chunk| self.write_chunk(chunk));
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect().await
     }
 
-    /// Every item that a query finds, over all its pages.
+    /// Returns every item that a query finds, over all its pages.
     pub(crate) async fn query_all(&self, mut query: Query) -> Result<Vec<Item>, Error> {
         let mut items = Vec::new();
         loop {
@@ -48,7 +49,7 @@ impl Store {
         }
     }
 
-    /// The item with this key; strongly consistent.
+    /// Returns the item with this key; strongly consistent.
     pub(crate) async fn get(&self, table: Table, key: Item) -> Result<Option<Item>, Error> {
         Ok(self.batch_get(table, vec![key]).await?.pop())
     }
@@ -79,10 +80,10 @@ impl Store {
     }
 }
 
-/// 0, then about 50, 100, 200 … ms: unprocessed parts mean that the table is being throttled.
+/// Unprocessed parts mean that the table is being throttled.
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
-        let most = 25_u64 << attempt.min(10);
-        tokio::time::sleep(Duration::from_millis(most / 2 + fastrand::u64(0..=most))).await;
+        let (first, max) = (Duration::from_millis(25), Duration::from_secs(20));
+        tokio::time::sleep(time::backoff(first, attempt, max, fastrand::f64())).await;
     }
 }

@@ -1,17 +1,48 @@
 use crate::database::{Action, AllWritten, AttributeValue, Condition, Item, Table, Write, Written};
-use crate::{Error, Store, read_item, string_of, text, texts, write_item};
+use crate::item::{read_each, read_item, string_of, text, texts, write_item};
+use crate::{Error, Race, Store};
+use jiff::Timestamp;
 use restock_domain::signing::SigningKey;
-use restock_domain::{Contact, ContactId, EmailAddress, Suppression};
-use serde::Deserialize;
+use restock_domain::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Locale, Suppression, time};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 const TABLE: Table = Table::Contacts;
 
 /// What became of a new contact.
-pub enum NewContact {
-    Created(Box<Contact>),
+pub enum CreatedContact {
+    Done(Box<Contact>),
     /// Another contact has the address.
     EmailTaken(ContactId),
+}
+
+/// A contact as the table has it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContactItem {
+    id: ContactId,
+    email: EmailAddress,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<Locale>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country_code: Option<CountryCode>,
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    attributes: Attributes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepts_email: Option<bool>,
+    #[serde(with = "time::rfc3339")]
+    created_on: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppressed: Option<Suppression>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unsubscribed: bool,
+    /// Counts the changes, so that one that was read before another one is not written over it.
+    #[serde(default)]
+    revision: i64,
 }
 
 /// The item that makes an address unique and leads from it to the contact.
@@ -24,12 +55,12 @@ struct EmailItem {
 impl Store {
     /// Writes a contact and its address in one transaction, so two contacts never share an address. An address that was
     /// suppressed when its former contact was erased is suppressed still.
-    pub async fn create_contact(&self, mut contact: Contact, signing: &SigningKey) -> Result<NewContact, Error> {
+    pub async fn create_contact(&self, mut contact: Contact, signing: &SigningKey) -> Result<CreatedContact, Error> {
         contact.suppressed = self.trace(&contact.email, signing).await?;
         contact.unsubscribed = contact.suppressed == Some(Suppression::Unsubscribed);
         let address = Item::from([("contactId".into(), text(contact.id.to_string()))]);
         let writes = vec![
-            Write::put(TABLE, key(contact.id), write_item(TABLE, &contact)?).when(Condition::Missing("key")),
+            Write::put(TABLE, key(contact.id), item_of(&contact, 0)?).when(Condition::Missing("key")),
             Write::put(TABLE, email_key(&contact.email), address).when(Condition::Missing("key")),
         ];
         match self.database.write_all(writes).await? {
@@ -41,23 +72,23 @@ impl Store {
                     contact.suppressed = Some(why);
                     self.suppress(contact.id, why).await?;
                 }
-                Ok(NewContact::Created(Box::new(contact)))
+                Ok(CreatedContact::Done(Box::new(contact)))
             }
             AllWritten::Refused(items) => match items.into_iter().flatten().next_back() {
-                Some(item) => Ok(NewContact::EmailTaken(read_item::<EmailItem>(TABLE, item)?.contact_id)),
-                None => Err(Error::Unprocessed { operation: "TransactWriteItems" }),
+                Some(item) => Ok(CreatedContact::EmailTaken(read_item::<EmailItem>(TABLE, item)?.contact_id)),
+                None => Err(Error::Contended { what: "a new contact" }),
             },
         }
     }
 
-    /// Why an address of an erased contact was suppressed, if it was.
+    /// Returns why an address of an erased contact was suppressed, if it was.
     pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Suppression>, Error> {
         let trace = self.get(TABLE, trace_key(signing, email)).await?;
-        Ok(trace.and_then(|trace| Suppression::parse(string_of(&trace, "suppressed")?)))
+        Ok(trace.and_then(|trace| string_of(&trace, "suppressed")?.parse().ok()))
     }
 
     pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
-        self.get(TABLE, key(id)).await?.map(|item| read_item(TABLE, item)).transpose()
+        self.get(TABLE, key(id)).await?.map(read).transpose()
     }
 
     pub async fn contact_id_of(&self, email: &EmailAddress) -> Result<Option<ContactId>, Error> {
@@ -65,28 +96,28 @@ impl Store {
         item.map(|item| read_item::<EmailItem>(TABLE, item).map(|email| email.contact_id)).transpose()
     }
 
-    /// Those of the given contacts that exist; strongly consistent.
+    /// Returns the given contacts that exist; strongly consistent.
     pub async fn contacts(
         &self,
         ids: impl IntoIterator<Item = ContactId>,
     ) -> Result<HashMap<ContactId, Contact>, Error> {
         let distinct: HashSet<ContactId> = ids.into_iter().collect();
         let items = self.batch_get(TABLE, distinct.into_iter().map(key).collect()).await?;
-        items.into_iter().map(|item| read_item::<Contact>(TABLE, item).map(|contact| (contact.id, contact))).collect()
+        Ok(read_each(items, read).into_iter().map(|contact| (contact.id, contact)).collect())
     }
 
-    /// Stops mail to a contact for good. The strongest reason is kept: a complaint also if the address bounces later, a bounce
-    /// also if its owner unsubscribes. Says whether there is such a contact.
+    /// Stops all mail to a contact. The most serious reason is kept: a complaint even if the address bounces later,
+    /// a bounce even if its owner unsubscribes. Returns true if there is such a contact.
     pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<bool, Error> {
         let unsubscribed = Action::set("unsubscribed", AttributeValue::Bool(true));
         let mut actions = vec![Action::set("suppressed", text(why.as_str()))];
         actions.extend((why == Suppression::Unsubscribed).then(|| unsubscribed.clone()));
-        let conditions = Condition::All(vec![Condition::Exists("key"), not_heavier_than(why)]);
+        let conditions = Condition::All(vec![Condition::Exists("key"), nothing_more_serious(why)]);
         match self.database.write(Write::update(TABLE, key(id), actions).when(conditions)).await? {
             Written::Done(_) => Ok(true),
             Written::Refused(None) => Ok(false),
             Written::Refused(Some(_)) => {
-                // It is remembered for when the heavier reason is gone.
+                // It is remembered for when the more serious reason is gone.
                 if why == Suppression::Unsubscribed {
                     let write = Write::update(TABLE, key(id), vec![unsubscribed]).when(Condition::Exists("key"));
                     self.database.write(write).await?;
@@ -97,7 +128,8 @@ impl Store {
     }
 
     /// Stops mail to the address that a mail to a contact went to, whoever has it by now; if nobody has, a trace of it is
-    /// left. A complaint also stops mail to the contact, whatever its address is now. Says whether anybody is concerned.
+    /// left. A complaint also stops mail to the contact, whatever its address is now. Returns true if that
+    /// concerns anybody.
     pub async fn suppress_address(
         &self,
         id: ContactId,
@@ -114,7 +146,7 @@ impl Store {
             None => false,
         };
         if !known {
-            let trace = trace_of(address, why, signing).when(not_heavier_than(why));
+            let trace = trace_of(address, why, signing).when(nothing_more_serious(why));
             self.database.write(trace).await?;
         }
         if why == Suppression::Complaint && owner.is_none_or(|owner| owner.id != id) {
@@ -124,19 +156,15 @@ impl Store {
     }
 
     /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a keyed digest
-    /// stays, so that it is suppressed also if somebody makes a contact of it again. Says whether there was anything.
+    /// stays, so that it stays suppressed even if a new contact takes the address. Returns true if there was anything.
     ///
     /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
     pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey) -> Result<bool, Error> {
         let mut found = false;
-        let mut attempts = 0;
+        let mut race = Race::about("the erasure of a contact");
         while let Some(contact) = self.contact(id).await? {
             found = true;
-            attempts += 1;
-            // It may be suppressed between reading and deleting, but hardly so often.
-            if attempts > 5 {
-                return Err(Error::Unprocessed { operation: "the erasure of a contact" });
-            }
+            race.enter()?;
             let mut writes = vec![
                 Write::delete(TABLE, key(id)).when(suppressed_as(&contact)),
                 Write::delete(TABLE, email_key(&contact.email)).when(Condition::Is("contactId", text(id.to_string()))),
@@ -152,7 +180,44 @@ impl Store {
     }
 }
 
-/// That a contact is suppressed as it was when it was read.
+/// Returns the item of a contact that was changed so often.
+pub(crate) fn item_of(contact: &Contact, revision: i64) -> Result<Item, Error> {
+    let contact = contact.clone();
+    let item = ContactItem {
+        id: contact.id,
+        email: contact.email,
+        first_name: contact.first_name,
+        last_name: contact.last_name,
+        language: contact.language,
+        country_code: contact.country_code,
+        attributes: contact.attributes,
+        accepts_email: contact.accepts_email,
+        created_on: contact.created_on,
+        suppressed: contact.suppressed,
+        unsubscribed: contact.unsubscribed,
+        revision,
+    };
+    write_item(TABLE, item)
+}
+
+pub(crate) fn read(item: Item) -> Result<Contact, Error> {
+    let item: ContactItem = read_item(TABLE, item)?;
+    Ok(Contact {
+        id: item.id,
+        email: item.email,
+        first_name: item.first_name,
+        last_name: item.last_name,
+        language: item.language,
+        country_code: item.country_code,
+        attributes: item.attributes,
+        accepts_email: item.accepts_email,
+        created_on: item.created_on,
+        suppressed: item.suppressed,
+        unsubscribed: item.unsubscribed,
+    })
+}
+
+/// Returns the condition that a contact is suppressed as it was when it was read.
 pub(crate) fn suppressed_as(contact: &Contact) -> Condition {
     let suppressed = match contact.suppressed {
         None => Condition::Missing("suppressed"),
@@ -165,13 +230,12 @@ pub(crate) fn suppressed_as(contact: &Contact) -> Condition {
     Condition::All(vec![suppressed, unsubscribed])
 }
 
-/// That nothing heavier suppresses a contact or an address.
-fn not_heavier_than(why: Suppression) -> Condition {
-    let heavier = Suppression::ALL.into_iter().filter(|other| *other > why);
-    Condition::All(heavier.map(|heavier| Condition::IsNot("suppressed", text(heavier.as_str()))).collect())
+/// Returns the condition that nothing more serious suppresses a contact or an address.
+fn nothing_more_serious(why: Suppression) -> Condition {
+    Condition::All(why.more_serious().map(|other| Condition::IsNot("suppressed", text(other.as_str()))).collect())
 }
 
-/// Leaves a trace of an address that nobody has any more.
+/// Leaves a trace of an address that nobody has.
 pub(crate) fn trace_of(address: &EmailAddress, why: Suppression, signing: &SigningKey) -> Write {
     Write::put(TABLE, trace_key(signing, address), texts([("suppressed", why.as_str())]))
 }

@@ -1,4 +1,4 @@
-//! What Restock asks of its tables: a small part of what DynamoDB can do, as values.
+//! The requests that Restock makes of its tables: a small part of what DynamoDB can do, as values.
 //!
 //! [`Store`](crate::Store) says everything in these words. DynamoDB carries them out in production; the simulation of the
 //! delivery guarantee has tables in memory that do the same, with faults.
@@ -32,7 +32,8 @@ pub trait Database: Send + Sync {
     fn scan(&self, scan: Scan) -> Answer<'_, Found>;
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::EnumIter, strum::Display)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Table {
     Configuration,
     Contacts,
@@ -177,6 +178,20 @@ impl Table {
             Self::Subscriptions => ("contactId", Some("subscription")),
             Self::Uploads => ("upload", Some("part")),
         }
+    }
+}
+
+impl Table {
+    /// Returns the environment variable with the table's name, such as `CONTACTS_TABLE`.
+    pub fn setting(self) -> String {
+        format!("{self}_TABLE")
+    }
+
+    /// Returns the attributes of an item that are its key.
+    pub fn key_of(self, item: &Item) -> Item {
+        let (partition, sort) = self.key();
+        let names = [Some(partition), sort].into_iter().flatten();
+        names.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
     }
 }
 

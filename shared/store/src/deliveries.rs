@@ -2,13 +2,17 @@
 //! written on the condition that nothing has changed since.
 
 use crate::database::{Action, Condition, Item, Table, Write, Written};
-use crate::subscriptions::{Waiting, following, key as subscription_key, read_waiting};
-use crate::{Error, LogKey, Store, number, string_of, text, texts};
+use crate::delivery_record::{facts, key, log_key};
+use crate::item::{number, string_of, text};
+use crate::subscription_item::{
+    ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, item_of, key as subscription_key,
+    read,
+};
+use crate::{Error, LogKey, Race, Store};
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Milestone, Settled, Standing};
-use restock_domain::{Sku, Subscription, SubscriptionId, time};
+use restock_domain::{DeliveryId, Subscription, SubscriptionId, time};
 use std::time::Duration;
-use uuid::Uuid;
 
 /// How long a delivery is kept for the log, for support and for the events that SES sends later.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -19,55 +23,55 @@ pub enum Claimed {
     Yours,
     /// Somebody was faster; this is how it stands now.
     Changed(Standing),
-    /// The subscription was used up, deleted, or deleted and made anew since it was matched.
+    /// The subscription was used up, deleted, or deleted and made again since it was matched.
     Gone,
 }
 
 impl Store {
-    /// Writes a claim. The one conditional write also proves that this instance of the subscription still exists. The
+    /// Writes a claim. The one conditional write also proves that the subscription still exists and is the same. The
     /// log entry of the level is kept with it, for whoever has to settle the delivery after a crash.
     pub async fn claim(&self, waiting: &Waiting, claim: &Claim, log_entry: &str) -> Result<Claimed, Error> {
         let subscription = &waiting.subscription;
         let attempts = waiting.standing.attempts();
         let unchanged = [
-            Condition::Is("instance", text(subscription.instance.to_string())),
+            Condition::Is(DELIVERY, text(subscription.delivery.to_string())),
             match attempts {
-                0 => Condition::Missing("attempts"),
-                attempts => Condition::Is("attempts", number(attempts.into())),
+                0 => Condition::Missing(ATTEMPTS),
+                attempts => Condition::Is(ATTEMPTS, number(attempts.into())),
             },
             match waiting.standing {
-                Standing::Open { .. } => Condition::Missing("claimedUntil"),
-                Standing::Claimed { until, .. } => Condition::Is("claimedUntil", number(until.as_millisecond())),
+                Standing::Open { .. } => Condition::Missing(CLAIMED_UNTIL),
+                Standing::Claimed { until, .. } => Condition::Is(CLAIMED_UNTIL, number(until.as_millisecond())),
             },
         ];
         let claimed = vec![
-            Action::set("claimedUntil", number(claim.until().as_millisecond())),
-            Action::set("claimedBy", text(claim.holder().to_string())),
-            Action::set("claimedFor", text(log_entry)),
-            Action::set("attempts", number(claim.attempt().into())),
+            Action::set(CLAIMED_UNTIL, number(claim.until().as_millisecond())),
+            Action::set(CLAIMED_BY, text(claim.holder().to_string())),
+            Action::set(CLAIMED_FOR, text(log_entry)),
+            Action::set(ATTEMPTS, number(claim.attempt().into())),
         ];
         let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), claimed)
             .when(Condition::All(unchanged.into()));
         let Written::Refused(item) = self.database.write(write).await? else { return Ok(Claimed::Yours) };
         let Some(item) = item else { return Ok(Claimed::Gone) };
         // The SDK repeats a request whose answer was lost; the second one then meets the first one's claim.
-        if string_of(&item, "claimedBy") == Some(&claim.holder().to_string()) {
+        if string_of(&item, CLAIMED_BY) == Some(&claim.holder().to_string()) {
             return Ok(Claimed::Yours);
         }
-        let now = read_waiting(item)?;
-        let same = now.subscription.instance == subscription.instance;
+        let now = read(item)?;
+        let same = now.subscription.delivery == subscription.delivery;
         Ok(if same { Claimed::Changed(now.standing) } else { Claimed::Gone })
     }
 
     /// Gives a claim back, so that the subscription can be claimed again at once.
     pub async fn release(&self, subscription: &Subscription, claim: &Settled) -> Result<(), Error> {
-        let actions = vec![Action::Remove("claimedUntil".into()), Action::Remove("claimedBy".into())];
+        let actions = vec![Action::Remove(CLAIMED_UNTIL.into()), Action::Remove(CLAIMED_BY.into())];
         let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), actions)
-            .when(Condition::Is("claimedBy", text(claim.holder.to_string())));
+            .when(Condition::Is(CLAIMED_BY, text(claim.holder.to_string())));
         self.database.write(write).await.map(drop)
     }
 
-    /// Records that SES accepted the mail; [`Store::use_up`] comes next. Says whether that was news. `asked_at` is no
+    /// Records that SES accepted the mail; [`Store::use_up`] comes next. Returns true if that was news. `asked_at` is no
     /// later than the acceptance.
     pub async fn record_sent(
         &self,
@@ -78,7 +82,7 @@ impl Store {
     ) -> Result<bool, Error> {
         let mut facts = facts(subscription, log_entry);
         facts.push(Action::set("messageId", text(message_id)));
-        Ok(self.reach(subscription.instance, Milestone::Accepted, facts, asked_at).await?.is_some())
+        Ok(self.reach(subscription.delivery, Milestone::Accepted, facts, asked_at).await?.is_some())
     }
 
     /// Records that SES refused the mail for good. The subscription stays, unclaimed.
@@ -92,16 +96,16 @@ impl Store {
     ) -> Result<(), Error> {
         let mut facts = facts(subscription, log_entry);
         facts.push(Action::set("reason", text(reason)));
-        self.reach(subscription.instance, Milestone::Failed, facts, now).await?;
+        self.reach(subscription.delivery, Milestone::Failed, facts, now).await?;
         self.release(subscription, claim).await
     }
 
-    /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Says which log
-    /// entry is to be told, if that was news.
+    /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Returns the log
+    /// entry that is to be told, if that was news.
     pub async fn settle_sent(
         &self,
         id: SubscriptionId,
-        delivery: Uuid,
+        delivery: DeliveryId,
         message_id: &str,
         accepted_at: Timestamp,
     ) -> Result<Option<LogKey>, Error> {
@@ -110,14 +114,14 @@ impl Store {
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
                 Table::Deliveries => recorded = item.contains_key(Milestone::Accepted.as_str()),
-                _ => waiting = Some((string_of(&item, "claimedFor").cloned(), read_waiting(item)?)),
+                _ => waiting = Some(read(item)?),
             }
         }
-        let waiting = waiting.filter(|(_, waiting)| waiting.subscription.instance == delivery);
+        let waiting = waiting.filter(|waiting| waiting.subscription.delivery == delivery);
         let mut told = None;
         if !recorded {
             let mut about = vec![Action::set("messageId", text(message_id))];
-            if let Some((Some(entry), Waiting { subscription, .. })) = &waiting {
+            if let Some(Waiting { subscription, claimed_for: Some(entry), .. }) = &waiting {
                 about.extend(facts(subscription, entry));
                 told = Some(LogKey { sku: subscription.sku.clone(), entry: entry.clone() });
             }
@@ -131,30 +135,40 @@ impl Store {
         Ok(told)
     }
 
-    /// Records what an SES event says of a delivery. Says which log entry is to be told, if that was news.
-    pub async fn note(&self, delivery: Uuid, milestone: Milestone, now: Timestamp) -> Result<Option<LogKey>, Error> {
+    /// Records what an SES event says of a delivery. Returns the log entry that is to be told, if that was
+    /// news.
+    pub async fn note(
+        &self,
+        delivery: DeliveryId,
+        milestone: Milestone,
+        now: Timestamp,
+    ) -> Result<Option<LogKey>, Error> {
         let record = self.reach(delivery, milestone, Vec::new(), now).await?;
-        Ok(record.and_then(|record| {
-            let sku = Sku::parse(string_of(&record, "sku")?).ok()?;
-            Some(LogKey { sku, entry: string_of(&record, "entry")?.clone() })
-        }))
+        Ok(record.as_ref().and_then(log_key))
     }
 
     /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
-    /// out already can't have been meant to answer, a new instance takes its place; says whether that is so.
-    pub async fn use_up(&self, id: SubscriptionId, instance: Uuid, accepted_at: Timestamp) -> Result<bool, Error> {
-        // The shopper may subscribe between one write and the next, but hardly so often.
-        for _ in 0..5 {
-            let Some(waiting) = self.delete_unless_renewed(id, instance).await? else { return Ok(false) };
-            if waiting.subscription.instance != instance {
+    /// out already can't have been meant to answer, a new instance takes its place; returns true if that is so.
+    pub async fn use_up(
+        &self,
+        id: SubscriptionId,
+        delivery: DeliveryId,
+        accepted_at: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut race = Race::about("the end of a subscription");
+        loop {
+            race.enter()?;
+            let Some(waiting) = self.delete_unless_renewed(id, delivery).await? else { return Ok(false) };
+            if waiting.subscription.delivery != delivery {
                 // The SDK repeats a request whose answer was lost; it may have been done already.
-                return Ok(waiting.follows == Some(instance));
+                return Ok(waiting.follows == Some(delivery));
             }
             let renewed_on = waiting.renewed_since(accepted_at);
             let write = match renewed_on {
                 Some(created_on) => {
-                    let anew = Subscription { created_on, instance: Uuid::new_v4(), ..waiting.subscription.clone() };
-                    Write::put(Table::Subscriptions, subscription_key(id), following(&anew, instance)?)
+                    let renewed =
+                        Subscription { created_on, delivery: DeliveryId::random(), ..waiting.subscription.clone() };
+                    Write::put(Table::Subscriptions, subscription_key(id), item_of(&renewed, Some(delivery))?)
                 }
                 None => Write::delete(Table::Subscriptions, subscription_key(id)),
             };
@@ -162,16 +176,15 @@ impl Store {
                 return Ok(renewed_on.is_some());
             }
         }
-        Err(Error::Unprocessed { operation: "the end of a subscription" })
     }
 
-    /// Deletes an instance of a subscription; one that was renewed meanwhile, or replaced, is returned instead.
-    async fn delete_unless_renewed(&self, id: SubscriptionId, instance: Uuid) -> Result<Option<Waiting>, Error> {
-        let same = Condition::Is("instance", text(instance.to_string()));
+    /// Deletes the subscription of a delivery; one that was renewed meanwhile, or replaced, is returned instead.
+    async fn delete_unless_renewed(&self, id: SubscriptionId, delivery: DeliveryId) -> Result<Option<Waiting>, Error> {
+        let same = Condition::Is(DELIVERY, text(delivery.to_string()));
         let write = Write::delete(Table::Subscriptions, subscription_key(id))
-            .when(Condition::All(vec![same, Condition::Missing("renewedOn")]));
+            .when(Condition::All(vec![same, Condition::Missing(RENEWED_ON)]));
         match self.database.write(write).await? {
-            Written::Refused(Some(item)) => read_waiting(item).map(Some),
+            Written::Refused(Some(item)) => read(item).map(Some),
             Written::Refused(None) | Written::Done(_) => Ok(None),
         }
     }
@@ -180,7 +193,7 @@ impl Store {
     /// it was there already.
     async fn reach(
         &self,
-        delivery: Uuid,
+        delivery: DeliveryId,
         milestone: Milestone,
         mut facts: Vec<Action>,
         at: Timestamp,
@@ -196,22 +209,4 @@ impl Store {
             Written::Refused(_) => Ok(None),
         }
     }
-}
-
-pub(crate) fn key(delivery: Uuid) -> Item {
-    texts([("delivery", &delivery.to_string())])
-}
-
-/// When SES accepted the mail, by its record.
-pub(crate) fn sent_at(record: &Item) -> Option<Timestamp> {
-    string_of(record, Milestone::Accepted.as_str())?.parse().ok()
-}
-
-/// What a record says besides its milestones.
-fn facts(subscription: &Subscription, log_entry: &str) -> Vec<Action> {
-    vec![
-        Action::set("contactId", text(subscription.contact_id.to_string())),
-        Action::set("sku", text(subscription.sku.as_str())),
-        Action::set("entry", text(log_entry)),
-    ]
 }

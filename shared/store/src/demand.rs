@@ -1,36 +1,16 @@
 //! How many wait for which SKU. Nothing counts while shoppers subscribe; it is counted when somebody asks.
 
 use crate::database::{Index, Item, Scan, Table};
-use crate::{Error, Store, string_of};
+use crate::item::string_of;
+use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use restock_domain::{Locale, Sku};
-use serde::Serialize;
+use restock_domain::{Locale, Sku, Waiters, Wanted};
 use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
-use utoipa::ToSchema;
 
 /// Parts of the index that are read at the same time.
 const SEGMENTS: i32 = 4;
-
-/// Those who wait for one SKU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Wanted {
-    pub sku: Sku,
-    #[serde(flatten)]
-    pub all: Waiters,
-    /// By locale, such as `sv-SE`.
-    pub locales: BTreeMap<String, Waiters>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Waiters {
-    /// Subscriptions.
-    pub waiting: u64,
-    /// When the first of them subscribed, RFC 3339.
-    #[serde(serialize_with = "restock_domain::time::rfc3339::serialize")]
-    pub oldest: Timestamp,
-}
 
 #[derive(Debug)]
 pub struct Demand {
@@ -53,9 +33,9 @@ impl Store {
         for ((sku, locale), waiters) in parts.into_iter().flat_map(|(counts, _)| counts) {
             let of_sku = wanted
                 .entry(sku)
-                .and_modify(|wanted| wanted.all.add(waiters))
+                .and_modify(|wanted| add(&mut wanted.all, waiters))
                 .or_insert_with_key(|sku| Wanted { sku: sku.clone(), all: waiters, locales: BTreeMap::new() });
-            of_sku.locales.entry(locale).and_modify(|known| known.add(waiters)).or_insert(waiters);
+            of_sku.locales.entry(locale).and_modify(|known| add(known, waiters)).or_insert(waiters);
         }
         let mut skus: Vec<Wanted> = wanted.into_values().collect();
         skus.sort_by(|one, other| {
@@ -65,7 +45,7 @@ impl Store {
         Ok(Demand { skus, complete })
     }
 
-    /// Says whether it came to the end of the segment.
+    /// Returns true with the counts if it came to the end of the segment.
     async fn count_segment(
         &self,
         segment: i32,
@@ -87,7 +67,7 @@ impl Store {
                 if only.is_none_or(|only| *only == locale) {
                     let one = Waiters { waiting: 1, oldest: since };
                     let of = counts.entry((sku, locale.canonical()));
-                    of.and_modify(|known| known.add(one)).or_insert(one);
+                    of.and_modify(|known| add(known, one)).or_insert(one);
                 }
             }
             scan.after = found.next;
@@ -99,15 +79,13 @@ impl Store {
     }
 }
 
-impl Waiters {
-    fn add(&mut self, other: Self) {
-        self.waiting += other.waiting;
-        self.oldest = self.oldest.min(other.oldest);
-    }
+fn add(to: &mut Waiters, other: Waiters) {
+    to.waiting += other.waiting;
+    to.oldest = to.oldest.min(other.oldest);
 }
 
 fn read(item: &Item) -> Option<(Sku, Locale, Timestamp)> {
-    let sku = Sku::parse(string_of(item, "sku")?).ok()?;
-    let locale = Locale::parse(string_of(item, "locale")?).ok()?;
+    let sku = Sku::restore(string_of(item, "sku")?);
+    let locale = Locale::from(string_of(item, "locale")?.clone());
     Some((sku, locale, string_of(item, "createdOn")?.parse().ok()?))
 }

@@ -1,10 +1,11 @@
 //! Carries [`Database`]'s words out on DynamoDB.
 
+use crate::Error;
 use crate::database::{
     Action, AllWritten, Answer, BatchGot, Change, Condition, Database, Found, Item, PlainWrite, Query, Range, Scan,
     Table, Write, Written,
 };
-use crate::{Error, text};
+use crate::item::text;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -12,22 +13,14 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, ReturnValue,
     ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update, WriteRequest,
 };
-use std::collections::HashMap;
+use restock_domain::time;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use strum::IntoEnumIterator;
 
-/// The names of the tables, as deployed.
+/// The names of the tables, as deployed: of those that a function may use.
 #[derive(Debug, Clone)]
-pub struct Tables {
-    pub configuration: String,
-    pub contacts: String,
-    pub deliveries: String,
-    pub log: String,
-    pub products: String,
-    pub purchases: String,
-    pub stock: String,
-    pub subscriptions: String,
-    pub uploads: String,
-}
+pub struct Tables(BTreeMap<Table, String>);
 
 pub struct DynamoDb {
     pub client: Client,
@@ -35,25 +28,17 @@ pub struct DynamoDb {
 }
 
 impl Tables {
-    fn name(&self, table: Table) -> &str {
-        match table {
-            Table::Configuration => &self.configuration,
-            Table::Contacts => &self.contacts,
-            Table::Deliveries => &self.deliveries,
-            Table::Log => &self.log,
-            Table::Products => &self.products,
-            Table::Purchases => &self.purchases,
-            Table::Stock => &self.stock,
-            Table::Subscriptions => &self.subscriptions,
-            Table::Uploads => &self.uploads,
-        }
+    /// Takes the name of each table from its setting, if there is one.
+    pub fn of(setting: impl Fn(&str) -> Option<String>) -> Self {
+        Self(Table::iter().filter_map(|table| Some((table, setting(&table.setting())?))).collect())
+    }
+
+    fn name(&self, table: Table) -> Result<&str, Error> {
+        self.0.get(&table).map(String::as_str).ok_or(Error::NoTable(table))
     }
 
     fn table(&self, name: &str) -> Option<Table> {
-        use Table::*;
-        [Configuration, Contacts, Deliveries, Log, Products, Purchases, Stock, Subscriptions, Uploads]
-            .into_iter()
-            .find(|table| self.name(*table) == name)
+        self.0.iter().find(|(_, of)| *of == name).map(|(table, _)| *table)
     }
 }
 
@@ -75,7 +60,7 @@ impl Database for DynamoDb {
             let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
             for (table, keys) in by_table(keys) {
                 let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-                wanted.insert(self.tables.name(table).to_owned(), keys.map_err(failed("BatchGetItem"))?);
+                wanted.insert(self.tables.name(table)?.to_owned(), keys.map_err(failed("BatchGetItem"))?);
             }
             let answer = self.client.batch_get_item().set_request_items(Some(wanted)).send().await;
             let answer = answer.map_err(failed("BatchGetItem"))?;
@@ -90,7 +75,7 @@ impl Database for DynamoDb {
 
     fn write(&self, write: Write) -> Answer<'_, Written> {
         Box::pin(async move {
-            let table = self.tables.name(write.table);
+            let table = self.tables.name(write.table)?;
             let mut words = Words::default();
             let condition = words.condition(&write.condition);
             match write.change {
@@ -137,7 +122,8 @@ impl Database for DynamoDb {
                     }
                     // Another transaction has the same item in hand; it will be done in a moment.
                     if any("TransactionConflict") && attempt < 6 {
-                        tokio::time::sleep(Duration::from_millis(fastrand::u64(10..50) << attempt)).await;
+                        let (first, max) = (Duration::from_millis(20), Duration::from_secs(3));
+                        tokio::time::sleep(time::backoff(first, attempt, max, fastrand::f64())).await;
                         attempt += 1;
                         continue;
                     }
@@ -162,7 +148,7 @@ impl Database for DynamoDb {
                         (table, request.delete_request(delete.map_err(failed("BatchWriteItem"))?))
                     }
                 };
-                requests.entry(self.tables.name(table).to_owned()).or_default().push(request.build());
+                requests.entry(self.tables.name(table)?.to_owned()).or_default().push(request.build());
             }
             let answer = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
             let answer = answer.map_err(failed("BatchWriteItem"))?;
@@ -195,7 +181,7 @@ impl Database for DynamoDb {
             let answer = self
                 .client
                 .query()
-                .table_name(self.tables.name(query.table))
+                .table_name(self.tables.name(query.table)?)
                 .set_index_name(query.index.map(|index| index.name().to_owned()))
                 .consistent_read(query.index.is_none())
                 .key_condition_expression(condition)
@@ -218,7 +204,7 @@ impl Database for DynamoDb {
             let answer = self
                 .client
                 .scan()
-                .table_name(self.tables.name(scan.table))
+                .table_name(self.tables.name(scan.table)?)
                 .index_name(scan.index.name())
                 .projection_expression(attributes.join(", "))
                 .set_expression_attribute_names(words.names())
@@ -241,7 +227,7 @@ impl DynamoDb {
 
     fn transacted(&self, write: Write) -> Result<TransactWriteItem, Error> {
         let operation = "TransactWriteItems";
-        let table = self.tables.name(write.table);
+        let table = self.tables.name(write.table)?;
         let mut words = Words::default();
         let condition = words.condition(&write.condition);
         let item = TransactWriteItem::builder();

@@ -1,19 +1,18 @@
 use crate::database::{Action, Condition, Item, Table, Write, Written};
-use crate::{Error, Store, number, string_of, text, texts};
+use crate::item::{damaged, number, number_of, string_of, text, texts};
+use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use restock_domain::automation::Tally;
-use restock_domain::{ExternalId, Locale, Scope, Sku, Source, time};
+use restock_domain::automation::{AutomationTally, Tally};
+use restock_domain::{AutomationId, ExternalId, Locale, LogEntry, Scope, Sku, Source, time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use utoipa::ToSchema;
 
 const TABLE: Table = Table::Log;
 
 /// Names an entry: one for each stock level that met demand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogKey {
     pub sku: Sku,
     /// When the level was received and which it was; sorts by time.
@@ -25,26 +24,30 @@ impl LogKey {
     pub fn new(sku: Sku, received_at: Timestamp, level_id: &str) -> Self {
         Self { sku, entry: format!("{}#{level_id}", time::sortable(received_at)) }
     }
+
+    /// Returns when the level of an entry was received; `None` if the text does not name an entry.
+    pub fn received_at(entry: &str) -> Option<Timestamp> {
+        entry.split('#').next()?.parse().ok()
+    }
 }
 
-/// One entry as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+/// A tally as it is stored, as JSON.
+#[derive(Default, Serialize, Deserialize)]
+struct TallyItem {
+    matched: u64,
+    skipped: BTreeMap<String, u64>,
+    automations: Vec<AutomationTallyItem>,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LogEntry {
-    /// When the level was received, RFC 3339.
-    pub at: String,
-    pub source: Source,
-    pub sku: Sku,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub locale: Option<Locale>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<ExternalId>,
-    pub quantity: i64,
-    /// What was decided; `read-log` shows it with names.
-    #[serde(skip)]
-    pub tally: Tally,
-    /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
-    pub mails: BTreeMap<String, i64>,
+struct AutomationTallyItem {
+    id: AutomationId,
+    version: u64,
+    sent: u64,
+    refused: u64,
+    no_consent: u64,
+    conditions: BTreeMap<usize, u64>,
 }
 
 /// What an entry says of its level.
@@ -58,13 +61,9 @@ pub struct LoggedLevel<'a> {
 
 impl LoggedLevel<'_> {
     fn facts(&self, key: &LogKey) -> Vec<Action> {
-        let received: Timestamp = key.entry.split('#').next().and_then(|at| at.parse().ok()).unwrap_or_default();
-        let source = match self.source {
-            Source::Http => "http",
-            Source::Queue => "queue",
-        };
+        let received = LogKey::received_at(&key.entry).unwrap_or_default();
         let mut facts = vec![
-            Action::set("source", text(source)),
+            Action::set("source", text(self.source.as_str())),
             Action::set("quantity", number(self.quantity)),
             Action::set("month", text(month(&key.entry))),
             Action::set("expiresAt", number((received + self.kept).as_second())),
@@ -85,16 +84,20 @@ impl Store {
         page: u32,
         tally: &Tally,
     ) -> Result<(), Error> {
-        // Somebody who has the same message may be faster, but hardly so often.
-        for _ in 0..5 {
+        let mut race = Race::about("an entry of the log");
+        loop {
+            race.enter()?;
             let logged = self.get(TABLE, item_key(key)).await?;
-            let (mut whole, last) = logged.as_ref().map_or_else(Default::default, read_tally);
+            let (mut whole, last) = match &logged {
+                Some(item) => (read_tally(item)?, last_page(item)),
+                None => Default::default(),
+            };
             if last.is_some_and(|last| last >= page) {
                 return Ok(());
             }
             whole.merge(tally.clone());
             let mut actions = level.facts(key);
-            actions.push(Action::set("tally", text(serde_json::json!(whole).to_string())));
+            actions.push(Action::set("tally", text(written(whole))));
             actions.push(Action::set("lastPage", number(page.into())));
             let unchanged = match last {
                 None => Condition::Missing("lastPage"),
@@ -106,7 +109,6 @@ impl Store {
                 return Ok(());
             }
         }
-        Err(Error::Unprocessed { operation: "an entry of the log" })
     }
 
     /// Adds up how mails went. A crash just before it leaves the numbers too low; a message that is retried for one
@@ -124,33 +126,62 @@ fn item_key(key: &LogKey) -> Item {
     texts([("sku", key.sku.as_str()), ("entry", &key.entry)])
 }
 
-/// The partition of `by-month`, from the beginning of an entry: `2026-11`.
+/// Returns the partition of `by-month`, from the beginning of an entry: `2026-11`.
 pub(crate) fn month(entry: &str) -> String {
     entry.get(..7).unwrap_or_default().to_owned()
 }
 
-pub(crate) fn read_entry(item: Item) -> Option<LogEntry> {
-    let words = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
+    let missing = |name: &str| damaged(TABLE, &item, format!("{name} is missing, or not as it should be"));
+    let word = |name: &str| string_of(&item, name).ok_or_else(|| missing(name));
     let mut mails = BTreeMap::new();
     for (name, value) in &item {
         if let (Some(outcome), AttributeValue::N(count)) = (name.strip_prefix("mails."), value) {
-            mails.insert(outcome.to_owned(), count.parse().ok()?);
+            mails.insert(outcome.to_owned(), count.parse().map_err(|_| missing(name))?);
         }
     }
-    Some(LogEntry {
-        at: words("entry")?.split('#').next()?.to_owned(),
-        source: if words("source")? == "http" { Source::Http } else { Source::Queue },
-        sku: Sku::parse(&words("sku")?).ok()?,
-        locale: words("locale").and_then(|locale| Locale::parse(&locale).ok()),
-        external_id: words("externalId").and_then(|id| ExternalId::parse(&id).ok()),
-        quantity: item.get("quantity")?.as_n().ok()?.parse().ok()?,
-        tally: read_tally(&item).0,
+    Ok(LogEntry {
+        at: LogKey::received_at(word("entry")?).ok_or_else(|| missing("entry"))?,
+        source: word("source")?.parse().map_err(|_| missing("source"))?,
+        sku: Sku::restore(word("sku")?),
+        locale: string_of(&item, "locale").cloned().map(Locale::from),
+        external_id: string_of(&item, "externalId").map(|id| ExternalId::restore(id)),
+        quantity: number_of(&item, "quantity").ok_or_else(|| missing("quantity"))?,
+        tally: read_tally(&item)?,
         mails,
     })
 }
 
-/// What was added up so far, and up to which page.
-fn read_tally(item: &Item) -> (Tally, Option<u32>) {
-    let tally = string_of(item, "tally").and_then(|tally| serde_json::from_str(tally).ok()).unwrap_or_default();
-    (tally, item.get("lastPage").and_then(|page| page.as_n().ok()?.parse().ok()))
+/// Reads what was added up so far.
+fn read_tally(item: &Item) -> Result<Tally, Error> {
+    let Some(tally) = string_of(item, "tally") else { return Ok(Tally::default()) };
+    let TallyItem { matched, skipped, automations } =
+        serde_json::from_str(tally).map_err(|error| damaged(TABLE, item, error))?;
+    let automations = automations.into_iter().map(|of| AutomationTally {
+        id: of.id,
+        version: of.version,
+        sent: of.sent,
+        refused: of.refused,
+        no_consent: of.no_consent,
+        conditions: of.conditions,
+    });
+    Ok(Tally { matched, skipped, automations: automations.collect() })
+}
+
+fn written(tally: Tally) -> String {
+    let Tally { matched, skipped, automations } = tally;
+    let automations = automations.into_iter().map(|of| AutomationTallyItem {
+        id: of.id,
+        version: of.version,
+        sent: of.sent,
+        refused: of.refused,
+        no_consent: of.no_consent,
+        conditions: of.conditions,
+    });
+    serde_json::json!(TallyItem { matched, skipped, automations: automations.collect() }).to_string()
+}
+
+/// Returns up to which page decisions were added up.
+fn last_page(item: &Item) -> Option<u32> {
+    number_of(item, "lastPage").and_then(|page| page.try_into().ok())
 }

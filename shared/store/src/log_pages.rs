@@ -1,17 +1,17 @@
 //! Reading the integration log: filters, and pages that go back in time.
 
 use crate::database::{Index, Item, Query, Range, Table};
-use crate::log::{LogEntry, month, read_entry};
-use crate::{Error, Store, string_of};
+use crate::item::{read_each, string_of};
+use crate::log::{month, read_entry};
+use crate::{Error, Store};
 use jiff::Timestamp;
 use restock_domain::automation::AutomationTally;
-use restock_domain::delivery::Milestone;
-use restock_domain::{AutomationId, Locale, Skip, Sku, time};
+use restock_domain::{AutomationId, Locale, LogEntry, Sku, time};
 use std::time::Duration;
 
 const TABLE: Table = Table::Log;
 /// Entries that one page looks at to find those that a filter lets through.
-const MOST_LOOKED_AT: usize = 1_000;
+const MAX_LOOKED_AT: usize = 1_000;
 /// Sorts after every entry, which begin with a digit.
 const AFTER_ALL: &str = "~";
 
@@ -39,7 +39,7 @@ pub struct LogPage {
 }
 
 impl Store {
-    /// A page of at most `limit` entries. `cursor` is what the page before returned; entries are kept for `kept`.
+    /// Returns a page of at most `limit` entries. `cursor` is what the page before returned; entries are kept for `kept`.
     pub async fn log_page(
         &self,
         filter: &LogFilter,
@@ -56,8 +56,8 @@ impl Store {
         while let Some(item) = reader.next().await? {
             looked_at += 1;
             let position = string_of(&item, "entry").cloned();
-            entries.extend(read_entry(item).filter(|entry| filter.lets_through(entry)));
-            if entries.len() >= limit || looked_at >= MOST_LOOKED_AT {
+            entries.extend(read_each([item], read_entry).into_iter().filter(|entry| filter.lets_through(entry)));
+            if entries.len() >= limit || looked_at >= MAX_LOOKED_AT {
                 return Ok(LogPage { entries, next: position });
             }
         }
@@ -66,12 +66,6 @@ impl Store {
 }
 
 impl LogFilter {
-    /// Every outcome that there is.
-    pub fn outcomes() -> impl Iterator<Item = &'static str> {
-        let words = Milestone::ALL.map(Milestone::as_str).into_iter().chain(Skip::ALL.map(Skip::as_str));
-        ["sent", "refused", "unknown"].into_iter().chain(words)
-    }
-
     fn lets_through(&self, entry: &LogEntry) -> bool {
         let wanted = |counts: &&AutomationTally| self.automation.as_ref().is_none_or(|id| counts.id == *id);
         let mut asked = entry.tally.automations.iter().filter(wanted).peekable();
@@ -133,7 +127,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The months from one to the other, such as `2025-12` and `2026-01`.
+/// Returns the months from one to the other, such as `2025-12` and `2026-01`.
 fn months(oldest: &str, newest: &str) -> impl Iterator<Item = String> {
     let number = |month: &str| {
         let (year, month) = month.split_once('-')?;

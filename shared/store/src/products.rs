@@ -1,6 +1,7 @@
 use crate::database::{Item, PlainWrite, Query, Table};
-use crate::{Error, Store, read_item, texts};
-use restock_domain::{Locale, Product, Sku};
+use crate::item::{damaged, read_each, read_item, texts};
+use crate::{Error, Store};
+use restock_domain::{Fields, Locale, Product, Sku};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -25,7 +26,7 @@ pub enum ProductChange {
 }
 
 impl Store {
-    /// The products among the given ones that the feeds have; strongly consistent.
+    /// Returns the products among the given ones that the feeds have; strongly consistent.
     pub async fn products(
         &self,
         wanted: impl IntoIterator<Item = (&Locale, &Sku)>,
@@ -38,14 +39,13 @@ impl Store {
         }
         let keys = wanted.into_iter().map(|(locale, sku)| key(locale, sku)).collect();
         let items = self.batch_get(TABLE, keys).await?;
-        let mut products = HashMap::new();
-        for item in items {
-            let Stored { feed, sku, data } = read_item(TABLE, item)?;
+        let products = read_each(items, |item| {
+            let Stored { feed, sku, data } = read_item(TABLE, item.clone())?;
             let locale = feed.rsplit_once('#').map_or(feed.as_str(), |(locale, _)| locale).to_owned();
-            let data = serde_json::from_str(&data).unwrap_or_default();
-            products.insert((locale, sku.clone()), Product::restore(sku, data));
-        }
-        Ok(products)
+            let data: Fields = serde_json::from_str(&data).map_err(|error| damaged(TABLE, &item, error))?;
+            Ok(((locale, sku.clone()), Product::restore(sku, data)))
+        });
+        Ok(products.into_iter().collect())
     }
 
     /// Calls `each` with every stored product of a locale and its digest. Reads as much as the feed holds.
@@ -59,8 +59,7 @@ impl Store {
             let mut query = Query::of(TABLE, partition(locale, shard));
             loop {
                 let found = self.database.query(query.clone()).await?;
-                for item in found.items {
-                    let stored: Stored = read_item(TABLE, item)?;
+                for stored in read_each(found.items, |item| read_item::<Stored>(TABLE, item)) {
                     each(stored.sku, &stored.digest);
                 }
                 query.after = found.next;

@@ -1,17 +1,16 @@
 use crate::database::{Action, Condition, Item, PlainWrite, Query, Table, Write, Written};
-use crate::{Error, Store, string_of, text, texts};
+use crate::item::{damaged, string_of, text, texts};
+use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_domain::{ContactId, Receipt, Sku, time};
-use serde::Serialize;
 use std::collections::{HashMap, HashSet};
-use utoipa::ToSchema;
 
 const TABLE: Table = Table::Purchases;
 const IN_FLIGHT: usize = 8;
 
 /// How many receipts were new, and how many were known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedReceipts {
     pub recorded: u64,
     pub known: u64,
@@ -40,7 +39,7 @@ impl Store {
         Ok(Some(counts))
     }
 
-    /// Records a receipt once: of several with one id, the first counts. Says whether this was the first.
+    /// Records a receipt once: if an id repeats, only the first receipt counts. Returns true if this was the first.
     ///
     /// The receipt comes first and the SKUs follow from it, also when it is sent again, so a crash in between loses none.
     async fn put_receipt(&self, contact: ContactId, receipt: &Receipt) -> Result<bool, Error> {
@@ -52,7 +51,7 @@ impl Store {
         let write = Write::put(TABLE, receipt_key(contact, &receipt.id), facts);
         match self.database.write(write.when(Condition::Missing("contactId"))).await? {
             Written::Refused(Some(first)) => {
-                let (skus, on) = read(&first);
+                let (skus, on) = read(&first)?;
                 self.bought(contact, &skus, on).await?;
                 Ok(false)
             }
@@ -78,7 +77,7 @@ impl Store {
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_for_each(|_| async { Ok(()) }).await
     }
 
-    /// When those of the contacts who ever bought the SKU last did; strongly consistent.
+    /// Returns when the contacts who ever bought the SKU last did; strongly consistent.
     pub async fn last_purchases(
         &self,
         sku: &Sku,
@@ -101,10 +100,10 @@ impl Store {
     }
 }
 
-fn read(receipt: &Item) -> (Vec<Sku>, Timestamp) {
-    let skus = string_of(receipt, "skus").and_then(|skus| serde_json::from_str(skus).ok()).unwrap_or_default();
-    let on = string_of(receipt, "purchasedOn").and_then(|on| on.parse().ok()).unwrap_or_default();
-    (skus, on)
+fn read(receipt: &Item) -> Result<(Vec<Sku>, Timestamp), Error> {
+    let skus = string_of(receipt, "skus").and_then(|skus| serde_json::from_str(skus).ok());
+    let on = string_of(receipt, "purchasedOn").and_then(|on| on.parse().ok());
+    skus.zip(on).ok_or_else(|| damaged(TABLE, receipt, "it has no SKUs or no time"))
 }
 
 fn receipt_key(contact: ContactId, id: &str) -> Item {

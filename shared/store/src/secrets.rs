@@ -1,5 +1,6 @@
 use crate::database::{Condition, Item, Table, Write};
-use crate::{Error, Store, texts};
+use crate::item::{damaged, texts};
+use crate::{Error, Store};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use restock_domain::signing::SigningKey;
@@ -7,8 +8,8 @@ use restock_domain::signing::SigningKey;
 const TABLE: Table = Table::Configuration;
 
 impl Store {
-    /// The key that signs unsubscribe links. Whoever needs it first makes it, so there is nothing to set up; all that
-    /// come later read that one.
+    /// Returns the key that signs unsubscribe links. The first that needs it makes it, so there is nothing to set up; all
+    /// others read that one.
     pub async fn signing_key(&self) -> Result<SigningKey, Error> {
         if let Some(key) = self.stored_signing_key().await? {
             return Ok(key);
@@ -20,13 +21,13 @@ impl Store {
         let secret = Item::from([("secret".into(), AttributeValue::B(Blob::new(fresh)))]);
         // Refused if somebody else was a moment earlier.
         self.database.write(Write::put(TABLE, id(), secret).when(Condition::Missing("kind"))).await?;
-        self.stored_signing_key().await?.ok_or(Error::Unprocessed { operation: "PutItem of the signing key" })
+        self.stored_signing_key().await?.ok_or(Error::Contended { what: "the signing key" })
     }
 
     async fn stored_signing_key(&self) -> Result<Option<SigningKey>, Error> {
-        let found = self.get(TABLE, id()).await?;
-        let secret = found.and_then(|item| item.get("secret")?.as_b().ok().cloned());
-        Ok(secret.and_then(|secret| secret.into_inner().try_into().ok()).map(SigningKey))
+        let Some(item) = self.get(TABLE, id()).await? else { return Ok(None) };
+        let secret = item.get("secret").and_then(|secret| secret.as_b().ok()?.as_ref().try_into().ok());
+        secret.map(|secret| Some(SigningKey(secret))).ok_or_else(|| damaged(TABLE, &item, "it has no key of 32 bytes"))
     }
 }
 

@@ -1,5 +1,6 @@
 use crate::database::{Action, Condition, Index, Item, Query, Table, Write, Written};
-use crate::{Error, Store, contacts, deliveries, read_item, text, texts, write_item};
+use crate::item::{read_each, read_item, text, texts, write_item};
+use crate::{Error, Store, contacts, delivery_record};
 use jiff::Timestamp;
 use restock_domain::{Contact, ExternalId, KnownLevel, Locale, Scope, Sku, Subscription, time};
 use serde::{Deserialize, Serialize};
@@ -52,14 +53,14 @@ impl Store {
         Ok(())
     }
 
-    /// Those of the given SKUs that somebody may be waiting for; strongly consistent.
+    /// Returns the given SKUs that somebody may be waiting for; strongly consistent.
     pub async fn in_demand(&self, skus: &HashSet<Sku>) -> Result<HashSet<Sku>, Error> {
         #[derive(Deserialize)]
         struct Mark {
             sku: Sku,
         }
         let marks = self.batch_get(TABLE, skus.iter().map(demand).collect()).await?;
-        marks.into_iter().map(|item| read_item::<Mark>(TABLE, item).map(|mark| mark.sku)).collect()
+        Ok(read_each(marks, |item| Ok(read_item::<Mark>(TABLE, item)?.sku)).into_iter().collect())
     }
 
     /// The first of two steps that remove a demand mark. The second one has to follow later than an index can lag, and
@@ -76,7 +77,7 @@ impl Store {
         self.database.write(write).await.map(drop)
     }
 
-    /// Whether the index shows anybody who waits for the SKU, in whatever locale.
+    /// Returns true if the index shows anybody who waits for the SKU, in whatever locale.
     pub async fn anybody_waits(&self, sku: &Sku) -> Result<bool, Error> {
         let index = Some(Index::BySkuLocale);
         let query = Query { index, limit: Some(1), ..Query::of(Table::Subscriptions, sku.as_str()) };
@@ -95,12 +96,12 @@ impl Store {
         })
     }
 
-    /// The newest level of a scope.
+    /// Returns the newest level of a scope.
     pub async fn known_level(&self, sku: &Sku, scope: &Scope) -> Result<Option<KnownLevel>, Error> {
         self.get(TABLE, level_key(sku, scope)).await?.map(known).transpose()
     }
 
-    /// What may have changed since a subscription was matched. One request, strongly consistent.
+    /// Reads what may have changed since a subscription was matched. One request, strongly consistent.
     pub async fn last_look(&self, subscription: &Subscription) -> Result<LastLook, Error> {
         let Subscription { sku, locale, external_id, .. } = subscription;
         let mut scopes = vec![Scope::Sku, Scope::Locale(locale.clone())];
@@ -109,12 +110,12 @@ impl Store {
         }
         let mut keys: Vec<(Table, Item)> = scopes.iter().map(|scope| (TABLE, level_key(sku, scope))).collect();
         keys.push((Table::Contacts, contacts::key(subscription.contact_id)));
-        keys.push((Table::Deliveries, deliveries::key(subscription.instance)));
+        keys.push((Table::Deliveries, delivery_record::key(subscription.delivery)));
         let mut seen = LastLook::default();
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
-                Table::Contacts => seen.contact = Some(read_item(table, item)?),
-                Table::Deliveries => seen.sent_at = deliveries::sent_at(&item),
+                Table::Contacts => seen.contact = Some(contacts::read(item)?),
+                Table::Deliveries => seen.sent_at = delivery_record::sent_at(&item),
                 _ => seen.levels.push(known(item)?),
             }
         }

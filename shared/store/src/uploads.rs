@@ -1,5 +1,6 @@
 use crate::database::{Query, Table, Write};
-use crate::{Error, Store, number, texts};
+use crate::item::{number, number_of, string_of, texts};
+use crate::{Error, Store};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use flate2::Compression;
@@ -33,16 +34,15 @@ impl Store {
         Ok(())
     }
 
-    /// The media type and the content of an uploaded file.
+    /// Returns the media type and the content of an uploaded file.
     pub async fn upload(&self, id: &str) -> Result<(String, Vec<u8>), Error> {
         let broken = || Error::Upload(id.to_owned());
         let (mut media_type, mut expected, mut found, mut compressed) = (String::new(), 0, 0, Vec::new());
         for item in self.query_all(Query::of(TABLE, id)).await? {
             let data = item.get("data").and_then(|data| data.as_b().ok()).ok_or_else(broken)?;
             compressed.extend_from_slice(data.as_ref());
-            expected = item.get("parts").and_then(|parts| parts.as_n().ok()?.parse().ok()).ok_or_else(broken)?;
-            media_type =
-                item.get("mediaType").and_then(|media_type| media_type.as_s().ok()).cloned().unwrap_or_default();
+            expected = number_of(&item, "parts").ok_or_else(broken)?;
+            media_type = string_of(&item, "mediaType").cloned().unwrap_or_default();
             found += 1;
         }
         if found == 0 || found != expected {

@@ -207,10 +207,10 @@ fn uses_up(write: &Write) -> bool {
     write.table == Table::Subscriptions && matches!(write.change, Change::Delete) && conditional
 }
 
-/// The item with another instance, and nobody's.
+/// The item as that of another delivery, which nobody has claimed.
 fn anew(mut item: Item) -> Item {
     ["claimedUntil", "claimedBy", "claimedFor", "attempts"].iter().for_each(|name| drop(item.remove(*name)));
-    item.insert("instance".into(), AttributeValue::S(uuid::Uuid::new_v4().to_string()));
+    item.insert("delivery".into(), AttributeValue::S(uuid::Uuid::new_v4().to_string()));
     item
 }
 

@@ -72,7 +72,7 @@ impl Transport for Simulated {
 impl Simulated {
     async fn faulty<T>(&self, operation: &'static str, effect: impl Fn() -> T) -> Result<T, Error> {
         let world = &self.0;
-        let error = || Error::Request { operation, source: "injected".into() };
+        let error = || Error::Request { operation, throttled: false, source: "injected".into() };
         match world.fate().await {
             Fate::Fine => {}
             Fate::Refused | Fate::LostBefore => return Err(error()),

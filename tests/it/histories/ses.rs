@@ -80,13 +80,13 @@ fn accept(world: &World, subscription: &Subscription, email: &str) -> String {
         id: id.clone(),
         at: now(),
         subscription: subscription.id(),
-        delivery: subscription.instance.to_string(),
+        delivery: subscription.delivery.to_string(),
     });
     if !world.faults.events {
         return id;
     }
     let event = |kind: &str, more: Value| {
-        let tags = json!({"delivery": [subscription.instance], "subscription": [subscription.id().to_string()]});
+        let tags = json!({"delivery": [subscription.delivery], "subscription": [subscription.id().to_string()]});
         let mail = json!({"messageId": id, "timestamp": time::sortable(now()), "destination": [email], "tags": tags});
         let mut event = json!({"eventType": kind, "mail": mail});
         event.as_object_mut().into_iter().zip(more.as_object()).for_each(|(event, more)| {

@@ -5,16 +5,20 @@ use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, W
 use super::ses;
 use super::workload::{Step, Workload};
 use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simulate};
+use crate::restock::contact;
 use lambda_http::RequestExt;
-use lambda_http::http::Method;
+use restock_api::Endpoint;
+use restock_api::contacts::EraseContact;
+use restock_api::stock_levels::UpdateStockLevel;
+use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
-use restock_domain::{Automation, Contact, ContactId, Locale, Sku};
-use restock_email::Page;
-use restock_http::{Call as Request, Problem, Reply};
+use restock_domain::{Automation, ContactId, Locale, Sku};
+use restock_email::Pages;
+use restock_http::{Call as Request, Failure, Handles, answer};
 use restock_queue::transport::{Outgoing, Queue};
 use restock_store::database::Table;
-use restock_store::{Expected, NewContact, ProductChange};
+use restock_store::{CreatedContact, Expected, ProductChange};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -28,7 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(20);
 const KEY: [u8; 32] = [7; 32];
 
-static PAGES: LazyLock<Arc<Page>> = LazyLock::new(|| Arc::new(Page::new().unwrap()));
+static PAGES: LazyLock<Arc<Pages>> = LazyLock::new(|| Arc::new(Pages::new().unwrap()));
 
 /// Plays the history of a seed.
 pub fn play(seed: u64, faults: Faults, sabotage: Sabotage) -> History {
@@ -80,8 +84,8 @@ async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
         let id = ContactId::new(Uuid::from_u128(n as u128 + 1));
         let email = format!("{}+{n}@example.com", kind.mailbox());
         let body = json!({"email": email, "acceptsEmail": *kind != Kind::Unwilling});
-        let created = store.create_contact(Contact::from_json(body, id, now()).unwrap(), &SigningKey(KEY)).await;
-        assert!(matches!(created, Ok(NewContact::Created(_))));
+        let created = store.create_contact(contact(body, id, now()), &SigningKey(KEY)).await;
+        assert!(matches!(created, Ok(CreatedContact::Done(_))));
         contacts.push((*kind, id));
     }
     Cast { contacts, skus }
@@ -119,26 +123,25 @@ impl Stage {
         let answer = match self.world.invoke(TIMEOUT, self.handle(&asked)).await {
             None => Answer::Unknown,
             Some(Ok(_)) => Answer::Yes,
-            Some(Err(problem)) if problem.status().is_server_error() || problem.status().as_u16() == 429 => {
-                Answer::Unknown
-            }
+            Some(Err(Failure(problem))) if problem.status() >= 500 || problem.status() == 429 => Answer::Unknown,
             Some(Err(_)) => Answer::No,
         };
         self.calls.lock().unwrap().push(Call { asked, from, to: now(), answer });
         answer
     }
 
-    async fn handle(&self, asked: &Asked) -> Result<Reply, Problem> {
+    async fn handle(&self, asked: &Asked) -> Result<(), Failure> {
         let (store, queues) = (self.world.store(), self.world.queues());
         match asked {
             Asked::Subscribe(wish) => {
                 let signing_key = SigningKey(KEY);
                 let app = create_subscription::App { store, signing_key, public_url: String::new(), clock: now };
-                app.handle(request(Method::POST, "", &[], Some(self.cast.wish_json(*wish)))).await
+                call::<Subscribe, _>(&app, &[], Some(self.cast.wish_json(*wish))).await
             }
             Asked::Delete(wish) => {
                 let id = self.cast.id(*wish).to_string();
-                delete_subscription::handle(&store, request(Method::DELETE, "", &[("subscriptionId", id)], None)).await
+                call::<DeleteSubscription, _>(&delete_subscription::App { store }, &[("subscriptionId", id)], None)
+                    .await
             }
             Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))).await,
             Asked::UnsubscribeFromAll(contact) => {
@@ -147,36 +150,33 @@ impl Stage {
             Asked::Erase(contact) => {
                 let app = delete_contact::App { store, signing_key: SigningKey(KEY) };
                 let id = self.cast.contacts[*contact].1.to_string();
-                app.handle(request(Method::DELETE, "", &[("contactId", id)], None)).await
+                call::<EraseContact, _>(&app, &[("contactId", id)], None).await
             }
             Asked::Level(level) => {
                 let body = Some(self.cast.level_json(*level, now()));
-                let path = "/api/v3/inventory/stock-levels";
-                update_stock_levels::handle(&queues, request(Method::PUT, path, &[], body)).await
+                call::<UpdateStockLevel, _>(&update_stock_levels::App { queues }, &[], body).await
             }
             // What an import writes; reading a file takes threads, and with them no seed would replay.
             Asked::Feed { locale, skus } => {
                 let change = |(n, sku): (usize, &String)| if skus.contains(&n) { put(sku) } else { remove(sku) };
                 let changes = self.cast.skus.iter().enumerate().map(change).collect();
-                store.change_products(&Locale::parse(LOCALES[*locale]).unwrap(), changes).await?;
-                Reply::ok(&json!({}))
+                Ok(store.change_products(&Locale::parse(LOCALES[*locale]).unwrap(), changes).await?)
             }
             Asked::Automation { enabled } => {
                 let automation = Automation { enabled: *enabled, ..Automation::built_in() };
-                store.put_automation(automation, Expected::Anything, now()).await?;
-                Reply::ok(&json!({}))
+                Ok(store.put_automation(automation, Expected::Anything, now()).await.map(drop)?)
             }
             Asked::Malformed => {
                 self.world.enqueue(Queue::StockLevels, &Outgoing::new("malformed".into()));
-                Reply::ok(&json!({}))
+                Ok(())
             }
         }
     }
 
-    async fn unsubscribe(&self, what: Unsubscribe) -> Result<Reply, Problem> {
+    async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Failure> {
         let key = || SigningKey(KEY);
         let app = unsubscribe::App { store: self.world.store(), signing_key: key(), pages: PAGES.clone() };
-        app.handle(request(Method::POST, "", &[("token", token(&key(), what))], None)).await
+        call::<ConfirmUnsubscribe, _>(&app, &[("token", token(&key(), what))], None).await
     }
 
     fn history(&self, settled_at: jiff::Timestamp, counted: &std::sync::atomic::AtomicU64) -> History {
@@ -220,16 +220,17 @@ fn remove(sku: &str) -> ProductChange {
     ProductChange::Remove { sku: Sku::parse(sku).unwrap() }
 }
 
-fn request(method: Method, path: &str, parameters: &[(&str, String)], body: Option<Value>) -> Request {
+/// Calls an endpoint of a function as API Gateway does, but for the API key.
+async fn call<E: Endpoint, A: Handles<E>>(
+    app: &A,
+    parameters: &[(&str, String)],
+    body: Option<Value>,
+) -> Result<(), Failure> {
     let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = lambda_http::http::Request::builder()
-        .method(method)
-        .uri(if path.is_empty() { "/" } else { path })
-        .body(lambda_http::Body::from(body))
-        .unwrap();
+    let request = lambda_http::http::Request::new(lambda_http::Body::from(body));
     let parameters: HashMap<String, String> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Request::new(request.with_path_parameters(parameters))
+    answer::<E, A>(app, Request::new(request.with_path_parameters(parameters))).await.map(drop)
 }
 
 /// Counts how often the system says that it does not know what became of a mail, in the words of its log.

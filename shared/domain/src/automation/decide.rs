@@ -1,8 +1,7 @@
-use super::{Automation, AutomationId, Facts};
+use super::{Automation, Facts};
 use crate::{Contact, Product, Subscription};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use strum::{EnumIter, IntoStaticStr};
 
 /// Everything a decision about one subscription looks at.
 pub struct Candidate<'a> {
@@ -17,7 +16,7 @@ pub struct Candidate<'a> {
     pub now: Timestamp,
 }
 
-/// What is done with a subscription, and why no better automation took it.
+/// What is done with a subscription, and why no automation before took it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision<'a> {
     pub outcome: Result<&'a Automation, Skip>,
@@ -35,19 +34,8 @@ pub struct Refusal<'a> {
     pub conditions: Vec<usize>,
 }
 
-/// The same for a reader.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExplainedRefusal {
-    pub id: AutomationId,
-    pub version: u64,
-    /// The contact does not accept email, and the automation asks for that.
-    pub no_consent: bool,
-    /// Those that don't hold.
-    pub conditions: Vec<NamedCondition>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+/// A condition of an automation, for a reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedCondition {
     /// A JSON pointer into the automation.
     pub pointer: String,
@@ -55,20 +43,9 @@ pub struct NamedCondition {
     pub condition: String,
 }
 
-impl Refusal<'_> {
-    pub fn explain(&self) -> ExplainedRefusal {
-        ExplainedRefusal {
-            id: self.automation.id.clone(),
-            version: self.automation.version,
-            no_consent: self.no_consent,
-            conditions: self.conditions.iter().map(|index| self.automation.named_condition(*index)).collect(),
-        }
-    }
-}
-
 /// Why a triggered subscription was not mailed. It stays and is tried again at the next level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum Skip {
     /// No product feed is configured for the subscription's locale.
     NoFeed,
@@ -86,42 +63,18 @@ pub enum Skip {
     AutomationOff,
     /// Was in stock when the level was matched, and no more when the mail was about to leave.
     SoldOutAgain,
-    /// Was used up, deleted, or deleted and made anew since it was matched.
+    /// Was used up, deleted, or deleted and made again since it was matched.
     SubscriptionGone,
 }
 
 impl Skip {
-    pub const ALL: [Self; 10] = [
-        Self::NoFeed,
-        Self::NoProductData,
-        Self::ContactGone,
-        Self::Suppressed,
-        Self::Unsubscribed,
-        Self::NoConsent,
-        Self::NoAutomation,
-        Self::AutomationOff,
-        Self::SoldOutAgain,
-        Self::SubscriptionGone,
-    ];
-
-    /// The word of the integration log.
+    /// Returns the word of the integration log.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoFeed => "noFeed",
-            Self::NoProductData => "noProductData",
-            Self::ContactGone => "contactGone",
-            Self::Suppressed => "suppressed",
-            Self::Unsubscribed => "unsubscribed",
-            Self::NoConsent => "noConsent",
-            Self::NoAutomation => "noAutomation",
-            Self::AutomationOff => "automationOff",
-            Self::SoldOutAgain => "soldOutAgain",
-            Self::SubscriptionGone => "subscriptionGone",
-        }
+        self.into()
     }
 }
 
-/// Finds the automation that a triggered subscription goes to: the preconditions of `contract.md` first, then the
+/// Finds the automation that a triggered subscription goes to: the preconditions of `docs/contract.md` first, then the
 /// automations that are on, in the order they are given in, which is that of [`Automation::order`].
 pub fn decide<'a>(candidate: &Candidate<'_>, automations: &'a [Automation]) -> Decision<'a> {
     let mut refusals = Vec::new();
@@ -139,7 +92,7 @@ pub fn decide<'a>(candidate: &Candidate<'_>, automations: &'a [Automation]) -> D
     Decision { outcome, refusals }
 }
 
-/// What conditions look at, if the preconditions hold.
+/// Returns what conditions look at, if the preconditions hold.
 fn facts<'a>(candidate: &Candidate<'a>) -> Result<Facts<'a>, Skip> {
     if !candidate.feed_configured {
         return Err(Skip::NoFeed);
@@ -153,7 +106,7 @@ fn facts<'a>(candidate: &Candidate<'a>) -> Result<Facts<'a>, Skip> {
     Ok(Facts { subscription, quantity, product, contact, purchased_on, now })
 }
 
-/// Why an automation does not accept a subscription, if so. Every condition is looked at, so that the log says of each how
+/// Returns why an automation does not accept a subscription, if so. Every condition is looked at, so that the log says of each how
 /// many it refused, whatever their order.
 fn refusal<'a>(automation: &'a Automation, facts: &Facts<'_>) -> Option<Refusal<'a>> {
     let no_consent = facts.contact.refusal(automation.requires_consent).is_some();

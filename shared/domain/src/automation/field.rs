@@ -1,10 +1,12 @@
-use super::condition::Facts;
-use crate::{Invalid, time};
+use super::facts::Facts;
+use crate::{ErrorCode, FieldValue, Invalid, Scalar, time};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
+use strum::{Display, EnumString};
 
 /// What a test looks at. As text: `locale`, `product.shipping.country`, `contact.attributes.club`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub enum Field {
     Contact(ContactField),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Display, EnumString)]
+#[strum(serialize_all = "camelCase")]
 pub enum ContactField {
     Email,
     FirstName,
@@ -30,10 +33,11 @@ pub enum ContactField {
     CountryCode,
     AcceptsEmail,
     CreatedOn,
+    #[strum(disabled)]
     Attribute(String),
 }
 
-/// What kind of values a field has, and so which operators make sense.
+/// The kind of values that a field has, which decides what operators make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
@@ -45,7 +49,7 @@ pub enum Kind {
 
 /// One value of a field.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found<'a> {
+pub enum FieldReading<'a> {
     Text(Cow<'a, str>),
     Number(Decimal),
     Boolean(bool),
@@ -64,16 +68,6 @@ const PLAIN: [(&str, Field); 6] = [
     ("purchasedOn", Field::PurchasedOn),
 ];
 
-const OF_CONTACT: [(&str, ContactField); 7] = [
-    ("email", ContactField::Email),
-    ("firstName", ContactField::FirstName),
-    ("lastName", ContactField::LastName),
-    ("language", ContactField::Language),
-    ("countryCode", ContactField::CountryCode),
-    ("acceptsEmail", ContactField::AcceptsEmail),
-    ("createdOn", ContactField::CreatedOn),
-];
-
 const PRODUCT: &str = "product.";
 const CONTACT: &str = "contact.";
 const ATTRIBUTE: &str = "attributes.";
@@ -88,7 +82,7 @@ impl Field {
         };
         field.ok_or_else(|| {
             Invalid::new(
-                "UnknownField",
+                ErrorCode::UnknownField,
                 "Use locale, quantity, sku, externalId, subscribedOn, purchasedOn, product.<field of the feed>, \
                  contact.attributes.<name>, or contact.<property> with email, firstName, lastName, language, \
                  countryCode, acceptsEmail or createdOn.",
@@ -105,22 +99,22 @@ impl Field {
         }
     }
 
-    /// Whether its text compares byte for byte (`contract.md`: SKU and external id do); otherwise case does not count.
+    /// Returns true if its text compares byte for byte, as SKU and external id do; otherwise case does not count.
     pub fn is_exact(&self) -> bool {
         matches!(self, Self::Sku | Self::ExternalId)
     }
 
-    /// Every value that the field has: none if it is missing, several if it repeats.
-    pub fn values<'a>(&self, facts: &Facts<'a>) -> Vec<Found<'a>> {
+    /// Returns every value that the field has: none if it is missing, several if it repeats.
+    pub fn values<'a>(&self, facts: &Facts<'a>) -> Vec<FieldReading<'a>> {
         let subscription = facts.subscription;
-        let text = |text: &'a str| Found::Text(Cow::Borrowed(text));
+        let text = |text: &'a str| FieldReading::Text(Cow::Borrowed(text));
         match self {
             Self::Locale => vec![text(subscription.locale.as_str())],
-            Self::Quantity => vec![Found::Number(facts.quantity.into())],
+            Self::Quantity => vec![FieldReading::Number(facts.quantity.into())],
             Self::Sku => vec![text(subscription.sku.as_str())],
             Self::ExternalId => subscription.external_id.iter().map(|id| text(id.as_str())).collect(),
-            Self::SubscribedOn => vec![Found::Moment(subscription.created_on)],
-            Self::PurchasedOn => facts.purchased_on.into_iter().map(Found::Moment).collect(),
+            Self::SubscribedOn => vec![FieldReading::Moment(subscription.created_on)],
+            Self::PurchasedOn => facts.purchased_on.into_iter().map(FieldReading::Moment).collect(),
             Self::Product(path) => {
                 let mut found = Vec::new();
                 if let Some((first, rest)) = path.split_first()
@@ -136,18 +130,20 @@ impl Field {
 }
 
 impl ContactField {
-    fn value<'a>(&self, facts: &Facts<'a>) -> Option<Found<'a>> {
+    fn value<'a>(&self, facts: &Facts<'a>) -> Option<FieldReading<'a>> {
         let contact = facts.contact;
-        let text = |text: &'a String| Found::Text(Cow::Borrowed(text));
+        let text = |text: &'a String| FieldReading::Text(Cow::Borrowed(text));
         match self {
-            Self::Email => Some(Found::Text(Cow::Borrowed(contact.email.as_str()))),
+            Self::Email => Some(FieldReading::Text(Cow::Borrowed(contact.email.as_str()))),
             Self::FirstName => contact.first_name.as_ref().map(text),
             Self::LastName => contact.last_name.as_ref().map(text),
-            Self::Language => contact.language.as_ref().map(|locale| Found::Text(Cow::Borrowed(locale.as_str()))),
-            Self::CountryCode => contact.country_code.as_ref().map(text),
-            Self::AcceptsEmail => contact.accepts_email.map(Found::Boolean),
-            Self::CreatedOn => Some(Found::Moment(contact.created_on)),
-            Self::Attribute(name) => scalar(member(&contact.attributes, name)?),
+            Self::Language => {
+                contact.language.as_ref().map(|locale| FieldReading::Text(Cow::Borrowed(locale.as_str())))
+            }
+            Self::CountryCode => contact.country_code.as_ref().map(|code| FieldReading::Text(code.as_str().into())),
+            Self::AcceptsEmail => contact.accepts_email.map(FieldReading::Boolean),
+            Self::CreatedOn => Some(FieldReading::Moment(contact.created_on)),
+            Self::Attribute(name) => of_scalar(member(&contact.attributes, name)?),
         }
     }
 }
@@ -157,16 +153,13 @@ impl fmt::Display for Field {
         match self {
             Self::Product(path) => write!(f, "{PRODUCT}{}", path.join(".")),
             Self::Contact(ContactField::Attribute(name)) => write!(f, "{CONTACT}{ATTRIBUTE}{name}"),
-            Self::Contact(field) => {
-                let name = OF_CONTACT.iter().find(|(_, of)| of == field).map_or("", |(name, _)| name);
-                write!(f, "{CONTACT}{name}")
-            }
+            Self::Contact(field) => write!(f, "{CONTACT}{field}"),
             plain => f.write_str(PLAIN.iter().find(|(_, field)| field == plain).map_or("", |(name, _)| name)),
         }
     }
 }
 
-/// Names with dots in between: at most five of them, and 200 bytes.
+/// Reads names with dots in between: at most five of them, and 200 bytes.
 fn product_path(raw: &str) -> Option<Vec<String>> {
     // Feeds write `g:brand`, and their fields are kept without the prefix.
     let path: Vec<String> = raw.split('.').map(|name| name.strip_prefix("g:").unwrap_or(name).to_owned()).collect();
@@ -179,49 +172,47 @@ fn contact_field(raw: &str) -> Option<ContactField> {
         // The name of an attribute may have dots in it.
         Some(name) if name.is_empty() || name.len() > 200 || name.contains(char::is_control) => None,
         Some(name) => Some(ContactField::Attribute(name.to_owned())),
-        None => OF_CONTACT.iter().find(|(name, _)| *name == raw).map(|(_, field)| field.clone()),
+        None => ContactField::from_str(raw).ok(),
     }
 }
 
 /// Goes down a nested field, through each element of those that repeat.
-fn follow<'a>(value: &'a Value, path: &[String], found: &mut Vec<Found<'a>>) {
+fn follow<'a>(value: &'a FieldValue, path: &[String], found: &mut Vec<FieldReading<'a>>) {
     match (value, path.split_first()) {
-        (Value::Array(values), _) => values.iter().for_each(|value| follow(value, path, found)),
-        (Value::Object(map), Some((name, rest))) => {
-            if let Some(value) = member(map, name) {
+        (FieldValue::Many(values), _) => values.iter().for_each(|value| follow(value, path, found)),
+        (FieldValue::Group(fields), Some((name, rest))) => {
+            if let Some(value) = member(fields, name) {
                 follow(value, rest, found);
             }
         }
-        (Value::Object(map), None) if !map.is_empty() => found.push(Found::Other),
-        (value, None) => found.extend(scalar(value)),
-        (_, Some(_)) => {}
+        (FieldValue::Group(fields), None) if !fields.is_empty() => found.push(FieldReading::Other),
+        (FieldValue::Text(text), None) => found.extend(of_text(text)),
+        (FieldValue::Group(_), None) | (FieldValue::Text(_), Some(_)) => {}
     }
 }
 
-/// The member of this name; case does not count, unless there are two.
-fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+/// Returns the member of this name; case does not count, unless there are two.
+fn member<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
     let ignoring_case = || map.iter().find(|(key, _)| key.to_lowercase() == name.to_lowercase());
     map.get(name).or_else(|| ignoring_case().map(|(_, value)| value))
 }
 
-/// A blank text counts as missing, as it does where mails are rendered.
-fn scalar(value: &Value) -> Option<Found<'_>> {
+fn of_scalar(value: &Scalar) -> Option<FieldReading<'_>> {
     match value {
-        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(|text| Found::Text(text.into())),
-        Value::Number(number) => Some(decimal(number).map_or(Found::Other, Found::Number)),
-        Value::Bool(value) => Some(Found::Boolean(*value)),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Scalar::Text(text) => of_text(text),
+        Scalar::Number(number) => Some(number.decimal().map_or(FieldReading::Other, FieldReading::Number)),
+        Scalar::Boolean(value) => Some(FieldReading::Boolean(*value)),
+        Scalar::Null => None,
     }
 }
 
-/// A JSON number as it was written; `None` beyond 28 digits.
-pub fn decimal(number: &serde_json::Number) -> Option<Decimal> {
-    let text = number.to_string();
-    text.parse().ok().or_else(|| Decimal::from_scientific(&text).ok())
+/// A blank text counts as missing, as it does where mails are rendered.
+fn of_text(text: &str) -> Option<FieldReading<'_>> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(|text| FieldReading::Text(text.into()))
 }
 
-impl Found<'_> {
-    /// As text, where it can be taken for one.
+impl FieldReading<'_> {
+    /// Returns the value as text, if it can be taken for one.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),

@@ -1,42 +1,24 @@
-use super::field::{Field, Found, Kind, decimal};
-use crate::{FieldError, Invalid, Locale, Money, time, wire};
+use super::field::{Field, FieldReading, Kind};
+use crate::{ErrorCode, Invalid, Money, Number, Scalar, time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
+use std::str::FromStr;
+use strum::{EnumDiscriminants, EnumString, IntoStaticStr, VariantNames};
 
-/// The most values of `in` and `notIn`.
-const MOST_VALUES: usize = 1_000;
-/// As long as a SKU may be.
-const MOST_BYTES: usize = 512;
 /// Values of a list that a description names.
-const MOST_SHOWN: usize = 5;
-
-/// Every operator that there is.
-pub const OPERATORS: [&str; 14] = [
-    "equals",
-    "notEquals",
-    "in",
-    "notIn",
-    "contains",
-    "startsWith",
-    "less",
-    "lessOrEqual",
-    "greater",
-    "greaterOrEqual",
-    "within",
-    "before",
-    "after",
-    "exists",
-];
+const MAX_SHOWN: usize = 5;
 
 /// What is asked of a field.
 ///
 /// A field that is missing is not equal to anything, so `notEquals` and `notIn` hold of it. Of one that repeats, one value
 /// has to fit; `notEquals` and `notIn` say that none does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, EnumDiscriminants)]
+#[strum_discriminants(name(Operator), doc = "The name of a [`Predicate`].")]
+#[strum_discriminants(derive(EnumString, IntoStaticStr, VariantNames), strum(serialize_all = "camelCase"))]
 pub enum Predicate {
     Equals(Operand),
     NotEquals(Operand),
@@ -56,6 +38,30 @@ pub enum Predicate {
     Exists(bool),
 }
 
+/// The value of a test as it is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Given {
+    Many(Vec<Scalar>),
+    One(Scalar),
+}
+
+/// Why an operator or a value makes no sense for a field.
+#[derive(Debug)]
+pub struct Misfit {
+    pub place: Place,
+    pub invalid: Invalid,
+}
+
+/// Which part of a test is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Operator,
+    Value,
+    /// One value of a list, from 0.
+    Element(usize),
+}
+
 /// What a value is compared with. Numbers, prices and truth values compare as what they are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
@@ -68,7 +74,7 @@ pub enum Operand {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Amount {
     /// As it was written. Also compares with prices, of whatever currency.
-    Number(serde_json::Number, Decimal),
+    Number(Number, Decimal),
     /// As it was written, such as `499.00 SEK`. Compares with prices in that currency.
     Price(String, Money),
 }
@@ -93,52 +99,56 @@ pub struct Moment {
     at: Timestamp,
 }
 
-type Unread = Option<Value>;
-
 impl Predicate {
-    /// Reads an operator and its value, and refuses what makes no sense for the field.
-    pub(super) fn parse(field: &Field, operator: &str, value: Unread) -> Result<Self, FieldError> {
+    /// Makes a predicate of an operator and its value, if they make sense for the field.
+    pub fn new(field: &Field, operator: &str, value: Option<Given>) -> Result<Self, Misfit> {
         use Kind::{Any, Moment as Time, Number, Text};
         let kind = field.kind();
+        let unusable = || unusable(field, kind).at(Place::Operator);
+        let operator = Operator::from_str(operator).map_err(|_| unusable())?;
         let allowed: &[Kind] = match operator {
-            "equals" | "notEquals" | "in" | "notIn" => &[Text, Number, Any],
-            "contains" | "startsWith" => &[Text, Any],
-            "less" | "lessOrEqual" | "greater" | "greaterOrEqual" => &[Number, Any],
-            "within" | "before" | "after" => &[Time, Any],
-            "exists" => &[Text, Number, Time, Any],
-            _ => &[],
+            Operator::Equals | Operator::NotEquals | Operator::In | Operator::NotIn => &[Text, Number, Any],
+            Operator::Contains | Operator::StartsWith => &[Text, Any],
+            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => &[Number, Any],
+            Operator::Within | Operator::Before | Operator::After => &[Time, Any],
+            Operator::Exists => &[Text, Number, Time, Any],
         };
         if !allowed.contains(&kind) {
-            return Err(unusable(field, kind).at("/operator"));
+            return Err(unusable());
         }
-        let at = |invalid: Invalid| invalid.at("/value");
-        if operator == "exists" {
-            return value.map_or(Ok(true), wire::boolean).map(Self::Exists).map_err(at);
+        if matches!(operator, Operator::In | Operator::NotIn) {
+            let operands = operands(kind, value)?;
+            return Ok(if operator == Operator::In { Self::In(operands) } else { Self::NotIn(operands) });
         }
-        let value = value.ok_or_else(|| Invalid::new("Required", "value is required.").at("/value"))?;
-        if *field == Field::Locale && !matches!(operator, "contains" | "startsWith") {
-            locales(&value)?;
-        }
-        let operand = |value| Operand::parse(kind, value).map_err(at);
-        Ok(match operator {
-            "equals" => Self::Equals(operand(value)?),
-            "notEquals" => Self::NotEquals(operand(value)?),
-            "in" => Self::In(operands(kind, value)?),
-            "notIn" => Self::NotIn(operands(kind, value)?),
-            "contains" => Self::Contains(text(value).map_err(at)?),
-            "startsWith" => Self::StartsWith(text(value).map_err(at)?),
-            "less" => Self::Less(Amount::parse(kind, value).map_err(at)?),
-            "lessOrEqual" => Self::LessOrEqual(Amount::parse(kind, value).map_err(at)?),
-            "greater" => Self::Greater(Amount::parse(kind, value).map_err(at)?),
-            "greaterOrEqual" => Self::GreaterOrEqual(Amount::parse(kind, value).map_err(at)?),
-            "within" => Self::Within(Period::parse(value).map_err(at)?),
-            "before" => Self::Before(Moment::parse(value).map_err(at)?),
-            _ => Self::After(Moment::parse(value).map_err(at)?),
-        })
+        let value = match value {
+            None | Some(Given::One(Scalar::Null)) if operator == Operator::Exists => Scalar::Boolean(true),
+            None | Some(Given::One(Scalar::Null)) => return Err(required()),
+            Some(Given::Many(_)) => return Err(wrong_type("one value", "an array").at(Place::Value)),
+            Some(Given::One(value)) => value,
+        };
+        let made = match operator {
+            Operator::Equals => Operand::of(kind, value).map(Self::Equals),
+            Operator::NotEquals => Operand::of(kind, value).map(Self::NotEquals),
+            Operator::Contains => text(value).map(Self::Contains),
+            Operator::StartsWith => text(value).map(Self::StartsWith),
+            Operator::Less => Amount::of(kind, value).map(Self::Less),
+            Operator::LessOrEqual => Amount::of(kind, value).map(Self::LessOrEqual),
+            Operator::Greater => Amount::of(kind, value).map(Self::Greater),
+            Operator::GreaterOrEqual => Amount::of(kind, value).map(Self::GreaterOrEqual),
+            Operator::Within => Period::of(value).map(Self::Within),
+            Operator::Before => Moment::of(value).map(Self::Before),
+            Operator::After => Moment::of(value).map(Self::After),
+            Operator::Exists | Operator::In | Operator::NotIn => match value {
+                Scalar::Boolean(there) => Ok(Self::Exists(there)),
+                other => Err(wrong_type("true or false", name_of(&other))),
+            },
+        };
+        made.map_err(|invalid| invalid.at(Place::Value))
     }
 
-    pub fn holds(&self, exact: bool, values: &[Found<'_>], now: Timestamp) -> bool {
-        let any = |fits: &dyn Fn(&Found<'_>) -> bool| values.iter().any(fits);
+    /// Returns true if the predicate holds of a field with these values. `exact` texts compare byte for byte.
+    pub fn holds(&self, exact: bool, values: &[FieldReading<'_>], now: Timestamp) -> bool {
+        let any = |fits: &dyn Fn(&FieldReading<'_>) -> bool| values.iter().any(fits);
         let ordered =
             |amount: &Amount, fits: fn(Ordering) -> bool| any(&|found| amount.compare(found).is_some_and(fits));
         let moment = |fits: &dyn Fn(Timestamp) -> bool| any(&|found| moment_of(found).is_some_and(fits));
@@ -163,37 +173,24 @@ impl Predicate {
     }
 
     pub fn operator(&self) -> &'static str {
-        match self {
-            Self::Equals(_) => "equals",
-            Self::NotEquals(_) => "notEquals",
-            Self::In(_) => "in",
-            Self::NotIn(_) => "notIn",
-            Self::Contains(_) => "contains",
-            Self::StartsWith(_) => "startsWith",
-            Self::Less(_) => "less",
-            Self::LessOrEqual(_) => "lessOrEqual",
-            Self::Greater(_) => "greater",
-            Self::GreaterOrEqual(_) => "greaterOrEqual",
-            Self::Within(_) => "within",
-            Self::Before(_) => "before",
-            Self::After(_) => "after",
-            Self::Exists(_) => "exists",
-        }
+        Operator::from(self).into()
     }
 
-    /// The value as it is read.
-    pub fn value(&self) -> Value {
-        match self {
+    /// Returns the value as it is read.
+    pub fn value(&self) -> Given {
+        Given::One(match self {
             Self::Equals(operand) | Self::NotEquals(operand) => operand.value(),
-            Self::In(operands) | Self::NotIn(operands) => operands.iter().map(Operand::value).collect(),
-            Self::Contains(text) | Self::StartsWith(text) => json!(text),
+            Self::In(operands) | Self::NotIn(operands) => {
+                return Given::Many(operands.iter().map(Operand::value).collect());
+            }
+            Self::Contains(text) | Self::StartsWith(text) => Scalar::Text(text.clone()),
             Self::Less(amount) | Self::LessOrEqual(amount) | Self::Greater(amount) | Self::GreaterOrEqual(amount) => {
                 amount.value()
             }
-            Self::Within(period) => json!(period.written),
-            Self::Before(moment) | Self::After(moment) => json!(moment.written),
-            Self::Exists(there) => json!(there),
-        }
+            Self::Within(period) => Scalar::Text(period.written.clone()),
+            Self::Before(moment) | Self::After(moment) => Scalar::Text(moment.written.clone()),
+            Self::Exists(there) => Scalar::Boolean(*there),
+        })
     }
 }
 
@@ -217,21 +214,46 @@ impl fmt::Display for Predicate {
             Self::Exists(true) => return f.write_str("is there"),
             Self::Exists(false) => return f.write_str("is missing"),
         };
-        write!(f, "{words} {}", plain(&self.value()))
+        write!(f, "{words} {}", self.value())
     }
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => {
-            let shown: Vec<String> = values.iter().take(MOST_SHOWN).map(plain).collect();
-            match values.len().saturating_sub(MOST_SHOWN) {
-                0 => shown.join(", "),
-                more => format!("{} and {more} more", shown.join(", ")),
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(value) => value.fmt(f),
+            Self::Many(values) => {
+                let shown: Vec<String> = values.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
+                f.write_str(&shown.join(", "))?;
+                match values.len().saturating_sub(MAX_SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
             }
         }
-        other => other.to_string(),
+    }
+}
+
+impl Invalid {
+    fn at(self, place: Place) -> Misfit {
+        Misfit { place, invalid: self }
+    }
+}
+
+fn required() -> Misfit {
+    Invalid::new(ErrorCode::Required, "value is required.").at(Place::Value)
+}
+
+fn wrong_type(expected: &str, found: &str) -> Invalid {
+    Invalid::new(ErrorCode::WrongType, format!("Send {expected}, not {found}."))
+}
+
+fn name_of(value: &Scalar) -> &'static str {
+    match value {
+        Scalar::Boolean(_) => "a boolean",
+        Scalar::Number(_) => "a number",
+        Scalar::Text(_) => "a string",
+        Scalar::Null => "null",
     }
 }
 
@@ -245,46 +267,24 @@ fn unusable(field: &Field, kind: Kind) -> Invalid {
              before, after and exists"
         }
     };
-    Invalid::new("UnknownOperator", format!("Operators for {field} are {usable}."))
+    Invalid::new(ErrorCode::UnknownOperator, format!("Operators for {field} are {usable}."))
 }
 
-fn operands(kind: Kind, value: Value) -> Result<Vec<Operand>, FieldError> {
-    let Value::Array(values) = value else {
-        return Err(wire::wrong_type("an array of values", &value).at("/value"));
+fn operands(kind: Kind, value: Option<Given>) -> Result<Vec<Operand>, Misfit> {
+    let values = match value {
+        None | Some(Given::One(Scalar::Null)) => return Err(required()),
+        Some(Given::One(other)) => return Err(wrong_type("an array of values", name_of(&other)).at(Place::Value)),
+        Some(Given::Many(values)) => values,
     };
-    if values.is_empty() || values.len() > MOST_VALUES {
-        let message = format!("List between one and {MOST_VALUES} values.");
-        return Err(Invalid::new("WrongLength", message).at("/value"));
-    }
-    let each = values.into_iter().enumerate();
-    each.map(|(index, value)| Operand::parse(kind, value).map_err(|invalid| invalid.at(&format!("/value/{index}"))))
-        .collect()
+    let operand = |(index, value)| Operand::of(kind, value).map_err(|invalid| invalid.at(Place::Element(index)));
+    values.into_iter().enumerate().map(operand).collect()
 }
 
-/// Refuses what no locale can be equal to.
-fn locales(value: &Value) -> Result<(), FieldError> {
-    let check = |value: &Value, pointer: &str| {
-        let raw = value.as_str().filter(|raw| !raw.trim().is_empty());
-        raw.map_or(Ok(()), |raw| Locale::parse(raw).map(drop).map_err(|invalid| invalid.at(pointer)))
-    };
+fn text(value: Scalar) -> Result<String, Invalid> {
     match value {
-        Value::Array(values) => {
-            values.iter().enumerate().try_for_each(|(index, value)| check(value, &format!("/value/{index}")))
-        }
-        value => check(value, "/value"),
+        Scalar::Text(text) => Ok(text),
+        other => Err(wrong_type("a string", name_of(&other))),
     }
-}
-
-fn text(value: Value) -> Result<String, Invalid> {
-    wire::string(|raw| {
-        if raw.trim().is_empty() {
-            return Err(Invalid::new("Empty", "The value can't be empty or blank."));
-        }
-        if raw.len() > MOST_BYTES {
-            return Err(Invalid::new("TooLong", format!("The value has at most {MOST_BYTES} bytes in UTF-8.")));
-        }
-        Ok(raw.to_owned())
-    })(value)
 }
 
 /// As two texts are compared as a whole.
@@ -298,19 +298,19 @@ fn cased(text: &str, exact: bool) -> String {
 }
 
 impl Operand {
-    fn parse(kind: Kind, value: Value) -> Result<Self, Invalid> {
+    fn of(kind: Kind, value: Scalar) -> Result<Self, Invalid> {
         match (kind, value) {
-            (Kind::Number, value) => Amount::parse(kind, value).map(Self::Amount),
-            (Kind::Any, Value::Bool(value)) => Ok(Self::Boolean(value)),
-            (Kind::Any, value @ Value::Number(_)) => Amount::parse(kind, value).map(Self::Amount),
-            (Kind::Any, Value::String(raw)) if Money::parse(&raw).is_ok() => {
-                Amount::parse(kind, Value::String(raw)).map(Self::Amount)
+            (Kind::Number, value) => Amount::of(kind, value).map(Self::Amount),
+            (Kind::Any, Scalar::Boolean(value)) => Ok(Self::Boolean(value)),
+            (Kind::Any, value @ Scalar::Number(_)) => Amount::of(kind, value).map(Self::Amount),
+            (Kind::Any, Scalar::Text(raw)) if Money::parse(&raw).is_ok() => {
+                Amount::of(kind, Scalar::Text(raw)).map(Self::Amount)
             }
             (_, value) => text(value).map(Self::Text),
         }
     }
 
-    fn equals(&self, found: &Found<'_>, exact: bool) -> bool {
+    fn equals(&self, found: &FieldReading<'_>, exact: bool) -> bool {
         match self {
             Self::Amount(amount) => amount.compare(found) == Some(Ordering::Equal),
             Self::Text(text) => found.text().is_some_and(|found| folded(&found, exact) == folded(text, exact)),
@@ -318,42 +318,45 @@ impl Operand {
         }
     }
 
-    fn value(&self) -> Value {
+    fn value(&self) -> Scalar {
         match self {
-            Self::Text(text) => json!(text),
+            Self::Text(text) => Scalar::Text(text.clone()),
             Self::Amount(amount) => amount.value(),
-            Self::Boolean(value) => json!(value),
+            Self::Boolean(value) => Scalar::Boolean(*value),
         }
     }
 }
 
 impl Amount {
-    fn parse(kind: Kind, value: Value) -> Result<Self, Invalid> {
+    fn of(kind: Kind, value: Scalar) -> Result<Self, Invalid> {
         match value {
-            Value::Number(number) => match decimal(&number) {
+            Scalar::Number(number) => match number.decimal() {
                 Some(parsed) if kind == Kind::Number && !parsed.is_integer() => {
-                    Err(Invalid::new("WrongType", "Send a whole number."))
+                    Err(Invalid::new(ErrorCode::WrongType, "Send a whole number."))
                 }
                 Some(parsed) => Ok(Self::Number(number, parsed)),
-                None => Err(Invalid::new("OutOfRange", "Use a number of at most 28 digits.")),
+                None => Err(Invalid::new(ErrorCode::OutOfRange, "Use a number of at most 28 digits.")),
             },
-            Value::String(raw) if kind == Kind::Any => match Money::parse(&raw) {
+            Scalar::Text(raw) if kind == Kind::Any => match Money::parse(&raw) {
                 Ok(money) => Ok(Self::Price(raw, money)),
-                Err(_) => Err(Invalid::new("WrongType", "Send a number such as 500, or a price such as \"500 SEK\".")),
+                Err(_) => {
+                    let message = "Send a number such as 500, or a price such as \"500 SEK\".";
+                    Err(Invalid::new(ErrorCode::WrongType, message))
+                }
             },
-            other => Err(wire::wrong_type("a number", &other)),
+            other => Err(wrong_type("a number", name_of(&other))),
         }
     }
 
-    /// How a value stands to this: `None` where the two can't be compared.
-    fn compare(&self, found: &Found<'_>) -> Option<Ordering> {
+    /// Compares a value with this one; `None` if they can't be compared.
+    fn compare(&self, found: &FieldReading<'_>) -> Option<Ordering> {
         match (self, found) {
-            (Self::Number(_, limit), Found::Number(number)) => Some(number.cmp(limit)),
-            (Self::Number(_, limit), Found::Text(text)) => {
+            (Self::Number(_, limit), FieldReading::Number(number)) => Some(number.cmp(limit)),
+            (Self::Number(_, limit), FieldReading::Text(text)) => {
                 let number = text.trim().parse().ok().or_else(|| Some(Money::parse(text).ok()?.amount));
                 number.map(|number: Decimal| number.cmp(limit))
             }
-            (Self::Price(_, limit), Found::Text(text)) => {
+            (Self::Price(_, limit), FieldReading::Text(text)) => {
                 let price = Money::parse(text).ok().filter(|price| price.currency == limit.currency)?;
                 Some(price.amount.cmp(&limit.amount))
             }
@@ -361,28 +364,28 @@ impl Amount {
         }
     }
 
-    fn value(&self) -> Value {
+    fn value(&self) -> Scalar {
         match self {
-            Self::Number(number, _) => Value::Number(number.clone()),
-            Self::Price(written, _) => json!(written),
+            Self::Number(number, _) => Scalar::Number(*number),
+            Self::Price(written, _) => Scalar::Text(written.clone()),
         }
     }
 }
 
 impl Period {
-    fn parse(value: Value) -> Result<Self, Invalid> {
-        wire::string(|raw| {
-            let invalid = || {
-                Invalid::new("InvalidPeriod", "Use a period of at most 100 years such as P30D, PT12H, P6M or 30 days.")
-            };
-            let span: Span = raw.parse().map_err(|_| invalid())?;
-            let period = Self { written: raw.to_owned(), span };
-            // Any moment shows whether it can be gone back and how far.
-            let now = Timestamp::from_second(4_000_000_000).unwrap_or_default();
-            let longest = Timestamp::from_second(4_000_000_000 - 100 * 366 * 86_400).unwrap_or_default();
-            let ago = period.ago(now).filter(|ago| *ago < now && *ago >= longest);
-            ago.map(|_| period.clone()).ok_or_else(invalid)
-        })(value)
+    fn of(value: Scalar) -> Result<Self, Invalid> {
+        let written = text(value)?;
+        let invalid = || {
+            let message = "Use a period of at most 100 years such as P30D, PT12H, P6M or 30 days.";
+            Invalid::new(ErrorCode::InvalidPeriod, message)
+        };
+        let span: Span = written.parse().map_err(|_| invalid())?;
+        let period = Self { written, span };
+        // Any moment shows whether it can be gone back and how far.
+        let now = Timestamp::from_second(4_000_000_000).unwrap_or_default();
+        let longest = Timestamp::from_second(4_000_000_000 - 100 * 366 * 86_400).unwrap_or_default();
+        let ago = period.ago(now).filter(|ago| *ago < now && *ago >= longest);
+        ago.map(|_| period).ok_or_else(invalid)
     }
 
     fn ago(&self, now: Timestamp) -> Option<Timestamp> {
@@ -391,23 +394,20 @@ impl Period {
 }
 
 impl Moment {
-    fn parse(value: Value) -> Result<Self, Invalid> {
-        wire::string(|raw| {
-            let at = time::moment(raw).ok_or_else(|| {
-                Invalid::new(
-                    "InvalidTimestamp",
-                    "Use a time such as 2026-11-23T08:30:00Z, or a date such as 2026-11-23.",
-                )
-            })?;
-            Ok(Self { written: raw.to_owned(), at })
-        })(value)
+    fn of(value: Scalar) -> Result<Self, Invalid> {
+        let written = text(value)?;
+        let at = time::moment(&written).ok_or_else(|| {
+            let message = "Use a time such as 2026-11-23T08:30:00Z, or a date such as 2026-11-23.";
+            Invalid::new(ErrorCode::InvalidTimestamp, message)
+        })?;
+        Ok(Self { written, at })
     }
 }
 
-fn moment_of(found: &Found<'_>) -> Option<Timestamp> {
+fn moment_of(found: &FieldReading<'_>) -> Option<Timestamp> {
     match found {
-        Found::Moment(at) => Some(*at),
-        Found::Text(text) => time::moment(text),
-        Found::Number(_) | Found::Boolean(_) | Found::Other => None,
+        FieldReading::Moment(at) => Some(*at),
+        FieldReading::Text(text) => time::moment(text),
+        FieldReading::Number(_) | FieldReading::Boolean(_) | FieldReading::Other => None,
     }
 }

@@ -1,11 +1,8 @@
-use super::{Automation, AutomationId, Decision, NamedCondition};
-use serde::{Deserialize, Serialize};
+use super::{Automation, AutomationId, Decision};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
-/// How many decisions came out how; what the integration log keeps of a stock level.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Counts of decisions by outcome: what the integration log keeps of a stock level.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     pub matched: u64,
     /// Those that no automation took, by the word of the reason.
@@ -14,9 +11,8 @@ pub struct Tally {
     pub automations: Vec<AutomationTally>,
 }
 
-/// What one version of an automation said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Counts of what one version of an automation decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutomationTally {
     pub id: AutomationId,
     pub version: u64,
@@ -26,49 +22,6 @@ pub struct AutomationTally {
     pub no_consent: u64,
     /// Of those refused, how many by each condition, by its place. One subscription may be refused by several.
     pub conditions: BTreeMap<usize, u64>,
-}
-
-/// The same for a reader, who does not have the automation at hand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExplainedTally {
-    pub id: AutomationId,
-    /// The version that decided; `GET /automations/{id}?version=` shows it.
-    pub version: u64,
-    pub name: String,
-    pub sent: u64,
-    pub refused: u64,
-    /// Of those refused, how many because the contact does not accept email.
-    pub no_consent: u64,
-    /// Those that refused somebody. One subscription may be refused by several.
-    pub conditions: Vec<ConditionTally>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ConditionTally {
-    #[serde(flatten)]
-    pub condition: NamedCondition,
-    pub refused: u64,
-}
-
-impl AutomationTally {
-    /// With the automation as it was in that version.
-    pub fn explain(&self, automation: &Automation) -> ExplainedTally {
-        let conditions = self.conditions.iter();
-        let conditions = conditions.map(|(index, refused)| ConditionTally {
-            condition: automation.named_condition(*index),
-            refused: *refused,
-        });
-        ExplainedTally {
-            id: self.id.clone(),
-            version: self.version,
-            name: automation.name.clone(),
-            sent: self.sent,
-            refused: self.refused,
-            no_consent: self.no_consent,
-            conditions: conditions.collect(),
-        }
-    }
 }
 
 impl Tally {
@@ -88,7 +41,7 @@ impl Tally {
         }
     }
 
-    /// Adds up what came out of two sets of decisions.
+    /// Adds the counts of other decisions to these.
     pub fn merge(&mut self, other: Self) {
         self.matched += other.matched;
         add_up(&mut self.skipped, other.skipped);

@@ -1,8 +1,26 @@
-use super::*;
-use crate::{Contact, ContactId, ExternalId, Product, Sku, Subscription, Suppression};
+//! Automations from their JSON to their decisions.
+
+use crate::automations::AutomationSettings;
+use crate::conditions::Conditions;
+use crate::contacts::NewContact;
+use crate::{FieldError, Read};
+use jiff::Timestamp;
 use proptest::prelude::*;
+use restock_domain::automation::Operator;
+use restock_domain::{
+    Automation, AutomationId, Candidate, Condition, Contact, ContactId, DeliveryId, ExternalId, Facts, FieldValue,
+    Locale, Product, Skip, Sku, Subscription, Suppression, decide,
+};
 use serde_json::json;
+use strum::VariantNames;
 use uuid::Uuid;
+
+const OPERATORS: &[&str] = Operator::VARIANTS;
+
+/// Every error of a value as pointer and word.
+fn named(errors: Vec<FieldError>) -> Vec<(String, &'static str)> {
+    errors.into_iter().map(|error| (error.pointer, error.error_code.as_str())).collect()
+}
 
 /// One subscription and what belongs to it.
 #[derive(Debug)]
@@ -32,7 +50,7 @@ fn world() -> World {
         "product_type": ["Clothes > Socks", "Sale"], "custom_label_0": "12", "availability_date": "2026-11-20T00:00+0100",
         "shipping": [{"country": "SE", "price": "49.00 SEK"}, {"country": "NO", "price": "99.00 NOK"}],
     });
-    let serde_json::Value::Object(product) = product else { unreachable!() };
+    let product = serde_json::from_value(product).unwrap();
     let contact_id = ContactId::new(Uuid::from_u128(1));
     World {
         subscription: Subscription {
@@ -41,10 +59,10 @@ fn world() -> World {
             locale: Locale::parse("sv-SE").unwrap(),
             external_id: Some(ExternalId::parse("SE-north").unwrap()),
             created_on: at("2026-11-01T00:00:00Z"),
-            instance: Uuid::from_u128(2),
+            delivery: DeliveryId::new(Uuid::from_u128(2)),
         },
         product: Product::from_feed(product).unwrap(),
-        contact: Contact::from_json(contact, contact_id, at("2025-01-01T00:00:00Z")).unwrap(),
+        contact: NewContact::read(contact).unwrap().into_contact(contact_id, at("2025-01-01T00:00:00Z")),
         quantity: 5,
         purchased_on: Some(at("2026-11-20T00:00:00Z")),
     }
@@ -70,9 +88,7 @@ impl World {
 }
 
 fn read(condition: serde_json::Value) -> Result<Condition, Vec<(String, &'static str)>> {
-    let conditions = Condition::conditions(json!([condition]));
-    let conditions = conditions
-        .map_err(|errors| errors.into_iter().map(|error| (error.pointer, error.error_code)).collect::<Vec<_>>())?;
+    let Conditions(conditions) = Conditions::read(json!([condition])).map_err(named)?;
     Ok(conditions.into_iter().next().unwrap())
 }
 
@@ -278,7 +294,7 @@ fn a_long_condition_is_described_shortly() {
 
 #[test]
 fn a_hundred_errors_are_the_most_that_are_said() {
-    let errors = Condition::conditions(json!(vec![0; 100_000])).unwrap_err();
+    let errors = Conditions::read(json!(vec![0; 100_000])).unwrap_err();
 
     assert_eq!(errors.len(), 100);
 }
@@ -288,7 +304,12 @@ fn automation(id: &str, body: serde_json::Value) -> Automation {
     if let (serde_json::Value::Object(whole), serde_json::Value::Object(body)) = (&mut whole, body) {
         whole.extend(body);
     }
-    Automation::from_json(whole, AutomationId::parse(id).unwrap()).unwrap()
+    stored(whole, id).unwrap()
+}
+
+fn stored(body: serde_json::Value, id: &str) -> Result<Automation, Vec<(String, &'static str)>> {
+    let settings = AutomationSettings::read(body).map_err(named)?;
+    settings.into_automation(AutomationId::parse(id).unwrap()).map_err(named)
 }
 
 fn at_least(quantity: i64) -> serde_json::Value {
@@ -348,15 +369,14 @@ fn consent_is_the_automations_to_ask_for() {
 
 #[test]
 fn an_automation_is_checked_field_by_field() {
-    let id = || AutomationId::parse("a").unwrap();
     let body = json!({
         "name": " ", "enabled": "yes", "condition": [], "priority": 0, "requiresConsent": 1, "conditions": [{"field": "x"}],
         "email": {"template": "none", "sender": "shop", "replyTo": "a@b", "subjects": {}, "subject": {"sv_SE": "A", "default": ""}},
     });
 
-    let errors = Automation::from_json(body, id()).unwrap_err();
+    let errors = stored(body, "a").unwrap_err();
 
-    let errors: Vec<(&str, &str)> = errors.iter().map(|error| (error.pointer.as_str(), error.error_code)).collect();
+    let errors: Vec<(&str, &str)> = errors.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
     let expected = [
         ("/name", "Empty"),
         ("/enabled", "WrongType"),
@@ -380,9 +400,7 @@ fn an_automation_is_not_longer_than_an_item_may_be() {
     let values: Vec<String> = (0..1_000).map(|n| format!("{n:0>400}")).collect();
     let long = json!({"name": "a", "conditions": [{"field": "sku", "operator": "in", "value": values}]});
 
-    let errors = Automation::from_json(long, AutomationId::parse("a").unwrap()).unwrap_err();
-
-    assert_eq!((errors[0].pointer.as_str(), errors[0].error_code), ("", "TooLong"));
+    assert_eq!(stored(long, "a").unwrap_err(), [(String::new(), "TooLong")]);
 }
 
 #[test]
@@ -395,7 +413,7 @@ fn what_an_automation_is_written_as_it_is_read_from() {
 
     let automation = automation("early-birds", body.clone());
 
-    let mut written = serde_json::to_value(&automation).unwrap();
+    let mut written = serde_json::to_value(crate::automations::Automation::from(automation.clone())).unwrap();
     assert_eq!(written["id"], "early-birds");
     let written = written.as_object_mut().unwrap();
     written.remove("id");
@@ -432,7 +450,7 @@ fn scalar() -> impl Strategy<Value = serde_json::Value> {
 /// Tests that make sense.
 fn a_test() -> impl Strategy<Value = serde_json::Value> {
     let value = prop_oneof![scalar(), prop::collection::vec(scalar(), 1..4).prop_map(serde_json::Value::from)];
-    (prop::sample::select(&FIELDS[..]), prop::sample::select(&OPERATORS[..]), value)
+    (prop::sample::select(&FIELDS[..]), prop::sample::select(OPERATORS), value)
         .prop_map(|(field, operator, value)| json!({"field": field, "operator": operator, "value": value}))
         .prop_filter("a combination that is refused", |test| read(test.clone()).is_ok())
 }
@@ -454,9 +472,10 @@ fn a_world() -> impl Strategy<Value = World> {
             let mut world = world();
             world.quantity = quantity;
             world.purchased_on = bought_ago.map(|seconds| now() - std::time::Duration::from_secs(seconds as u64));
-            world.contact.attributes.insert("club".into(), club.unwrap_or_default());
+            let club = crate::values::scalar(club.unwrap_or_default()).unwrap();
+            world.contact.attributes.insert("club".into(), club);
             let mut data = world.product.data().clone();
-            data.insert("price".into(), json!(price));
+            data.insert("price".into(), FieldValue::from(price.unwrap_or_default()));
             world.product = Product::restore(world.product.sku().clone(), data);
             world
         })
@@ -486,9 +505,11 @@ proptest! {
 
     #[test]
     fn reading_never_panics_and_what_was_read_is_written_the_same(soup in json_soup()) {
-        if let Ok(conditions) = Condition::conditions(soup) {
+        if let Ok(Conditions(conditions)) = Conditions::read(soup) {
             let written = serde_json::to_value(&conditions).unwrap();
-            prop_assert_eq!(Condition::conditions(written).unwrap(), conditions);
+            prop_assert_eq!(&Conditions::read(written.clone()).unwrap().0, &conditions);
+            // And as it is read from a table, where it is trusted.
+            prop_assert_eq!(serde_json::from_value::<Vec<Condition>>(written).unwrap(), conditions);
         }
     }
 
@@ -501,12 +522,12 @@ proptest! {
     #[test]
     fn not_not_is_nothing_and_de_morgan_holds(a in a_condition(), b in a_condition(), world in a_world()) {
         let (a, b) = (read(a).unwrap(), read(b).unwrap());
-        let not = |condition: &Condition| Condition::Not(Box::new(condition.clone()));
+        let not = |condition: &Condition| Condition::Not { not: Box::new(condition.clone()) };
         let facts = world.facts();
 
         prop_assert_eq!(not(&not(&a)).holds(&facts), a.holds(&facts));
-        let neither = Condition::All(vec![not(&a), not(&b)]);
-        prop_assert_eq!(not(&Condition::Any(vec![a, b])).holds(&facts), neither.holds(&facts));
+        let neither = Condition::All { all: vec![not(&a), not(&b)] };
+        prop_assert_eq!(not(&Condition::Any { any: vec![a, b] }).holds(&facts), neither.holds(&facts));
     }
 
     #[test]

@@ -1,0 +1,234 @@
+//! Automations: who gets which email. `docs/automations.md` teaches them.
+
+use crate::conditions::Conditions;
+use crate::log::whole_number;
+use crate::schema::{Described, Schemas};
+use crate::values::ShortText;
+use crate::wire::{Read, alone, escaped, wrong_type};
+use crate::{Errors, FieldError, IdReply, Moment, Scope, answer, body, endpoints};
+use restock_domain::automation::{ANY_LANGUAGE, DEFAULT_PRIORITY, LOWEST_PRIORITY};
+use restock_domain::{
+    AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Locale, Sender, Template,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use utoipa::openapi::{RefOr, Schema};
+
+const READ: Option<Scope> = Some(Scope::ReadAutomations);
+const WRITE: Option<Scope> = Some(Scope::WriteAutomations);
+/// The header with the version of an automation.
+pub const ETAG: &str = "etag";
+const NO_AUTOMATION: &str = "There is no such automation.";
+
+endpoints! {
+    /// All automations
+    ListAutomations("listAutomations"): Get "/automations", "show-automations", READ,
+        () => 200 Vec<Automation>, "In the order in which they are asked.";
+
+    /// Show an automation
+    GetAutomation("getAutomation"): Get "/automations/{automationId}", "show-automations", READ,
+        () => 200 Automation, "The automation.",
+        |operation| operation
+            .query_of("version", "As it was in that version.", whole_number(0.0, 1e15))
+            .header::<GetAutomation>(ETAG, "The version, for If-Match.")
+            .problem(404, NO_AUTOMATION);
+
+    /// Store an automation
+    PutAutomation("putAutomation"): Put "/automations/{automationId}", "put-automation", WRITE,
+        AutomationSettings => 200 Automation, "The automation, as its next version.",
+        |operation| operation
+            .conditional()
+            .header::<PutAutomation>(ETAG, "The version, for If-Match.")
+            .problem(409, "There are fifty automations already.");
+
+    /// Delete an automation
+    DeleteAutomation("deleteAutomation"): Delete "/automations/{automationId}", "delete-automation", WRITE,
+        () => 200 IdReply, "It is deleted.",
+        |operation| operation.conditional().problem(404, NO_AUTOMATION);
+}
+
+body! {
+    /// An automation as it is stored. `docs/automations.md` teaches it.
+    #[derive(Debug)]
+    pub struct AutomationSettings {
+        pub name: Name,
+        /// `true` by default.
+        pub enabled: Option<bool>,
+        /// The lowest number comes first; 100 by default.
+        pub priority: Option<Priority>,
+        /// Whether a contact that does not accept email is left out; `true` by default.
+        pub requires_consent: Option<bool>,
+        /// All of them must hold.
+        pub conditions: Option<Conditions>,
+        pub email: Option<EmailSettings>,
+    }
+    // What is shown may be sent back as it is.
+    strict ["id", "version", "updatedOn"]
+}
+
+body! {
+    /// What is missing is as the deployment's settings and the compiled-in texts say.
+    #[derive(Debug, Default)]
+    pub struct EmailSettings {
+        /// `back-in-stock` by default.
+        pub template: Option<Template>,
+        pub sender: Option<Sender>,
+        pub reply_to: Option<EmailAddress>,
+        /// By language tag (`sv`, `sv-SE`) or `default`. A text may hold `{ $title }` and `{ $price }`.
+        pub subject: Option<Subjects>,
+    }
+    strict []
+}
+
+/// DynamoDB takes 400 KB to an item, and functions keep all automations in memory.
+const MAX_BYTES: usize = 100_000;
+
+impl AutomationSettings {
+    /// Makes the automation that a caller describes.
+    pub fn into_automation(self, id: AutomationId) -> Result<restock_domain::Automation, Vec<FieldError>> {
+        if json!(self).to_string().len() > MAX_BYTES {
+            let message =
+                format!("An automation has at most {MAX_BYTES} bytes. Use shorter lists, or several automations.");
+            return Err(alone(Invalid::new(ErrorCode::TooLong, message)));
+        }
+        let EmailSettings { template, sender, reply_to, subject } = self.email.unwrap_or_default();
+        let (template, subject) = (template.unwrap_or_default(), subject.unwrap_or_default().0);
+        Ok(restock_domain::Automation {
+            id,
+            name: self.name.0,
+            enabled: self.enabled.unwrap_or(true),
+            priority: self.priority.map_or(DEFAULT_PRIORITY, |Priority(priority)| priority),
+            requires_consent: self.requires_consent.unwrap_or(true),
+            conditions: self.conditions.unwrap_or_default().0,
+            email: EmailChoice { template, sender, reply_to, subject },
+            version: 0,
+            updated_on: None,
+        })
+    }
+}
+
+/// A text that is not empty.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Read for Name {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        let empty = || alone(Invalid::new(ErrorCode::Empty, "The text can't be empty or blank."));
+        ShortText::read(value)?.not_empty().map(Self).ok_or_else(empty)
+    }
+}
+
+impl Described for Name {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        let mut schema = ShortText::schema(schemas);
+        if let RefOr::T(Schema::Object(text)) = &mut schema {
+            text.min_length = Some(1);
+        }
+        schema
+    }
+}
+
+/// A whole number from 1, which comes first, to 1,000.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(transparent)]
+pub struct Priority(u32);
+
+impl Read for Priority {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        let priority = u32::try_from(i64::read(value)?).ok().filter(|number| (1..=LOWEST_PRIORITY).contains(number));
+        let message = "Use a whole number from 1, which comes first, to 1000.";
+        priority.map(Self).ok_or_else(|| alone(Invalid::new(ErrorCode::OutOfRange, message)))
+    }
+}
+
+impl Described for Priority {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        whole_number(1.0, LOWEST_PRIORITY.into())
+    }
+}
+
+/// Texts by language, whose tags are kept in lower case, which is how they are looked up.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Subjects(BTreeMap<String, String>);
+
+impl Read for Subjects {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        let Value::Object(map) = value else {
+            return Err(alone(wrong_type("an object of texts by language", &value)));
+        };
+        let (mut subjects, mut errors) = (BTreeMap::new(), Errors::default());
+        for (language, text) in map {
+            let pointer = format!("/{}", escaped(&language));
+            if language != ANY_LANGUAGE
+                && let Err(invalid) = Locale::parse(&language)
+            {
+                errors.add(&pointer, invalid);
+            }
+            if let Some(Name(text)) = errors.take(&pointer, Name::read(text)) {
+                subjects.insert(language.to_lowercase(), text);
+            }
+        }
+        errors.finish()?;
+        Ok(Self(subjects))
+    }
+}
+
+impl Described for Subjects {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        BTreeMap::<String, String>::schema(schemas)
+    }
+}
+
+answer! {
+    /// What is done with a triggered subscription: whoever passes every condition gets the email.
+    #[derive(Debug)]
+    pub struct Automation {
+        pub id: AutomationId,
+        pub name: String,
+        pub enabled: bool,
+        /// From 1 to 1,000. Of several automations that accept a subscription, the one with the lowest number gets it; of
+        /// several with the same number, the one whose id sorts first.
+        pub priority: u64,
+        /// Whether a contact that does not accept email (`acceptsEmail` is false) is left out.
+        pub requires_consent: bool,
+        /// All of them must hold.
+        pub conditions: Vec<Condition>,
+        pub email: Email,
+        /// Counts the changes, from 1; 0 for the one that is built in.
+        pub version: u64,
+        pub updated_on: Option<Moment>,
+    }
+}
+
+answer! {
+    /// The email of an automation; what is missing is as the deployment's settings and the compiled-in texts say.
+    #[derive(Debug)]
+    pub struct Email {
+        pub template: Template,
+        pub sender: Option<Sender>,
+        pub reply_to: Option<EmailAddress>,
+        /// By language tag (`sv`, `sv-SE`) or `default`. A text may hold `{ $title }` and `{ $price }`.
+        pub subject: Option<BTreeMap<String, String>>,
+    }
+}
+
+impl From<restock_domain::Automation> for Automation {
+    fn from(automation: restock_domain::Automation) -> Self {
+        let EmailChoice { template, sender, reply_to, subject } = automation.email;
+        let subject = Some(subject).filter(|subject| !subject.is_empty());
+        Self {
+            id: automation.id,
+            name: automation.name,
+            enabled: automation.enabled,
+            priority: automation.priority.into(),
+            requires_consent: automation.requires_consent,
+            conditions: automation.conditions,
+            email: Email { template, sender, reply_to, subject },
+            version: automation.version,
+            updated_on: automation.updated_on.map(Moment),
+        }
+    }
+}

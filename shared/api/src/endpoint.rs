@@ -1,0 +1,163 @@
+//! What an endpoint is, and the list of all of them.
+
+use crate::openapi::Operation;
+use crate::payload::{Answer, Body};
+use crate::schema::Schemas;
+use strum::{Display, EnumIter, IntoStaticStr};
+
+/// One method and path of the API. The functions serve endpoints by these declarations, and everything that shows the API
+/// is printed from them.
+pub trait Endpoint: Send + Sync + 'static {
+    /// What is read from the request's body.
+    type Body: Body;
+    type Answer: Answer;
+
+    /// The name of the operation in OpenAPI.
+    const ID: &'static str;
+    const METHOD: Method;
+    /// Comes before the path. The API is under `/api/v2` and `/api/v3`.
+    const BASE: &'static str = "/api/{version}";
+    const PATH: &'static str;
+    /// What the caller's key needs; `None` for endpoints that need no key.
+    const SCOPE: Option<Scope>;
+    /// Of a success.
+    const STATUS: u16;
+    /// The function that serves it.
+    const FUNCTION: &'static str;
+    /// What it does, in a few words.
+    const SUMMARY: &'static str;
+    /// What a success means.
+    const MEANING: &'static str;
+
+    /// Adds the parameters of the query, headers and problems that only this endpoint has.
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE")]
+pub enum Method {
+    Get,
+    Put,
+    Post,
+    Patch,
+    Delete,
+}
+
+/// What an API key may do; each endpoint asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Scope {
+    ReadAutomations,
+    WriteAutomations,
+    ReadContacts,
+    WriteContacts,
+    ReadFeeds,
+    WriteFeeds,
+    ReadLog,
+    WriteStockLevels,
+    ReadSubscriptions,
+    WriteSubscriptions,
+}
+
+impl Scope {
+    /// Returns the word that is stored with a key.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// An endpoint as it is shown.
+pub struct Description {
+    pub id: &'static str,
+    pub method: Method,
+    pub base: &'static str,
+    pub path: &'static str,
+    pub scope: Option<Scope>,
+    pub status: u16,
+    pub function: &'static str,
+    pub summary: &'static str,
+    pub meaning: &'static str,
+    /// Describes the operation in OpenAPI.
+    pub operation: fn(&mut Schemas) -> utoipa::openapi::path::Operation,
+}
+
+impl Description {
+    pub fn of<E: Endpoint>() -> Self {
+        Self {
+            id: E::ID,
+            method: E::METHOD,
+            base: E::BASE,
+            path: E::PATH,
+            scope: E::SCOPE,
+            status: E::STATUS,
+            function: E::FUNCTION,
+            summary: E::SUMMARY,
+            meaning: E::MEANING,
+            operation: |schemas| E::describe(E::Body::describe(Operation::of::<E>(schemas))).build(),
+        }
+    }
+
+    /// Returns the path from the root, with its parameters in braces.
+    pub fn route(&self) -> String {
+        format!("{}{}", self.base, self.path)
+    }
+}
+
+/// Declares the endpoints of an area, and a function `all` that returns their descriptions.
+///
+/// The doc comment is the summary. `=>` comes before the status, the type and the meaning of a success.
+#[macro_export]
+macro_rules! endpoints {
+    ($(
+        #[doc = $summary:literal]
+        $name:ident($id:literal): $method:ident $(at $base:literal)? $path:literal, $function:literal, $scope:expr,
+        $body:ty => $status:literal $answer:ty, $meaning:literal
+        $(, $describe:expr)?;
+    )*) => {
+        $(
+            #[doc = $summary]
+            pub struct $name;
+
+            impl $crate::Endpoint for $name {
+                type Body = $body;
+                type Answer = $answer;
+                const ID: &'static str = $id;
+                const METHOD: $crate::Method = $crate::Method::$method;
+                $(const BASE: &'static str = $base;)?
+                const PATH: &'static str = $path;
+                const SCOPE: Option<$crate::Scope> = $scope;
+                const STATUS: u16 = $status;
+                const FUNCTION: &'static str = $function;
+                const SUMMARY: &'static str = $summary.trim_ascii();
+                const MEANING: &'static str = $meaning;
+
+                $(fn describe(operation: $crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> {
+                    let describe: fn($crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> = $describe;
+                    describe(operation)
+                })?
+            }
+        )*
+
+        /// Returns the descriptions of this area's endpoints.
+        pub fn all() -> Vec<$crate::Description> {
+            vec![$($crate::Description::of::<$name>()),*]
+        }
+    };
+}
+
+/// Returns the descriptions of all endpoints, area by area.
+pub fn endpoints() -> Vec<Description> {
+    let areas = [
+        crate::subscriptions::all,
+        crate::stock_levels::all,
+        crate::log::all,
+        crate::contacts::all,
+        crate::purchases::all,
+        crate::automations::all,
+        crate::feeds::all,
+        crate::system::all,
+    ];
+    areas.into_iter().flat_map(|area| area()).collect()
+}

@@ -1,0 +1,36 @@
+//! The contract of the HTTP API, and nothing else: what callers send, what they are answered, and with which words they
+//! are refused.
+//!
+//! An endpoint is declared once, in the module of its area. The functions serve it by that declaration, and
+//! `docs/openapi.json`, the tables of `docs/api.md` and the routes of `cargo lambda watch` are printed from it
+//! (`cargo openapi`). A body is one type, from which come both its parser and its description.
+
+#[cfg(test)]
+mod automation_tests;
+pub mod automations;
+mod conditions;
+pub mod contacts;
+pub mod documents;
+mod endpoint;
+pub mod feeds;
+mod lines;
+pub mod log;
+pub mod openapi;
+mod payload;
+mod problem;
+pub mod purchases;
+pub mod schema;
+pub mod stock_levels;
+pub mod subscriptions;
+pub mod system;
+pub mod values;
+pub mod wire;
+
+pub use endpoint::{Description, Endpoint, Method, Scope, endpoints};
+pub use lines::{Line, LineError, LineOutcome, Lines, LinesReport};
+pub use openapi::document;
+pub use payload::{Answer, Body, Page, RawJson};
+pub use problem::Problem;
+pub use restock_domain::ErrorCode;
+pub use values::{IdReply, Moment};
+pub use wire::{Errors, FieldError, Read};

@@ -1,0 +1,120 @@
+//! Uploads of JSON lines, and the report about them.
+
+use crate::openapi::Operation;
+use crate::payload::{Body, media_type, summary};
+use crate::wire::alone;
+use crate::{FieldError, Problem, answer};
+use restock_domain::{ErrorCode, Invalid};
+use serde_json::Value;
+
+/// A line of an upload: its number from 1, and its JSON.
+pub type Line = (usize, Result<Value, Vec<FieldError>>);
+
+/// An upload of JSON lines: one JSON object to a line. Blank lines are left out.
+pub struct Lines(pub Vec<Line>);
+
+/// Lambda takes 6 MB, and API Gateway hands these media types over in base64.
+const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
+const MAX_LINES: usize = 2_000;
+const JSON_LINES: [&str; 2] = ["application/x-ndjson", "application/jsonl"];
+
+impl Body for Lines {
+    fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
+        let media_type = content_type.map(media_type).unwrap_or_default();
+        if !JSON_LINES.contains(&media_type) && media_type != "application/ndjson" {
+            let detail = "Send JSON lines as application/x-ndjson or application/jsonl.";
+            return Err(Problem::unsupported_media_type(detail));
+        }
+        if bytes.len() > MAX_UPLOAD_BYTES {
+            return Err(Problem::too_large("An upload has at most 4 MB. Send several smaller ones."));
+        }
+        if bytes.is_empty() {
+            return Err(Problem::bad_request(ErrorCode::MissingBody, "Send one JSON object to a line."));
+        }
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+        let lines: Vec<_> = lines.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
+        if lines.len() > MAX_LINES {
+            let detail = format!("An upload has at most {MAX_LINES} lines; this one has {}. Split it.", lines.len());
+            return Err(Problem::too_large(detail));
+        }
+        let read = |line: &[u8]| {
+            serde_json::from_slice(line).map_err(|error| {
+                let message = format!("The line is not JSON that we can read: see column {}.", error.column());
+                alone(Invalid::new(ErrorCode::MalformedJson, message))
+            })
+        };
+        Ok(Self(lines.into_iter().map(|(index, line)| (index + 1, read(line))).collect()))
+    }
+
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation.file(&JSON_LINES, true).problem(400, "There is no line.")
+    }
+}
+
+answer! {
+    /// What became of an upload.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    pub struct LinesReport {
+        /// Lines that are not blank: `created`, `updated`, `unchanged` and `rejected` together.
+        pub lines: u64,
+        pub created: u64,
+        pub updated: u64,
+        /// Known already.
+        pub unchanged: u64,
+        pub rejected: u64,
+        /// The first hundred lines that were rejected.
+        pub errors: Vec<LineError>,
+    }
+}
+
+answer! {
+    #[derive(Debug, PartialEq, Eq)]
+    pub struct LineError {
+        /// From 1, blank lines included.
+        pub line: usize,
+        pub error_code: ErrorCode,
+        pub message: String,
+    }
+}
+
+/// What became of one line.
+#[derive(Debug)]
+pub enum LineOutcome {
+    Created,
+    Updated,
+    Unchanged,
+    Rejected(Vec<FieldError>),
+}
+
+impl From<Invalid> for LineOutcome {
+    fn from(invalid: Invalid) -> Self {
+        Self::Rejected(alone(invalid))
+    }
+}
+
+/// Lines of a report that are told.
+const MAX_ERRORS: usize = 100;
+
+impl LinesReport {
+    /// Makes the report of outcomes, in whatever order they came.
+    pub fn of(mut outcomes: Vec<(usize, LineOutcome)>) -> Self {
+        outcomes.sort_by_key(|(line, _)| *line);
+        let mut report = Self { lines: outcomes.len() as u64, ..Self::default() };
+        for (line, outcome) in outcomes {
+            match outcome {
+                LineOutcome::Created => report.created += 1,
+                LineOutcome::Updated => report.updated += 1,
+                LineOutcome::Unchanged => report.unchanged += 1,
+                LineOutcome::Rejected(errors) => {
+                    report.rejected += 1;
+                    if report.errors.len() < MAX_ERRORS {
+                        let (error_code, message) = summary(&errors);
+                        report.errors.push(LineError { line, error_code, message });
+                    }
+                }
+            }
+        }
+        report
+    }
+}

@@ -1,0 +1,236 @@
+//! The integration log, and what shoppers wait for.
+
+use crate::schema::{Described, Schemas, of, of_type, words};
+use crate::{Moment, Scope, answer, endpoints};
+use restock_domain::automation::{self, AutomationTally};
+use restock_domain::delivery::Milestone;
+use restock_domain::{Automation, AutomationId, ExternalId, Locale, LogEntry, Refusal, Skip, Sku, Source};
+use std::collections::BTreeMap;
+use strum::IntoEnumIterator;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{RefOr, Schema};
+
+/// Entries to a page, and SKUs to an answer about demand, unless the caller says otherwise.
+pub const DEFAULT_LIMIT: usize = 50;
+pub const MAX_ENTRIES: usize = 100;
+pub const MAX_SKUS: usize = 1_000;
+
+const READ: Option<Scope> = Some(Scope::ReadLog);
+
+endpoints! {
+    /// What became of each stock level that met demand
+    ReadLog("readLog"): Get "/inventory/backinstock/log", "read-log", READ,
+        () => 200 LogPage, "A page, newest first.",
+        |operation| operation
+            .query::<Sku>("sku", "Only of this SKU.")
+            .query::<Locale>("locale", "Only levels that carried this locale.")
+            .query::<AutomationId>("automation", "Only levels that this automation was asked about.")
+            .query::<Outcome>("outcome", "`sent`, `refused`, or a word of `skipped` or `mails`.")
+            .query::<Moment>("from", "At this time or later.")
+            .query::<Moment>("to", "Before this time.")
+            .query_of("limit", "Entries to a page, 50 by default.", whole_number(1.0, MAX_ENTRIES as f64))
+            .query::<String>("cursor", "Of the page before.");
+
+    /// What shoppers wait for most
+    ShowDemand("showDemand"): Get "/inventory/backinstock/demand", "show-demand", READ,
+        () => 200 Demand, "The most wanted SKUs first.",
+        |operation| operation
+            .query::<Locale>("locale", "Only subscriptions of this locale.")
+            .query_of("limit", "How many SKUs, 50 by default.", whole_number(1.0, MAX_SKUS as f64));
+}
+
+/// Returns the schema of a whole number within bounds.
+pub(crate) fn whole_number(min: f64, max: f64) -> RefOr<Schema> {
+    of(of_type(Type::Integer).minimum(Some(min)).maximum(Some(max)))
+}
+
+/// A word that the log can be filtered by.
+pub struct Outcome;
+
+impl Outcome {
+    /// Returns every outcome that there is.
+    pub fn all() -> impl Iterator<Item = &'static str> {
+        let words = Milestone::iter().map(Milestone::as_str).chain(Skip::iter().map(Skip::as_str));
+        ["sent", "refused", "unknown"].into_iter().chain(words)
+    }
+}
+
+impl Described for Outcome {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        words(Self::all())
+    }
+}
+
+answer! {
+    /// A page of the log.
+    #[derive(Debug)]
+    pub struct LogPage {
+        pub entries: Vec<ShownEntry>,
+        /// Gets the next page; the last one has none.
+        pub cursor: Option<String>,
+    }
+}
+
+answer! {
+    /// What became of a stock level.
+    #[derive(Debug)]
+    pub struct ShownEntry {
+        /// When the level was received.
+        pub at: Moment,
+        pub source: Source,
+        pub sku: Sku,
+        pub locale: Option<Locale>,
+        pub external_id: Option<ExternalId>,
+        pub quantity: i64,
+        /// How many subscriptions the level triggered.
+        pub matched: u64,
+        /// Subscriptions that no automation took, by reason.
+        pub skipped: BTreeMap<String, u64>,
+        /// Each automation that was asked, in the order of asking.
+        pub automations: Vec<ExplainedTally>,
+        /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
+        pub mails: BTreeMap<String, i64>,
+    }
+}
+
+impl ShownEntry {
+    /// Shows an entry with what the automations decided.
+    pub fn of(entry: LogEntry, automations: Vec<ExplainedTally>) -> Self {
+        let LogEntry { at, source, sku, locale, external_id, quantity, tally, mails } = entry;
+        let (matched, skipped) = (tally.matched, tally.skipped);
+        Self { at: Moment(at), source, sku, locale, external_id, quantity, matched, skipped, automations, mails }
+    }
+}
+
+answer! {
+    /// What one version of an automation decided, for a reader who does not have the automation at hand.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ExplainedTally {
+        pub id: AutomationId,
+        /// The version that decided; `GET /automations/{id}?version=` shows it.
+        pub version: u64,
+        pub name: String,
+        pub sent: u64,
+        pub refused: u64,
+        /// Of those refused, how many because the contact does not accept email.
+        pub no_consent: u64,
+        /// Conditions that refused somebody. One subscription may be refused by several.
+        pub conditions: Vec<ConditionTally>,
+    }
+}
+
+answer! {
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ConditionTally {
+        /// A JSON pointer into the automation.
+        pub pointer: String,
+        /// The condition in words.
+        pub condition: String,
+        pub refused: u64,
+    }
+}
+
+impl ExplainedTally {
+    /// Explains a tally with the automation as it was in the version that decided.
+    pub fn of(tally: &AutomationTally, automation: &Automation) -> Self {
+        let conditions = tally.conditions.iter().map(|(index, refused)| {
+            let automation::NamedCondition { pointer, condition } = automation.named_condition(*index);
+            ConditionTally { pointer, condition, refused: *refused }
+        });
+        Self {
+            id: tally.id.clone(),
+            version: tally.version,
+            name: automation.name.clone(),
+            sent: tally.sent,
+            refused: tally.refused,
+            no_consent: tally.no_consent,
+            conditions: conditions.collect(),
+        }
+    }
+}
+
+answer! {
+    /// Why one automation did not accept a subscription.
+    #[derive(Debug)]
+    pub struct ExplainedRefusal {
+        pub id: AutomationId,
+        pub version: u64,
+        /// The contact does not accept email, and the automation asks for that.
+        pub no_consent: bool,
+        /// Conditions that don't hold.
+        pub conditions: Vec<NamedCondition>,
+    }
+}
+
+answer! {
+    #[derive(Debug)]
+    pub struct NamedCondition {
+        /// A JSON pointer into the automation.
+        pub pointer: String,
+        /// The condition in words.
+        pub condition: String,
+    }
+}
+
+impl From<&Refusal<'_>> for ExplainedRefusal {
+    fn from(refusal: &Refusal<'_>) -> Self {
+        let conditions = refusal.conditions.iter().map(|index| {
+            let automation::NamedCondition { pointer, condition } = refusal.automation.named_condition(*index);
+            NamedCondition { pointer, condition }
+        });
+        Self {
+            id: refusal.automation.id.clone(),
+            version: refusal.automation.version,
+            no_consent: refusal.no_consent,
+            conditions: conditions.collect(),
+        }
+    }
+}
+
+answer! {
+    /// What shoppers wait for most.
+    #[derive(Debug)]
+    pub struct Demand {
+        /// A subscription of the last second may be missing.
+        pub counted_on: Moment,
+        /// False if the time was not enough to count every subscription; with millions of them it may not be.
+        pub complete: bool,
+        /// All SKUs that somebody waits for; those shown are the first.
+        pub total_skus: usize,
+        pub skus: Vec<Wanted>,
+    }
+}
+
+answer! {
+    /// Those who wait for one SKU.
+    #[derive(Debug)]
+    pub struct Wanted {
+        pub sku: Sku,
+        /// Subscriptions.
+        pub waiting: u64,
+        /// When the first of them subscribed.
+        pub oldest: Moment,
+        /// The same by locale, such as `sv-SE`.
+        pub locales: BTreeMap<String, Waiters>,
+    }
+}
+
+answer! {
+    #[derive(Debug)]
+    pub struct Waiters {
+        /// Subscriptions.
+        pub waiting: u64,
+        /// When the first of them subscribed.
+        pub oldest: Moment,
+    }
+}
+
+impl From<restock_domain::Wanted> for Wanted {
+    fn from(wanted: restock_domain::Wanted) -> Self {
+        let restock_domain::Wanted { sku, all, locales } = wanted;
+        let waiters =
+            |waiters: restock_domain::Waiters| Waiters { waiting: waiters.waiting, oldest: Moment(waiters.oldest) };
+        let locales = locales.into_iter().map(|(locale, of)| (locale, waiters(of))).collect();
+        Self { sku, waiting: all.waiting, oldest: Moment(all.oldest), locales }
+    }
+}

@@ -1,0 +1,130 @@
+//! What requests carry, and what successes are written as.
+
+use crate::openapi::Operation;
+use crate::schema::Described;
+use crate::wire::Read;
+use crate::{Errors, FieldError, Problem};
+use restock_domain::ErrorCode;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A request body.
+pub trait Body: Sized + Send {
+    /// Reads the body, or returns the answer to one that can't be used.
+    fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem>;
+
+    fn describe(operation: Operation<'_>) -> Operation<'_>;
+}
+
+/// No body; one that is sent all the same is ignored.
+impl Body for () {
+    fn receive(_: Option<&str>, _: &[u8]) -> Result<Self, Problem> {
+        Ok(())
+    }
+
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation
+    }
+}
+
+impl<T: Read + Described + Send> Body for T {
+    fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
+        Ok(T::read(json(content_type, bytes)?)?)
+    }
+
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation.json_body::<T>()
+    }
+}
+
+/// Reads a body as JSON. A missing content type is taken for JSON.
+pub fn json(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, Problem> {
+    if !content_type.is_none_or(is_json) {
+        return Err(Problem::unsupported_media_type("Send the body as application/json."));
+    }
+    if bytes.is_empty() {
+        return Err(Problem::bad_request(ErrorCode::MissingBody, "The request needs a JSON body."));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let detail =
+            format!("The body is not JSON that we can read: see line {}, column {}.", error.line(), error.column());
+        Problem::bad_request(ErrorCode::MalformedJson, detail)
+    })
+}
+
+fn is_json(content_type: &str) -> bool {
+    let media_type = media_type(content_type).to_ascii_lowercase();
+    media_type == "application/json" || media_type == "text/json" || media_type.ends_with("+json")
+}
+
+/// Returns a content type without its parameters.
+pub(crate) fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// Returns the first error's word, and every message.
+pub fn summary(errors: &[FieldError]) -> (ErrorCode, String) {
+    let error_code = errors.first().map_or(ErrorCode::ValidationFailed, |error| error.error_code);
+    let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    (error_code, messages.join(" "))
+}
+
+/// Reads each element of an array, or returns what is wrong with any.
+pub fn each<T>(
+    values: Vec<Value>,
+    read: impl Fn(Value) -> Result<T, Vec<FieldError>>,
+) -> Result<Vec<T>, Vec<FieldError>> {
+    let mut errors = Errors::default();
+    let values = values.into_iter().enumerate();
+    // Every one is read, so that the answer names everything that is wrong.
+    let each: Vec<T> = values.filter_map(|(index, value)| errors.take(&format!("/{index}"), read(value))).collect();
+    errors.finish()?;
+    Ok(each)
+}
+
+/// A success as it is written.
+pub trait Answer: Send {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn write(&self) -> Result<String, serde_json::Error>;
+
+    fn describe<'a>(operation: Operation<'a>, status: u16, meaning: &str) -> Operation<'a>;
+}
+
+impl<T: Serialize + Described + Send> Answer for T {
+    fn write(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    fn describe<'a>(operation: Operation<'a>, status: u16, meaning: &str) -> Operation<'a> {
+        operation.answer::<T>(status, meaning)
+    }
+}
+
+/// A JSON document as it is.
+pub struct RawJson(pub &'static str);
+
+impl Answer for RawJson {
+    fn write(&self) -> Result<String, serde_json::Error> {
+        Ok(self.0.to_owned())
+    }
+
+    fn describe<'a>(operation: Operation<'a>, status: u16, meaning: &str) -> Operation<'a> {
+        operation.any_object(status, meaning)
+    }
+}
+
+/// A page for a person, in HTML.
+pub struct Page(pub String);
+
+impl Answer for Page {
+    const CONTENT_TYPE: &'static str = "text/html; charset=utf-8";
+
+    fn write(&self) -> Result<String, serde_json::Error> {
+        Ok(self.0.clone())
+    }
+
+    fn describe<'a>(operation: Operation<'a>, status: u16, meaning: &str) -> Operation<'a> {
+        operation.page(status, meaning)
+    }
+}

@@ -1,0 +1,149 @@
+use crate::FieldError;
+use crate::answer;
+use restock_domain::{ContactId, ErrorCode, Invalid};
+
+answer! {
+    /// An answer that is not a success (RFC 9457).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ProblemDocument {
+        pub r#type: &'static str,
+        pub title: String,
+        pub status: u64,
+        /// What is wrong, and what to do next.
+        pub detail: String,
+        /// A stable word for programs.
+        pub error_code: ErrorCode,
+        /// The fields of a request that are not valid, at most 100.
+        pub errors: Option<Vec<FieldError>>,
+        /// The id of what is in the way, of a conflict.
+        pub id: Option<String>,
+    }
+}
+
+/// An answer that is not a success: a problem document (RFC 9457) with `errorCode` and, for validation, `errors`.
+///
+/// It is made of fixed texts and of what the caller sent in the structure of the request, so neither personal data nor
+/// an internal message can get into it. What an operator needs is logged where the problem is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub document: Box<ProblemDocument>,
+    pub retry_after_seconds: Option<u32>,
+}
+
+impl Problem {
+    pub fn new(status: u16, error_code: ErrorCode, detail: impl Into<String>) -> Self {
+        let document = ProblemDocument {
+            r#type: "about:blank",
+            title: title(status).to_owned(),
+            status: status.into(),
+            detail: detail.into(),
+            error_code,
+            errors: None,
+            id: None,
+        };
+        Self { document: Box::new(document), retry_after_seconds: None }
+    }
+
+    pub fn bad_request(error_code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self::new(400, error_code, detail)
+    }
+
+    pub fn unauthorized(error_code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self::new(401, error_code, detail)
+    }
+
+    pub fn not_found(error_code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self::new(404, error_code, detail)
+    }
+
+    pub fn conflict(error_code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self::new(409, error_code, detail)
+    }
+
+    /// Returns the answer to a change of something that somebody else has changed meanwhile.
+    pub fn stale() -> Self {
+        let detail = "It was changed meanwhile. Get it again, make your change to that, and send its ETag in If-Match.";
+        Self::new(412, ErrorCode::StaleVersion, detail)
+    }
+
+    pub fn no_contact() -> Self {
+        let detail = "There is no contact with this id. Create the contact first.";
+        Self::not_found(ErrorCode::ContactNotFound, detail)
+    }
+
+    pub fn email_taken(existing: ContactId) -> Self {
+        let detail = "A contact with this email address exists. Use the contact whose id is in the member id.";
+        let mut problem = Self::conflict(ErrorCode::EmailTaken, detail);
+        problem.document.id = Some(existing.to_string());
+        problem
+    }
+
+    pub fn no_automation() -> Self {
+        let detail = "There is no automation with this id, or not in this version. GET /automations lists them.";
+        Self::not_found(ErrorCode::AutomationNotFound, detail)
+    }
+
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(413, ErrorCode::PayloadTooLarge, detail)
+    }
+
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::new(415, ErrorCode::UnsupportedMediaType, detail)
+    }
+
+    /// Returns the answer to a request that is well-formed but not valid.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = "Correct the fields listed in errors and send the request again.";
+        Self::new(422, ErrorCode::ValidationFailed, detail).with_errors(errors)
+    }
+
+    /// Returns the answer to a value of the path or the query that is not valid.
+    pub fn invalid_parameter(name: &str, invalid: Invalid) -> Self {
+        Self::invalid(vec![FieldError::new(&format!("/{name}"), invalid)])
+    }
+
+    /// Returns the answer to a request that failed inside; whoever makes it logs why.
+    pub fn internal() -> Self {
+        let detail = "Something failed on our side. Nothing is lost by sending the same request again.";
+        Self::new(500, ErrorCode::InternalError, detail)
+    }
+
+    pub fn too_many_requests() -> Self {
+        let detail = "Too many requests at the moment. Send the same request again after Retry-After seconds.";
+        let problem = Self::new(429, ErrorCode::TooManyRequests, detail);
+        Self { retry_after_seconds: Some(1), ..problem }
+    }
+
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.document.errors = Some(errors);
+        self
+    }
+
+    pub fn status(&self) -> u64 {
+        self.document.status
+    }
+}
+
+impl From<Vec<FieldError>> for Problem {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::invalid(errors)
+    }
+}
+
+/// Returns the reason phrase of a status that the API uses (RFC 9110).
+fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        409 => "Conflict",
+        412 => "Precondition Failed",
+        413 => "Payload Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Entity",
+        429 => "Too Many Requests",
+        _ => "Internal Server Error",
+    }
+}

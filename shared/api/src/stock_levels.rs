@@ -1,0 +1,189 @@
+//! Stock levels: what a shop or a warehouse says, and what a level would do.
+
+use crate::log::{ExplainedRefusal, ExplainedTally};
+use crate::openapi::Operation;
+use crate::payload::{self, Body, summary};
+use crate::schema::{Described, Schemas, words};
+use crate::subscriptions::Subscription;
+use crate::wire::Read;
+use crate::{Errors, Moment, Problem, Scope, answer, body, endpoints};
+use restock_domain::{AutomationId, ErrorCode, ExternalId, Locale, Scope as Scoped, Sku};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use strum::VariantNames;
+use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::{RefOr, Schema};
+
+const WRITE: Option<Scope> = Some(Scope::WriteStockLevels);
+
+endpoints! {
+    /// Tell a stock level
+    UpdateStockLevel("updateStockLevel"): Put "/inventory/stock-levels", "update-stock-levels", WRITE,
+        StockLevel => 202 AcceptedLevels, "The level is safe on the queue.";
+
+    /// Tell several stock levels
+    UpdateStockLevels("updateStockLevels"): Put "/inventory/stock-levels/batch", "update-stock-levels", WRITE,
+        StockLevels => 202 AcceptedLevels, "The valid levels are safe on the queue; the others are listed.";
+
+    /// What a stock level would do, and why
+    DryRunStockLevel("dryRunStockLevel"):
+        Post "/inventory/stock-levels/dry-run", "dry-run-stock-level", Some(Scope::ReadSubscriptions),
+        StockLevel => 200 DryRun, "Nothing was changed.";
+}
+
+body! {
+    /// A stock level, as the body of a request or in a message on the stock-level queue.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct StockLevel {
+        pub sku: Sku,
+        /// Zero and below mean "not in stock".
+        pub quantity: i64,
+        pub locale: Option<Locale>,
+        pub external_id: Option<ExternalId>,
+        /// The time of the reading; a level that is older than the newest known for its scope is ignored.
+        pub updated_on: Option<Moment>,
+    }
+}
+
+impl From<StockLevel> for restock_domain::StockLevel {
+    fn from(level: StockLevel) -> Self {
+        let StockLevel { sku, quantity, locale, external_id, updated_on } = level;
+        let updated_on = updated_on.map(|Moment(at)| at);
+        Self { sku, scope: Scoped::of(locale, external_id), quantity, updated_on }
+    }
+}
+
+impl From<&restock_domain::StockLevel> for StockLevel {
+    fn from(level: &restock_domain::StockLevel) -> Self {
+        Self {
+            sku: level.sku.clone(),
+            quantity: level.quantity,
+            locale: level.scope.locale().cloned(),
+            external_id: level.scope.external_id().cloned(),
+            updated_on: level.updated_on.map(Moment),
+        }
+    }
+}
+
+/// Limits of a batch.
+const MAX_LEVELS: usize = 10_000;
+const MAX_BYTES: usize = 5 * 1024 * 1024;
+
+/// A batch of stock levels: those that are valid, and those that are not.
+pub struct StockLevels {
+    pub valid: Vec<StockLevel>,
+    pub rejected: Vec<RejectedLevel>,
+}
+
+impl Body for StockLevels {
+    fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Problem::too_large("A request has at most 5 MB. Send several smaller ones."));
+        }
+        let values = match payload::json(content_type, bytes)? {
+            Value::Array(values) => values,
+            // Generated clients write an empty list as an empty object.
+            Value::Object(map) if map.is_empty() => Vec::new(),
+            _ => return Err(Problem::bad_request(ErrorCode::NotAnArray, "Send an array of stock levels.")),
+        };
+        if values.len() > MAX_LEVELS {
+            return Err(Problem::too_large("A batch has at most 10,000 stock levels. Send several smaller ones."));
+        }
+        let (mut valid, mut rejected, mut errors) = (Vec::with_capacity(values.len()), Vec::new(), Errors::default());
+        for (index, value) in values.into_iter().enumerate() {
+            match StockLevel::read(value) {
+                Ok(level) => valid.push(level),
+                Err(found) => {
+                    let (error_code, message) = summary(&found);
+                    rejected.push(RejectedLevel { index, error_code, message });
+                    errors.extend(&format!("/{index}"), found);
+                }
+            }
+        }
+        match errors.finish() {
+            Err(errors) if valid.is_empty() => {
+                let detail = "None of the stock levels is valid. Correct them and send the batch again; errors has the first 100.";
+                Err(Problem::bad_request(ErrorCode::NoValidStockLevel, detail).with_errors(errors))
+            }
+            _ => Ok(Self { valid, rejected }),
+        }
+    }
+
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let batch = |schemas: &mut Schemas| {
+            ArrayBuilder::new().items(schemas.of::<StockLevel>()).max_items(Some(MAX_LEVELS)).build()
+        };
+        operation.json_body_as(|schemas| Schema::from(batch(schemas)).into())
+    }
+}
+
+answer! {
+    /// The levels that are safe on the queue, and those that are not.
+    #[derive(Debug)]
+    pub struct AcceptedLevels {
+        pub accepted: usize,
+        pub rejected: Vec<RejectedLevel>,
+    }
+}
+
+answer! {
+    #[derive(Debug)]
+    pub struct RejectedLevel {
+        /// Its place in the batch, from 0.
+        pub index: usize,
+        pub error_code: ErrorCode,
+        pub message: String,
+    }
+}
+
+answer! {
+    /// What a stock level would do.
+    #[derive(Debug)]
+    pub struct DryRun {
+        pub effect: Effect,
+        pub matched: u64,
+        /// Subscriptions that no automation would take, by reason.
+        pub skipped: BTreeMap<String, u64>,
+        pub automations: Vec<ExplainedTally>,
+        /// The first hundred, oldest first within a locale.
+        pub examples: Vec<Example>,
+        /// False if there were more than the 10,000 subscriptions that a dry run looks at.
+        pub complete: bool,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, VariantNames)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum Effect {
+    /// Subscriptions are decided about.
+    Matches,
+    /// Nobody waits for the SKU.
+    NobodyWaits,
+    /// A newer level of the same scope is known.
+    Outdated,
+    /// Levels of zero and below mail nobody.
+    NotInStock,
+}
+
+impl Described for Effect {
+    const NAME: Option<&'static str> = Some("Effect");
+
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        words(Self::VARIANTS.iter().copied())
+    }
+}
+
+answer! {
+    #[derive(Debug)]
+    pub struct Example {
+        pub subscription: Subscription,
+        /// `sent`, or why it would not be.
+        pub outcome: &'static str,
+        /// The automation that would get it.
+        pub automation: Option<AutomationId>,
+        /// Of each automation that was asked before.
+        pub refusals: Vec<ExplainedRefusal>,
+    }
+}

@@ -1,0 +1,274 @@
+//! How the values of `restock-domain` are read and described, and the few that only the API has.
+
+use crate::schema::{Described, Schemas, of, of_type, words};
+use crate::wire::{Read, alone, string, wrong_type};
+use crate::{FieldError, answer};
+use jiff::Timestamp;
+use restock_domain::{
+    Attributes, AutomationId, ContactId, CountryCode, EmailAddress, ErrorCode, ExternalId, ImportStatus, Invalid,
+    Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression, Template, time,
+};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use strum::VariantNames;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
+
+/// Says how a type is read from a string, and described.
+macro_rules! text_value {
+    ($type:ty, $parse:expr, $builder:expr) => {
+        text_value!($type, None, $parse, $builder);
+    };
+    ($type:ty, $name:expr, $parse:expr, $builder:expr) => {
+        impl Read for $type {
+            fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+                string(value, $parse)
+            }
+        }
+
+        impl Described for $type {
+            const NAME: Option<&'static str> = $name;
+
+            fn schema(_: &mut Schemas) -> RefOr<Schema> {
+                of($builder)
+            }
+        }
+    };
+}
+
+/// Says how a type is described that is a choice of words.
+macro_rules! word_value {
+    ($type:ty, $name:literal, $about:literal) => {
+        impl Described for $type {
+            const NAME: Option<&'static str> = Some($name);
+
+            fn schema(_: &mut Schemas) -> RefOr<Schema> {
+                crate::schema::described(words(<$type>::VARIANTS.iter().copied()), $about)
+            }
+        }
+    };
+}
+
+fn text(example: &str) -> ObjectBuilder {
+    of_type(Type::String).examples([json!(example)])
+}
+
+/// Language, script, region and variants (BCP 47).
+const LANGUAGE_TAG: &str = "^([A-Za-z]{2,3}|[A-Za-z]{5,8})(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$";
+
+fn identifier(example: &str) -> ObjectBuilder {
+    let about = format!("At most {MAX_IDENTIFIER_BYTES} bytes; compares exactly.");
+    text(example).min_length(Some(1)).description(Some(about))
+}
+
+text_value!(Sku, Some("Sku"), Sku::parse, identifier("SKU-1"));
+text_value!(ExternalId, Some("ExternalId"), ExternalId::parse, identifier("SE-north"));
+text_value!(
+    Locale,
+    Some("Locale"),
+    Locale::parse,
+    text("sv-SE")
+        .max_length(Some(35))
+        .pattern(Some(LANGUAGE_TAG))
+        .description(Some("A BCP 47 language tag; case does not count."))
+);
+text_value!(
+    ContactId,
+    Some("ContactId"),
+    ContactId::parse,
+    text("ff9fd9af-6778-4714-b0fe-f6e6612840c8").format(Some(SchemaFormat::Custom("uuid".into())))
+);
+text_value!(
+    EmailAddress,
+    Some("EmailAddress"),
+    EmailAddress::parse,
+    text("name@example.com").format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+);
+text_value!(
+    AutomationId,
+    Some("AutomationId"),
+    AutomationId::parse,
+    text("early-birds").pattern(Some("^[a-z0-9][a-z0-9-]{0,49}$"))
+);
+text_value!(
+    Sender,
+    Some("Sender"),
+    Sender::parse,
+    text("My Shop <hello@shop.example>")
+        .description(Some("An address, or a name and an address that SES may send from."))
+);
+text_value!(CountryCode, CountryCode::parse, of_type(Type::String).pattern(Some("^[A-Za-z]{2}$")));
+text_value!(SubscriptionId, SubscriptionId::parse, of_type(Type::String));
+
+word_value!(Suppression, "Suppression", "Why an address gets no more mail, from the least to the most serious.");
+word_value!(Source, "Source", "How a level reached us.");
+word_value!(ImportStatus, "ImportStatus", "");
+word_value!(Template, "Template", "The templates that are compiled in.");
+
+impl Read for Template {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        string(value, Self::parse)
+    }
+}
+
+/// A moment: RFC 3339 with an offset when it is read, and in UTC with three decimals when it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub Timestamp);
+
+text_value!(
+    Moment,
+    Moment::parse,
+    of_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+);
+
+impl Moment {
+    fn parse(raw: &str) -> Result<Self, Invalid> {
+        let invalid = |_| {
+            let message = "Use an RFC 3339 time with an offset, such as 2026-11-23T08:30:00Z.";
+            Invalid::new(ErrorCode::InvalidTimestamp, message)
+        };
+        raw.parse().map(Self).map_err(invalid)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&time::sortable(self.0))
+    }
+}
+
+impl Read for bool {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        value.as_bool().ok_or_else(|| alone(wrong_type("true or false", &value)))
+    }
+}
+
+/// A whole number of 64 bits. `5.0`, `"5"` and `null` are not whole numbers.
+impl Read for i64 {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        if let Some(number) = value.as_i64() {
+            return Ok(number);
+        }
+        Err(alone(match &value {
+            Value::Number(number) if number.is_u64() => Invalid::new(
+                ErrorCode::OutOfRange,
+                "Use a whole number between -9223372036854775808 and 9223372036854775807.",
+            ),
+            other => wrong_type("a whole number", other),
+        }))
+    }
+}
+
+/// A short text for people, such as a name: trimmed, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ShortText(pub String);
+
+const MAX_CHARACTERS: usize = 200;
+
+text_value!(ShortText, ShortText::parse, of_type(Type::String).max_length(Some(MAX_CHARACTERS)));
+
+impl ShortText {
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let text = raw.trim();
+        if text.chars().count() > MAX_CHARACTERS {
+            return Err(Invalid::new(ErrorCode::TooLong, format!("Use at most {MAX_CHARACTERS} characters.")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Invalid::new(ErrorCode::InvalidCharacter, "Leave control characters out."));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Returns the text, or `None` if it is empty.
+    pub fn not_empty(self) -> Option<String> {
+        Some(self.0).filter(|text| !text.is_empty())
+    }
+}
+
+/// Attributes of a contact.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct AttributeMap(pub Attributes);
+
+const MAX_ATTRIBUTES: usize = 100;
+const MAX_ATTRIBUTE_BYTES: usize = 20_000;
+
+impl Described for AttributeMap {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        let any = utoipa::openapi::schema::AdditionalProperties::FreeForm(true);
+        of(of_type(Type::Object).additional_properties(Some(any)))
+    }
+}
+
+impl Read for AttributeMap {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        let Value::Object(map) = value else {
+            return Err(alone(wrong_type("an object", &value)));
+        };
+        check_attributes(&map).map_err(alone)?;
+        Ok(Self(map.into_iter().filter_map(|(name, value)| Some((name, scalar(value).ok()?))).collect()))
+    }
+}
+
+fn check_attributes(map: &Map<String, Value>) -> Result<(), Invalid> {
+    if map.len() > MAX_ATTRIBUTES {
+        return Err(Invalid::new(ErrorCode::TooMany, format!("Use at most {MAX_ATTRIBUTES} attributes.")));
+    }
+    if map.keys().any(|name| name.trim().is_empty() || name.contains(char::is_control)) {
+        let message = "Every attribute needs a name, without control characters.";
+        return Err(Invalid::new(ErrorCode::InvalidName, message));
+    }
+    if map.values().any(|value| value.is_object() || value.is_array()) {
+        let message = "Every attribute must be a string, a number, a boolean or null.";
+        return Err(Invalid::new(ErrorCode::WrongType, message));
+    }
+    // What DynamoDB stores as a number.
+    let storable = |number: f64| number == 0.0 || (1e-129..1e125).contains(&number.abs());
+    if map.values().any(|value| value.as_f64().is_some_and(|number| !storable(number))) {
+        let message = "Every number must be between 1E-129 and 1E125 in size, or zero.";
+        return Err(Invalid::new(ErrorCode::OutOfRange, message));
+    }
+    let bytes: usize = map.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+    if bytes > MAX_ATTRIBUTE_BYTES {
+        let message = "Use at most 20,000 bytes for all attributes together.";
+        return Err(Invalid::new(ErrorCode::TooLong, message));
+    }
+    Ok(())
+}
+
+/// Returns a JSON value that has no parts; an array or an object is returned as it is.
+pub fn scalar(value: Value) -> Result<Scalar, Value> {
+    match value {
+        Value::Null => Ok(Scalar::Null),
+        Value::Bool(value) => Ok(Scalar::Boolean(value)),
+        Value::String(text) => Ok(Scalar::Text(text)),
+        Value::Number(number) => Ok(Scalar::Number(match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Number::Whole(number),
+            (None, Some(number)) => Number::Large(number),
+            (None, None) => Number::Fraction(number.as_f64().unwrap_or_default()),
+        })),
+        Value::Array(_) | Value::Object(_) => Err(value),
+    }
+}
+
+answer! {
+    /// The answer to a call that has nothing more to say.
+    #[derive(Debug)]
+    pub struct IdReply {
+        pub id: String,
+    }
+}
+
+impl IdReply {
+    pub fn of(id: impl ToString) -> Self {
+        Self { id: id.to_string() }
+    }
+}
+
+impl Described for &'static str {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        String::schema(schemas)
+    }
+}

@@ -1,0 +1,191 @@
+//! The words with which values, requests and files are refused.
+
+use serde::Serialize;
+use strum::{EnumIter, EnumMessage, IntoEnumIterator, IntoStaticStr};
+
+/// A stable word for programs, in PascalCase, as `errorCode` of the API and of reports.
+///
+/// The comment of each variant is the sentence that `docs/api.md` and the OpenAPI document show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, EnumIter, EnumMessage, IntoStaticStr)]
+pub enum ErrorCode {
+    /// Name the contact by one of `contactId` and `email`, not by both.
+    Ambiguous,
+    /// There is no automation with this id, or not in this version.
+    AutomationNotFound,
+    /// Other requests are changing the same thing at the same time; send it again.
+    Busy,
+    /// There is no such contact.
+    ContactNotFound,
+    /// The file has an item with the same id further down, and that one counts.
+    DuplicateId,
+    /// Another contact has the email address; the member `id` is its id.
+    EmailTaken,
+    /// The value is empty or blank.
+    Empty,
+    /// The feed has no URL to fetch; configure one, or send the file as the body.
+    FeedHasNoUrl,
+    /// No product feed is configured for the locale.
+    FeedNotFound,
+    /// Most of the stored products are missing from the file, so nothing was changed.
+    FeedShrank,
+    /// The feed could not be fetched from its URL.
+    FetchFailed,
+    /// The time is in the future.
+    InFuture,
+    /// The file could not be read to its end.
+    InputFailed,
+    /// Something failed on our side; the same request may be sent again.
+    InternalError,
+    /// The id of an automation has up to 50 lower-case letters, digits and hyphens.
+    InvalidAutomationId,
+    /// The text has a character that can't be stored or sent, such as a control character.
+    InvalidCharacter,
+    /// A condition has either `field`, `operator` and `value`, or one of `all`, `any` and `not`.
+    InvalidCondition,
+    /// A contact's id is a GUID.
+    InvalidContactId,
+    /// A country is an ISO 3166-1 code of two letters.
+    InvalidCountryCode,
+    /// The cursor is not one that the page before returned.
+    InvalidCursor,
+    /// The text is not one plain email address.
+    InvalidEmail,
+    /// The item has bytes that don't belong to the file's encoding.
+    InvalidEncoding,
+    /// The item's id can't be a SKU.
+    InvalidId,
+    /// The item's link is not an http or https address.
+    InvalidLink,
+    /// The text is not a BCP 47 language tag such as `sv-SE`.
+    InvalidLocale,
+    /// An attribute needs a name without control characters.
+    InvalidName,
+    /// The log has no such outcome.
+    InvalidOutcome,
+    /// The text is not a period such as `P30D` or `30 days`, of at most 100 years.
+    InvalidPeriod,
+    /// A price is a number with a decimal point and an ISO 4217 code, such as `1299.00 SEK`.
+    InvalidPrice,
+    /// The id of a receipt has 1 to 200 bytes and no control characters.
+    InvalidReceiptId,
+    /// A sender is an address, or a name and an address such as `My Shop <hello@shop.example>`.
+    InvalidSender,
+    /// The subject has braces other than `{ $title }` and `{ $price }`.
+    InvalidSubject,
+    /// The id of a subscription is the one that subscribing returned.
+    InvalidSubscriptionId,
+    /// The text is not a time with an offset such as `2026-11-23T08:30:00Z`.
+    InvalidTimestamp,
+    /// The unsubscribe link is not complete.
+    InvalidUnsubscribeToken,
+    /// The text is not an http or https URL.
+    InvalidUrl,
+    /// The item has more bytes than are taken.
+    ItemTooLarge,
+    /// The body or the line is not JSON.
+    MalformedJson,
+    /// The item's XML is not well-formed.
+    MismatchedTags,
+    /// The request has no API key in the header `apikey`.
+    MissingApiKey,
+    /// The request needs a body.
+    MissingBody,
+    /// The item has no id.
+    MissingId,
+    /// The item has no link.
+    MissingLink,
+    /// The API key lacks the scope that the call needs.
+    MissingScope,
+    /// The item has no title.
+    MissingTitle,
+    /// None of the batch's stock levels is valid.
+    NoValidStockLevel,
+    /// The first line of the file names no column `id`.
+    NoIdColumn,
+    /// The file is neither an RSS nor an Atom feed.
+    NoItems,
+    /// No item of the file can be used, so nothing was changed.
+    NoUsableItems,
+    /// The body is not an array.
+    NotAnArray,
+    /// The value is not a JSON object.
+    NotAnObject,
+    /// The number is too small or too large.
+    OutOfRange,
+    /// The request or the file is too large.
+    PayloadTooLarge,
+    /// The property is required.
+    Required,
+    /// There is no such method and path.
+    RouteNotFound,
+    /// SES may not send from the address.
+    SenderNotVerified,
+    /// What is changed is no longer in the version that `If-Match` names.
+    StaleVersion,
+    /// There is no such subscription; it may have been used up or deleted.
+    SubscriptionNotFound,
+    /// Conditions nest too deeply.
+    TooDeep,
+    /// The text has too many characters or bytes.
+    TooLong,
+    /// There are too many parts.
+    TooMany,
+    /// There are as many automations as there may be.
+    TooManyAutomations,
+    /// Too many requests at the moment; send the same one again after `Retry-After` seconds.
+    TooManyRequests,
+    /// The file breaks off within the item.
+    UnexpectedEnd,
+    /// The API key is not known.
+    UnknownApiKey,
+    /// Conditions have no such field.
+    UnknownField,
+    /// The field has no such operator.
+    UnknownOperator,
+    /// There is no such property.
+    UnknownProperty,
+    /// There is no such template.
+    UnknownTemplate,
+    /// The content type is not one that the call takes.
+    UnsupportedMediaType,
+    /// The request is well-formed but not valid; `errors` names each field.
+    ValidationFailed,
+    /// The list has too few or too many elements.
+    WrongLength,
+    /// The row has another number of fields than the first line.
+    WrongNumberOfFields,
+    /// The value is of another type.
+    WrongType,
+}
+
+impl ErrorCode {
+    /// Returns every word, sorted.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let mut all: Vec<Self> = Self::iter().collect();
+        all.sort_by_key(|code| code.as_str());
+        all.into_iter()
+    }
+
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the sentence that says what the word means.
+    pub fn meaning(self) -> &'static str {
+        self.get_documentation().unwrap_or_default()
+    }
+}
+
+/// Why a value was refused: a word for programs and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Invalid {
+    pub error_code: ErrorCode,
+    pub message: String,
+}
+
+impl Invalid {
+    pub fn new(error_code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { error_code, message: message.into() }
+    }
+}

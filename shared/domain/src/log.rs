@@ -1,0 +1,39 @@
+//! What the integration log and the counting of demand show.
+
+use crate::automation::Tally;
+use crate::{ExternalId, Locale, Sku, Source};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What became of one stock level that met demand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When the level was received.
+    pub at: Timestamp,
+    pub source: Source,
+    pub sku: Sku,
+    pub locale: Option<Locale>,
+    pub external_id: Option<ExternalId>,
+    pub quantity: i64,
+    /// What was decided.
+    pub tally: Tally,
+    /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
+    pub mails: BTreeMap<String, i64>,
+}
+
+/// Those who wait for one SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub sku: Sku,
+    pub all: Waiters,
+    /// By locale, such as `sv-SE`.
+    pub locales: BTreeMap<String, Waiters>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiters {
+    /// Subscriptions.
+    pub waiting: u64,
+    /// When the first of them subscribed.
+    pub oldest: Timestamp,
+}

@@ -1,0 +1,104 @@
+//! Values whose shape a retailer chooses: attributes of contacts, and fields of product feeds.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The value of a contact's attribute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    Boolean(bool),
+    Number(Number),
+    Text(String),
+    Null,
+}
+
+/// A number as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    Whole(i64),
+    /// Beyond what [`Number::Whole`] holds.
+    Large(u64),
+    Fraction(f64),
+}
+
+/// A field of a product: a text, several where the field repeats, a group where it nests (such as `shipping`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldValue {
+    Text(String),
+    Many(Vec<FieldValue>),
+    Group(Fields),
+}
+
+/// The fields of a product by their Google Merchant names.
+pub type Fields = BTreeMap<String, FieldValue>;
+
+impl FieldValue {
+    /// Returns the text of a field that is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Many(_) | Self::Group(_) => None,
+        }
+    }
+
+    /// Returns how many bytes its texts and names have together.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Many(values) => values.iter().map(Self::bytes).sum(),
+            Self::Group(fields) => bytes_of(fields),
+        }
+    }
+}
+
+/// Returns how many bytes the names and values of fields have together.
+pub fn bytes_of(fields: &Fields) -> usize {
+    fields.iter().map(|(name, value)| name.len() + value.bytes()).sum()
+}
+
+impl Number {
+    /// Returns the number with all its digits, or `None` if it has more than 28.
+    pub fn decimal(self) -> Option<Decimal> {
+        let text = self.to_string();
+        text.parse().ok().or_else(|| Decimal::from_scientific(&text).ok())
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(number) => number.fmt(f),
+            Self::Large(number) => number.fmt(f),
+            Self::Fraction(number) => write!(f, "{number:?}"),
+        }
+    }
+}
+
+impl From<&str> for FieldValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for FieldValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// As a person writes it.
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => value.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+            Self::Null => f.write_str("null"),
+        }
+    }
+}

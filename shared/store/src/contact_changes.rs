@@ -1,0 +1,98 @@
+//! Changing contacts, and moving them to another address.
+
+use crate::contacts::{email_key, item_of, key, read, suppressed_as, trace_of};
+use crate::database::{AllWritten, Condition, Item, Table, Write};
+use crate::item::{number, number_of, text};
+use crate::{Error, Race, Store};
+use restock_domain::signing::SigningKey;
+use restock_domain::{Contact, ContactId, EmailAddress, Suppression};
+
+const TABLE: Table = Table::Contacts;
+const REVISION: &str = "revision";
+
+/// A change of a contact.
+pub struct ContactChange<'a, E> {
+    /// Returns what the contact is to be, of what it is.
+    pub apply: &'a (dyn Fn(&Contact) -> Result<Contact, E> + Sync),
+    /// Only if the contact has this address.
+    pub of_address: Option<&'a EmailAddress>,
+    /// True if the contact asked for mail again after it had unsubscribed.
+    pub asked_again: bool,
+}
+
+/// What became of a change of a contact.
+pub enum ChangedContact<E> {
+    Done(Box<Contact>),
+    /// It was so already; nothing was written.
+    Unchanged(Box<Contact>),
+    Invalid(E),
+    /// Another contact has the new address.
+    EmailTaken(ContactId),
+    Gone,
+}
+
+impl Store {
+    /// Changes a contact, as [`Contact::changed_to`] says. A trace stays of a suppressed address that is left.
+    pub async fn change_contact<E>(
+        &self,
+        id: ContactId,
+        change: &ContactChange<'_, E>,
+        signing: &SigningKey,
+    ) -> Result<ChangedContact<E>, Error> {
+        let mut race = Race::about("the change of a contact");
+        loop {
+            race.enter()?;
+            let Some(item) = self.get(TABLE, key(id)).await? else { return Ok(ChangedContact::Gone) };
+            let revision = number_of(&item, REVISION).unwrap_or_default();
+            let contact = read(item)?;
+            if change.of_address.is_some_and(|address| !address.is_same_mailbox(&contact.email)) {
+                return Ok(ChangedContact::Gone);
+            }
+            let mut changed = match (change.apply)(&contact) {
+                Ok(wanted) => contact.changed_to(wanted, change.asked_again),
+                Err(errors) => return Ok(ChangedContact::Invalid(errors)),
+            };
+            if changed == contact {
+                return Ok(ChangedContact::Unchanged(Box::new(changed)));
+            }
+            let moves = !changed.email.is_same_mailbox(&contact.email);
+            let mut writes = Vec::new();
+            if moves {
+                let trace = self.trace(&changed.email, signing).await?;
+                changed.suppressed = changed.suppressed.max(trace);
+                changed.unsubscribed |= trace == Some(Suppression::Unsubscribed);
+                writes = move_of(&contact, &changed, signing);
+            }
+            writes.push(replacement(&contact, &changed, revision)?);
+            if let AllWritten::Done = self.database.write_all(writes).await? {
+                // The former contact of the address may have been erased after its trace was looked for.
+                let trace = if moves { self.trace(&changed.email, signing).await? } else { None };
+                if let Some(why) = trace.filter(|why| changed.suppressed < Some(*why)) {
+                    changed.suppressed = Some(why);
+                    self.suppress(id, why).await?;
+                }
+                return Ok(ChangedContact::Done(Box::new(changed)));
+            }
+            let other = if moves { self.contact_id_of(&changed.email).await? } else { None };
+            if let Some(other) = other.filter(|other| *other != id) {
+                return Ok(ChangedContact::EmailTaken(other));
+            }
+        }
+    }
+}
+
+/// Returns the writes that take the new address and leave the old one.
+fn move_of(contact: &Contact, changed: &Contact, signing: &SigningKey) -> Vec<Write> {
+    let ours = text(contact.id.to_string());
+    let address = Item::from([("contactId".into(), ours.clone())]);
+    let taken = Write::put(TABLE, email_key(&changed.email), address).when(Condition::Missing("key"));
+    let left = Write::delete(TABLE, email_key(&contact.email)).when(Condition::Is("contactId", ours));
+    let trace = contact.suppressed.map(|why| trace_of(&contact.email, why, signing));
+    [taken, left].into_iter().chain(trace).collect()
+}
+
+/// Writes the whole contact, if it is still as it was read.
+fn replacement(contact: &Contact, changed: &Contact, revision: i64) -> Result<Write, Error> {
+    let unchanged = vec![Condition::Is(REVISION, number(revision)), suppressed_as(contact)];
+    Ok(Write::put(TABLE, key(contact.id), item_of(changed, revision + 1)?).when(Condition::All(unchanged)))
+}

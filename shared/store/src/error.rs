@@ -1,0 +1,64 @@
+use crate::database::Table;
+
+/// Why something was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("DynamoDB did not carry out {operation}")]
+    Request {
+        operation: &'static str,
+        throttled: bool,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// DynamoDB is being throttled.
+    #[error("DynamoDB left a part of {operation} undone after every retry")]
+    Unprocessed { operation: &'static str },
+    /// Others changed the same item each time between reading and writing it.
+    #[error("{what} was lost to other writers {MAX_ATTEMPTS} times in a row")]
+    Contended { what: &'static str },
+    #[error("the item {key} of {table:?} is not as this version writes it")]
+    Damaged {
+        table: Table,
+        /// Without personal data.
+        key: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The function was not told about a table; template.yaml says which ones it may use.
+    #[error("set the environment variable {}", .0.setting())]
+    NoTable(Table),
+    #[error("the uploaded file {0} is not complete")]
+    Upload(String),
+}
+
+impl Error {
+    /// Returns true if the same request may go through later: DynamoDB asks to slow down, or others were faster.
+    pub fn throttled(&self) -> bool {
+        match self {
+            Self::Request { throttled, .. } => *throttled,
+            Self::Unprocessed { .. } | Self::Contended { .. } => true,
+            Self::Damaged { .. } | Self::NoTable(_) | Self::Upload(_) => false,
+        }
+    }
+}
+
+/// Five lost races in a row mean that an item is written far more often than Restock writes any.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// Counts the tries of a change that reads an item, and writes it on the condition that it is still the same.
+pub struct Race {
+    what: &'static str,
+    attempts: u32,
+}
+
+impl Race {
+    pub fn about(what: &'static str) -> Self {
+        Self { what, attempts: 0 }
+    }
+
+    /// Begins the next try, or gives up.
+    pub fn enter(&mut self) -> Result<(), Error> {
+        self.attempts += 1;
+        if self.attempts > MAX_ATTEMPTS { Err(Error::Contended { what: self.what }) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,65 @@
+//! Making and reading items.
+
+use crate::Error;
+use crate::database::{Item, Table};
+use aws_sdk_dynamodb::types::AttributeValue;
+use display_error_chain::DisplayErrorChain;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::error;
+
+pub fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Makes a key, or any other item, of text attributes.
+pub fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Item {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
+}
+
+pub fn string_of<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
+    item.get(name)?.as_s().ok()
+}
+
+pub fn number_of(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// Writes the attributes of an item; the key may be among them.
+pub fn write_item(table: Table, value: impl Serialize) -> Result<Item, Error> {
+    serde_dynamo::to_item(value).map_err(|source| Error::Damaged { table, key: "(new)".into(), source: source.into() })
+}
+
+/// Reads an item. What is stored was checked when it came in, and is trusted.
+pub fn read_item<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, Error> {
+    let key = key_of(table, &item);
+    serde_dynamo::from_item(item).map_err(|source| Error::Damaged { table, key, source: source.into() })
+}
+
+/// Returns the error of an item that has an attribute that can't be read.
+pub fn damaged(table: Table, item: &Item, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Damaged { table, key: key_of(table, item), source: reason.into() }
+}
+
+/// Reads items; one that can't be read is logged, and costs only itself.
+pub fn read_each<T>(items: impl IntoIterator<Item = Item>, read: impl Fn(Item) -> Result<T, Error>) -> Vec<T> {
+    let read =
+        |item| read(item).inspect_err(|damage| error!(error = %DisplayErrorChain::new(damage), "An item was left out"));
+    items.into_iter().filter_map(|item| read(item).ok()).collect()
+}
+
+/// Returns the key of an item for an operator, without addresses.
+fn key_of(table: Table, item: &Item) -> String {
+    let (partition, sort) = table.key();
+    let parts = [Some(partition), sort].into_iter().flatten();
+    let shown = parts.map(|name| match string_of(item, name).map(String::as_str) {
+        Some(address) if address.starts_with("email#") => "email#…",
+        Some(value) => value,
+        None => "?",
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}

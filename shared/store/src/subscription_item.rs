@@ -1,0 +1,135 @@
+//! The item of a subscription: its key, its attributes, and who has claimed it.
+
+use crate::Error;
+use crate::database::{Condition, Item, Table};
+use crate::item::{read_item, text, texts, write_item};
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use restock_domain::delivery::Standing;
+use restock_domain::{
+    ContactId, DeliveryId, ExternalId, Locale, Sku, Subscription, SubscriptionId, SubscriptionKey, time,
+};
+use serde::{Deserialize, Serialize};
+
+pub const TABLE: Table = Table::Subscriptions;
+
+/// Names the subscription's instance, and the delivery of its mail.
+pub const DELIVERY: &str = "delivery";
+/// Until when somebody has claimed it, in milliseconds since 1970.
+pub const CLAIMED_UNTIL: &str = "claimedUntil";
+pub const CLAIMED_BY: &str = "claimedBy";
+/// The log entry of the level that the claim is for.
+pub const CLAIMED_FOR: &str = "claimedFor";
+pub const ATTEMPTS: &str = "attempts";
+/// When the shopper subscribed again while somebody had the delivery.
+pub const RENEWED_ON: &str = "renewedOn";
+
+/// A subscription with what its item says about the delivery.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub subscription: Subscription,
+    pub standing: Standing,
+    /// When the shopper subscribed again while somebody had the delivery; oldest first.
+    pub renewed_on: Vec<Timestamp>,
+    /// The delivery whose place this one took, if it was renewed.
+    pub follows: Option<DeliveryId>,
+    /// The log entry of the level that it was claimed for.
+    pub claimed_for: Option<String>,
+}
+
+/// The item as the table has it. An index has nothing about the delivery but its id.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubscriptionItem {
+    contact_id: ContactId,
+    /// The digest of SKU, locale and external id.
+    subscription: SubscriptionKey,
+    sku: Sku,
+    locale: Locale,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external_id: Option<ExternalId>,
+    #[serde(with = "time::rfc3339")]
+    created_on: Timestamp,
+    delivery: DeliveryId,
+    /// Sort key of `by-sku-locale`.
+    #[serde(default)]
+    locale_order: String,
+    /// Sort key of `by-sku-external-id`, which therefore has no subscription without an external id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external_id_order: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    follows: Option<DeliveryId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claimed_until: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claimed_for: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    renewed_on: Vec<Timestamp>,
+}
+
+pub fn key(id: SubscriptionId) -> Item {
+    texts([("contactId", &id.contact_id.to_string()), ("subscription", &id.key.to_string())])
+}
+
+/// Returns the item of a new subscription. `follows` is the delivery whose place it takes, if its mail is out.
+pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Result<Item, Error> {
+    let Subscription { contact_id, sku, locale, external_id, created_on, delivery } = subscription.clone();
+    let key = subscription.id().key;
+    let order = |scope: &str| format!("{scope}#{}#{key}", time::sortable(created_on));
+    let item = SubscriptionItem {
+        contact_id,
+        subscription: key,
+        locale_order: order(locale.key()),
+        external_id_order: external_id.as_ref().map(|id| order(id.as_str())),
+        sku,
+        locale,
+        external_id,
+        created_on,
+        delivery,
+        follows,
+        attempts: None,
+        claimed_until: None,
+        claimed_for: None,
+        renewed_on: Vec::new(),
+    };
+    write_item(TABLE, item)
+}
+
+/// Reads an item of the table or of an index.
+pub fn read(item: Item) -> Result<Waiting, Error> {
+    let item: SubscriptionItem = read_item(TABLE, item)?;
+    let SubscriptionItem { contact_id, sku, locale, external_id, created_on, delivery, .. } = item;
+    let SubscriptionItem { follows, claimed_for, renewed_on, .. } = item;
+    let attempts = item.attempts.unwrap_or_default();
+    let until = item.claimed_until.and_then(|until| Timestamp::from_millisecond(until).ok());
+    let standing = match until {
+        Some(until) => Standing::Claimed { attempts, until },
+        None => Standing::Open { attempts },
+    };
+    let subscription = Subscription { contact_id, sku, locale, external_id, created_on, delivery };
+    Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for })
+}
+
+/// Returns moments of renewal as the attribute has them.
+pub fn renewals(renewed_on: &[Timestamp]) -> AttributeValue {
+    AttributeValue::L(renewed_on.iter().map(|on| text(time::sortable(*on))).collect())
+}
+
+impl Waiting {
+    /// Returns when the shopper first subscribed again after a mail that was accepted then.
+    pub(crate) fn renewed_since(&self, accepted_at: Timestamp) -> Option<Timestamp> {
+        self.renewed_on.iter().find(|on| **on > accepted_at).copied()
+    }
+
+    /// Returns the condition that it is still the same delivery, and was not renewed since it was read.
+    pub(crate) fn unchanged(&self) -> Condition {
+        let same = Condition::Is(DELIVERY, text(self.subscription.delivery.to_string()));
+        let renewed = match self.renewed_on.as_slice() {
+            [] => Condition::Missing(RENEWED_ON),
+            renewed_on => Condition::Is(RENEWED_ON, renewals(renewed_on)),
+        };
+        Condition::All(vec![same, renewed])
+    }
+}
