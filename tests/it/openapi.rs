@@ -21,7 +21,7 @@ fn what_is_printed_from_the_contract_is_up_to_date() {
 
 #[test]
 fn the_template_has_a_route_for_every_endpoint_and_no_other() {
-    let mut routed = restock_local::routes(TEMPLATE).unwrap();
+    let mut routed = restock_local::template::routes(TEMPLATE).unwrap();
     for endpoint in restock_api::endpoints() {
         let (route, function) = (format!("{} {}", endpoint.method, endpoint.route()), endpoint.function);
 

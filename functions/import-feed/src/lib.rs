@@ -22,12 +22,11 @@ use tracing::{error, info};
 const CHANGES: usize = 500;
 /// A feed with at least this many products that loses more than half of them is not trusted.
 const ENOUGH_TO_JUDGE: usize = 10;
-/// How often the queue delivers a message (`maxReceiveCount` in `template.yaml`).
-const MAX_RECEIVES: u32 = 3;
-
 pub struct App {
     pub store: Store,
     pub queues: Queues,
+    /// How often the queue delivers a message before it gives it up.
+    pub max_receives: u32,
     pub clock: fn() -> Timestamp,
 }
 
@@ -62,7 +61,7 @@ impl App {
                 Stop::Refused { error_code, message } => (error_code, message),
                 Stop::Store(error) => {
                     let failure = Failure::retry(&error);
-                    if record.receives < MAX_RECEIVES {
+                    if record.receives < self.max_receives {
                         return Err(failure);
                     }
                     retry = Some(failure);

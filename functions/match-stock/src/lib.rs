@@ -25,10 +25,6 @@ const SECOND_LOOK: u32 = 1_000_000;
 /// What one notification carries.
 const RECIPIENTS: usize = 25;
 
-/// How long before a level a subscription may have been made that the index does not show yet. The index lags the table
-/// by about a second, but a subscription has the time at which it was asked for, and writing it may take as long as the
-/// function that does it has: 20 seconds.
-const LAG: Duration = Duration::from_secs(40);
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
 const MAX_SEEN: usize = 1_000;
 /// Clocks of two machines differ by so much at the most.
@@ -37,6 +33,10 @@ const SKEW: Duration = Duration::from_secs(5);
 pub struct App {
     pub store: Store,
     pub queues: Queues,
+    /// How long before a level a subscription may have been made that the index does not show yet. The index lags the table
+    /// by about a second, but a subscription has the time at which it was asked for, and writing it may take as long as the
+    /// function that does it has.
+    pub lag: Duration,
     /// When a positive level is looked at again; longer than an index lags.
     pub second_look_after: Duration,
     pub automations: CachedAutomations,
@@ -133,7 +133,7 @@ impl App {
             let page = self.store.matching(sku, scope, after, PAGE).await.map_err(retry)?;
             let nobody = first_page && page.subscriptions.is_empty();
             let just_made = |found: &Subscription| {
-                found.created_on >= matching.received_at - LAG && found.created_on <= matching.received_at + SKEW
+                found.created_on >= matching.received_at - self.lag && found.created_on <= matching.received_at + SKEW
             };
             let mut subscriptions = page.subscriptions;
             if matching.second_look {

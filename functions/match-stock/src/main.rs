@@ -13,6 +13,7 @@ async fn main() -> Result<(), Error> {
         automations: restock_runtime::automations(&store)?,
         store,
         queues: runtime.queues(),
+        lag: 2 * Duration::from_secs(restock_runtime::whole_number("SUBSCRIBING_SECONDS")?),
         second_look_after: Duration::from_secs(restock_runtime::whole_number("SECOND_LOOK_SECONDS")?),
         log_kept: restock_runtime::days("LOG_DAYS")?,
         clock: Timestamp::now,

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Error> {
         terms: Terms { lease, grace: Duration::from_secs(restock_runtime::whole_number("CLAIM_GRACE_SECONDS")?) },
         patience,
         rate: restock_runtime::number("SEND_RATE")? / restock_runtime::number("SENDERS")?,
-        budget: Duration::from_secs(30),
+        budget: Duration::from_secs(restock_runtime::whole_number("TIMEOUT_SECONDS")?) / 2,
         clock: Timestamp::now,
     };
     let automations = restock_runtime::automations(&store)?;

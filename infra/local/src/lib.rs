@@ -3,25 +3,17 @@
 //!
 //! The emulators and the functions meet behind the standard AWS endpoint variables, so the functions don't know.
 
+pub mod aws;
 pub mod client;
 pub mod demo;
 pub mod faults;
 mod functions;
-mod gateway;
-mod http;
 mod inbox;
-mod lambda;
-mod permissions;
-mod poller;
-pub mod proxy;
-mod ses;
-mod sqs;
 mod stack;
-mod template;
+pub mod template;
 
 pub use functions::{Binaries, build};
 pub use stack::{Options, Ready, Stack};
-pub use template::routes;
 
 /// Anything that keeps the local stack from starting; for people, so a sentence is enough.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,14 +1,16 @@
 //! The whole stack, from start to end.
 
+use crate::aws::gateway::Gateway;
+use crate::aws::lambda::{Lambda, Sink};
+use crate::aws::names::REGION;
+use crate::aws::ses::Ses;
+use crate::aws::sqs::Broker;
+use crate::aws::{http, poller, sqs};
+use crate::faults::proxy::{self, Observer, Service};
 use crate::faults::{Faults, Spec};
-use crate::gateway::Gateway;
 use crate::inbox::Inbox;
-use crate::lambda::{Lambda, Sink};
-use crate::proxy::{self, Observer, Service};
-use crate::ses::Ses;
-use crate::sqs::Broker;
-use crate::template::{Endpoints, Queue, REGION, Table, Template};
-use crate::{Binaries, Error, functions, http, inbox, poller, sqs};
+use crate::template::{Endpoints, Queue, Table, Template};
+use crate::{Binaries, Error, functions, inbox};
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
@@ -90,7 +92,7 @@ impl Stack {
         }
         let database = tables(&template.tables, options.data.as_deref())?;
         put_api_key(&database, &template.tables)?;
-        let broker = Arc::new(Broker::new(&template.queues));
+        let broker = Arc::new(Broker::new(&template.queues, jiff::Timestamp::now));
         let inbox = Arc::new(Inbox::default());
         if let Some(directory) = &options.data {
             restore(directory, &broker, &inbox)?;

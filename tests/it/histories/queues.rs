@@ -1,36 +1,25 @@
-//! Queues in memory that do what SQS does: at least once, in no particular order, hidden while somebody has a message,
-//! and given up after so many receives.
+//! Queues of the local stack on simulated time, with faults between them and whoever asks.
 
-use super::world::{Fate, World, now};
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use jiff::Timestamp;
+use super::world::{Fate, World};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use restock_local::aws::poller::record;
+use restock_local::aws::sqs::{Attribute, Message, SendOptions};
+use restock_local::template::{Endpoints, Template};
 use restock_queue::Error;
-use restock_queue::transport::{Answer, Outgoing, Queue, Transport};
-use std::collections::HashSet;
-use std::sync::Arc;
+use restock_queue::transport::{Answer, Outgoing, Queue, SOURCE, Transport};
+use serde_json::json;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// As `template.yaml` has it.
-const MOST_RECEIVES: u32 = 20;
+/// What is deployed: names, limits and time-outs of queues and functions are what it says.
+pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
+    let endpoints = Endpoints { api: String::new(), sqs: String::new() };
+    Template::parse(include_str!("../../../template.yaml"), &endpoints, &BTreeMap::new()).expect("a template")
+});
 
-#[derive(Debug, Clone)]
-pub struct Message {
-    pub id: String,
-    pub body: String,
-    pub from_http: bool,
-    pub sent_at: Timestamp,
-    visible_at: Timestamp,
-    receives: u32,
-    receipt: u64,
-    held: bool,
-}
-
-#[derive(Default)]
-pub struct Messages {
-    pub waiting: Vec<(Queue, Message)>,
-    pub dead: Vec<(Queue, Message)>,
-    next: u64,
-}
+/// Longer than anything waits.
+const FOREVER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub struct Simulated(pub Arc<World>);
 
@@ -56,13 +45,9 @@ impl Transport for Simulated {
     fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()> {
         Box::pin(async move {
             let change = || {
-                let mut state = self.0.lock();
-                let mine = |(of, message): &&mut (Queue, Message)| {
-                    *of == queue && message.held && message.receipt.to_string() == receipt
-                };
-                if let Some((_, message)) = state.messages.waiting.iter_mut().find(mine) {
-                    message.visible_at = now() + delay;
-                }
+                let changed = self.0.broker.change_visibility(&name(queue), receipt, delay.as_millis() as i64);
+                // A receipt that is stale changes nothing, as with SQS.
+                let _ = changed.expect("the queue exists");
             };
             self.faulty("ChangeMessageVisibility", change).await
         })
@@ -72,13 +57,14 @@ impl Transport for Simulated {
 impl Simulated {
     async fn faulty<T>(&self, operation: &'static str, effect: impl Fn() -> T) -> Result<T, Error> {
         let world = &self.0;
-        let error = || Error::Request { operation, throttled: false, source: "injected".into() };
+        let error = |throttled| Error::Request { operation, throttled, source: "injected".into() };
         match world.fate().await {
             Fate::Fine => {}
-            Fate::Refused | Fate::LostBefore => return Err(error()),
+            Fate::Refused => return Err(error(true)),
+            Fate::LostBefore => return Err(error(false)),
             Fate::LostAfter => {
                 effect();
-                return Err(error());
+                return Err(error(false));
             }
             Fate::Twice => {
                 drop(effect());
@@ -95,141 +81,78 @@ impl Simulated {
     }
 }
 
-impl Message {
-    /// As it is after a redrive.
-    pub fn revive(&mut self) {
-        (self.receives, self.held, self.visible_at) = (0, false, now());
-    }
+/// The name of a queue as it is deployed: `restock-stock-levels`.
+fn name(queue: Queue) -> String {
+    format!("restock-{}", queue.to_string().to_lowercase().replace('_', "-"))
 }
 
 impl World {
     /// Puts a message on a queue, from where it may come later than it should, and more than once.
     pub fn enqueue(&self, queue: Queue, outgoing: &Outgoing) {
-        let mut state = self.lock();
-        let copies = if state.strikes(self.faults.duplicate) { 2 } else { 1 };
+        let copies = if self.lock().strikes(self.faults.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
-            state.messages.next += 1;
-            let late = if state.strikes(self.faults.delay) { state.random.u64(0..20_000) } else { 0 };
-            let message = Message {
-                id: format!("message-{}", state.messages.next),
-                body: outgoing.body.clone(),
-                from_http: outgoing.from_http,
-                sent_at: now(),
-                visible_at: now() + outgoing.delay + Duration::from_millis(late),
-                receives: 0,
-                receipt: 0,
-                held: false,
-            };
-            state.messages.waiting.push((queue, message));
+            let mut state = self.lock();
+            let late = if state.strikes(self.faults.delay) { state.random.i64(0..20_000) } else { 0 };
+            drop(state);
+            let http = Attribute { data_type: "String".into(), string_value: Some("http".into()), binary_value: None };
+            let attributes = outgoing.from_http.then(|| (SOURCE.to_owned(), http)).into_iter().collect();
+            let delay_ms = Some(outgoing.delay.as_millis() as i64 + late);
+            let options = SendOptions { delay_ms, ..SendOptions::default() };
+            self.broker.send(&name(queue), outgoing.body.clone(), attributes, options).expect("the queue exists");
         }
-        drop(state);
-        self.changed.notify_waiters();
     }
 
-    /// Takes messages off a queue as SQS does, or says when there will be some.
-    fn receive(&self, queue: Queue, most: usize, visibility: Duration) -> Result<Vec<Message>, Option<Timestamp>> {
-        let now = now();
-        let mut state = self.lock();
-        let state = &mut *state;
-        let mut taken = Vec::new();
-        let mut soonest: Option<Timestamp> = None;
-        let mut index = 0;
-        while index < state.messages.waiting.len() && taken.len() < most {
-            let (of, message) = &mut state.messages.waiting[index];
-            if *of != queue {
-                index += 1;
-                continue;
-            }
-            if message.visible_at > now {
-                soonest = Some(soonest.map_or(message.visible_at, |soonest| soonest.min(message.visible_at)));
-                index += 1;
-                continue;
-            }
-            if message.receives >= MOST_RECEIVES {
-                let dead = state.messages.waiting.remove(index);
-                state.messages.dead.push(dead);
-                self.changed.notify_waiters();
-                continue;
-            }
-            state.messages.next += 1;
-            message.receipt = state.messages.next;
-            message.receives += 1;
-            message.held = true;
-            message.visible_at = now + visibility;
-            taken.push(message.clone());
-            index += 1;
-            // Somebody else may get what comes after.
-            if state.random.bool() {
-                break;
-            }
-        }
-        if taken.is_empty() { Err(soonest) } else { Ok(taken) }
+    /// Messages that are waiting or being handled, those of dead-letter queues apart.
+    pub fn messages_left(&self) -> usize {
+        let living = TEMPLATE.queues.iter().filter(|queue| queue.redrive.is_some());
+        living.map(|queue| self.count(&queue.name)).sum()
     }
 
-    /// Polls a queue into a function, as an event source mapping does, for ever.
-    pub async fn poll<F>(
-        self: Arc<Self>,
-        queue: Queue,
-        batch: usize,
-        visibility: Duration,
-        timeout: Duration,
-        handle: impl Fn(SqsEvent) -> F,
-    ) where
+    /// Messages that were given up.
+    pub fn dead_letters(&self) -> usize {
+        self.dead_letter_queues().map(|queue| self.count(queue)).sum()
+    }
+
+    /// Moves back what was given up, as an operator would; but for what nobody can read. Returns how many messages.
+    pub fn redrive(&self) -> usize {
+        let readable = |message: &Message| !message.body.starts_with("malformed");
+        let redriven = |queue| self.broker.redrive(queue, None, readable).expect("the queue exists");
+        self.dead_letter_queues().map(redriven).sum()
+    }
+
+    fn dead_letter_queues(&self) -> impl Iterator<Item = &'static str> {
+        TEMPLATE.queues.iter().filter_map(|queue| queue.redrive.as_ref().map(|(target, _)| target.as_str()))
+    }
+
+    fn count(&self, queue: &str) -> usize {
+        let counts = self.broker.counts(queue).expect("the queue exists");
+        counts.visible + counts.in_flight + counts.delayed
+    }
+
+    /// Polls its queue into a function, as the event source mapping of the template does, for ever.
+    pub async fn poll<F>(self: Arc<Self>, function: &'static str, handle: impl Fn(SqsEvent) -> F)
+    where
         F: Future<Output = SqsBatchResponse>,
     {
+        let mapping = TEMPLATE.mappings.iter().find(|mapping| mapping.function == function).expect("a mapping");
+        let deployed = TEMPLATE.functions.iter().find(|deployed| deployed.binary == function).expect("a function");
+        let timeout = Duration::from_secs(deployed.timeout_seconds);
+        let queue = mapping.queue.as_str();
         loop {
-            let changed = self.changed.notified();
-            let messages = match self.receive(queue, batch, visibility) {
-                Ok(messages) => messages,
-                Err(None) => {
-                    changed.await;
-                    continue;
-                }
-                Err(Some(at)) => {
-                    let wait = Duration::try_from(at.duration_since(now())).unwrap_or_default();
-                    tokio::select! {
-                        biased;
-                        () = changed => {}
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                    continue;
-                }
-            };
-            let answer = self.invoke(timeout, handle(event(&messages))).await;
+            // Somebody else may get what comes after.
+            let max = self.lock().random.usize(1..=mapping.batch_size);
+            let batch = self.broker.receive(queue, max, None, FOREVER).await.expect("the queue exists");
+            let records: Vec<_> = batch.iter().map(|(message, receipt)| record(queue, message, receipt)).collect();
+            let event = serde_json::from_value(json!({ "Records": records })).expect("an event");
             // An invocation without an answer leaves its messages to their visibility time-outs.
-            let Some(answer) = answer else { continue };
+            let Some(answer) = self.invoke(timeout, handle(event)).await else { continue };
             let failed: HashSet<&str> =
                 answer.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
-            let mut state = self.lock();
-            for message in messages.iter().filter(|message| !failed.contains(message.id.as_str())) {
-                if !state.strikes(self.faults.duplicate) {
-                    state
-                        .messages
-                        .waiting
-                        .retain(|(_, other)| (&other.id, other.receipt) != (&message.id, message.receipt));
+            for (_, receipt) in batch.iter().filter(|(message, _)| !failed.contains(message.id.as_str())) {
+                if !self.lock().strikes(self.faults.duplicate) {
+                    self.broker.delete(queue, receipt).expect("the queue exists");
                 }
             }
-            drop(state);
-            self.changed.notify_waiters();
         }
     }
-}
-
-fn event(messages: &[Message]) -> SqsEvent {
-    let mut event = SqsEvent::default();
-    for message in messages {
-        let mut record = SqsMessage::default();
-        record.message_id = Some(message.id.clone());
-        record.receipt_handle = Some(message.receipt.to_string());
-        record.body = Some(message.body.clone());
-        record.attributes.insert("SentTimestamp".into(), message.sent_at.as_millisecond().to_string());
-        record.attributes.insert("ApproximateReceiveCount".into(), message.receives.to_string());
-        if message.from_http {
-            let mut attribute = aws_lambda_events::sqs::SqsMessageAttribute::default();
-            attribute.string_value = Some("http".into());
-            record.message_attributes.insert("restock-source".into(), attribute);
-        }
-        event.records.push(record);
-    }
-    event
 }

@@ -202,7 +202,7 @@ impl Stage {
             contacts: (0..self.cast.contacts.len()).filter(there).collect(),
             stuck: state.stuck,
             redriven: state.redriven,
-            dead: state.messages.dead.len(),
+            dead: self.world.dead_letters(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
             unrecorded: state.unrecorded(),
             slack: TERMS.lease + Duration::from_millis(ses::LATE),

@@ -3,14 +3,15 @@
 
 use super::database::{self, Tables, string};
 use super::history::SentMail;
-use super::queues::{self, Messages};
+use super::queues::{self, TEMPLATE};
 use super::ses;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use restock_domain::ContactId;
 use restock_domain::delivery::Terms;
 use restock_domain::signing::SigningKey;
-use restock_queue::{EmailEvent, EmailEventKind, Queue, Queues};
+use restock_local::aws::sqs::Broker;
+use restock_queue::{EmailEvent, EmailEventKind, Queues};
 use restock_store::database::Table;
 use restock_store::{CachedAutomations, Store};
 use send_email::Settings;
@@ -72,15 +73,13 @@ pub enum Fate {
 pub struct World {
     pub faults: Faults,
     pub sabotage: Sabotage,
-    /// Something changed on a queue.
-    pub changed: Notify,
+    pub broker: Broker,
     state: Mutex<State>,
 }
 
 pub struct State {
     pub random: fastrand::Rng,
     pub tables: Tables,
-    pub messages: Messages,
     pub mails: Vec<SentMail>,
     /// When each contact's address was suppressed for a bounce or a complaint.
     pub suppressed: Vec<(ContactId, Timestamp)>,
@@ -128,7 +127,6 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
         let state = State {
             random: fastrand::Rng::with_seed(seed),
             tables: Tables::default(),
-            messages: Messages::default(),
             mails: Vec::new(),
             suppressed: Vec::new(),
             running: 0,
@@ -138,7 +136,8 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             partial: faults.partial,
             ambiguous: 0,
         };
-        let world = Arc::new(World { faults, sabotage, changed: Notify::new(), state: Mutex::new(state) });
+        let world =
+            Arc::new(World { faults, sabotage, broker: Broker::new(&TEMPLATE.queues, now), state: Mutex::new(state) });
         let mut functions = JoinSet::new();
         world.start(&mut functions);
         run(world).await
@@ -234,7 +233,7 @@ impl World {
             answer = DEATH.scope(death.clone(), work) => Some(answer),
         };
         self.lock().running -= 1;
-        self.changed.notify_waiters();
+        self.broker.changed.notify_waiters();
         answer
     }
 
@@ -249,25 +248,13 @@ impl World {
 
     async fn all_done(&self) {
         loop {
-            let changed = self.changed.notified();
-            {
-                let mut state = self.lock();
-                if state.messages.waiting.is_empty() && state.running == 0 {
-                    // What was given up is redriven, as an operator would; but for what nobody can read.
-                    let (malformed, redriven) = std::mem::take(&mut state.messages.dead)
-                        .into_iter()
-                        .partition::<Vec<_>, _>(|(_, message)| message.body.starts_with("malformed"));
-                    state.messages.dead = malformed;
-                    if redriven.is_empty() {
-                        return;
-                    }
-                    state.redriven += redriven.len() as u64;
-                    for (queue, mut message) in redriven {
-                        message.revive();
-                        state.messages.waiting.push((queue, message));
-                    }
-                    self.changed.notify_waiters();
+            let changed = self.broker.changed.notified();
+            if self.messages_left() == 0 && self.lock().running == 0 {
+                let redriven = self.redrive();
+                if redriven == 0 {
+                    return;
                 }
+                self.lock().redriven += redriven as u64;
             }
             changed.await;
         }
@@ -299,6 +286,7 @@ impl World {
             let matcher = Arc::new(match_stock::App {
                 store: self.store(),
                 queues: self.queues(),
+                lag: seconds(40),
                 second_look_after,
                 automations: CachedAutomations::new(self.store(), AUTOMATIONS_KEPT),
                 log_kept: seconds(90 * 24 * 3600),
@@ -308,7 +296,7 @@ impl World {
                 let matcher = matcher.clone();
                 async move { matcher.handle(event).await }
             };
-            functions.spawn_local(self.clone().poll(Queue::StockLevels, 10, seconds(360), seconds(60), handle));
+            functions.spawn_local(self.clone().poll("match-stock", handle));
 
             let settings = Settings { terms, patience, rate: 1000.0, budget: seconds(30), clock: now };
             let mailer = Box::new(ses::Simulated(self.clone()));
@@ -318,7 +306,7 @@ impl World {
                 let sender = sender.clone();
                 async move { sender.handle(event).await }
             };
-            functions.spawn_local(self.clone().poll(Queue::Notifications, 4, seconds(360), seconds(60), handle));
+            functions.spawn_local(self.clone().poll("send-email", handle));
         }
         let recorder = Arc::new(record_email_events::App {
             store: self.store(),
@@ -335,7 +323,7 @@ impl World {
                 answer
             }
         };
-        functions.spawn_local(self.clone().poll(Queue::EmailEvents, 10, seconds(120), seconds(20), handle));
+        functions.spawn_local(self.clone().poll("record-email-events", handle));
     }
 }
 

@@ -4,9 +4,9 @@
 //! `reject` (each also with `+anything`) come to that after the mail was accepted; `throttle` is refused twice as too
 //! many requests, and then accepted; `refuse` is never accepted.
 
+use crate::aws::sqs::{Broker, SendOptions};
+use crate::faults::proxy::Observer;
 use crate::inbox::{Inbox, Mail};
-use crate::proxy::Observer;
-use crate::sqs::{Broker, SendOptions};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;

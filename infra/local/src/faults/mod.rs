@@ -3,6 +3,9 @@
 //! A decision depends on the seed, on what is asked, and on how many times that was asked before, so a run with the same
 //! seed meets the same faults as far as it asks for the same things.
 
+pub mod permissions;
+pub mod proxy;
+
 use crate::Error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;

@@ -1,7 +1,8 @@
 //! The HTTP API: routes a request to a function as an event of payload format 2.0.
 
-use crate::lambda::{Failed, Lambda};
-use crate::template::{ACCOUNT, Route};
+use crate::aws::lambda::{Failed, Lambda};
+use crate::aws::names::ACCOUNT;
+use crate::template::Route;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};

@@ -1,7 +1,7 @@
 //! What each function may do by its policies in `template.yaml`, and what a request needs, so that a missing permission
 //! fails a test here and not a deployment.
 
-use crate::template::{queue_arn, table_arn};
+use crate::aws::names::{queue_arn, table_arn};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -38,10 +38,25 @@ impl Permissions {
         self.0.entry(function.to_owned()).or_default().extend(statements);
     }
 
-    /// What of this the function may not do.
+    /// Returns the resources that a function may do something with.
+    pub fn resources(&self, function: &str) -> impl Iterator<Item = &str> {
+        self.statements(function).iter().flat_map(|statement| &statement.resources).map(String::as_str)
+    }
+
+    /// Returns true if a function may touch items of this partition key of a table.
+    pub fn may_touch(&self, function: &str, leading_key: &str) -> bool {
+        let limited = self.statements(function).iter().filter_map(|statement| statement.leading_keys.as_ref());
+        limited.flatten().any(|key| key == leading_key)
+    }
+
+    /// Returns what of this the function may not do.
     pub fn missing<'a>(&self, function: &str, needed: &'a [Needed]) -> Option<&'a Needed> {
-        let statements = self.0.get(function).map(Vec::as_slice).unwrap_or_default();
+        let statements = self.statements(function);
         needed.iter().find(|needed| !statements.iter().any(|statement| statement.allows(needed)))
+    }
+
+    fn statements(&self, function: &str) -> &[Statement] {
+        self.0.get(function).map(Vec::as_slice).unwrap_or_default()
     }
 }
 

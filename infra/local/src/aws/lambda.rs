@@ -3,7 +3,8 @@
 //! As in Lambda, an instance handles one event at a time, more instances are started while events wait, an instance that
 //! is over its time is killed, and one that ends is replaced.
 
-use crate::template::{ACCOUNT, Function, REGION};
+use crate::aws::names::{ACCOUNT, REGION};
+use crate::template::Function;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};

@@ -1,7 +1,7 @@
 //! The JSON protocol of SQS (AWS JSON 1.0): the operation is in the header `X-Amz-Target`.
 
 use super::broker::{Attribute, Broker, Message, NoSuchQueue, SendOptions};
-use crate::template::{ACCOUNT, queue_arn};
+use crate::aws::names::{last_part, queue_arn, queue_url};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Limits of a request (SQS developer guide, "Amazon SQS message quotas").
-const MOST_ENTRIES: usize = 10;
-const MOST_BYTES: usize = 1024 * 1024;
+const MAX_ENTRIES: usize = 10;
+const MAX_BYTES: usize = 1024 * 1024;
 
 #[derive(Clone)]
 struct Api {
@@ -34,7 +34,7 @@ impl From<NoSuchQueue> for Fault {
 }
 
 pub fn router(broker: Arc<Broker>, url: String) -> Router {
-    Router::new().fallback(answer).layer(DefaultBodyLimit::max(4 * MOST_BYTES)).with_state(Api { broker, url })
+    Router::new().fallback(answer).layer(DefaultBodyLimit::max(4 * MAX_BYTES)).with_state(Api { broker, url })
 }
 
 async fn answer(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
@@ -51,21 +51,21 @@ async fn answer(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Resp
 impl Api {
     async fn call(&self, operation: &str, request: &Value) -> Result<Value, Fault> {
         let broker = &self.broker;
-        let queue = text(request, "QueueUrl").rsplit('/').next().unwrap_or_default();
+        let queue = last_part(text(request, "QueueUrl"));
         match operation {
             "SendMessage" => self.send(queue, request),
             "SendMessageBatch" => {
                 let entries = self.entries(request)?;
                 let bytes: usize = entries.iter().map(|entry| text(entry, "MessageBody").len()).sum();
-                if bytes > MOST_BYTES {
+                if bytes > MAX_BYTES {
                     return Err(Fault("com.amazonaws.sqs#BatchRequestTooLong", "The batch is too long.".into()));
                 }
                 self.each(entries, |entry| self.send(queue, entry))
             }
             "ReceiveMessage" => {
-                let most = request["MaxNumberOfMessages"].as_u64().unwrap_or(1).clamp(1, 10) as usize;
+                let max = request["MaxNumberOfMessages"].as_u64().unwrap_or(1).clamp(1, 10) as usize;
                 let wait = Duration::from_secs(request["WaitTimeSeconds"].as_u64().unwrap_or(0).min(20));
-                let received = broker.receive(queue, most, request["VisibilityTimeout"].as_i64(), wait).await?;
+                let received = broker.receive(queue, max, request["VisibilityTimeout"].as_i64(), wait).await?;
                 let messages: Vec<Value> =
                     received.iter().map(|(message, receipt)| message_json(message, receipt)).collect();
                 Ok(if messages.is_empty() { json!({}) } else { json!({ "Messages": messages }) })
@@ -94,21 +94,20 @@ impl Api {
             "GetQueueUrl" => {
                 let name = text(request, "QueueName");
                 broker.counts(name)?;
-                Ok(json!({ "QueueUrl": self.queue_url(name) }))
+                Ok(json!({ "QueueUrl": queue_url(&self.url, name) }))
             }
             "ListQueues" => {
                 let prefix = text(request, "QueueNamePrefix");
                 let names = broker.names().into_iter().filter(|name| name.starts_with(prefix));
-                Ok(json!({ "QueueUrls": names.map(|name| self.queue_url(&name)).collect::<Vec<_>>() }))
+                Ok(json!({ "QueueUrls": names.map(|name| queue_url(&self.url, &name)).collect::<Vec<_>>() }))
             }
             "PurgeQueue" => {
                 broker.purge(queue)?;
                 Ok(json!({}))
             }
             "StartMessageMoveTask" => {
-                let name = |arn: &str| arn.rsplit(':').next().unwrap_or_default().to_owned();
-                let target = request["DestinationArn"].as_str().map(name);
-                broker.redrive(&name(text(request, "SourceArn")), target.as_deref())?;
+                let target = request["DestinationArn"].as_str().map(last_part);
+                broker.redrive(last_part(text(request, "SourceArn")), target, |_| true)?;
                 Ok(json!({ "TaskHandle": uuid::Uuid::new_v4() }))
             }
             // A move is over as soon as it has been started.
@@ -122,7 +121,7 @@ impl Api {
 
     fn send(&self, queue: &str, entry: &Value) -> Result<Value, Fault> {
         let body = text(entry, "MessageBody");
-        if body.is_empty() || body.len() > MOST_BYTES {
+        if body.is_empty() || body.len() > MAX_BYTES {
             let message = "The message must have between 1 byte and 1 MiB.".to_owned();
             return Err(Fault("com.amazonaws.sqs#InvalidMessageContents", message));
         }
@@ -130,7 +129,7 @@ impl Api {
             serde_json::from_value(entry["MessageAttributes"].clone()).unwrap_or_default();
         let owned = |name: &str| entry[name].as_str().map(ToOwned::to_owned);
         let options = SendOptions {
-            delay_seconds: entry["DelaySeconds"].as_i64(),
+            delay_ms: entry["DelaySeconds"].as_i64().map(|seconds| seconds * 1000),
             group: owned("MessageGroupId"),
             deduplication: owned("MessageDeduplicationId"),
         };
@@ -141,7 +140,7 @@ impl Api {
     fn change_visibility(&self, queue: &str, entry: &Value) -> Result<Value, Fault> {
         let seconds = entry["VisibilityTimeout"].as_i64().unwrap_or(0).clamp(0, 43_200);
         self.broker
-            .change_visibility(queue, text(entry, "ReceiptHandle"), seconds)?
+            .change_visibility(queue, text(entry, "ReceiptHandle"), seconds * 1000)?
             .map_err(|_| Fault("com.amazonaws.sqs#MessageNotInflight", "The message is not in flight.".into()))?;
         Ok(json!({}))
     }
@@ -149,7 +148,7 @@ impl Api {
     fn entries<'a>(&self, request: &'a Value) -> Result<&'a [Value], Fault> {
         match request["Entries"].as_array().map(Vec::as_slice) {
             None | Some([]) => Err(Fault("com.amazonaws.sqs#EmptyBatchRequest", "The batch has no entries.".into())),
-            Some(entries) if entries.len() > MOST_ENTRIES => {
+            Some(entries) if entries.len() > MAX_ENTRIES => {
                 let message = "A batch has at most 10 entries.".to_owned();
                 Err(Fault("com.amazonaws.sqs#TooManyEntriesInBatchRequest", message))
             }
@@ -173,10 +172,6 @@ impl Api {
             }
         }
         Ok(json!({ "Successful": successful, "Failed": failed }))
-    }
-
-    fn queue_url(&self, name: &str) -> String {
-        format!("{}/{ACCOUNT}/{name}", self.url)
     }
 }
 

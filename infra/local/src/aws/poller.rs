@@ -1,10 +1,11 @@
 //! Polls queues into functions, as Lambda's event source mappings do: batch size and window, one invocation for a batch,
 //! and of a batch only what succeeded is deleted.
 
-use crate::lambda::{Failed, Lambda};
-use crate::proxy::Observer;
-use crate::sqs::{Broker, Message, md5, system_attributes};
-use crate::template::{Mapping, REGION, queue_arn};
+use crate::aws::lambda::{Failed, Lambda};
+use crate::aws::names::{REGION, queue_arn};
+use crate::aws::sqs::{Broker, Message, md5, system_attributes};
+use crate::faults::proxy::Observer;
+use crate::template::Mapping;
 use axum::body::Bytes;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// As many instances as one function has here.
-const MOST_POLLERS: usize = 4;
+const MAX_POLLERS: usize = 4;
 const LONG_POLL: Duration = Duration::from_secs(20);
 
 pub fn start(
@@ -26,7 +27,7 @@ pub fn start(
 ) {
     for mapping in mappings {
         let mapping = Arc::new(mapping);
-        for _ in 0..mapping.concurrency.min(MOST_POLLERS) {
+        for _ in 0..mapping.concurrency.min(MAX_POLLERS) {
             tasks.spawn(poll(mapping.clone(), broker.clone(), lambda.clone(), observer.cloned()));
         }
     }
@@ -39,7 +40,7 @@ async fn poll(mapping: Arc<Mapping>, broker: Arc<Broker>, lambda: Arc<Lambda>, o
         if batch.is_empty() {
             continue;
         }
-        let event = json!({ "Records": batch.iter().map(|(message, receipt)| record(&mapping, message, receipt)).collect::<Vec<_>>() });
+        let event = json!({ "Records": batch.iter().map(|(message, receipt)| record(&mapping.queue, message, receipt)).collect::<Vec<_>>() });
         let answer = lambda.invoke(&mapping.function, Bytes::from(event.to_string())).await;
         let failed = failures(&mapping, &batch, answer);
         for (message, receipt) in &batch {
@@ -53,7 +54,7 @@ async fn poll(mapping: Arc<Mapping>, broker: Arc<Broker>, lambda: Arc<Lambda>, o
 
 /// Waits for messages, and once there is one for as many as the batch takes or the window allows.
 async fn gather(mapping: &Mapping, broker: &Broker) -> Vec<(Message, String)> {
-    let receive = |most: usize, wait| broker.receive(&mapping.queue, most.min(10), None, wait);
+    let receive = |max: usize, wait| broker.receive(&mapping.queue, max.min(10), None, wait);
     let Ok(mut batch) = receive(mapping.batch_size, LONG_POLL).await else {
         return Vec::new();
     };
@@ -85,7 +86,8 @@ fn failures(mapping: &Mapping, batch: &[(Message, String)], answer: Result<Bytes
     }
 }
 
-fn record(mapping: &Mapping, message: &Message, receipt: &str) -> Value {
+/// Returns a message as functions get it.
+pub fn record(queue: &str, message: &Message, receipt: &str) -> Value {
     let attributes = message.attributes.iter().map(|(name, attribute)| {
         let value = json!({
             "dataType": attribute.data_type,
@@ -104,7 +106,7 @@ fn record(mapping: &Mapping, message: &Message, receipt: &str) -> Value {
         "messageAttributes": attributes.collect::<Map<_, _>>(),
         "md5OfBody": md5(&message.body),
         "eventSource": "aws:sqs",
-        "eventSourceARN": queue_arn(&mapping.queue),
+        "eventSourceARN": queue_arn(queue),
         "awsRegion": REGION,
     })
 }

@@ -1,4 +1,6 @@
-use crate::template::{Queue, queue_arn};
+use crate::aws::names::{last_part, queue_arn};
+use crate::template::Queue;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,13 +11,14 @@ use uuid::Uuid;
 
 /// How long SQS remembers the deduplication id of a FIFO message.
 const DEDUPLICATION_MS: i64 = 5 * 60 * 1000;
-/// How often a waiting receiver looks whether a message has become visible again.
-const GLANCE: Duration = Duration::from_millis(50);
 
-/// Every queue with its messages.
+/// Every queue with its messages. The local stack gives it the time of the machine, the simulation of the delivery
+/// guarantee its own.
 pub struct Broker {
     queues: Mutex<BTreeMap<String, State>>,
-    arrived: Notify,
+    /// Something has changed on a queue.
+    pub changed: Notify,
+    clock: fn() -> Timestamp,
 }
 
 struct State {
@@ -74,7 +77,7 @@ pub struct QueueCounts {
 /// What a sender may say besides body and attributes.
 #[derive(Debug, Default)]
 pub struct SendOptions {
-    pub delay_seconds: Option<i64>,
+    pub delay_ms: Option<i64>,
     pub group: Option<String>,
     pub deduplication: Option<String>,
 }
@@ -88,7 +91,7 @@ pub struct NoSuchQueue;
 pub struct StaleReceipt;
 
 impl Broker {
-    pub fn new(queues: &[Queue]) -> Self {
+    pub fn new(queues: &[Queue], clock: fn() -> Timestamp) -> Self {
         let state = |queue: &Queue| State {
             settings: Settings {
                 visibility_ms: queue.visibility_seconds as i64 * 1000,
@@ -101,7 +104,7 @@ impl Broker {
             deduplication: HashMap::new(),
         };
         let queues = queues.iter().map(|queue| (queue.name.clone(), state(queue))).collect();
-        Self { queues: Mutex::new(queues), arrived: Notify::new() }
+        Self { queues: Mutex::new(queues), changed: Notify::new(), clock }
     }
 
     /// Changes for how long a message is hidden that is received from now on, on every queue.
@@ -121,17 +124,17 @@ impl Broker {
         attributes: BTreeMap<String, Attribute>,
         options: SendOptions,
     ) -> Result<String, NoSuchQueue> {
-        let now = now();
+        let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
-        let id = Uuid::new_v4().to_string();
+        let id = random_id();
         if let Some(deduplication) = options.deduplication {
             state.deduplication.retain(|_, since| *since > now - DEDUPLICATION_MS);
             if state.deduplication.insert(deduplication, now).is_some() {
                 return Ok(id);
             }
         }
-        let delay = options.delay_seconds.map_or(state.settings.delay_ms, |seconds| seconds * 1000);
+        let delay = options.delay_ms.unwrap_or(state.settings.delay_ms);
         let message = Message {
             id: id.clone(),
             body,
@@ -144,7 +147,7 @@ impl Broker {
         };
         state.push(Stored { message, visible_at: now + delay, receipt: None });
         drop(queues);
-        self.arrived.notify_waiters();
+        self.changed.notify_waiters();
         Ok(id)
     }
 
@@ -152,28 +155,40 @@ impl Broker {
     pub async fn receive(
         &self,
         queue: &str,
-        most: usize,
+        max: usize,
         visibility_seconds: Option<i64>,
         wait: Duration,
     ) -> Result<Vec<(Message, String)>, NoSuchQueue> {
         let until = Instant::now() + wait;
         loop {
-            let received = self.receive_now(queue, most, visibility_seconds)?;
+            let changed = self.changed.notified();
+            let received = self.receive_now(queue, max, visibility_seconds)?;
             if !received.is_empty() || Instant::now() >= until {
                 return Ok(received);
             }
             // A message also becomes visible by the passing of time, which nothing notifies of.
-            let _ = tokio::time::timeout(GLANCE.min(until - Instant::now()), self.arrived.notified()).await;
+            let next = self.next_visible(queue)?.unwrap_or(Duration::MAX);
+            let _ = tokio::time::timeout(next.min(until - Instant::now()), changed).await;
         }
+    }
+
+    /// Returns how long it takes until the next hidden message is visible, if there is one.
+    fn next_visible(&self, queue: &str) -> Result<Option<Duration>, NoSuchQueue> {
+        let now = self.now();
+        let queues = self.lock();
+        let hidden = queues.get(queue).ok_or(NoSuchQueue)?.messages.values().map(|stored| stored.visible_at - now);
+        // One that is visible and was not given out waits for another of its group, whose end is notified.
+        let next = hidden.filter(|wait| *wait > 0).min();
+        Ok(next.map(|wait| Duration::from_millis(wait.unsigned_abs())))
     }
 
     fn receive_now(
         &self,
         queue: &str,
-        most: usize,
+        max: usize,
         visibility_seconds: Option<i64>,
     ) -> Result<Vec<(Message, String)>, NoSuchQueue> {
-        let now = now();
+        let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
         let hidden = visibility_seconds.map_or(state.settings.visibility_ms, |seconds| seconds * 1000);
@@ -182,25 +197,29 @@ impl Broker {
             state.messages.iter().filter(|(_, stored)| stored.visible_at <= now).map(|(order, _)| *order).collect();
         let (mut received, mut dead) = (Vec::new(), Vec::new());
         for order in ready {
-            if received.len() == most {
+            if received.len() == max {
                 break;
             }
             let Some(stored) = state.messages.get_mut(&order) else { continue };
             if stored.message.group.as_ref().is_some_and(|group| busy_groups.contains(group)) {
                 continue;
             }
-            if state.settings.redrive.as_ref().is_some_and(|(_, most)| stored.message.receives >= *most) {
+            if state.settings.redrive.as_ref().is_some_and(|(_, max)| stored.message.receives >= *max) {
                 dead.push(order);
                 continue;
             }
-            let receipt = Uuid::new_v4().to_string();
+            let receipt = random_id();
             stored.message.receives += 1;
             stored.message.first_received_at.get_or_insert(now);
             stored.visible_at = now + hidden;
             stored.receipt = Some(receipt.clone());
             received.push((stored.message.clone(), receipt));
         }
-        self.bury(&mut queues, queue, dead);
+        if !dead.is_empty() {
+            self.bury(&mut queues, queue, dead);
+            drop(queues);
+            self.changed.notify_waiters();
+        }
         Ok(received)
     }
 
@@ -224,32 +243,32 @@ impl Broker {
         state.messages.retain(|_, stored| stored.receipt.as_deref() != Some(receipt));
         drop(queues);
         // The next message of a FIFO group may have waited for this one.
-        self.arrived.notify_waiters();
+        self.changed.notify_waiters();
         Ok(())
     }
 
-    /// Makes a message that is in flight visible after `seconds` from now.
+    /// Makes a message that is in flight visible after so many milliseconds from now.
     pub fn change_visibility(
         &self,
         queue: &str,
         receipt: &str,
-        seconds: i64,
+        after_ms: i64,
     ) -> Result<Result<(), StaleReceipt>, NoSuchQueue> {
-        let now = now();
+        let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
         let found = state
             .messages
             .values_mut()
             .find(|stored| stored.receipt.as_deref() == Some(receipt) && stored.visible_at > now);
-        let changed = found.map(|stored| stored.visible_at = now + seconds * 1000).ok_or(StaleReceipt);
+        let changed = found.map(|stored| stored.visible_at = now + after_ms).ok_or(StaleReceipt);
         drop(queues);
-        self.arrived.notify_waiters();
+        self.changed.notify_waiters();
         Ok(changed)
     }
 
     pub fn counts(&self, queue: &str) -> Result<QueueCounts, NoSuchQueue> {
-        let now = now();
+        let now = self.now();
         let queues = self.lock();
         let state = queues.get(queue).ok_or(NoSuchQueue)?;
         let mut counts = QueueCounts::default();
@@ -268,28 +287,34 @@ impl Broker {
         Ok(())
     }
 
-    /// Moves every message of a dead-letter queue to `target`, or back to where each came from; says how many.
-    pub fn redrive(&self, queue: &str, target: Option<&str>) -> Result<usize, NoSuchQueue> {
-        let now = now();
+    /// Moves the messages of a dead-letter queue that are wanted to `target`, or back to where each came from; returns how
+    /// many.
+    pub fn redrive(
+        &self,
+        queue: &str,
+        target: Option<&str>,
+        wanted: impl Fn(&Message) -> bool,
+    ) -> Result<usize, NoSuchQueue> {
+        let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
-        let moved = std::mem::take(&mut state.messages);
+        let moved: Vec<Stored> =
+            state.messages.extract_if(.., |_, stored| wanted(&stored.message)).map(|(_, stored)| stored).collect();
         let count = moved.len();
-        for mut stored in moved.into_values() {
+        for mut stored in moved {
             let source = stored.message.dead_letter_source.take();
-            let source = source.as_deref().and_then(|arn| arn.rsplit(':').next());
-            let target = target.or(source).ok_or(NoSuchQueue)?;
+            let target = target.or(source.as_deref().map(last_part)).ok_or(NoSuchQueue)?;
             stored.message.receives = 0;
             stored.visible_at = now;
             stored.receipt = None;
             queues.get_mut(target).ok_or(NoSuchQueue)?.push(stored);
         }
         drop(queues);
-        self.arrived.notify_waiters();
+        self.changed.notify_waiters();
         Ok(count)
     }
 
-    /// Everything that is on the queues, to be kept over a restart.
+    /// Returns everything that is on the queues, to be kept over a restart.
     pub fn snapshot(&self) -> serde_json::Value {
         let queues = self.lock();
         let messages: BTreeMap<&String, Vec<&Stored>> =
@@ -306,6 +331,11 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// Milliseconds since 1970.
+    fn now(&self) -> i64 {
+        (self.clock)().as_millisecond()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
@@ -329,8 +359,9 @@ impl State {
     }
 }
 
-pub fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
+/// Returns an id that is the same again where the source of randomness was seeded with the same.
+fn random_id() -> String {
+    Uuid::from_u128(fastrand::u128(..)).to_string()
 }
 
 #[cfg(test)]
@@ -345,7 +376,7 @@ mod tests {
             fifo,
             redrive,
         };
-        Broker::new(&[queue("q", Some(("dead".into(), 2))), queue("dead", None)])
+        Broker::new(&[queue("q", Some(("dead".into(), 2))), queue("dead", None)], Timestamp::now)
     }
 
     fn send(broker: &Broker, body: &str, group: Option<&str>) {
@@ -383,7 +414,7 @@ mod tests {
 
         assert!(receive(&broker, "q").await.is_empty());
         assert_eq!(broker.counts("dead").unwrap().visible, 1);
-        assert_eq!(broker.redrive("dead", None).unwrap(), 1);
+        assert_eq!(broker.redrive("dead", None, |_| true).unwrap(), 1);
         assert_eq!(receive(&broker, "q").await[0].0.receives, 1);
     }
 

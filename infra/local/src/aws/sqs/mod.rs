@@ -5,4 +5,4 @@ mod api;
 mod broker;
 
 pub use api::{md5, router, system_attributes};
-pub use broker::{Broker, Message, SendOptions};
+pub use broker::{Attribute, Broker, Message, SendOptions};

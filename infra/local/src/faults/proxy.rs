@@ -1,9 +1,9 @@
 //! Stands between the functions and an emulator: holds functions to their permissions, injects faults, and counts what is
 //! asked. Tests and people reach the emulators directly.
 
+use crate::aws::lambda::Lambda;
+use crate::faults::permissions::{self, Permissions};
 use crate::faults::{Draw, Fate, Faults};
-use crate::lambda::Lambda;
-use crate::permissions::{self, Permissions};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};

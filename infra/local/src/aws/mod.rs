@@ -1,0 +1,9 @@
+//! The AWS services that the local stack plays, as far as Restock uses them.
+
+pub mod gateway;
+pub mod http;
+pub mod lambda;
+pub mod names;
+pub mod poller;
+pub mod ses;
+pub mod sqs;

@@ -1,0 +1,348 @@
+//! `template.yaml` as far as the local stack needs it: what is not understood is an error, not a guess.
+
+mod loops;
+mod resolver;
+mod yaml;
+
+use crate::Error;
+use crate::aws::names::{last_part, queue_url, table_name};
+use crate::faults::permissions::Permissions;
+use resolver::{Resolver, text};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use yaml::Node;
+
+/// Where the emulators answer; what some references resolve to.
+pub struct Endpoints {
+    pub api: String,
+    pub sqs: String,
+}
+
+/// What the template deploys, with every reference resolved.
+pub struct Template {
+    pub functions: Vec<Function>,
+    pub routes: Vec<Route>,
+    pub queues: Vec<Queue>,
+    pub tables: Vec<Table>,
+    pub mappings: Vec<Mapping>,
+    /// The queue that SES's events go to.
+    pub email_events: Option<String>,
+    pub permissions: Permissions,
+}
+
+pub struct Function {
+    /// The logical id.
+    pub id: String,
+    /// The name of the binary, which is also the local function's name.
+    pub binary: String,
+    pub timeout_seconds: u64,
+    pub environment: BTreeMap<String, String>,
+}
+
+pub struct Route {
+    /// `None` for the default route.
+    pub method_and_path: Option<(String, String)>,
+    pub function: String,
+}
+
+pub struct Queue {
+    pub name: String,
+    pub visibility_seconds: u64,
+    pub delay_seconds: u64,
+    pub fifo: bool,
+    /// The name of the dead-letter queue and the most receives before a message goes there.
+    pub redrive: Option<(String, u32)>,
+}
+
+pub struct Table {
+    pub id: String,
+    pub name: String,
+    /// The properties of the CloudFormation resource, which are those of CreateTable but for the TTL.
+    pub properties: Value,
+}
+
+pub struct Mapping {
+    pub queue: String,
+    pub function: String,
+    pub batch_size: usize,
+    pub window_seconds: u64,
+    pub concurrency: usize,
+    pub partial_failures: bool,
+}
+
+impl Queue {
+    pub fn url(&self, sqs: &str) -> String {
+        queue_url(sqs, &self.name)
+    }
+}
+
+/// Returns the function that each route of a template leads to, such as `GET /api/{version}/feeds`. The default route is
+/// left out.
+pub fn routes(yaml: &str) -> Result<BTreeMap<String, String>, Error> {
+    let endpoints = Endpoints { api: String::new(), sqs: String::new() };
+    let template = Template::parse(yaml, &endpoints, &BTreeMap::new())?;
+    let routes = template.routes.into_iter();
+    Ok(routes
+        .filter_map(|route| Some((route.method_and_path?, route.function)))
+        .map(|((method, path), function)| (format!("{method} {path}"), function))
+        .collect())
+}
+
+impl Template {
+    /// Returns the function with this binary, which a test knows to exist.
+    #[cfg(test)]
+    fn function(&self, binary: &str) -> &Function {
+        self.functions.iter().find(|function| function.binary == binary).expect("the function exists")
+    }
+
+    pub fn parse(yaml: &str, endpoints: &Endpoints, overrides: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let Node(mut document) = serde_saphyr::from_str_with_options(yaml, options)?;
+        let resources = document["Resources"].as_object().ok_or("template.yaml has no Resources")?;
+        let resources = loops::unrolled(resources)?;
+        document["Resources"] = json!(resources);
+        let resolver = Resolver { document: &document, endpoints, overrides };
+        let mut template = Self {
+            functions: vec![],
+            routes: vec![],
+            queues: vec![],
+            tables: vec![],
+            mappings: vec![],
+            email_events: None,
+            permissions: Permissions::default(),
+        };
+        for (id, resource) in &resources {
+            if let Some(place) = null_in(resource) {
+                return Err(format!("template.yaml, {id}{place} is empty, which CloudFormation refuses").into());
+            }
+            template.add(id, resource, &resolver).map_err(|error| format!("template.yaml, {id}: {error}"))?;
+        }
+        Ok(template)
+    }
+
+    fn add(&mut self, id: &str, resource: &Value, resolver: &Resolver<'_>) -> Result<(), Error> {
+        let kind = resource["Type"].as_str().unwrap_or_default();
+        let properties = &resource["Properties"];
+        match kind {
+            "AWS::Serverless::Function" => self.add_function(id, resource, resolver)?,
+            "AWS::ApiGatewayV2::Route" => {
+                let route = resolver.resolve(properties)?;
+                let key = text(&route["RouteKey"])?;
+                let integration = text(&route["Target"])?.trim_start_matches("integrations/");
+                let uri = &resolver.document["Resources"][integration]["Properties"]["IntegrationUri"];
+                let function = text(&uri["Fn::GetAtt"][0])?;
+                let method_and_path = match key.split_once(' ') {
+                    Some((method, path)) => Some((method.to_owned(), path.to_owned())),
+                    None if key == "$default" => None,
+                    None => return Err(format!("the route key {key} is not understood").into()),
+                };
+                self.routes.push(Route { method_and_path, function: resolver.binary(function)? });
+            }
+            "AWS::Lambda::EventSourceMapping" => {
+                let function = resolver.binary(text(&properties["FunctionName"]["Ref"])?)?;
+                let mapping = resolver.resolve(properties)?;
+                let arn = text(&mapping["EventSourceArn"])?;
+                let responses = mapping["FunctionResponseTypes"].as_array();
+                self.mappings.push(Mapping {
+                    queue: last_part(arn).to_owned(),
+                    function,
+                    batch_size: mapping["BatchSize"].as_u64().unwrap_or(10) as usize,
+                    window_seconds: mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or(0),
+                    concurrency: mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap_or(5) as usize,
+                    partial_failures: responses.is_some_and(|types| types.contains(&json!("ReportBatchItemFailures"))),
+                });
+            }
+            "AWS::SQS::Queue" => {
+                let properties = resolver.resolve(properties)?;
+                let redrive = properties.get("RedrivePolicy").map(|policy| {
+                    let arn = text(&policy["deadLetterTargetArn"])?;
+                    let most = policy["maxReceiveCount"].as_u64().ok_or("maxReceiveCount is no number")?;
+                    Ok::<_, Error>((last_part(arn).to_owned(), u32::try_from(most)?))
+                });
+                self.queues.push(Queue {
+                    name: text(&properties["QueueName"])?.to_owned(),
+                    visibility_seconds: properties["VisibilityTimeout"].as_u64().unwrap_or(30),
+                    delay_seconds: properties["DelaySeconds"].as_u64().unwrap_or(0),
+                    fifo: properties["FifoQueue"] == true,
+                    redrive: redrive.transpose()?,
+                });
+            }
+            "AWS::DynamoDB::Table" => {
+                let properties = resolver.resolve(properties)?;
+                self.tables.push(Table { id: id.to_owned(), name: table_name(id), properties });
+            }
+            "AWS::SNS::Subscription" => {
+                let properties = resolver.resolve(properties)?;
+                let arn = text(&properties["Endpoint"])?;
+                self.email_events = Some(last_part(arn).to_owned());
+            }
+            // These have no local counterpart: there is one stage and one log, and policies are read with the functions.
+            "AWS::ApiGatewayV2::Api"
+            | "AWS::ApiGatewayV2::Stage"
+            | "AWS::ApiGatewayV2::Integration"
+            | "AWS::Lambda::Permission"
+            | "AWS::IAM::ManagedPolicy"
+            | "AWS::Logs::LogGroup"
+            | "AWS::CloudWatch::Alarm"
+            | "AWS::SES::ConfigurationSet"
+            | "AWS::SES::ConfigurationSetEventDestination"
+            | "AWS::SNS::Topic"
+            | "AWS::SNS::TopicPolicy"
+            | "AWS::SQS::QueuePolicy" => {}
+            other => return Err(format!("the local stack does not know {other}").into()),
+        }
+        Ok(())
+    }
+
+    fn add_function(&mut self, id: &str, resource: &Value, resolver: &Resolver<'_>) -> Result<(), Error> {
+        let globals = &resolver.document["Globals"]["Function"];
+        let properties = &resource["Properties"];
+        let binary = resolver.binary(id)?;
+        let mut environment = BTreeMap::new();
+        for variables in [&globals["Environment"]["Variables"], &properties["Environment"]["Variables"]] {
+            for (name, value) in variables.as_object().into_iter().flatten() {
+                let value = resolver.resolve(value)?;
+                let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+                environment.insert(name.clone(), value);
+            }
+        }
+        for policy in properties["Policies"].as_array().into_iter().flatten() {
+            let document = match policy["Ref"].as_str() {
+                Some(managed) => &resolver.document["Resources"][managed]["Properties"]["PolicyDocument"],
+                None => policy,
+            };
+            self.permissions.add(&binary, &resolver.resolve(document)?);
+        }
+        let timeout = properties.get("Timeout").or_else(|| globals.get("Timeout")).and_then(Value::as_u64);
+        self.functions.push(Function {
+            id: id.to_owned(),
+            binary: binary.clone(),
+            timeout_seconds: timeout.unwrap_or(3),
+            environment,
+        });
+        Ok(())
+    }
+}
+
+/// Where a value has a null in it, as the names that lead there.
+fn null_in(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::Object(map) => map.iter().find_map(|(name, value)| Some(format!(".{name}{}", null_in(value)?))),
+        Value::Array(values) => values.iter().find_map(null_in),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn parse(yaml: &str) -> Result<Template, Error> {
+        let endpoints = Endpoints { api: "http://api".into(), sqs: "http://sqs".into() };
+        Template::parse(yaml, &endpoints, &BTreeMap::new())
+    }
+
+    fn projects() -> Template {
+        parse(include_str!("../../../../template.yaml")).unwrap()
+    }
+
+    #[test]
+    fn the_projects_template_is_understood() {
+        let template = projects();
+
+        assert_eq!(template.email_events.as_deref(), Some("restock-email-events"));
+        assert_eq!(template.function("send-email").environment["PUBLIC_URL"], "http://api");
+        let queue = &template.function("send-email").environment["NOTIFICATIONS_QUEUE"];
+        assert_eq!(queue, "http://sqs/000000000000/restock-notifications");
+        for mapping in &template.mappings {
+            let queue = template.queues.iter().find(|queue| queue.name == mapping.queue).unwrap();
+            assert!(queue.redrive.is_some(), "{} has no dead-letter queue", queue.name);
+        }
+    }
+
+    #[test]
+    fn a_setting_that_repeats_a_fact_of_the_template_agrees_with_it() {
+        let template = projects();
+        let setting = |function, name: &str| template.function(function).environment[name].clone();
+
+        // Each sender takes its share of the account's rate.
+        let senders = template.mappings.iter().find(|mapping| mapping.function == "send-email").unwrap().concurrency;
+        assert_eq!(setting("send-email", "SENDERS"), senders.to_string());
+        assert_eq!(
+            setting("send-email", "TIMEOUT_SECONDS"),
+            template.function("send-email").timeout_seconds.to_string()
+        );
+        let subscribing = template.function("create-subscription").timeout_seconds;
+        assert_eq!(setting("match-stock", "SUBSCRIBING_SECONDS"), subscribing.to_string());
+        let imports = template.queues.iter().find(|queue| queue.name == "restock-feed-imports.fifo").unwrap();
+        let (_, max_receives) = imports.redrive.clone().unwrap();
+        assert_eq!(setting("import-feed", "MAX_RECEIVES"), max_receives.to_string());
+    }
+
+    #[test]
+    fn a_function_is_told_the_tables_and_queues_that_it_may_use_and_no_others() {
+        let template = projects();
+        for function in &template.functions {
+            let may_use: BTreeSet<String> =
+                template.permissions.resources(&function.binary).filter_map(setting_of).collect();
+            let told = function.environment.keys().filter(|name| name.ends_with("_TABLE") || name.ends_with("_QUEUE"));
+
+            assert_eq!(told.cloned().collect::<BTreeSet<_>>(), may_use, "{}", function.binary);
+        }
+    }
+
+    /// The setting that tells a function about a table or a queue, by its ARN.
+    fn setting_of(arn: &str) -> Option<String> {
+        let upper = |name: &str| name.to_uppercase().replace('-', "_");
+        if let Some((_, table)) = arn.split_once(":table/restock-") {
+            return Some(format!("{}_TABLE", upper(table.split("Table").next()?)));
+        }
+        let queue = arn.strip_prefix("arn:aws:sqs:")?.rsplit_once(":restock-")?.1;
+        Some(format!("{}_QUEUE", upper(queue.trim_end_matches(".fifo"))))
+    }
+
+    #[test]
+    fn the_signing_key_is_for_functions_that_sign_links_read_them_or_recognise_addresses() {
+        let template = projects();
+        let functions = template.functions.iter().map(|function| function.binary.as_str());
+
+        let mut may: Vec<&str> =
+            functions.filter(|function| template.permissions.may_touch(function, "secret")).collect();
+
+        may.sort_unstable();
+        let expected = [
+            "create-contact",
+            "create-subscription",
+            "delete-contact",
+            "import-contacts",
+            "record-email-events",
+            "send-email",
+            "unsubscribe",
+            "update-contact",
+        ];
+        assert_eq!(may, expected, "docs/decisions/0006 says why");
+    }
+
+    #[test]
+    fn every_setting_is_a_text() {
+        // An emulator that takes CloudFormation strictly does not start a function with a number.
+        let Node(document) = serde_saphyr::from_str(include_str!("../../../../template.yaml")).unwrap();
+        for (id, resource) in document["Resources"].as_object().unwrap() {
+            let variables = resource["Properties"]["Environment"]["Variables"].as_object();
+            for (name, value) in variables.into_iter().flatten() {
+                assert!(!value.is_number() && !value.is_boolean(), "{id}: {name} is {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        let error = parse("Resources:\n  X:\n    Type: AWS::Kinesis::Stream\n").err().unwrap();
+
+        assert_eq!(error.to_string(), "template.yaml, X: the local stack does not know AWS::Kinesis::Stream");
+        let error = parse("Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n").err().unwrap();
+        assert_eq!(error.to_string(), "template.yaml, X.Properties is empty, which CloudFormation refuses");
+    }
+}
