@@ -18,7 +18,7 @@ pub fn assert_problem(answer: &Answer, status: u16, error_code: &str) {
     }
 }
 
-/// The pointers and codes of a validation problem.
+/// Returns the pointers and codes of a validation problem.
 #[track_caller]
 pub fn field_errors(answer: &Answer) -> Vec<(String, String)> {
     assert_problem(answer, 422, "ValidationFailed");

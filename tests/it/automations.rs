@@ -80,9 +80,9 @@ fn every_version_stays_readable_and_numbers_go_on_after_a_deletion() {
     restock.automation("a", &json!({"name": "one"}));
     restock.automation("a", &json!({"name": "two"}));
     restock.delete("/automations/a");
-    let anew = restock.automation("a", &json!({"name": "anew"}));
+    let again = restock.automation("a", &json!({"name": "again"}));
 
-    assert_eq!(anew["version"], 4);
+    assert_eq!(again["version"], 4);
     assert_eq!(restock.get("/automations/a?version=1").json()["name"], "one");
     assert_eq!(restock.get("/automations/a?version=2").json()["name"], "two");
     assert_eq!(restock.get("/automations/default?version=0").json()["name"], "Back in stock");
@@ -129,7 +129,7 @@ fn there_are_fifty_automations_at_the_most() {
     assert_eq!(restock.put("/automations/b", &json!({"name": "b"})).status, 200);
 }
 
-/// Somebody who waits for A.
+/// Makes somebody who waits for A.
 fn with_one_waiting(restock: &Restock) -> String {
     restock.feed("sv-SE", &["A"]);
     let contact = restock.contact("a");

@@ -30,7 +30,7 @@ fn kills(restock: &Restock) -> u64 {
     counted
 }
 
-/// Mails that SES accepted and whose sender did not live to record it.
+/// Returns how many mails SES accepted whose sender did not live to record it.
 fn unrecorded(restock: &Restock) -> u64 {
     let scan = json!({"TableName": restock.stack.ready.tables["deliveries"]});
     let records = restock.dynamodb("Scan", scan)["Items"].as_array().unwrap().clone();
@@ -49,7 +49,7 @@ fn a_thousand_subscribers_are_mailed_once_each_while_the_sender_is_killed_a_hund
     assert_eq!(restock.on_queue("notifications-dead-letters"), 0);
 }
 
-/// What one instance of `send-email` has on its way: four messages with five mails each.
+/// Mails that one instance of `send-email` has on their way: four messages with five mails each.
 const CONCURRENCY: u64 = 20;
 
 #[test]

@@ -12,7 +12,7 @@ impl Restock {
     }
 }
 
-/// One shopper for each way to come out.
+/// Makes one shopper for each outcome.
 fn with_a_mixed_crowd() -> Restock {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 const DOCUMENT: &str = include_str!("../../docs/automations.md");
 
-/// The body of an example, by its number.
+/// Returns the body of an example, by its number.
 fn example(number: usize) -> Value {
     let section = DOCUMENT.split(&format!("### {number}. ")).nth(1).expect("the example");
     let body = section.split("```json").nth(1).expect("its body").split("```").next().expect("the end of its body");
     serde_json::from_str(body).expect("JSON")
 }
 
-/// A shop with the example as its only automation, and the SKU in two feeds.
+/// Starts a shop with the example as its only automation, and the SKU in two feeds.
 fn with_example(number: usize) -> Restock {
     let restock = Restock::start();
     assert_eq!(restock.delete("/automations/default").status, 200);
@@ -28,7 +28,7 @@ fn one(sku: &str) -> Value {
 }
 
 impl Restock {
-    /// A contact who waits for a SKU.
+    /// Makes a contact who waits for a SKU.
     fn waits(&self, name: &str, sku: &str, locale: &str) -> String {
         let contact = self.contact(name);
         self.subscribe(&contact, sku, locale, None);
@@ -40,7 +40,7 @@ impl Restock {
         self.post("/contacts", &body).json()["id"].as_str().expect("an id").to_owned()
     }
 
-    /// What the newest entry says of each condition that refused somebody.
+    /// Returns what the newest entry says of each condition that refused somebody.
     fn refusals(&self, sku: &str) -> Vec<(String, u64)> {
         let entry = self.log_entry(sku);
         let conditions = entry["automations"][0]["conditions"].as_array().expect("conditions").iter();

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
-/// The numbers of an import.
+/// Returns the numbers of an import.
 fn counts(import: &Value) -> [u64; 5] {
     ["items", "imported", "unchanged", "removed", "rejected"].map(|name| import[name].as_u64().unwrap())
 }

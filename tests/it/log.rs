@@ -23,7 +23,7 @@ fn with_five_levels() -> Restock {
 }
 
 impl Restock {
-    /// The SKUs of the entries that a query finds.
+    /// Returns the SKUs of the entries that a query finds.
     fn logged(&self, query: &str) -> String {
         let answer = self.get(&format!("/inventory/backinstock/log?{query}"));
         assert_eq!(answer.status, 200, "{}", answer.text);

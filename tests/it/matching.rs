@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
-/// The store of a running stack, used directly.
+/// Returns the store of a running stack, used directly.
 pub async fn store(restock: &Restock) -> Store {
     let ready = &restock.stack.ready;
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -41,7 +41,7 @@ pub async fn many_subscriptions(restock: &Restock, sku: &str, count: u128) {
     store.mark_demand(&Sku::parse(sku).unwrap()).await.unwrap();
 }
 
-/// A subscription of a contact that was made in 2023.
+/// Returns a subscription of a contact that was made in 2023.
 pub fn subscription_of(contact: &str, sku: &str, locale: &str) -> Subscription {
     Subscription { contact_id: ContactId::parse(contact).unwrap(), ..subscription(0, sku, locale, None) }
 }
@@ -115,7 +115,7 @@ fn a_level_matches_what_a_plain_filter_over_all_subscriptions_finds() {
         .unwrap();
 }
 
-/// Every match, read in pages of a few; none may come twice.
+/// Returns every match, read in pages of a few; none may come twice.
 async fn all_pages(store: &Store, sku: &Sku, scope: &Scope, page: i32) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut after = None;

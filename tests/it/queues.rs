@@ -39,7 +39,7 @@ fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sen
     assert_eq!(restock.mailed(), ["a"]);
 }
 
-/// The notification of a contact's only subscription.
+/// Returns the notification of a contact's only subscription.
 fn notification(restock: &Restock, contact: &str) -> String {
     let store = restock.runtime.block_on(crate::matching::store(restock));
     let contact = ContactId::parse(contact).unwrap();

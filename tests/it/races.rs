@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A stack in which `a` waits for A, as the store has it.
+/// Starts a stack in which `a` waits for A, and returns the subscription.
 fn with_one_waiting() -> (Restock, Store, String, Waiting) {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

@@ -60,7 +60,7 @@ fn bounce(restock: &Restock, contact: &str) -> String {
     json!({"eventType": "Bounce", "bounce": {"bounceType": "Permanent"}, "mail": mail}).to_string()
 }
 
-/// A queued import of a feed with one product.
+/// Returns a queued import of a feed with one product.
 fn import(restock: &Restock) -> FeedImport {
     let store = restock.runtime.block_on(crate::matching::store(restock));
     let file = crate::restock::rss(&crate::restock::item("A", ""));

@@ -1,4 +1,4 @@
-//! What the tests share: a stack, and words for what is done with it.
+//! Shared by the tests: a stack, and words for what is done with it.
 
 use jiff::Timestamp;
 use restock_api::Read;
@@ -39,17 +39,17 @@ impl Restock {
         Self::start_with(Some(binaries().clone()), "0")
     }
 
-    /// With a second look at each level only after so many seconds; elsewhere it follows at once.
+    /// Starts a stack that looks at each level again only after so many seconds; others do at once.
     pub fn start_with_second_look_after(seconds: &str) -> Self {
         Self::start_with(Some(binaries().clone()), seconds)
     }
 
-    /// The emulators alone.
+    /// Starts the emulators alone.
     pub fn start_without_functions() -> Self {
         Self::start_with(None, "0")
     }
 
-    /// With things going wrong between functions and emulators, and some parameters of the template changed.
+    /// Starts a stack with faults between functions and emulators, and with some parameters of the template changed.
     pub fn start_with_faults(faults: Spec, parameters: &[(&str, &str)]) -> Self {
         let restock = Self::start_as(|options| {
             options.faults = Some(faults);
@@ -67,7 +67,7 @@ impl Restock {
         })
     }
 
-    /// With whatever options a test needs.
+    /// Starts a stack with whatever options a test needs.
     pub fn start_as(change: impl FnOnce(&mut Options)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -92,7 +92,7 @@ impl Restock {
         Self { stack, api, runtime, printed }
     }
 
-    /// A contact with an address of its own; returns its id.
+    /// Creates a contact with an address of its own, and returns its id.
     pub fn contact(&self, name: &str) -> String {
         let body = json!({"email": format!("{name}@example.com"), "firstName": name});
         let answer = self.post("/contacts", &body);
@@ -123,7 +123,7 @@ impl Restock {
         self.settle();
     }
 
-    /// A feed of one product for each SKU, titled `Product <sku>`.
+    /// Imports a feed of one product for each SKU, titled `Product <sku>`.
     pub fn feed(&self, locale: &str, skus: &[&str]) {
         let items: String = skus.iter().map(|sku| item(sku, "<g:price>199.00 SEK</g:price>")).collect();
         let import = self.import(locale, "application/xml", rss(&items).as_bytes());
@@ -151,12 +151,12 @@ impl Restock {
         })
     }
 
-    /// The newest log entry of a SKU.
+    /// Returns the newest log entry of a SKU.
     pub fn log_entry(&self, sku: &str) -> Value {
         self.get(&format!("/inventory/backinstock/log?sku={sku}")).json()["entries"][0].clone()
     }
 
-    /// How many a log entry says were sent to each automation.
+    /// Returns how many a log entry says were sent to each automation.
     pub fn sent(entry: &Value) -> Value {
         let automations = entry["automations"].as_array().expect("automations").iter();
         automations
@@ -171,18 +171,18 @@ impl Restock {
         answer.json()
     }
 
-    /// How many lines the functions printed that say this.
+    /// Returns how many lines the functions printed that say this.
     pub fn said(&self, what: &str) -> usize {
         self.printed.lock().expect("nobody panicked here").iter().filter(|line| line.contains(what)).count()
     }
 
-    /// Every mail so far.
+    /// Returns every mail so far.
     pub fn mails(&self) -> Vec<Value> {
         let answer = Client::new(&self.stack.ready.inbox).get("/messages").expect("the inbox answers");
         answer.json().as_array().expect("an array").clone()
     }
 
-    /// The addressees of every mail so far, sorted.
+    /// Returns the addressees of every mail so far, sorted.
     pub fn mailed(&self) -> Vec<String> {
         let mut names: Vec<String> = self
             .mails()
@@ -193,7 +193,7 @@ impl Restock {
         names
     }
 
-    /// Waits until nothing is on its way any more, for as long as the functions are getting on with it: under faults, one
+    /// Waits until nothing is on its way, for as long as the functions are getting on with it: under faults, one
     /// mail after the other may have to wait for the events of SES.
     pub fn settle(&self) {
         let queues = ["stock-levels", "notifications", "feed-imports", "email-events"];
@@ -242,7 +242,7 @@ impl Restock {
         self.sqs("StartMessageMoveTask", json!({"SourceArn": arn}));
     }
 
-    /// The bodies on a queue, once there are so many.
+    /// Returns the bodies on a queue, once there are so many.
     pub fn bodies(&self, queue: &str, count: usize) -> Vec<String> {
         eventually(|| (self.on_queue(queue) >= count as u64).then_some(()));
         let request = json!({"QueueUrl": self.queue(queue), "MaxNumberOfMessages": 10});
@@ -266,7 +266,7 @@ impl Restock {
         self.api.send("DELETE", path, &[]).expect("an answer")
     }
 
-    /// A request to DynamoDB as it is; the emulator wants to see a signature and does not check it.
+    /// Sends a request to DynamoDB as it is; the emulator wants to see a signature and does not check it.
     pub fn dynamodb(&self, operation: &str, request: Value) -> Value {
         let signature = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
         let client = Client::new(&self.stack.ready.endpoints["dynamodb"])
@@ -290,12 +290,12 @@ impl Restock {
     }
 }
 
-/// A contact of a body as callers send it.
+/// Returns a contact of a body as callers send it.
 pub fn contact(body: Value, id: ContactId, created_on: Timestamp) -> Contact {
     NewContact::read(body).expect("a valid contact").into_contact(id, created_on)
 }
 
-/// The message that `match-stock` would queue for one subscription.
+/// Returns the message that `match-stock` would queue for one subscription.
 pub fn notification(subscription: &Subscription, automation: &str) -> String {
     let key = LogKey::new(subscription.sku.clone(), Timestamp::now(), automation);
     let id = subscription.id();

@@ -28,7 +28,7 @@ impl Drop for Process {
     }
 }
 
-/// `cargo local --json` as a process of its own, as others start it.
+/// Starts `cargo local --json` as a process of its own, as others do.
 fn cargo_local(arguments: &[&str]) -> (Process, Value) {
     let mut child = Command::new(&binaries()["restock-local"])
         .args(["--json", "--port", "0"])
@@ -42,7 +42,7 @@ fn cargo_local(arguments: &[&str]) -> (Process, Value) {
     (Process(child), serde_json::from_str(&line).unwrap())
 }
 
-/// The processes whose parent is `parent`, by Linux's word.
+/// Returns the processes whose parent is `parent`, by Linux's word.
 fn children(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

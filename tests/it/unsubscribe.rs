@@ -4,7 +4,7 @@ use crate::restock::Restock;
 use restock_local::client::Client;
 use serde_json::json;
 
-/// A stack in which `a` got a mail about A and still waits for B; returns the contact and the mail's one-click link.
+/// Starts a stack in which `a` got a mail about A and still waits for B; returns the contact and the mail's one-click link.
 fn with_a_mail() -> (Restock, String, String) {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A", "B"]);

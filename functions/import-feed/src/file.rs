@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, Write};
 use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
 
-/// What a download may have; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
+/// The size of a download; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
 const MAX_BYTES: u64 = 3 * 1024 * 1024 * 1024;
 
 /// A feed that can be read more than once.
@@ -46,7 +46,7 @@ impl File {
     }
 }
 
-/// What a reading that ran on another thread ended with.
+/// Returns what a reading that ran on another thread ended with.
 pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, Stop> {
     match ended {
         Ok(Ok(value)) => Ok(value),

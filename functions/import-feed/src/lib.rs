@@ -1,6 +1,6 @@
 //! Consumes the feed-import queue: brings the stored products of a locale to what its feed has.
 //!
-//! What to write is found by comparing with what is stored, so an import that was interrupted goes on where it stopped,
+//! The changes to write are found by comparing with what is stored, so an import that was interrupted goes on where it stopped,
 //! and one that runs twice writes nothing the second time.
 
 mod file;
@@ -162,7 +162,7 @@ fn put(product: &Product) -> ProductChange {
     ProductChange::Put { sku: product.sku().clone(), digest: digest(&data), data }
 }
 
-/// The fields as JSON, in the order of their names, so that equal items have equal digests.
+/// Returns the fields as JSON, in the order of their names, so that equal items have equal digests.
 fn serialized(product: &Product) -> String {
     serde_json::json!(product.data()).to_string()
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Errors that are kept for showing.
 pub const MAX_ERRORS: usize = 100;
 
-/// What is remembered of a file: about 60 bytes for each item, whatever its size.
+/// A summary of a file: about 60 bytes for each item, whatever its size.
 #[derive(Default)]
 pub struct Survey {
     pub items: u64,
@@ -29,7 +29,7 @@ struct Seen {
     unchanged: bool,
 }
 
-/// What a file says about a stored product.
+/// The difference between a file and a stored product.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Comparison {
     Unchanged,
@@ -62,12 +62,12 @@ impl Survey {
         }
     }
 
-    /// Whether the item at this place is to be written.
+    /// Returns true if the item at this place is to be written.
     pub fn is_change(&self, sku: &Sku, position: u64) -> bool {
         self.seen.get(&name(sku)).is_some_and(|seen| seen.position == position && !seen.unchanged)
     }
 
-    /// Whether the file has any item that can be used.
+    /// Returns true if the file has any item that can be used.
     pub fn is_useful(&self) -> bool {
         !self.seen.is_empty()
     }
@@ -76,7 +76,7 @@ impl Survey {
         self.seen.values().filter(|seen| seen.unchanged).count() as u64
     }
 
-    /// The first errors, in the order of the file.
+    /// Returns the first errors, in the order of the file.
     pub fn errors(&self) -> Vec<ImportError> {
         let mut errors = self.errors.clone();
         errors.sort_by_key(|error| error.position);
@@ -111,7 +111,7 @@ impl Survey {
     }
 }
 
-/// What is stored with a product to tell whether it changed.
+/// Returns what is stored with a product to tell whether it changed.
 pub fn digest(data: &str) -> String {
     hex(&short(data.as_bytes()))
 }
@@ -120,7 +120,7 @@ fn name(sku: &Sku) -> [u8; 16] {
     short(sku.as_str().as_bytes())
 }
 
-/// 128 bits, so that among millions of items no two are taken for one.
+/// Returns a digest of 128 bits, so that among millions of items no two are taken for one.
 fn short(bytes: &[u8]) -> [u8; 16] {
     let mut short = [0; 16];
     short.copy_from_slice(&Sha256::digest(bytes)[..16]);

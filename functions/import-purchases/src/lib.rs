@@ -10,7 +10,7 @@ use restock_store::{RecordedReceipts, Store};
 use serde_json::Value;
 
 const IN_FLIGHT: usize = 16;
-/// What is written within the time of a request.
+/// As many as are written within the time of a request.
 const MAX_ITEMS: usize = 10_000;
 
 pub struct App {

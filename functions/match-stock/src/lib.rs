@@ -22,7 +22,7 @@ use uuid::Uuid;
 const PAGES_AT_ONCE: u32 = 20;
 /// Where the pages of a second look begin in the log entry; no first look comes so far.
 const SECOND_LOOK: u32 = 1_000_000;
-/// What one notification carries.
+/// Recipients of one notification.
 const RECIPIENTS: usize = 25;
 
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
@@ -45,7 +45,7 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// What is left of the pages that one invocation handles.
+/// The pages that an invocation may still handle.
 struct Budget(AtomicU32);
 
 impl App {
@@ -158,7 +158,7 @@ impl App {
         self.queues.send_continuation(&matching, Duration::ZERO).await.map_err(|error| Failure::retry(&error))
     }
 
-    /// After a first look, queues the second one. A demand mark that brought a level here in vain is removed, in two
+    /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, in two
     /// steps: the first look marks it, and the second one removes it if nobody has come meanwhile.
     async fn look_again(&self, matching: Continuation, nobody: bool) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
@@ -213,7 +213,7 @@ impl App {
 }
 
 impl Budget {
-    /// Whether there is a page left.
+    /// Returns true if there is a page left.
     fn take(&self) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }

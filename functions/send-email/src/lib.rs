@@ -53,7 +53,7 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
 }
 
-/// What became of one recipient. A word is for the integration log; `None` if it is counted already.
+/// The outcome of one recipient. A word is for the integration log; `None` if it is counted already.
 enum Ended {
     Done(Option<&'static str>),
     PutOff(Option<&'static str>, Later),
@@ -69,7 +69,7 @@ enum Later {
     Backoff,
 }
 
-/// What the recipients of one message share.
+/// The facts that the recipients of one message share.
 struct Shared {
     products: HashMap<(String, Sku), Product>,
     /// None if it was switched off or deleted since it accepted them.
@@ -189,7 +189,7 @@ impl App {
         sent.map_err(|error| Failure::retry(&error))
     }
 
-    /// The recipients whose subscriptions still exist and are the ones that were matched, or follow them: who subscribed
+    /// Returns the recipients whose subscriptions still exist and are the ones that were matched, or follow them: who subscribed
     /// again while the mail was leaving waits for a level after that, and it may have come and met the old one.
     async fn waiting(&self, notification: &Notification) -> Result<Vec<(Recipient, Waiting)>, restock_store::Error> {
         let ids: HashSet<SubscriptionId> = notification.recipients.iter().map(id).collect();
@@ -305,7 +305,7 @@ impl App {
                 })
             }
             Settlement::Failed { reason, claim } => {
-                error!(%delivery, reason, "SES refused a mail for good");
+                error!(%delivery, reason, "SES permanently refused a mail");
                 self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at).await?;
                 Ok(Ended::Done(Some(Milestone::Failed.as_str())))
             }

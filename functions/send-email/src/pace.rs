@@ -9,7 +9,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// `rate` is in mails a second.
+    /// Makes a pace of `rate` mails a second.
     pub fn new(rate: f64) -> Self {
         Self { interval: Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default(), next: Mutex::default() }
     }

@@ -7,7 +7,7 @@ use restock_domain::StockLevel;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{Queues, StockMessage};
 
-/// What one message carries. 100 is what one BatchGetItem of `match-stock` reads; bytes are bounded because SQS bounds
+/// Limits of one message. 100 levels are what one BatchGetItem of `match-stock` reads; bytes are bounded because SQS bounds
 /// them, and identifiers may be long.
 const LEVELS_A_MESSAGE: usize = 100;
 const BYTES_A_MESSAGE: usize = 60_000;

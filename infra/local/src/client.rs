@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::http::{Method, Request};
 
 /// An inbox with thousands of mails is large.
-const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON; `null` if it is none.
+    /// Returns the body as JSON; `null` if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
@@ -43,7 +43,7 @@ impl Client {
         Self { agent, base: base.to_owned(), headers: Vec::new() }
     }
 
-    /// The same client with another header.
+    /// Returns the same client with another header.
     pub fn header(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();
         client.headers.push((name.to_owned(), value.to_owned()));
@@ -71,7 +71,7 @@ impl Client {
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
         let content_type = headers.get("content-type").cloned().unwrap_or_default();
-        let text = response.body_mut().with_config().limit(MOST_BYTES).read_to_string()?;
+        let text = response.body_mut().with_config().limit(MAX_BYTES).read_to_string()?;
         Ok(Answer { status: response.status().as_u16(), content_type, headers, text })
     }
 }

@@ -44,7 +44,7 @@ pub fn build(optimised: bool) -> Result<Binaries, Error> {
     Ok(binaries.collect())
 }
 
-/// The root of the project.
+/// Returns the root of the project.
 pub fn workspace() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     root.unwrap_or(Path::new(".")).to_owned()

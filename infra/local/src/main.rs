@@ -111,7 +111,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
 /// Where `cargo lambda watch` answers, as the printed command starts it.
 const WATCH_PORT: u16 = 9010;
 
-/// What differs from a deployment.
+/// Returns what differs from a deployment.
 fn parameters(no_functions: bool, faults: bool) -> BTreeMap<String, String> {
     let public_url = no_functions.then(|| ("PublicUrl".to_owned(), format!("http://127.0.0.1:{WATCH_PORT}")));
     // Events of SES are late too where functions are killed and throttled; no mail is sent again before they had time.

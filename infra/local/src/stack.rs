@@ -44,7 +44,7 @@ pub struct Options {
     pub faults: Option<Spec>,
 }
 
-/// What a client needs to know of a running stack; also the line that `cargo local --json` prints.
+/// The addresses of a running stack; also the line that `cargo local --json` prints.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ready {
@@ -60,7 +60,7 @@ pub struct Ready {
 /// A running stack; dropping it ends everything that it started.
 pub struct Stack {
     pub ready: Ready,
-    /// What functions need to run against this stack, when they are started by something else.
+    /// The settings of functions that run against this stack, when they are started by something else.
     pub environment: BTreeMap<String, String>,
     data: Option<PathBuf>,
     broker: Arc<Broker>,
@@ -164,7 +164,7 @@ impl Stack {
         self.broker.set_visibility(seconds);
     }
 
-    /// What injects faults and counts requests, if anything does.
+    /// Returns what injects faults and counts requests, if anything does.
     pub fn observer(&self) -> Option<&Arc<Observer>> {
         self.observer.as_ref()
     }
@@ -272,7 +272,7 @@ async fn sweep(database: Database) {
     }
 }
 
-/// What Lambda, and here the stack, gives every function besides its own settings.
+/// Returns what Lambda, and here the stack, gives every function besides its own settings.
 fn environment(endpoints: &BTreeMap<&'static str, String>) -> BTreeMap<String, String> {
     let mut environment: BTreeMap<String, String> = [
         ("AWS_REGION", REGION),
@@ -293,12 +293,12 @@ fn environment(endpoints: &BTreeMap<&'static str, String>) -> BTreeMap<String, S
     environment
 }
 
-/// `restock-feed-imports.fifo` is `feed-imports`.
+/// Returns the short name of a queue: `feed-imports` for `restock-feed-imports.fifo`.
 fn short(queue: &Queue) -> String {
     queue.name.trim_start_matches("restock-").trim_end_matches(".fifo").to_owned()
 }
 
-/// `SubscriptionsTable` is `subscriptions`.
+/// Returns the short name of a table: `subscriptions` for `SubscriptionsTable`.
 fn kebab(table: &Table) -> String {
     let mut name = String::new();
     for letter in table.id.trim_end_matches("Table").chars() {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 const OPERATORS: &[&str] = Operator::VARIANTS;
 
-/// Every error of a value as pointer and word.
+/// Returns every error of a value as pointer and word.
 fn named(errors: Vec<FieldError>) -> Vec<(String, &'static str)> {
     errors.into_iter().map(|error| (error.pointer, error.error_code.as_str())).collect()
 }
@@ -481,7 +481,7 @@ fn a_world() -> impl Strategy<Value = World> {
         })
 }
 
-/// Any JSON at all, with the words of conditions in it more often than by chance.
+/// Returns any JSON at all, with the words of conditions in it more often than by chance.
 fn json_soup() -> impl Strategy<Value = serde_json::Value> {
     let words = ["all", "any", "not", "field", "operator", "value", "locale", "within", "equals", "product.a"];
     let leaf = prop_oneof![

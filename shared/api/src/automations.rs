@@ -57,7 +57,7 @@ body! {
         pub enabled: Option<bool>,
         /// The lowest number comes first; 100 by default.
         pub priority: Option<Priority>,
-        /// Whether a contact that does not accept email is left out; `true` by default.
+        /// True if a contact that does not accept email is left out; `true` by default.
         pub requires_consent: Option<bool>,
         /// All of them must hold.
         pub conditions: Option<Conditions>,
@@ -183,7 +183,7 @@ impl Described for Subjects {
 }
 
 answer! {
-    /// What is done with a triggered subscription: whoever passes every condition gets the email.
+    /// Who gets which email when a subscription is triggered: whoever passes every condition gets the email.
     #[derive(Debug)]
     pub struct Automation {
         pub id: AutomationId,
@@ -192,7 +192,7 @@ answer! {
         /// From 1 to 1,000. Of several automations that accept a subscription, the one with the lowest number gets it; of
         /// several with the same number, the one whose id sorts first.
         pub priority: u64,
-        /// Whether a contact that does not accept email (`acceptsEmail` is false) is left out.
+        /// True if a contact that does not accept email (`acceptsEmail` is false) is left out.
         pub requires_consent: bool,
         /// All of them must hold.
         pub conditions: Vec<Condition>,

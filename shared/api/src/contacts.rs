@@ -49,7 +49,7 @@ endpoints! {
 }
 
 body! {
-    /// What a caller may say of a contact.
+    /// The properties of a contact that a caller may set.
     #[derive(Debug, Clone)]
     pub struct NewContact {
         pub email: EmailAddress,
@@ -86,7 +86,7 @@ impl NewContact {
     }
 }
 
-/// What a caller has said of a contact.
+/// Returns what a caller has said of a contact.
 impl From<&restock_domain::Contact> for NewContact {
     fn from(contact: &restock_domain::Contact) -> Self {
         let contact = contact.clone();

@@ -1,4 +1,4 @@
-//! What an endpoint is, and the list of all of them.
+//! Endpoints, and the list of all of them.
 
 use crate::openapi::Operation;
 use crate::payload::{Answer, Body};
@@ -8,7 +8,7 @@ use strum::{Display, EnumIter, IntoStaticStr};
 /// One method and path of the API. The functions serve endpoints by these declarations, and everything that shows the API
 /// is printed from them.
 pub trait Endpoint: Send + Sync + 'static {
-    /// What is read from the request's body.
+    /// The type that is read from the request's body.
     type Body: Body;
     type Answer: Answer;
 
@@ -18,15 +18,15 @@ pub trait Endpoint: Send + Sync + 'static {
     /// Comes before the path. The API is under `/api/v2` and `/api/v3`.
     const BASE: &'static str = "/api/{version}";
     const PATH: &'static str;
-    /// What the caller's key needs; `None` for endpoints that need no key.
+    /// The scope that the caller's key needs; `None` for endpoints that need no key.
     const SCOPE: Option<Scope>;
     /// Of a success.
     const STATUS: u16;
     /// The function that serves it.
     const FUNCTION: &'static str;
-    /// What it does, in a few words.
+    /// The purpose, in a few words.
     const SUMMARY: &'static str;
-    /// What a success means.
+    /// The meaning of a success.
     const MEANING: &'static str;
 
     /// Adds the parameters of the query, headers and problems that only this endpoint has.
@@ -45,7 +45,7 @@ pub enum Method {
     Delete,
 }
 
-/// What an API key may do; each endpoint asks for one.
+/// A permission of an API key; each endpoint asks for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Scope {

@@ -53,7 +53,7 @@ impl Body for Lines {
 }
 
 answer! {
-    /// What became of an upload.
+    /// The outcome of an upload.
     #[derive(Debug, Default, PartialEq, Eq)]
     pub struct LinesReport {
         /// Lines that are not blank: `created`, `updated`, `unchanged` and `rejected` together.
@@ -78,7 +78,7 @@ answer! {
     }
 }
 
-/// What became of one line.
+/// The outcome of one line.
 #[derive(Debug)]
 pub enum LineOutcome {
     Created,

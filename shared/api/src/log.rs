@@ -18,7 +18,7 @@ pub const MAX_SKUS: usize = 1_000;
 const READ: Option<Scope> = Some(Scope::ReadLog);
 
 endpoints! {
-    /// What became of each stock level that met demand
+    /// The outcome of each stock level that found subscribers
     ReadLog("readLog"): Get "/inventory/backinstock/log", "read-log", READ,
         () => 200 LogPage, "A page, newest first.",
         |operation| operation
@@ -72,7 +72,7 @@ answer! {
 }
 
 answer! {
-    /// What became of a stock level.
+    /// The outcome of a stock level.
     #[derive(Debug)]
     pub struct ShownEntry {
         /// When the level was received.
@@ -202,7 +202,7 @@ answer! {
 }
 
 answer! {
-    /// Those who wait for one SKU.
+    /// The subscribers who wait for one SKU.
     #[derive(Debug)]
     pub struct Wanted {
         pub sku: Sku,

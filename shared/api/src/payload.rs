@@ -1,4 +1,4 @@
-//! What requests carry, and what successes are written as.
+//! Bodies of requests, and how successes are written.
 
 use crate::openapi::Operation;
 use crate::schema::Described;

@@ -1,4 +1,4 @@
-//! What the API says of itself.
+//! The description of the API, served by itself.
 
 use crate::{RawJson, endpoints};
 

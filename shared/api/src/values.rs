@@ -1,4 +1,4 @@
-//! How the values of `restock-domain` are read and described, and the few that only the API has.
+//! Reads and describes the values of `restock-domain`, and the few that only the API has.
 
 use crate::schema::{Described, Schemas, of, of_type, words};
 use crate::wire::{Read, alone, string, wrong_type};

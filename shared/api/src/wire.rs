@@ -233,7 +233,7 @@ macro_rules! answer {
     ($($declaration:tt)*) => { $crate::object! { same $($declaration)* } };
 }
 
-/// What `body!` and `answer!` have in common. `$optional` makes the schema of a property that may be missing.
+/// The common part of `body!` and `answer!`. `$optional` makes the schema of a property that may be missing.
 #[macro_export]
 macro_rules! object {
     (

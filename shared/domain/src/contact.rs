@@ -99,7 +99,7 @@ pub struct Contact {
     pub unsubscribed: bool,
 }
 
-/// What a retailer knows of a contact, by names of its own.
+/// Facts about a contact by names that the retailer chooses.
 pub type Attributes = BTreeMap<String, Scalar>;
 
 /// An ISO 3166-1 alpha-2 code, in upper case.

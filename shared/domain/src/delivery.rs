@@ -43,7 +43,7 @@ pub struct Claim {
     holder: Uuid,
 }
 
-/// What came of asking SES.
+/// The outcome of asking SES.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Accepted {
@@ -65,7 +65,7 @@ pub enum Outcome {
     },
 }
 
-/// What is to be done about an outcome.
+/// The next step after an outcome.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// Record it, and use the subscription up.
@@ -109,7 +109,7 @@ impl Standing {
 }
 
 impl Claim {
-    /// From 1. Beyond 1, SES may have been asked before.
+    /// Returns which try this is, from 1. Beyond 1, SES may have been asked before.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
@@ -123,7 +123,7 @@ impl Claim {
         self.holder
     }
 
-    /// Whether SES may be asked now, given that its answer takes no longer than `patience`.
+    /// Returns true if SES may be asked now, given that its answer takes no longer than `patience`.
     pub fn covers(&self, now: Timestamp, patience: Duration) -> bool {
         now + patience <= self.until
     }
@@ -145,13 +145,13 @@ impl Claim {
     }
 }
 
-/// What can become known of a delivery. Its record keeps when each of them first happened.
+/// A fact that can become known of a delivery. Its record keeps when each of them first happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum Milestone {
     /// SES accepted the mail.
     Accepted,
-    /// SES refused the mail for good. It is tried again at the next level, so this may happen again.
+    /// SES permanently refused the mail. It is tried again at the next level, so this may happen again.
     Failed,
     Delivered,
     Bounced,

@@ -32,7 +32,7 @@ pub(crate) use text_type;
 pub struct Sku(String);
 text_type!(Sku);
 
-/// What a retailer calls a SKU in one market or warehouse. Compares exactly, byte for byte.
+/// A retailer's name for a SKU in one market or warehouse. Compares exactly, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ExternalId(String);

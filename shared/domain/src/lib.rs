@@ -1,4 +1,4 @@
-//! What Restock is about, as types that cannot be wrong and functions that only compute.
+//! The subject of Restock, as types that cannot be wrong and functions that only compute.
 //!
 //! Nothing here awaits, reads a clock or an environment variable, or knows AWS, HTTP or JSON. Time is always an argument.
 

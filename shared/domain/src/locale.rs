@@ -23,22 +23,22 @@ impl Locale {
         Ok(raw.to_owned().into())
     }
 
-    /// As the caller wrote it.
+    /// Returns the tag as the caller wrote it.
     pub fn as_str(&self) -> &str {
         &self.spelling
     }
 
-    /// The usual spelling, such as `sv-SE` for `SV-se`.
+    /// Returns the usual spelling, such as `sv-SE` for `SV-se`.
     pub fn canonical(&self) -> String {
         LanguageIdentifier::try_from_str(&self.key).map_or_else(|_| self.key.clone(), |tag| tag.to_string())
     }
 
-    /// The form that two spellings of one locale share; what is stored in keys.
+    /// Returns the form that two spellings of one locale share; what is stored in keys.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
+    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
     pub fn fallbacks(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.key.as_str()), |tag| tag.rsplit_once('-').map(|(shorter, _)| shorter))
     }

@@ -1,11 +1,11 @@
-//! What the integration log and the counting of demand show.
+//! Entries of the integration log, and counts of demand.
 
 use crate::automation::Tally;
 use crate::{ExternalId, Locale, Sku, Source};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// What became of one stock level that met demand.
+/// The outcome of one stock level that found subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// When the level was received.
@@ -21,7 +21,7 @@ pub struct LogEntry {
     pub mails: BTreeMap<String, i64>,
 }
 
-/// Those who wait for one SKU.
+/// The subscribers who wait for one SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     pub sku: Sku,

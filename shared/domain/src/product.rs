@@ -93,7 +93,7 @@ fn is_web_address(link: &str) -> bool {
     scheme_ok && !link.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// Two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`.
+/// Reads two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`.
 fn period(raw: &str) -> Option<(Timestamp, Timestamp)> {
     let (from, to) = raw.split_once('/')?;
     Some((time::moment(from)?, time::moment(to)?))

@@ -1,7 +1,7 @@
 use crate::Sku;
 use jiff::Timestamp;
 
-/// What a contact bought at one time.
+/// A purchase of a contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub id: String,

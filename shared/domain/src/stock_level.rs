@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-/// What a shop or a warehouse says about its stock of one SKU.
+/// A statement of a shop or a warehouse about its stock of one SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockLevel {
     pub sku: Sku,

@@ -56,7 +56,7 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// What makes a subscription of a contact unique: a digest of SKU, locale and external id.
+/// The unique key of a subscription of a contact: a digest of SKU, locale and external id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubscriptionKey([u8; 16]);
 
@@ -118,7 +118,7 @@ impl SubscriptionId {
         Self { contact_id: ContactId::new(Uuid::from_bytes(contact)), key: SubscriptionKey(key) }
     }
 
-    /// Contact, then key.
+    /// Returns the bytes of the contact, then those of the key.
     pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         bytes[..16].copy_from_slice(self.contact_id.as_bytes());

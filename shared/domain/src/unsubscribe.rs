@@ -10,10 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
 use uuid::Uuid;
 
-/// What a token ends.
+/// The mail that a token ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsubscribe {
-    /// All mail to the contact, for good.
+    /// All mail to the contact, permanently.
     All(ContactId),
     One(SubscriptionId),
 }

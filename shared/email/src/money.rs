@@ -3,7 +3,7 @@ use icu_experimental::dimension::currency::CurrencyType;
 use icu_experimental::dimension::currency::formatter::CurrencyFormatter;
 use restock_domain::{Locale, Money};
 
-/// A price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. Fractions are as many as the
+/// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. Fractions are as many as the
 /// currency has (CLDR). What ICU doesn't know is written as `199.00 XXX`.
 pub fn format_price(money: &Money, locale: &Locale) -> String {
     formatted(money, locale).unwrap_or_else(|| money.to_string())

@@ -21,7 +21,7 @@ const SOURCES: [(Template, &str, &str); 2] = [
     (Template::Letter, include_str!("../templates/letter.mjml"), include_str!("../templates/back-in-stock.txt")),
 ];
 
-/// What one email says.
+/// The contents of one email.
 pub struct Content<'a> {
     pub email: &'a EmailChoice,
     pub locale: &'a Locale,
@@ -124,7 +124,7 @@ fn html_of(mjml: &str) -> Result<String, TemplateError> {
     parsed.element.render(&options).map_err(|error| broken(&error))
 }
 
-/// A title for a subject line: white space folded, control characters out, at most 150 characters.
+/// Returns a title for a subject line: white space folded, control characters out, at most 150 characters.
 fn one_line(title: &str) -> String {
     let words: Vec<&str> =
         title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();

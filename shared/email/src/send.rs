@@ -17,7 +17,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// What one mail is about.
+/// The subject of one mail: who gets it, and about which product.
 #[derive(Clone, Copy)]
 pub struct Mail<'a> {
     pub subscription: &'a Subscription,
@@ -115,7 +115,7 @@ fn domain_of(sender: &str) -> &str {
     sender.rsplit('@').next().unwrap_or_default().trim_end_matches('>')
 }
 
-/// A `From` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
+/// Returns a `From` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
 fn from(sender: &Sender) -> String {
     let address = sender.address.as_str();
     match &sender.name {
@@ -167,7 +167,7 @@ fn of_service(error: &SendEmailError, retry_after: Option<Duration>) -> Outcome 
         | SendEmailError::AccountSuspendedException(_)
         | SendEmailError::MailFromDomainNotVerifiedException(_)
         | SendEmailError::NotFoundException(_) => Outcome::NotAccepted { reason, retry_after },
-        // SES says the same of a sender that is not verified (any more), which is nobody's fault who is waiting.
+        // SES says the same of a sender that is not verified (or no longer verified), which is nobody's fault who is waiting.
         SendEmailError::MessageRejected(rejected)
             if rejected.message().is_some_and(|text| text.contains("not verified")) =>
         {

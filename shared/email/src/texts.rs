@@ -39,7 +39,7 @@ impl Texts {
         Ok(Self { languages })
     }
 
-    /// The texts that fit a locale best: of the locale itself, of its language, or the default ones.
+    /// Returns the texts that fit a locale best: of the locale itself, of its language, or the default ones.
     pub fn of(&self, locale: &Locale) -> &Language {
         locale
             .fallbacks()
@@ -64,7 +64,7 @@ impl Language {
         self.text_with(id, &[])
     }
 
-    /// A text with its variables filled in. A missing text shows its own id.
+    /// Returns a text with its variables filled in. A missing text shows its own id.
     pub fn text_with(&self, id: &str, variables: &[(&'static str, &str)]) -> String {
         let Some(pattern) = self.bundle.get_message(id).and_then(|message| message.value()) else {
             return id.to_owned();

@@ -21,7 +21,7 @@ pub fn to_utf8<R: Read>(mut input: R, media_type: &MediaType) -> std::io::Result
     Ok(BufReader::new(decoded))
 }
 
-/// The encoding of an XML file without byte order mark (XML 1.0, appendix F).
+/// Returns the encoding of an XML file without byte order mark (XML 1.0, appendix F).
 fn xml_encoding(head: &[u8]) -> Option<&'static Encoding> {
     if head.starts_with(&[0, b'<', 0, b'?']) {
         return Some(UTF_16BE);

@@ -9,7 +9,7 @@ pub enum Format {
     Tsv,
 }
 
-/// What a content type says about a file.
+/// The format of a file by its content type.
 #[derive(Debug, Clone, Copy)]
 pub struct MediaType {
     pub format: Format,
@@ -33,7 +33,7 @@ impl MediaType {
         Some(Self { format, charset })
     }
 
-    /// What a download is: by its content type if that says it, else by the end of its address, else by how it begins.
+    /// Returns what a download is: by its content type if that says it, else by the end of its address, else by how it begins.
     /// Many shops serve feeds as `text/plain` or `application/octet-stream`.
     pub fn of_download(content_type: Option<&str>, path: &str, beginning: &[u8]) -> Self {
         let declared = content_type.and_then(Self::parse);

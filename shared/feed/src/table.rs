@@ -64,7 +64,7 @@ fn row(columns: &[String], record: &ByteRecord) -> Result<Product, ItemFault> {
     item::product(data)
 }
 
-/// `g:Sale Price` is `sale_price`.
+/// Returns the name of a field by its column: `sale_price` for `g:Sale Price`.
 fn column(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name).trim().to_lowercase().replace(' ', "_");
     name.strip_prefix("g:").map(ToOwned::to_owned).unwrap_or(name)

@@ -4,7 +4,7 @@ use encoding_rs::WINDOWS_1252;
 /// `Ok` title and price, or `Err` error code.
 type Item = Result<(String, String), String>;
 
-/// What a feed holds, by position, and how it ended.
+/// Returns what a feed holds, by position, and how it ended.
 fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Item>, Result<End, &'static str>) {
     let mut items = Vec::new();
     let media_type = MediaType { format, charset: None };

@@ -12,7 +12,7 @@ use std::io::BufRead;
 const GOOGLE: &str = "http://base.google.com/ns/1.0";
 /// Elements within elements of an item; a product's fields nest two deep. What is deeper is passed over.
 const MAX_DEPTH: usize = 16;
-/// What an item may hold in texts before the rest of it is passed over.
+/// Bytes of text in an item before the rest of it is passed over.
 const MAX_TEXT: usize = 400_000;
 
 /// Reads the `item`s of RSS or the `entry`s of Atom.
@@ -234,7 +234,7 @@ fn declare(prefixes: &mut HashMap<String, bool>, start: &BytesStart<'_>) {
     }
 }
 
-/// Which of two fields with one name counts: Google's namespace, none, another. `g:` is Google's also undeclared.
+/// Ranks fields with one name: Google's namespace, none, another. `g:` is Google's even if nobody declared it.
 fn rank(prefixes: &HashMap<String, bool>, name: &str) -> u8 {
     match name.split_once(':') {
         None => 1,

@@ -1,4 +1,4 @@
-//! What the HTTP functions share: the frame around a handler, API keys, and reading requests.
+//! Shared by the HTTP functions: the frame around a handler, API keys, and reading requests.
 
 mod call;
 mod failure;

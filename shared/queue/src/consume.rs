@@ -34,7 +34,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A failure of a service we depend on.
+    /// Returns the failure of a service that Restock depends on.
     pub fn retry(error: &(dyn std::error::Error + 'static)) -> Self {
         Self::Retry { after: None, reason: DisplayErrorChain::new(error).to_string() }
     }

@@ -1,4 +1,4 @@
-//! What SES says about a mail after it was asked to send it.
+//! Events of SES about a mail that it was asked to send.
 
 use crate::messages::ParseError;
 use jiff::Timestamp;

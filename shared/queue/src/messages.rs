@@ -15,7 +15,7 @@ pub enum ParseError {
     NotOurs { expected: &'static str, reason: String },
 }
 
-/// What the stock-level queue carries: levels from outside or from `update-stock-levels`, or the rest of a level
+/// A message on the stock-level queue: levels from outside or from `update-stock-levels`, or the rest of a level
 /// that had more subscribers than one invocation should handle.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StockMessage {

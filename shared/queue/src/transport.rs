@@ -130,7 +130,7 @@ fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntr
     entry.build()
 }
 
-/// Rounded up, since what waits must not come too early.
+/// Rounds up, since what waits must not come too early.
 fn whole_seconds(delay: Duration) -> i32 {
     i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 const TABLE: Table = Table::Configuration;
 
-/// What is known of an API key. Of the key itself only the SHA-256 digest is stored.
+/// An API key. Of the key itself only the SHA-256 digest is stored.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ApiKey {
     /// The words of what the key may do.

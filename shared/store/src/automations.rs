@@ -16,10 +16,10 @@ const KIND: &str = "automation";
 /// Every version there ever was, so that the log stays readable.
 const VERSION_KIND: &str = "automation-version";
 const DOCUMENT: &str = "document";
-/// How many are stored at the most; each subscription may have to be shown to all of them.
+/// The limit of stored automations; each subscription may have to be shown to all of them.
 pub const MAX_AUTOMATIONS: usize = 50;
 
-/// What a caller says about the version that it has seen (RFC 9110, `If-Match` and `If-None-Match`).
+/// A caller's claim about the version that it has seen (RFC 9110, `If-Match` and `If-None-Match`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     Anything,
@@ -31,7 +31,7 @@ pub enum Expected {
     Unmet,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug)]
 pub enum AutomationChange {
     Done(Box<Automation>),

@@ -10,7 +10,7 @@ use std::time::Duration;
 const MAX_KEYS: usize = 100;
 const MAX_WRITES: usize = 25;
 /// With the pauses in between about half a minute: a table that is throttled grows within minutes, and a message or an
-/// import that gives up begins anew.
+/// import that gives up starts from the beginning.
 const ATTEMPTS: u32 = 10;
 const IN_FLIGHT: usize = 8;
 

@@ -20,7 +20,7 @@ pub struct ContactChange<'a, E> {
     pub asked_again: bool,
 }
 
-/// What became of a change of a contact.
+/// The outcome of a change of a contact.
 pub enum ChangedContact<E> {
     Done(Box<Contact>),
     /// It was so already; nothing was written.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 const TABLE: Table = Table::Contacts;
 
-/// What became of a new contact.
+/// The outcome of a new contact.
 pub enum CreatedContact {
     Done(Box<Contact>),
     /// Another contact has the address.
@@ -248,7 +248,7 @@ pub(crate) fn email_key(email: &EmailAddress) -> Item {
     texts([("key", &format!("email#{}", email.key()))])
 }
 
-/// What is left of an erased contact whose address was suppressed; nobody can tell the address from it without the key.
+/// Returns what is left of an erased contact whose address was suppressed; nobody can tell the address from it without the key.
 fn trace_key(signing: &SigningKey, email: &EmailAddress) -> Item {
     texts([("key", &format!("erased#{}", signing.digest_of_address(email)))])
 }

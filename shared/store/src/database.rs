@@ -89,7 +89,7 @@ pub enum Action {
     Remove(String),
 }
 
-/// What must hold of the item as it is.
+/// A condition on the item as it is.
 #[derive(Debug, Clone)]
 pub enum Condition {
     Always,
@@ -120,7 +120,7 @@ pub enum AllWritten {
 #[derive(Debug, Default)]
 pub struct BatchGot {
     pub found: Vec<(Table, Item)>,
-    /// What is to be asked for again.
+    /// The keys to ask for again.
     pub unprocessed: Vec<(Table, Item)>,
 }
 
@@ -140,7 +140,7 @@ pub struct Query {
 pub struct Scan {
     pub table: Table,
     pub index: Index,
-    /// What of each item is wanted.
+    /// The attributes that are wanted of each item.
     pub attributes: &'static [&'static str],
     /// Which of how many parts; several can be read at the same time.
     pub segment: i32,
@@ -165,7 +165,7 @@ pub struct Found {
 }
 
 impl Table {
-    /// The partition key, and the sort key if there is one.
+    /// Returns the partition key, and the sort key if there is one.
     pub fn key(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Configuration => ("kind", Some("id")),
@@ -204,7 +204,7 @@ impl Index {
         }
     }
 
-    /// The partition key and the sort key.
+    /// Returns the partition key and the sort key.
     pub fn key(self) -> (&'static str, &'static str) {
         match self {
             Self::BySkuLocale => ("sku", "localeOrder"),
@@ -235,13 +235,13 @@ impl Write {
 }
 
 impl Query {
-    /// Every item of a table's partition.
+    /// Returns every item of a table's partition.
     pub fn of(table: Table, partition: impl Into<String>) -> Self {
         let partition = partition.into();
         Self { table, index: None, partition, range: Range::All, newest_first: false, limit: None, after: None }
     }
 
-    /// The names of the partition key and the sort key.
+    /// Returns the names of the partition key and the sort key.
     pub fn key(&self) -> (&'static str, &'static str) {
         match self.index {
             Some(index) => index.key(),

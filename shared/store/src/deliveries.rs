@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How long a delivery is kept for the log, for support and for the events that SES sends later.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// What became of an attempt to claim.
+/// The outcome of an attempt to claim.
 #[derive(Debug)]
 pub enum Claimed {
     Yours,
@@ -85,7 +85,7 @@ impl Store {
         Ok(self.reach(subscription.delivery, Milestone::Accepted, facts, asked_at).await?.is_some())
     }
 
-    /// Records that SES refused the mail for good. The subscription stays, unclaimed.
+    /// Records that SES permanently refused the mail. The subscription stays, unclaimed.
     pub async fn finish_failed(
         &self,
         subscription: &Subscription,

@@ -1,4 +1,4 @@
-//! How many wait for which SKU. Nothing counts while shoppers subscribe; it is counted when somebody asks.
+//! Counts of who waits for which SKU. Nothing counts while shoppers subscribe; it is counted when somebody asks.
 
 use crate::database::{Index, Item, Scan, Table};
 use crate::item::string_of;
@@ -16,7 +16,7 @@ const SEGMENTS: i32 = 4;
 pub struct Demand {
     /// The most wanted first; of equally wanted ones, who has waited longest.
     pub skus: Vec<Wanted>,
-    /// Whether every subscription was counted.
+    /// True if every subscription was counted.
     pub complete: bool,
 }
 

@@ -42,7 +42,7 @@ impl Tables {
     }
 }
 
-/// What the builders of all six kinds of writes have in common.
+/// Sets the common parts of all six kinds of writes.
 macro_rules! in_words {
     ($builder:expr, $table:expr, $condition:expr, $words:expr) => {
         $builder

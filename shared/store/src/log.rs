@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const TABLE: Table = Table::Log;
 
-/// Names an entry: one for each stock level that met demand.
+/// Names an entry: one for each stock level that found subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogKey {
     pub sku: Sku,
@@ -20,7 +20,7 @@ pub struct LogKey {
 }
 
 impl LogKey {
-    /// `level_id` tells levels apart that were received in one millisecond.
+    /// Names the entry of a level. `level_id` tells levels apart that were received in one millisecond.
     pub fn new(sku: Sku, received_at: Timestamp, level_id: &str) -> Self {
         Self { sku, entry: format!("{}#{level_id}", time::sortable(received_at)) }
     }
@@ -50,7 +50,7 @@ struct AutomationTallyItem {
     conditions: BTreeMap<usize, u64>,
 }
 
-/// What an entry says of its level.
+/// The level of an entry.
 pub struct LoggedLevel<'a> {
     pub source: Source,
     pub scope: &'a Scope,

@@ -11,7 +11,7 @@ const DEMAND: &str = "demand";
 /// On a demand mark that is about to be removed.
 const CLEARING: &str = "clearing";
 
-/// Whether a level counted.
+/// True if a level counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LevelWrite {
     Stored,
@@ -19,7 +19,7 @@ pub enum LevelWrite {
     Outdated,
 }
 
-/// What is known of a subscription just before its mail leaves.
+/// The facts about a subscription just before its mail leaves.
 #[derive(Default)]
 pub struct LastLook {
     pub contact: Option<Contact>,
@@ -63,7 +63,7 @@ impl Store {
         Ok(read_each(marks, |item| Ok(read_item::<Mark>(TABLE, item)?.sku)).into_iter().collect())
     }
 
-    /// The first of two steps that remove a demand mark. The second one has to follow later than an index can lag, and
+    /// Takes the first of two steps that remove a demand mark. The second one has to follow later than an index can lag, and
     /// only if nobody is found then: a shopper who subscribes in between renews the mark, and one who subscribed just
     /// before it is in the index by then.
     pub async fn begin_clearing_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
@@ -71,7 +71,7 @@ impl Store {
         self.database.write(write.when(Condition::Exists("sku"))).await.map(drop)
     }
 
-    /// The second step: removes the mark if it is as the first step with this token left it.
+    /// Takes the second step: removes the mark if it is as the first step with this token left it.
     pub async fn clear_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
         let write = Write::delete(TABLE, demand(sku)).when(Condition::Is(CLEARING, text(token)));
         self.database.write(write).await.map(drop)

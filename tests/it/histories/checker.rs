@@ -1,4 +1,4 @@
-//! What must hold of every history, whatever went wrong in it. The model is what `contract.md` promises a caller; it knows
+//! Checks what must hold of every history, whatever went wrong in it. The model is what `contract.md` promises a caller; it knows
 //! nothing of claims, leases or messages.
 
 use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish};
@@ -27,7 +27,7 @@ pub enum Complaint {
     Unknown,
 }
 
-/// Everything that is wrong with a history.
+/// Returns everything that is wrong with a history.
 pub fn check(history: &History) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let ids: HashMap<_, Wish> = history.cast.wishes().into_iter().map(|wish| (history.cast.id(wish), wish)).collect();
@@ -106,7 +106,7 @@ impl OfWish<'_> {
         }
     }
 
-    /// The calls about this wish, or about its contact.
+    /// Returns the calls about this wish, or about its contact.
     fn calls<'a>(&'a self, which: impl Fn(&Asked) -> bool + 'a) -> impl Iterator<Item = &'a Call> {
         let wish = self.wish;
         self.history.calls.iter().filter(move |call| {
@@ -145,8 +145,8 @@ impl OfWish<'_> {
         })
     }
 
-    /// Whether somebody asked for a second mail: subscribed again when the first one was on its way or out. Who ended the
-    /// subscription and asked anew before the first mail was out waits for a second one too.
+    /// Returns true if somebody asked for a second mail: subscribed again when the first one was on its way or out. Who ended the
+    /// subscription and asked again before the first mail was out waits for a second one too.
     fn asked_again_between(&self, first: Timestamp, second: Timestamp) -> bool {
         let leaving = first - self.history.slack;
         let ended = |subscribed: &Call| {
@@ -156,7 +156,7 @@ impl OfWish<'_> {
             .any(|subscribed| subscribed.from <= second && (subscribed.to >= leaving || ended(subscribed)))
     }
 
-    /// Whether something ended the subscription, or may have, after it was asked for.
+    /// Returns true if something ended the subscription, or may have, after it was asked for.
     fn may_be_ended_since(&self, subscribed: &Call) -> bool {
         self.ends().any(|end| {
             // A deletion that was carried out twice finds nothing the second time, and is answered with that.
@@ -165,7 +165,7 @@ impl OfWish<'_> {
         })
     }
 
-    /// Why this may never be mailed, however often the SKU is restocked.
+    /// Returns why this may never be mailed, however often the SKU is restocked.
     fn may_wait_forever(&self) -> bool {
         let (kind, id) = self.history.cast.contacts[self.wish.contact];
         match kind {
@@ -180,7 +180,7 @@ impl OfWish<'_> {
         }
     }
 
-    /// Whether a level came after the subscription that nothing stood in the way of.
+    /// Returns true if a level came after the subscription that nothing stood in the way of.
     fn was_due(&self, subscribed: &Call) -> bool {
         let in_time = |call: &Call| call.from < self.history.settled_at;
         let restocked = self.levels().any(|(call, level)| {
@@ -199,7 +199,7 @@ impl OfWish<'_> {
         restocked && !sold_out && !overtaken && !without_product && !switched_off && !self.may_wait_forever()
     }
 
-    /// Why the mail of that moment must not have left.
+    /// Returns why the mail of that moment must not have left.
     fn why_unwanted(&self, at: Timestamp) -> Option<&'static str> {
         let slack = self.history.slack;
         let (kind, id) = self.history.cast.contacts[self.wish.contact];
@@ -224,7 +224,7 @@ impl OfWish<'_> {
             subscribed.from <= at && !self.ends().any(ended)
         });
         if !asked_for {
-            return Some("nobody asked for it, or not any more");
+            return Some("nobody asked for it, or it was ended");
         }
         if !self.levels().any(|(call, level)| level.quantity > 0 && call.from <= at) {
             return Some("it was never in stock");
@@ -232,7 +232,7 @@ impl OfWish<'_> {
         None
     }
 
-    /// Whether the automation was off for longer than functions may go by what they have read.
+    /// Returns true if the automation was off for longer than functions may go by what they have read.
     fn was_switched_off(&self, at: Timestamp) -> bool {
         let late = self.history.slack + self.history.automations_kept;
         self.calls(|asked| *asked == Asked::Automation { enabled: false }).any(|off| {
@@ -242,7 +242,7 @@ impl OfWish<'_> {
         })
     }
 
-    /// Why a subscription that is there in the end should not be.
+    /// Returns why a subscription that is there in the end should not be.
     fn why_ended(&self) -> Option<&'static str> {
         let subscribed_since = |end: &Call| {
             self.calls(|asked| matches!(asked, Asked::Subscribe(_)))

@@ -176,7 +176,7 @@ impl World {
         };
         let after = match self.sabotage {
             Sabotage::UsedUpBeforeTheMail if claims(write) => None,
-            Sabotage::AlwaysRenewed if uses_up(write) => answer.clone().map(anew),
+            Sabotage::AlwaysRenewed if uses_up(write) => answer.clone().map(renewed),
             _ => after,
         };
         match &after {
@@ -192,7 +192,7 @@ impl World {
         Written::Done(answer)
     }
 
-    /// Whether a condition that does not hold is passed over, to see that somebody notices.
+    /// Returns true if a condition that does not hold is passed over, to see that somebody notices.
     fn sabotaged(&self, write: &Write) -> bool {
         self.sabotage == Sabotage::ClaimsAlwaysSucceed && claims(write)
     }
@@ -207,8 +207,8 @@ fn uses_up(write: &Write) -> bool {
     write.table == Table::Subscriptions && matches!(write.change, Change::Delete) && conditional
 }
 
-/// The item as that of another delivery, which nobody has claimed.
-fn anew(mut item: Item) -> Item {
+/// Returns the item as that of another delivery, which nobody has claimed.
+fn renewed(mut item: Item) -> Item {
     ["claimedUntil", "claimedBy", "claimedFor", "attempts"].iter().for_each(|name| drop(item.remove(*name)));
     item.insert("delivery".into(), AttributeValue::S(uuid::Uuid::new_v4().to_string()));
     item
@@ -284,7 +284,7 @@ impl Tables {
     }
 }
 
-/// The key's attributes of an item.
+/// Returns the key's attributes of an item.
 fn key_item(table: Table, item: &Item) -> Item {
     let (partition, sort) = table.key();
     let names = [Some(partition), sort].into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What a history is made of: who is in it, what callers asked and were answered, and what mailboxes got.
+//! A history: who is in it, what callers asked and were answered, and what mailboxes got.
 
 use jiff::Timestamp;
 use restock_domain::{ContactId, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
@@ -19,11 +19,11 @@ pub enum Kind {
     Complains,
     /// Does not accept email.
     Unwilling,
-    /// SES refuses mail to it for good.
+    /// SES permanently refuses mail to it.
     Refused,
 }
 
-/// What somebody can wait for; numbers count contacts, SKUs, locales and external ids of the history.
+/// A subscription that somebody can ask for; numbers count contacts, SKUs, locales and external ids of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wish {
     pub contact: usize,
@@ -42,7 +42,7 @@ pub struct Level {
     pub age: Option<Duration>,
 }
 
-/// What a caller can ask.
+/// A request of a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     Subscribe(Wish),
@@ -85,7 +85,7 @@ pub struct Call {
 
 #[derive(Debug, Clone)]
 pub struct SentMail {
-    /// What SES calls it.
+    /// SES's id of the mail.
     pub id: String,
     /// When SES accepted it.
     pub at: Timestamp,
@@ -139,7 +139,7 @@ impl Cast {
         SubscriptionId { contact_id: self.contacts[wish.contact].1, key }
     }
 
-    /// The body of a call that subscribes.
+    /// Returns the body of a call that subscribes.
     pub fn wish_json(&self, wish: Wish) -> Value {
         let mut json = json!({
             "contactId": self.contacts[wish.contact].1,
@@ -152,7 +152,7 @@ impl Cast {
         json
     }
 
-    /// The body of a call that reports a level.
+    /// Returns the body of a call that reports a level.
     pub fn level_json(&self, level: Level, now: Timestamp) -> Value {
         let mut json = json!({"sku": self.skus[level.sku], "quantity": level.quantity});
         if let Some(locale) = level.locale {
@@ -167,7 +167,7 @@ impl Cast {
         json
     }
 
-    /// Everything that could be wished for.
+    /// Returns every wish that can be made.
     pub fn wishes(&self) -> Vec<Wish> {
         let external_ids = || [None, Some(0), Some(1)];
         let mut wishes = Vec::new();
@@ -191,7 +191,7 @@ impl Level {
 }
 
 impl Kind {
-    /// The part of the address before the `@`, or before a `+`, which says how the local SES behaves.
+    /// Returns the part of the address before the `@`, or before a `+`, which says how the local SES behaves.
     pub fn mailbox(self) -> &'static str {
         match self {
             Self::Plain | Self::Unwilling => "shopper",
@@ -203,7 +203,7 @@ impl Kind {
 }
 
 impl History {
-    /// What happened, line by line, in seconds since it began; for whoever has to explain a complaint.
+    /// Returns what happened, line by line, in seconds since it began; for whoever has to explain a complaint.
     pub fn story(&self) -> String {
         let begin = self.calls.first().map_or(self.settled_at, |call| call.from);
         let seconds = |at: Timestamp| format!("{:10.3}", at.duration_since(begin).as_secs_f64());

@@ -39,7 +39,7 @@ const FAULTS: Faults = Faults {
     events: true,
 };
 
-/// What came out of many histories.
+/// The outcome of many histories.
 #[derive(Debug, Default)]
 struct Tally {
     histories: u64,
@@ -167,7 +167,7 @@ fn the_check_notices_a_second_look_that_does_not_wait_for_the_index() {
 }
 
 #[test]
-fn the_check_notices_a_subscription_that_begins_anew_after_its_mail() {
+fn the_check_notices_a_subscription_that_starts_again_after_its_mail() {
     let complaints = complaints_about(Sabotage::AlwaysRenewed);
 
     assert!(complaints.iter().any(|complaint| matches!(complaint, Complaint::Doubled(_))));
@@ -184,7 +184,7 @@ fn without_the_events_of_ses_nobody_is_lost_and_only_ambiguous_mails_are_sent_ag
     assert!(doubled > 0 && doubled <= 2 * tally.unrecorded, "{doubled} of {}", tally.unrecorded);
 }
 
-/// On the real binaries, so much goes wrong with each request of each function.
+/// Returns how much goes wrong with each request of each function on the real binaries.
 fn real_faults(seed: u64) -> Spec {
     Spec {
         seed,

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// What is deployed: names, limits and time-outs of queues and functions are what it says.
+/// The deployed template: names, limits and time-outs of queues and functions are what it says.
 pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
     let endpoints = Endpoints { api: String::new(), sqs: String::new() };
     Template::parse(include_str!("../../../template.yaml"), &endpoints, &BTreeMap::new()).expect("a template")
@@ -81,7 +81,7 @@ impl Simulated {
     }
 }
 
-/// The name of a queue as it is deployed: `restock-stock-levels`.
+/// Returns the name of a queue as it is deployed: `restock-stock-levels`.
 fn name(queue: Queue) -> String {
     format!("restock-{}", queue.to_string().to_lowercase().replace('_', "-"))
 }
@@ -102,13 +102,13 @@ impl World {
         }
     }
 
-    /// Messages that are waiting or being handled, those of dead-letter queues apart.
+    /// Returns how many messages wait or are being handled, apart from those of dead-letter queues.
     pub fn messages_left(&self) -> usize {
         let living = TEMPLATE.queues.iter().filter(|queue| queue.redrive.is_some());
         living.map(|queue| self.count(&queue.name)).sum()
     }
 
-    /// Messages that were given up.
+    /// Returns how many messages were given up.
     pub fn dead_letters(&self) -> usize {
         self.dead_letter_queues().map(|queue| self.count(queue)).sum()
     }

@@ -22,7 +22,7 @@ const CALLERS: usize = 24;
 /// The lease of the local stack, and what a busy machine adds to it.
 const SLACK: Duration = Duration::from_secs(20);
 
-/// What many histories on one stack came to.
+/// The outcome of many histories on one stack.
 pub struct Played {
     pub complaints: Vec<(u64, Complaint)>,
     pub mails: usize,

@@ -20,7 +20,7 @@ pub struct Step {
 }
 
 impl Workload {
-    /// `longest_pause` bounds the time between two things that one caller does.
+    /// Makes the workload of a seed. `longest_pause` bounds the time between two things that one caller does.
     pub fn random(seed: u64, longest_pause: Duration) -> Self {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;

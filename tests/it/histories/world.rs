@@ -35,11 +35,11 @@ pub struct Faults {
     pub partial: u32,
     pub duplicate: u32,
     pub delay: u32,
-    /// Whether SES's events arrive.
+    /// True if SES's events arrive.
     pub events: bool,
 }
 
-/// What is broken on purpose, to see that somebody notices.
+/// A part that is broken on purpose, to see that a check notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
     Nothing,
@@ -52,7 +52,7 @@ pub enum Sabotage {
     AnsweredBeforeWritten,
     /// The second look does not wait for the index.
     NoSecondLook,
-    /// Instead of being used up, a subscription begins anew.
+    /// Instead of being used up, a subscription starts from the beginning.
     AlwaysRenewed,
 }
 
@@ -111,7 +111,7 @@ pub const TERMS: Terms = Terms { lease: Duration::from_secs(30), grace: Duration
 pub const PATIENCE: Duration = Duration::from_secs(15);
 const SECOND_LOOK: Duration = Duration::from_secs(30);
 
-/// The simulated time.
+/// Returns the simulated time.
 pub fn now() -> Timestamp {
     let start = START.get().unwrap_or_else(Instant::now);
     // Any moment will do, as long as it is always the same.
@@ -157,7 +157,7 @@ impl World {
         Queues::new(queues::Simulated(self.clone()))
     }
 
-    /// What becomes of a request, after it was a moment on its way.
+    /// Returns what becomes of a request, after it was a moment on its way.
     pub async fn fate(&self) -> Fate {
         let (late, fate) = {
             let mut state = self.lock();
@@ -197,13 +197,13 @@ impl World {
         fate
     }
 
-    /// So long does a client wait for an answer that was lost before it asks again.
+    /// Waits as long as a client waits for an answer that was lost before it asks again.
     pub async fn wait_up_to(&self, milliseconds: u64) {
         let wait = self.lock().random.u64(0..milliseconds);
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
 
-    /// An answer is a moment on its way.
+    /// Waits the moment that an answer is on its way.
     pub async fn dawdle(&self) {
         let late = {
             let mut state = self.lock();
@@ -260,7 +260,7 @@ impl World {
         }
     }
 
-    /// Remembers from when on an address must get nothing any more.
+    /// Remembers from when on an address must get nothing.
     fn note_suppressions(&self, event: &SqsEvent, answer: &SqsBatchResponse) {
         let failed = |id: &Option<String>| {
             answer.batch_item_failures.iter().any(|failure| Some(&failure.item_identifier) == id.as_ref())
@@ -275,7 +275,7 @@ impl World {
         }
     }
 
-    /// The functions that consume queues, with the settings of `template.yaml`.
+    /// Starts the functions that consume queues, with the settings of `template.yaml`.
     fn start(self: &Arc<Self>, functions: &mut JoinSet<()>) {
         let seconds = Duration::from_secs;
         let no_lease = self.sabotage == Sabotage::NoLease;
@@ -328,7 +328,7 @@ impl World {
 }
 
 impl State {
-    /// Accepted mails that have no record of it.
+    /// Returns how many accepted mails have no record.
     pub fn unrecorded(&self) -> u64 {
         let recorded: HashSet<String> = self
             .tables
@@ -339,12 +339,12 @@ impl State {
         self.mails.iter().filter(|mail| !recorded.contains(&mail.id)).count() as u64
     }
 
-    /// Whether something happens that is so likely, in thousandths.
+    /// Returns true with a probability in thousandths.
     pub fn strikes(&mut self, chance: u32) -> bool {
         !self.quiet && self.random.u32(0..1000) < chance
     }
 
-    /// Whether a part of a batch is left undone.
+    /// Returns true if a part of a batch is left undone.
     pub fn partial(&mut self) -> bool {
         self.strikes(self.partial)
     }

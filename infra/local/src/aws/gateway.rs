@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Quotas of API Gateway ("payload size") and of Lambda ("invocation payload, synchronous").
-const MOST_BODY: usize = 10 * 1024 * 1024;
-const MOST_EVENT: usize = 6 * 1024 * 1024;
+const MAX_BODY: usize = 10 * 1024 * 1024;
+const MAX_EVENT: usize = 6 * 1024 * 1024;
 
 pub struct Gateway {
     lambda: Arc<Lambda>,
@@ -45,7 +45,7 @@ impl Gateway {
         Router::new().fallback(answer).with_state(Arc::new(self))
     }
 
-    /// The route's key, its function and the parameters of the path.
+    /// Returns the route's key, its function and the parameters of the path.
     fn route(&self, method: &str, path: &str) -> Option<(&str, &str, Map<String, Value>)> {
         if let Some(found) = self.routes.get(method).and_then(|routes| routes.at(path).ok()) {
             let (key, function) = found.value;
@@ -58,7 +58,7 @@ impl Gateway {
 
 async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MOST_BODY).await else {
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
     let path = parts.uri.path();
@@ -110,7 +110,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         event["body"] = json!(body);
     }
     let event = event.to_string();
-    if event.len() > MOST_EVENT {
+    if event.len() > MAX_EVENT {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     }
     match gateway.lambda.invoke(function, Bytes::from(event)).await {
@@ -122,7 +122,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     }
 }
 
-/// What a function answered, as HTTP.
+/// Returns what a function answered, as HTTP.
 fn response(answer: &[u8]) -> Option<Response> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let mut response = Response::builder().status(u16::try_from(answer["statusCode"].as_u64()?).ok()?);
@@ -137,12 +137,12 @@ fn response(answer: &[u8]) -> Option<Response> {
     response.body(Body::from(body)).ok()
 }
 
-/// An answer of the gateway itself, which has its own shape.
+/// Returns an answer of the gateway itself, which has its own shape.
 fn plain(status: StatusCode, message: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], json!({ "message": message }).to_string()).into_response()
 }
 
-/// Lower-case names; values of one name are joined with commas.
+/// Returns headers with names in lower case; values of one name are joined with commas.
 fn joined_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {

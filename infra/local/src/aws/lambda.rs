@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Instances of one function; Lambda would start more.
-const MOST_INSTANCES: usize = 4;
+const MAX_INSTANCES: usize = 4;
 
 /// Why an invocation has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Lambda {
         switch.is_some()
     }
 
-    /// The runtime API of every function (Lambda developer guide, "Using the Lambda runtime API").
+    /// Returns the runtime API of every function (Lambda developer guide, "Using the Lambda runtime API").
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
             .route("/{function}/{instance}/2018-06-01/runtime/invocation/next", get(next))
@@ -172,7 +172,7 @@ impl Pool {
         }
         let crowded = {
             let state = self.lock();
-            waiting > state.idle && state.tasks.len() < MOST_INSTANCES
+            waiting > state.idle && state.tasks.len() < MAX_INSTANCES
         };
         if crowded {
             self.add_instance();
@@ -309,7 +309,7 @@ async fn keep_running(pool: Weak<Pool>) {
     }
 }
 
-/// Counts an instance as idle for as long as it waits for an event, also if it goes away meanwhile.
+/// Counts an instance as idle for as long as it waits for an event, even if it goes away meanwhile.
 struct Idle<'a>(&'a Pool);
 
 impl<'a> Idle<'a> {

@@ -68,7 +68,7 @@ async fn gather(mapping: &Mapping, broker: &Broker) -> Vec<(Message, String)> {
     batch
 }
 
-/// The ids of the messages that stay on the queue. An answer that can't be understood, or that names a message which
+/// Returns the ids of the messages that stay on the queue. An answer that can't be understood, or that names a message which
 /// was not in the batch, counts as a failure of all, as in Lambda.
 fn failures(mapping: &Mapping, batch: &[(Message, String)], answer: Result<Bytes, Failed>) -> HashSet<String> {
     let all = || batch.iter().map(|(message, _)| message.id.clone()).collect::<HashSet<_>>();

@@ -107,13 +107,13 @@ async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
     Json(json!({ "MessageId": id })).into_response()
 }
 
-/// What the address asks for: `bounce` of `bounce+7@example.com`.
+/// Returns what the address asks for: `bounce` of `bounce+7@example.com`.
 fn behaviour(address: &str) -> &str {
     let local = address.split('@').next().unwrap_or_default();
     local.split('+').next().unwrap_or_default()
 }
 
-/// What SES checks of a request before it accepts the mail.
+/// Returns what SES checks of a request before it accepts the mail.
 fn mail(request: &Value) -> Result<Mail, &'static str> {
     let simple = &request["Content"]["Simple"];
     let text = |value: &Value| value["Data"].as_str().map(ToOwned::to_owned);

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::{fs, io};
 
 /// Limit of an upload (`contract.md`); a larger file comes by URL.
-const MOST_UPLOADED: usize = 5 * 1024 * 1024;
+const MAX_UPLOADED: usize = 5 * 1024 * 1024;
 
 pub struct Shop {
     pub feeds: Vec<Feed>,
@@ -44,7 +44,7 @@ impl Shop {
         })
     }
 
-    /// The example with the first two products of a feed. The example needs a second locale, which gets the same feed.
+    /// Returns the example with the first two products of a feed. The example needs a second locale, which gets the same feed.
     pub fn of_feed(file: &Path, locale: &str) -> Result<Self, Error> {
         let second_locale = if locale.to_lowercase().starts_with("pl") { "sv-SE" } else { "pl-PL" };
         let feeds = vec![Feed::read(file, locale)?, Feed::read(file, second_locale)?];
@@ -55,7 +55,7 @@ impl Shop {
         Ok(Self { feeds, sku, second_sku, locale: locale.to_owned(), second_locale: second_locale.to_owned() })
     }
 
-    /// `SE-SKU-1` for `sv-SE`.
+    /// Returns an external id: `SE-SKU-1` for `sv-SE`.
     pub fn external_id(&self, locale: &str) -> String {
         format!("{}-{}", locale.rsplit('-').next().unwrap_or_default().to_uppercase(), self.sku)
     }
@@ -76,7 +76,7 @@ impl Feed {
     /// Uploads the feed, or has it fetched if it is too large for that.
     pub fn start_import(&self, api: &Client) -> Result<Answer, Error> {
         let path = format!("/feeds/{}/imports", self.locale);
-        if self.bytes.len() <= MOST_UPLOADED {
+        if self.bytes.len() <= MAX_UPLOADED {
             return Ok(api.header("content-type", self.content_type).send("POST", &path, &self.bytes)?);
         }
         let url = self.serve_once()?;
@@ -84,7 +84,7 @@ impl Feed {
         Ok(api.send("POST", &path, &[])?)
     }
 
-    /// The first two ids of items that can be imported.
+    /// Returns the first two ids of items that can be imported.
     fn skus(&self) -> Result<Vec<String>, Error> {
         let mut skus: Vec<String> = Vec::new();
         let media_type = MediaType::parse(self.content_type).ok_or("the content type is not one of a feed")?;
@@ -119,7 +119,7 @@ impl Feed {
     }
 }
 
-/// For a query parameter.
+/// Escapes a text for a query parameter.
 pub fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

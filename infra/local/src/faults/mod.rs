@@ -1,4 +1,4 @@
-//! What goes wrong between the functions and the emulators, by seed. `cargo local --faults SPEC` and the tests use it.
+//! Faults between the functions and the emulators, by seed. `cargo local --faults SPEC` and the tests use it.
 //!
 //! A decision depends on the seed, on what is asked, and on how many times that was asked before, so a run with the same
 //! seed meets the same faults as far as it asks for the same things.
@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How likely each fault is, from 0 to 1, for a request of a function; all of them 0 unless told.
+/// How likely each fault is, from 0 to 1, for a request of a function; 0 by default.
 ///
 /// As text: `seed=7,throttle=0.05,lost=0.01`. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,7 @@ pub struct Spec {
     pub kills: u64,
     /// Only requests of this function.
     pub function: Option<String>,
-    /// Whether SES's events are lost.
+    /// True if SES's events are lost.
     pub events_lost: bool,
 }
 
@@ -129,7 +129,7 @@ impl FromStr for Spec {
 }
 
 impl Spec {
-    /// What can become of one request; the rest of the time it is carried out.
+    /// Returns what can become of one request; the rest of the time it is carried out.
     fn chances(&self) -> [(f64, Fate); 8] {
         [
             (self.throttle, Fate::Throttle),
@@ -144,7 +144,7 @@ impl Spec {
     }
 }
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
     Fine,
@@ -159,7 +159,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Whether its sender lives and can't tell whether the request was carried out.
+    /// Returns true if its sender lives and can't tell whether the request was carried out.
     pub fn is_ambiguous(self) -> bool {
         matches!(self, Self::Error | Self::ErrorAfter | Self::TimeoutBefore | Self::TimeoutAfter | Self::Lost)
     }
@@ -183,7 +183,7 @@ struct State {
 pub struct Draw(fastrand::Rng);
 
 impl Draw {
-    /// Whether something happens that is so likely.
+    /// Returns true with probability `chance`.
     pub fn strikes(&mut self, chance: f64) -> bool {
         self.0.f64() < chance
     }
@@ -198,17 +198,17 @@ impl Faults {
         Self { spec, state: Mutex::default() }
     }
 
-    /// Nothing goes wrong until they are resumed.
+    /// Stops all faults until they are resumed.
     pub fn pause(&self, paused: bool) {
         self.lock().paused = paused;
     }
 
-    /// How often each fate befell each operation.
+    /// Returns how often each fate befell each operation.
     pub fn injected(&self) -> BTreeMap<(String, Fate), u64> {
         self.lock().injected.clone()
     }
 
-    /// The random numbers of the next request for an operation by a function; none if nothing is to go wrong with it.
+    /// Returns the random numbers of the next request for an operation by a function; none if nothing is to go wrong with it.
     pub fn draw(&self, function: &str, operation: &str) -> Option<Draw> {
         let concerned = self.spec.function.as_ref().is_none_or(|only| only == function);
         let mut state = self.lock();
@@ -254,7 +254,7 @@ impl Faults {
         }
     }
 
-    /// Whether a message that was handled is not taken off its queue, so that it comes again.
+    /// Returns true if a message that was handled is not taken off its queue, so that it comes again.
     pub fn forgets_to_delete(&self, function: &str) -> bool {
         self.draw(function, "delete").is_some_and(|mut draw| draw.strikes(self.spec.duplicate))
     }

@@ -1,4 +1,4 @@
-//! What each function may do by its policies in `template.yaml`, and what a request needs, so that a missing permission
+//! Compares what a request needs with what its function may do by its policies in `template.yaml`, so that a missing permission
 //! fails a test here and not a deployment.
 
 use crate::aws::names::{queue_arn, table_arn};
@@ -76,7 +76,7 @@ impl Statement {
 /// Stands for whatever resource a statement names.
 const ANY: &str = "";
 
-/// What a request to DynamoDB does.
+/// Returns what a request to DynamoDB does.
 pub fn of_dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
     let needed = |operation: &str, table: &str, keys: Vec<&Value>| {
         let leading_keys = keys.into_iter().filter_map(|key| key["kind"]["S"].as_str().map(ToOwned::to_owned));
@@ -123,7 +123,7 @@ pub fn of_dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
     }
 }
 
-/// What a request to SQS does; a batch needs what a single one needs.
+/// Returns what a request to SQS does; a batch needs what a single one needs.
 pub fn of_sqs(operation: &str, body: &Value) -> Vec<Needed> {
     let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
     let action = format!("sqs:{}", operation.trim_end_matches("Batch"));

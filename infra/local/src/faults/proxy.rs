@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 /// Longer than any client waits.
 const HANGS: Duration = Duration::from_secs(60);
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
@@ -31,7 +31,7 @@ pub enum Service {
     Ses,
 }
 
-/// What one function asked of one operation.
+/// Requests of one function for one operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Use {
     pub requests: u64,
@@ -42,14 +42,14 @@ pub struct Use {
 /// By function and operation.
 pub type Usage = BTreeMap<(String, String), Use>;
 
-/// What the proxies of one stack share.
+/// The common state of the proxies of one stack.
 pub struct Observer {
     pub faults: Faults,
     usage: Mutex<Usage>,
     permissions: Permissions,
     /// Known once the functions are started.
     pub lambda: OnceLock<Weak<Lambda>>,
-    /// What was put a moment ago, and is not in an index yet.
+    /// Items that were put a moment ago, and is not in an index yet.
     fresh: Mutex<Vec<(Instant, Map<String, Value>)>>,
 }
 
@@ -120,7 +120,7 @@ struct Asked {
 
 async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MOST_BYTES).await else {
+    let Ok(body) = axum::body::to_bytes(body, MAX_BYTES).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let (function, instance) = sender(&parts).unwrap_or_default();
@@ -179,7 +179,7 @@ impl Proxy {
         }
     }
 
-    /// The answer to a request that the function's policies do not allow.
+    /// Returns the answer to a request that the function's policies do not allow.
     fn denial(&self, asked: &Asked) -> Option<Response> {
         let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
         let needed = match self.service {
@@ -257,7 +257,7 @@ impl Proxy {
         Ok((parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    /// What each service says when it is throttled, or failed.
+    /// Returns what each service says when it is throttled, or failed.
     fn refuse(&self, status: StatusCode) -> Response {
         let failed = status.is_server_error();
         let (status, kind) = match self.service {
@@ -283,7 +283,7 @@ impl Proxy {
     }
 }
 
-/// The function and the instance that ask; both are the application id of their SDK.
+/// Returns the function and the instance that ask; both are the application id of their SDK.
 fn sender(parts: &Parts) -> Option<(String, String)> {
     let agents = ["x-amz-user-agent", "user-agent"];
     let agents = agents.iter().filter_map(|name| parts.headers.get(*name)?.to_str().ok());
@@ -297,13 +297,13 @@ async fn hang() -> Response {
     broken()
 }
 
-/// An answer that breaks off before it begins.
+/// Returns an answer that breaks off before it begins.
 fn broken() -> Response {
     let nothing = futures::stream::once(async { Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionAborted)) });
     ([(header::CONTENT_LENGTH, "1000")], Body::from_stream(nothing)).into_response()
 }
 
-/// What of a batch was left undone, in the words of its answer.
+/// The parts of a batch that were left undone, in the words of its answer.
 #[derive(Default)]
 struct Left {
     member: &'static str,
@@ -382,7 +382,7 @@ fn leave_items(body: &mut Value, operation: &str, chance: f64, draw: &mut Draw) 
     Left { member, value, nothing_else: tables.is_empty() }
 }
 
-/// The sum of an answer's units; a batch has them by table.
+/// Returns the sum of an answer's units; a batch has them by table.
 fn capacity_units(consumed: &Value) -> f64 {
     match consumed {
         Value::Array(tables) => tables.iter().map(capacity_units).sum(),

@@ -18,7 +18,7 @@ pub struct Endpoints {
     pub sqs: String,
 }
 
-/// What the template deploys, with every reference resolved.
+/// The resources that the template deploys, with every reference resolved.
 pub struct Template {
     pub functions: Vec<Function>,
     pub routes: Vec<Route>,
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    /// The setting that tells a function about a table or a queue, by its ARN.
+    /// Returns the setting that tells a function about a table or a queue, by its ARN.
     fn setting_of(arn: &str) -> Option<String> {
         let upper = |name: &str| name.to_uppercase().replace('-', "_");
         if let Some((_, table)) = arn.split_once(":table/restock-") {

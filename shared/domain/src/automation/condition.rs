@@ -4,7 +4,7 @@ use super::predicate::{Given, Misfit, Predicate};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What must hold of a triggered subscription, as a tree.
+/// A condition on a triggered subscription, as a tree.
 ///
 /// Its form in tables, in answers and in requests is the same: a test is `{"field","operator","value"}`, and a group is
 /// `{"all":[…]}`, `{"any":[…]}` or `{"not":{…}}`.

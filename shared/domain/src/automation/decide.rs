@@ -16,7 +16,7 @@ pub struct Candidate<'a> {
     pub now: Timestamp,
 }
 
-/// What is done with a subscription, and why no automation before took it.
+/// The automation that takes a subscription, and why no automation before took it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision<'a> {
     pub outcome: Result<&'a Automation, Skip>,
@@ -52,7 +52,7 @@ pub enum Skip {
     /// The locale's feed has no such SKU; out-of-stock products stay in a feed, so this is an error to look into.
     NoProductData,
     ContactGone,
-    /// Mail to the address bounced for good, or its owner complained.
+    /// Mail to the address permanently bounced, or its owner complained.
     Suppressed,
     Unsubscribed,
     /// An automation would have accepted it if the contact accepted email.

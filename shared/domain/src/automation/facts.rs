@@ -1,7 +1,7 @@
 use crate::{Contact, Product, Subscription};
 use jiff::Timestamp;
 
-/// What conditions look at.
+/// The facts that conditions look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     pub subscription: &'a Subscription,

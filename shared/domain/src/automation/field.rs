@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use strum::{Display, EnumString};
 
-/// What a test looks at. As text: `locale`, `product.shipping.country`, `contact.attributes.club`.
+/// The field that a test looks at. As text: `locale`, `product.shipping.country`, `contact.attributes.club`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field {
     Locale,

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-/// What is done with a triggered subscription: whoever passes every condition gets the email.
+/// Who gets which email when a subscription is triggered: whoever passes every condition gets the email.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Automation {
     pub id: AutomationId,
@@ -31,7 +31,7 @@ pub struct Automation {
     /// From 1 to 1,000. Of several automations that accept a subscription, the one with the lowest number gets it; of
     /// several with the same number, the one whose id sorts first.
     pub priority: u32,
-    /// Whether a contact that does not accept email (`acceptsEmail` is false) is left out.
+    /// True if a contact that does not accept email (`acceptsEmail` is false) is left out.
     pub requires_consent: bool,
     /// All of them must hold.
     pub conditions: Vec<Condition>,
@@ -71,7 +71,7 @@ pub enum Template {
     Letter,
 }
 
-/// What stands in `From`: an address, or a name and an address such as `My Shop <hello@shop.example>`.
+/// The sender in `From`: an address, or a name and an address such as `My Shop <hello@shop.example>`.
 ///
 /// It is written to tables and answers as that text, and reading it back trusts it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

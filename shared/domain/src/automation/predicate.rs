@@ -12,7 +12,7 @@ use strum::{EnumDiscriminants, EnumString, IntoStaticStr, VariantNames};
 /// Values of a list that a description names.
 const MAX_SHOWN: usize = 5;
 
-/// What is asked of a field.
+/// A question about a field.
 ///
 /// A field that is missing is not equal to anything, so `notEquals` and `notIn` hold of it. Of one that repeats, one value
 /// has to fit; `notEquals` and `notIn` say that none does.
@@ -62,7 +62,7 @@ pub enum Place {
     Element(usize),
 }
 
-/// What a value is compared with. Numbers, prices and truth values compare as what they are.
+/// The value that a field is compared with. Numbers, prices and truth values compare as what they are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     Text(String),
@@ -70,7 +70,7 @@ pub enum Operand {
     Boolean(bool),
 }
 
-/// What can be more or less.
+/// A value that can be more or less.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Amount {
     /// As it was written. Also compares with prices, of whatever currency.
@@ -287,12 +287,12 @@ fn text(value: Scalar) -> Result<String, Invalid> {
     }
 }
 
-/// As two texts are compared as a whole.
+/// Returns a text in the form in which two are compared as a whole.
 fn folded(text: &str, exact: bool) -> String {
     cased(if exact { text } else { text.trim() }, exact)
 }
 
-/// As a part of a text is looked for; white space counts.
+/// Returns a text in the form in which a part is looked for; white space counts.
 fn cased(text: &str, exact: bool) -> String {
     if exact { text.to_owned() } else { text.to_lowercase() }
 }

@@ -175,7 +175,7 @@ impl Api {
     }
 }
 
-/// A message as ReceiveMessage returns it, with all of its attributes.
+/// Returns a message as ReceiveMessage returns it, with all of its attributes.
 fn message_json(message: &Message, receipt: &str) -> Value {
     let mut json = json!({
         "MessageId": message.id,
@@ -190,7 +190,7 @@ fn message_json(message: &Message, receipt: &str) -> Value {
     json
 }
 
-/// The attributes that SQS itself gives a message.
+/// Returns the attributes that SQS itself gives a message.
 pub fn system_attributes(message: &Message) -> Map<String, Value> {
     let mut attributes = Map::from_iter([
         ("SentTimestamp".to_owned(), json!(message.sent_at.to_string())),

@@ -74,7 +74,7 @@ pub struct QueueCounts {
     pub delayed: usize,
 }
 
-/// What a sender may say besides body and attributes.
+/// Options of a sender besides body and attributes.
 #[derive(Debug, Default)]
 pub struct SendOptions {
     pub delay_ms: Option<i64>,
@@ -333,7 +333,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Milliseconds since 1970.
+    /// Returns the time in milliseconds since 1970.
     fn now(&self) -> i64 {
         (self.clock)().as_millisecond()
     }
@@ -349,7 +349,7 @@ impl State {
         self.next += 1;
     }
 
-    /// A FIFO group with a message in flight gives out no other.
+    /// Returns the groups with a message in flight, which give out no other.
     fn groups_in_flight(&self, now: i64) -> HashSet<String> {
         if !self.settings.fifo {
             return HashSet::new();
