@@ -1,6 +1,6 @@
 //! Serves `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
-use restock_api::Page;
+use restock_api::HtmlPage;
 use restock_api::subscriptions::{AskToUnsubscribe, ConfirmUnsubscribe};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, verify};
@@ -55,10 +55,10 @@ impl App {
         Ok(())
     }
 
-    fn page(&self, page: UnsubscribePage, call: &Call) -> Result<Page, Failure> {
+    fn page(&self, page: UnsubscribePage, call: &Call) -> Result<HtmlPage, Failure> {
         let locale = Locale::parse(call.query("lang").unwrap_or("en")).or_else(|_| Locale::parse("en"));
         let locale = locale.map_err(|error| Failure::internal(&error))?;
         let html = self.pages.render(page, &locale).map_err(|error| Failure::internal(&error))?;
-        Ok(Page(html))
+        Ok(HtmlPage(html))
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mail {
+pub struct ReceivedMail {
     /// The message id that SES answered with.
     pub id: String,
     /// RFC 3339.
@@ -28,23 +28,23 @@ pub struct Mail {
 /// Mails, oldest first.
 #[derive(Default)]
 pub struct Inbox {
-    mails: Mutex<Vec<Mail>>,
+    mails: Mutex<Vec<ReceivedMail>>,
 }
 
 impl Inbox {
-    pub fn add(&self, mail: Mail) {
+    pub fn add(&self, mail: ReceivedMail) {
         self.lock().push(mail);
     }
 
-    pub fn mails(&self) -> Vec<Mail> {
+    pub fn mails(&self) -> Vec<ReceivedMail> {
         self.lock().clone()
     }
 
-    pub fn replace(&self, mails: Vec<Mail>) {
+    pub fn replace(&self, mails: Vec<ReceivedMail>) {
         *self.lock() = mails;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Mail>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<ReceivedMail>> {
         self.mails.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,7 +53,7 @@ pub fn router(inbox: Arc<Inbox>) -> Router {
     Router::new().route("/messages", get(list).delete(empty)).route("/", get(page)).with_state(inbox)
 }
 
-async fn list(State(inbox): State<Arc<Inbox>>) -> Json<Vec<Mail>> {
+async fn list(State(inbox): State<Arc<Inbox>>) -> Json<Vec<ReceivedMail>> {
     Json(inbox.mails())
 }
 

@@ -29,7 +29,7 @@ pub mod wire;
 pub use endpoint::{Description, Endpoint, Method, Scope, endpoints};
 pub use lines::{Line, LineError, LineOutcome, Lines, LinesReport};
 pub use openapi::document;
-pub use payload::{Answer, Body, Page, RawJson};
+pub use payload::{Answer, Body, HtmlPage, RawJson};
 pub use problem::Problem;
 pub use restock_domain::ErrorCode;
 pub use values::{IdReply, Moment};

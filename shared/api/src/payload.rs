@@ -115,9 +115,9 @@ impl Answer for RawJson {
 }
 
 /// A page for a person, in HTML.
-pub struct Page(pub String);
+pub struct HtmlPage(pub String);
 
-impl Answer for Page {
+impl Answer for HtmlPage {
     const CONTENT_TYPE: &'static str = "text/html; charset=utf-8";
 
     fn write(&self) -> Result<String, serde_json::Error> {

@@ -137,14 +137,14 @@ pub fn same(schema: RefOr<Schema>) -> RefOr<Schema> {
 }
 
 /// Returns a schema with a description: beside a reference, or in place of a description of its own.
-pub fn described(schema: RefOr<Schema>, about: &str) -> RefOr<Schema> {
-    if about.is_empty() {
+pub fn described(schema: RefOr<Schema>, text: &str) -> RefOr<Schema> {
+    if text.is_empty() {
         return schema;
     }
-    let about = Some(about.to_owned());
+    let about = Some(text.to_owned());
     match schema {
         RefOr::Ref(mut reference) => {
-            reference.description = about.unwrap_or_default();
+            reference.description = text.to_owned();
             RefOr::Ref(reference)
         }
         RefOr::T(Schema::Object(mut object)) => {

@@ -1,6 +1,6 @@
 //! Subscriptions: who waits for what.
 
-use crate::{IdReply, Moment, Page, Scope, answer, body, endpoints};
+use crate::{HtmlPage, IdReply, Moment, Scope, answer, body, endpoints};
 use restock_domain::{ContactId, ExternalId, Locale, Sku};
 
 /// The header of an answer with a link that ends the subscription, for the shop's own confirmation page or mail.
@@ -30,12 +30,12 @@ endpoints! {
 
     /// A page with a button; changes nothing
     AskToUnsubscribe("askToUnsubscribe"): Get at "" "/unsubscribe/{token}", "unsubscribe", None,
-        () => 200 Page, "The question.",
+        () => 200 HtmlPage, "The question.",
         |operation| operation.page(404, "The link does not work.");
 
     /// One-click unsubscribe (RFC 8058)
     ConfirmUnsubscribe("confirmUnsubscribe"): Post at "" "/unsubscribe/{token}", "unsubscribe", None,
-        () => 200 Page, "It is done.",
+        () => 200 HtmlPage, "It is done.",
         |operation| operation.page(404, "The link does not work.");
 }
 

@@ -1,4 +1,4 @@
-use crate::transport::{Answer, Order, Outgoing, Queue, Transport};
+use crate::transport::{Order, Outgoing, Pending, Queue, Transport};
 use crate::{Continuation, FeedImport, Notification};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -102,7 +102,7 @@ impl Queues {
     }
 
     /// Makes a received message visible again after `delay`, so that it is retried then.
-    pub(crate) fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()> {
+    pub(crate) fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Pending<'a, ()> {
         self.transport.retry_after(queue, receipt, delay)
     }
 

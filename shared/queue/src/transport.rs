@@ -9,14 +9,14 @@ use std::pin::Pin;
 use std::time::Duration;
 use strum::{Display, EnumIter, IntoEnumIterator};
 
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 pub trait Transport: Send + Sync {
     /// Sends at most ten messages, and returns those that were not taken.
-    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Answer<'_, Vec<Outgoing>>;
+    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Pending<'_, Vec<Outgoing>>;
 
     /// Makes a received message visible again after `delay`.
-    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()>;
+    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Pending<'a, ()>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, Display)]
@@ -83,7 +83,7 @@ impl Urls {
 }
 
 impl Transport for Sqs {
-    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Answer<'_, Vec<Outgoing>> {
+    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Pending<'_, Vec<Outgoing>> {
         Box::pin(async move {
             let entries: Result<Vec<_>, _> =
                 messages.iter().enumerate().map(|(index, message)| entry(index, message)).collect();
@@ -100,7 +100,7 @@ impl Transport for Sqs {
         })
     }
 
-    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()> {
+    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Pending<'a, ()> {
         Box::pin(async move {
             let request = self
                 .client

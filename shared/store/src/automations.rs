@@ -1,8 +1,8 @@
-use crate::database::{AllWritten, Condition, Item, Query, Table, Write};
+use crate::database::{AllWritten, Item, Query, Table, TableCondition, Write};
 use crate::item::{damaged, number, number_of, read_each, string_of, text, texts};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
-use restock_domain::{Automation, AutomationId, Condition as Test, EmailAddress, EmailChoice, Sender, Template, time};
+use restock_domain::{Automation, AutomationId, Condition, EmailAddress, EmailChoice, Sender, Template, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ struct Document {
     enabled: bool,
     priority: u32,
     requires_consent: bool,
-    conditions: Vec<Test>,
+    conditions: Vec<Condition>,
     email: EmailDocument,
     updated_on: Option<Timestamp>,
 }
@@ -122,8 +122,8 @@ impl Store {
                 ..automation.clone()
             });
             let unchanged = match newest.version {
-                0 => Condition::Missing("version"),
-                seen => Condition::Is("version", number(seen as i64)),
+                0 => TableCondition::Missing("version"),
+                seen => TableCondition::Is("version", number(seen as i64)),
             };
             let mut writes = vec![Write::put(TABLE, key(id), item(version, to.and(changed.as_ref()))?).when(unchanged)];
             if let (Some(_), Some(changed)) = (to, &changed) {

@@ -1,7 +1,7 @@
 //! Changing contacts, and moving them to another address.
 
 use crate::contacts::{email_key, item_of, key, read, suppressed_as, trace_of};
-use crate::database::{AllWritten, Condition, Item, Table, Write};
+use crate::database::{AllWritten, Item, Table, TableCondition, Write};
 use crate::item::{number, number_of, text};
 use crate::{Error, Race, Store};
 use restock_domain::signing::SigningKey;
@@ -85,14 +85,14 @@ impl Store {
 fn move_of(contact: &Contact, changed: &Contact, signing: &SigningKey) -> Vec<Write> {
     let ours = text(contact.id.to_string());
     let address = Item::from([("contactId".into(), ours.clone())]);
-    let taken = Write::put(TABLE, email_key(&changed.email), address).when(Condition::Missing("key"));
-    let left = Write::delete(TABLE, email_key(&contact.email)).when(Condition::Is("contactId", ours));
+    let taken = Write::put(TABLE, email_key(&changed.email), address).when(TableCondition::Missing("key"));
+    let left = Write::delete(TABLE, email_key(&contact.email)).when(TableCondition::Is("contactId", ours));
     let trace = contact.suppressed.map(|why| trace_of(&contact.email, why, signing));
     [taken, left].into_iter().chain(trace).collect()
 }
 
 /// Writes the whole contact, if it is still as it was read.
 fn replacement(contact: &Contact, changed: &Contact, revision: i64) -> Result<Write, Error> {
-    let unchanged = vec![Condition::Is(REVISION, number(revision)), suppressed_as(contact)];
-    Ok(Write::put(TABLE, key(contact.id), item_of(changed, revision + 1)?).when(Condition::All(unchanged)))
+    let unchanged = vec![TableCondition::Is(REVISION, number(revision)), suppressed_as(contact)];
+    Ok(Write::put(TABLE, key(contact.id), item_of(changed, revision + 1)?).when(TableCondition::All(unchanged)))
 }

@@ -1,4 +1,4 @@
-use crate::database::{Action, AllWritten, AttributeValue, Condition, Item, Table, Write, Written};
+use crate::database::{Action, AllWritten, AttributeValue, Item, Table, TableCondition, Write, Written};
 use crate::item::{read_each, read_item, string_of, text, texts, write_item};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -60,8 +60,8 @@ impl Store {
         contact.unsubscribed = contact.suppressed == Some(Suppression::Unsubscribed);
         let address = Item::from([("contactId".into(), text(contact.id.to_string()))]);
         let writes = vec![
-            Write::put(TABLE, key(contact.id), item_of(&contact, 0)?).when(Condition::Missing("key")),
-            Write::put(TABLE, email_key(&contact.email), address).when(Condition::Missing("key")),
+            Write::put(TABLE, key(contact.id), item_of(&contact, 0)?).when(TableCondition::Missing("key")),
+            Write::put(TABLE, email_key(&contact.email), address).when(TableCondition::Missing("key")),
         ];
         match self.database.write_all(writes).await? {
             AllWritten::Done => {
@@ -112,14 +112,14 @@ impl Store {
         let unsubscribed = Action::set("unsubscribed", AttributeValue::Bool(true));
         let mut actions = vec![Action::set("suppressed", text(why.as_str()))];
         actions.extend((why == Suppression::Unsubscribed).then(|| unsubscribed.clone()));
-        let conditions = Condition::All(vec![Condition::Exists("key"), nothing_more_serious(why)]);
+        let conditions = TableCondition::All(vec![TableCondition::Exists("key"), nothing_more_serious(why)]);
         match self.database.write(Write::update(TABLE, key(id), actions).when(conditions)).await? {
             Written::Done(_) => Ok(true),
             Written::Refused(None) => Ok(false),
             Written::Refused(Some(_)) => {
                 // It is remembered for when the more serious reason is gone.
                 if why == Suppression::Unsubscribed {
-                    let write = Write::update(TABLE, key(id), vec![unsubscribed]).when(Condition::Exists("key"));
+                    let write = Write::update(TABLE, key(id), vec![unsubscribed]).when(TableCondition::Exists("key"));
                     self.database.write(write).await?;
                 }
                 Ok(true)
@@ -167,7 +167,8 @@ impl Store {
             race.enter()?;
             let mut writes = vec![
                 Write::delete(TABLE, key(id)).when(suppressed_as(&contact)),
-                Write::delete(TABLE, email_key(&contact.email)).when(Condition::Is("contactId", text(id.to_string()))),
+                Write::delete(TABLE, email_key(&contact.email))
+                    .when(TableCondition::Is("contactId", text(id.to_string()))),
             ];
             writes.extend(contact.suppressed.map(|why| trace_of(&contact.email, why, signing)));
             if let AllWritten::Done = self.database.write_all(writes).await? {
@@ -218,21 +219,23 @@ pub(crate) fn read(item: Item) -> Result<Contact, Error> {
 }
 
 /// Returns the condition that a contact is suppressed as it was when it was read.
-pub(crate) fn suppressed_as(contact: &Contact) -> Condition {
+pub(crate) fn suppressed_as(contact: &Contact) -> TableCondition {
     let suppressed = match contact.suppressed {
-        None => Condition::Missing("suppressed"),
-        Some(why) => Condition::Is("suppressed", text(why.as_str())),
+        None => TableCondition::Missing("suppressed"),
+        Some(why) => TableCondition::Is("suppressed", text(why.as_str())),
     };
     let unsubscribed = match contact.unsubscribed {
-        false => Condition::Missing("unsubscribed"),
-        true => Condition::Exists("unsubscribed"),
+        false => TableCondition::Missing("unsubscribed"),
+        true => TableCondition::Exists("unsubscribed"),
     };
-    Condition::All(vec![suppressed, unsubscribed])
+    TableCondition::All(vec![suppressed, unsubscribed])
 }
 
 /// Returns the condition that nothing more serious suppresses a contact or an address.
-fn nothing_more_serious(why: Suppression) -> Condition {
-    Condition::All(why.more_serious().map(|other| Condition::IsNot("suppressed", text(other.as_str()))).collect())
+fn nothing_more_serious(why: Suppression) -> TableCondition {
+    TableCondition::All(
+        why.more_serious().map(|other| TableCondition::IsNot("suppressed", text(other.as_str()))).collect(),
+    )
 }
 
 /// Leaves a trace of an address that nobody has.

@@ -10,26 +10,26 @@ use std::pin::Pin;
 
 pub type Item = HashMap<String, AttributeValue>;
 
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 pub trait Database: Send + Sync {
     /// Reads at most 100 items by key, strongly consistent, in no particular order. Keys must not repeat.
-    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Answer<'_, BatchGot>;
+    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Pending<'_, BatchGot>;
 
     /// Carries a change out if its condition holds.
-    fn write(&self, write: Write) -> Answer<'_, Written>;
+    fn write(&self, write: Write) -> Pending<'_, Written>;
 
     /// Carries every change out, or none if one condition does not hold.
-    fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten>;
+    fn write_all(&self, writes: Vec<Write>) -> Pending<'_, AllWritten>;
 
     /// Puts and deletes at most 25 items, and returns what was left undone.
-    fn batch_write(&self, writes: Vec<PlainWrite>) -> Answer<'_, Vec<PlainWrite>>;
+    fn batch_write(&self, writes: Vec<PlainWrite>) -> Pending<'_, Vec<PlainWrite>>;
 
     /// Reads a page of a partition: of a table strongly consistent, of an index as far as it has caught up.
-    fn query(&self, query: Query) -> Answer<'_, Found>;
+    fn query(&self, query: Query) -> Pending<'_, FoundItems>;
 
     /// Reads a page of a part of an index, in no particular order.
-    fn scan(&self, scan: Scan) -> Answer<'_, Found>;
+    fn scan(&self, scan: Scan) -> Pending<'_, FoundItems>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::EnumIter, strum::Display)]
@@ -59,7 +59,7 @@ pub struct Write {
     pub table: Table,
     pub key: Item,
     pub change: Change,
-    pub condition: Condition,
+    pub condition: TableCondition,
 }
 
 /// A change without a condition, which can be batched.
@@ -91,15 +91,15 @@ pub enum Action {
 
 /// A condition on the item as it is.
 #[derive(Debug, Clone)]
-pub enum Condition {
+pub enum TableCondition {
     Always,
     Exists(&'static str),
     Missing(&'static str),
     Is(&'static str, AttributeValue),
     IsNot(&'static str, AttributeValue),
     AtMost(&'static str, AttributeValue),
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
+    All(Vec<TableCondition>),
+    Any(Vec<TableCondition>),
 }
 
 #[derive(Debug)]
@@ -158,7 +158,7 @@ pub enum Range {
 }
 
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundItems {
     pub items: Vec<Item>,
     /// Where the next page begins, if there is one.
     pub next: Option<Item>,
@@ -216,19 +216,19 @@ impl Index {
 
 impl Write {
     pub fn put(table: Table, key: Item, attributes: Item) -> Self {
-        Self { table, key, change: Change::Put(attributes), condition: Condition::Always }
+        Self { table, key, change: Change::Put(attributes), condition: TableCondition::Always }
     }
 
     pub fn update(table: Table, key: Item, actions: Vec<Action>) -> Self {
-        Self { table, key, change: Change::Update(actions), condition: Condition::Always }
+        Self { table, key, change: Change::Update(actions), condition: TableCondition::Always }
     }
 
     pub fn delete(table: Table, key: Item) -> Self {
-        Self { table, key, change: Change::Delete, condition: Condition::Always }
+        Self { table, key, change: Change::Delete, condition: TableCondition::Always }
     }
 
     #[must_use]
-    pub fn when(mut self, condition: Condition) -> Self {
+    pub fn when(mut self, condition: TableCondition) -> Self {
         self.condition = condition;
         self
     }

@@ -1,7 +1,7 @@
 //! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`]; here it is
 //! written on the condition that nothing has changed since.
 
-use crate::database::{Action, Condition, Item, Table, Write, Written};
+use crate::database::{Action, Item, Table, TableCondition, Write, Written};
 use crate::delivery_record::{facts, key, log_key};
 use crate::item::{number, string_of, text};
 use crate::subscription_item::{
@@ -34,14 +34,14 @@ impl Store {
         let subscription = &waiting.subscription;
         let attempts = waiting.standing.attempts();
         let unchanged = [
-            Condition::Is(DELIVERY, text(subscription.delivery.to_string())),
+            TableCondition::Is(DELIVERY, text(subscription.delivery.to_string())),
             match attempts {
-                0 => Condition::Missing(ATTEMPTS),
-                attempts => Condition::Is(ATTEMPTS, number(attempts.into())),
+                0 => TableCondition::Missing(ATTEMPTS),
+                attempts => TableCondition::Is(ATTEMPTS, number(attempts.into())),
             },
             match waiting.standing {
-                Standing::Open { .. } => Condition::Missing(CLAIMED_UNTIL),
-                Standing::Claimed { until, .. } => Condition::Is(CLAIMED_UNTIL, number(until.as_millisecond())),
+                Standing::Open { .. } => TableCondition::Missing(CLAIMED_UNTIL),
+                Standing::Claimed { until, .. } => TableCondition::Is(CLAIMED_UNTIL, number(until.as_millisecond())),
             },
         ];
         let claimed = vec![
@@ -51,7 +51,7 @@ impl Store {
             Action::set(ATTEMPTS, number(claim.attempt().into())),
         ];
         let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), claimed)
-            .when(Condition::All(unchanged.into()));
+            .when(TableCondition::All(unchanged.into()));
         let Written::Refused(item) = self.database.write(write).await? else { return Ok(Claimed::Yours) };
         let Some(item) = item else { return Ok(Claimed::Gone) };
         // The SDK repeats a request whose answer was lost; the second one then meets the first one's claim.
@@ -67,7 +67,7 @@ impl Store {
     pub async fn release(&self, subscription: &Subscription, claim: &Settled) -> Result<(), Error> {
         let actions = vec![Action::Remove(CLAIMED_UNTIL.into()), Action::Remove(CLAIMED_BY.into())];
         let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), actions)
-            .when(Condition::Is(CLAIMED_BY, text(claim.holder.to_string())));
+            .when(TableCondition::Is(CLAIMED_BY, text(claim.holder.to_string())));
         self.database.write(write).await.map(drop)
     }
 
@@ -180,9 +180,9 @@ impl Store {
 
     /// Deletes the subscription of a delivery; one that was renewed meanwhile, or replaced, is returned instead.
     async fn delete_unless_renewed(&self, id: SubscriptionId, delivery: DeliveryId) -> Result<Option<Waiting>, Error> {
-        let same = Condition::Is(DELIVERY, text(delivery.to_string()));
+        let same = TableCondition::Is(DELIVERY, text(delivery.to_string()));
         let write = Write::delete(Table::Subscriptions, subscription_key(id))
-            .when(Condition::All(vec![same, Condition::Missing(RENEWED_ON)]));
+            .when(TableCondition::All(vec![same, TableCondition::Missing(RENEWED_ON)]));
         match self.database.write(write).await? {
             Written::Refused(Some(item)) => read(item).map(Some),
             Written::Refused(None) | Written::Done(_) => Ok(None),
@@ -202,7 +202,7 @@ impl Store {
         facts.push(Action::SetIfMissing("expiresAt".into(), number((at + KEPT).as_second())));
         let mut write = Write::update(Table::Deliveries, key(delivery), facts);
         if milestone != Milestone::Failed {
-            write = write.when(Condition::Missing(milestone.as_str()));
+            write = write.when(TableCondition::Missing(milestone.as_str()));
         }
         match self.database.write(write).await? {
             Written::Done(record) => Ok(record),

@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::database::{
-    Action, AllWritten, Answer, BatchGot, Change, Condition, Database, Found, Item, PlainWrite, Query, Range, Scan,
-    Table, Write, Written,
+    Action, AllWritten, BatchGot, Change, Database, FoundItems, Item, Pending, PlainWrite, Query, Range, Scan, Table,
+    TableCondition, Write, Written,
 };
 use crate::item::text;
 use aws_sdk_dynamodb::Client;
@@ -55,7 +55,7 @@ macro_rules! in_words {
 }
 
 impl Database for DynamoDb {
-    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Answer<'_, BatchGot> {
+    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Pending<'_, BatchGot> {
         Box::pin(async move {
             let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
             for (table, keys) in by_table(keys) {
@@ -73,7 +73,7 @@ impl Database for DynamoDb {
         })
     }
 
-    fn write(&self, write: Write) -> Answer<'_, Written> {
+    fn write(&self, write: Write) -> Pending<'_, Written> {
         Box::pin(async move {
             let table = self.tables.name(write.table)?;
             let mut words = Words::default();
@@ -105,7 +105,7 @@ impl Database for DynamoDb {
         })
     }
 
-    fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten> {
+    fn write_all(&self, writes: Vec<Write>) -> Pending<'_, AllWritten> {
         Box::pin(async move {
             let items: Vec<TransactWriteItem> =
                 writes.into_iter().map(|write| self.transacted(write)).collect::<Result<_, _>>()?;
@@ -133,7 +133,7 @@ impl Database for DynamoDb {
         })
     }
 
-    fn batch_write(&self, writes: Vec<PlainWrite>) -> Answer<'_, Vec<PlainWrite>> {
+    fn batch_write(&self, writes: Vec<PlainWrite>) -> Pending<'_, Vec<PlainWrite>> {
         Box::pin(async move {
             let mut requests: HashMap<String, Vec<WriteRequest>> = HashMap::new();
             for write in writes {
@@ -162,7 +162,7 @@ impl Database for DynamoDb {
         })
     }
 
-    fn query(&self, query: Query) -> Answer<'_, Found> {
+    fn query(&self, query: Query) -> Pending<'_, FoundItems> {
         Box::pin(async move {
             let (partition, sort) = query.key();
             let mut words = Words::default();
@@ -193,11 +193,11 @@ impl Database for DynamoDb {
                 .send()
                 .await
                 .map_err(failed("Query"))?;
-            Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+            Ok(FoundItems { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
         })
     }
 
-    fn scan(&self, scan: Scan) -> Answer<'_, Found> {
+    fn scan(&self, scan: Scan) -> Pending<'_, FoundItems> {
         Box::pin(async move {
             let mut words = Words::default();
             let attributes: Vec<String> = scan.attributes.iter().map(|name| words.name(name)).collect();
@@ -214,7 +214,7 @@ impl Database for DynamoDb {
                 .send()
                 .await
                 .map_err(failed("Scan"))?;
-            Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+            Ok(FoundItems { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
         })
     }
 }
@@ -284,23 +284,23 @@ impl Words {
         placeholder
     }
 
-    fn condition(&mut self, condition: &Condition) -> Option<String> {
+    fn condition(&mut self, condition: &TableCondition) -> Option<String> {
         let mut compare = |name: &str, operator: &str, value: &AttributeValue| {
             Some(format!("{} {operator} {}", self.name(name), self.value(value.clone())))
         };
         match condition {
-            Condition::Always => None,
-            Condition::Exists(name) => Some(format!("attribute_exists({})", self.name(name))),
-            Condition::Missing(name) => Some(format!("attribute_not_exists({})", self.name(name))),
-            Condition::Is(name, value) => compare(name, "=", value),
-            Condition::IsNot(name, value) => compare(name, "<>", value),
-            Condition::AtMost(name, value) => compare(name, "<=", value),
-            Condition::All(conditions) => self.joined(conditions, " AND "),
-            Condition::Any(conditions) => self.joined(conditions, " OR "),
+            TableCondition::Always => None,
+            TableCondition::Exists(name) => Some(format!("attribute_exists({})", self.name(name))),
+            TableCondition::Missing(name) => Some(format!("attribute_not_exists({})", self.name(name))),
+            TableCondition::Is(name, value) => compare(name, "=", value),
+            TableCondition::IsNot(name, value) => compare(name, "<>", value),
+            TableCondition::AtMost(name, value) => compare(name, "<=", value),
+            TableCondition::All(conditions) => self.joined(conditions, " AND "),
+            TableCondition::Any(conditions) => self.joined(conditions, " OR "),
         }
     }
 
-    fn joined(&mut self, conditions: &[Condition], operator: &str) -> Option<String> {
+    fn joined(&mut self, conditions: &[TableCondition], operator: &str) -> Option<String> {
         let parts: Vec<String> = conditions.iter().filter_map(|condition| self.condition(condition)).collect();
         (!parts.is_empty()).then(|| format!("({})", parts.join(operator)))
     }
@@ -336,13 +336,13 @@ impl Words {
 }
 
 /// The three operations refuse in types of their own.
-trait Refusal {
+trait Refused {
     fn refusal(&self) -> Option<Option<Item>>;
 }
 
 macro_rules! refusal {
     ($operation:ident, $error:ident) => {
-        impl Refusal for aws_sdk_dynamodb::operation::$operation::$error {
+        impl Refused for aws_sdk_dynamodb::operation::$operation::$error {
             fn refusal(&self) -> Option<Option<Item>> {
                 match self {
                     Self::ConditionalCheckFailedException(refused) => Some(refused.item.clone()),
@@ -359,12 +359,12 @@ refusal!(delete_item, DeleteItemError);
 
 fn written<E, R>(answer: Result<Option<Item>, SdkError<E, R>>, operation: &'static str) -> Result<Written, Error>
 where
-    E: Refusal + ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: Refused + ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     match answer {
         Ok(item) => Ok(Written::Done(item.filter(|item| !item.is_empty()))),
-        Err(error) => match error.as_service_error().and_then(Refusal::refusal) {
+        Err(error) => match error.as_service_error().and_then(Refused::refusal) {
             Some(item) => Ok(Written::Refused(item.filter(|item| !item.is_empty()))),
             None => Err(failed(operation)(error)),
         },

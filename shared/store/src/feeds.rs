@@ -1,4 +1,4 @@
-use crate::database::{Action, Condition, Item, Query, Table, Write, Written};
+use crate::database::{Action, Item, Query, Table, TableCondition, Write, Written};
 use crate::item::{damaged, read_each, read_item, text, texts};
 use crate::{Error, Store};
 use jiff::Timestamp;
@@ -103,8 +103,11 @@ impl Store {
             Action::set("lastImport", import),
             Action::set("lastImportStartedAt", started.clone()),
         ];
-        let newest = vec![Condition::Missing("lastImportStartedAt"), Condition::AtMost("lastImportStartedAt", started)];
-        let write = Write::update(TABLE, key(locale), actions).when(Condition::Any(newest));
+        let newest = vec![
+            TableCondition::Missing("lastImportStartedAt"),
+            TableCondition::AtMost("lastImportStartedAt", started),
+        ];
+        let write = Write::update(TABLE, key(locale), actions).when(TableCondition::Any(newest));
         self.database.write(write).await.map(drop)
     }
 

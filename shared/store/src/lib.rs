@@ -39,7 +39,7 @@ pub use products::ProductChange;
 pub use purchases::RecordedReceipts;
 pub use stock::{LastLook, LevelWrite};
 pub use subscription_item::Waiting;
-pub use subscriptions::{Cursor, Page};
+pub use subscriptions::{Cursor, MatchedPage};
 
 use database::Database;
 use error::Race;

@@ -1,4 +1,4 @@
-use crate::database::{Action, Condition, Item, Table, Write, Written};
+use crate::database::{Action, Item, Table, TableCondition, Write, Written};
 use crate::item::{damaged, number, number_of, string_of, text, texts};
 use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -100,8 +100,8 @@ impl Store {
             actions.push(Action::set("tally", text(written(whole))));
             actions.push(Action::set("lastPage", number(page.into())));
             let unchanged = match last {
-                None => Condition::Missing("lastPage"),
-                Some(last) => Condition::Is("lastPage", number(last.into())),
+                None => TableCondition::Missing("lastPage"),
+                Some(last) => TableCondition::Is("lastPage", number(last.into())),
             };
             if let Written::Done(_) =
                 self.database.write(Write::update(TABLE, item_key(key), actions).when(unchanged)).await?

@@ -1,4 +1,4 @@
-use crate::database::{Action, Condition, Item, PlainWrite, Query, Table, Write, Written};
+use crate::database::{Action, Item, PlainWrite, Query, Table, TableCondition, Write, Written};
 use crate::item::{damaged, string_of, text, texts};
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -49,7 +49,7 @@ impl Store {
             ("skus", &serde_json::json!(skus).to_string()),
         ]);
         let write = Write::put(TABLE, receipt_key(contact, &receipt.id), facts);
-        match self.database.write(write.when(Condition::Missing("contactId"))).await? {
+        match self.database.write(write.when(TableCondition::Missing("contactId"))).await? {
             Written::Refused(Some(first)) => {
                 let (skus, on) = read(&first)?;
                 self.bought(contact, &skus, on).await?;
@@ -68,9 +68,9 @@ impl Store {
         let writes: Vec<Write> = skus
             .iter()
             .map(|sku| {
-                let later = vec![Condition::Missing("lastOn"), Condition::AtMost("lastOn", on.clone())];
+                let later = vec![TableCondition::Missing("lastOn"), TableCondition::AtMost("lastOn", on.clone())];
                 let write = Write::update(TABLE, sku_key(contact, sku), vec![Action::set("lastOn", on.clone())]);
-                write.when(Condition::Any(later))
+                write.when(TableCondition::Any(later))
             })
             .collect();
         let writes = writes.into_iter().map(|write| self.database.write(write));

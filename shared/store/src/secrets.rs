@@ -1,4 +1,4 @@
-use crate::database::{Condition, Item, Table, Write};
+use crate::database::{Item, Table, TableCondition, Write};
 use crate::item::{damaged, texts};
 use crate::{Error, Store};
 use aws_sdk_dynamodb::primitives::Blob;
@@ -20,7 +20,7 @@ impl Store {
         fresh[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         let secret = Item::from([("secret".into(), AttributeValue::B(Blob::new(fresh)))]);
         // Refused if somebody else was a moment earlier.
-        self.database.write(Write::put(TABLE, id(), secret).when(Condition::Missing("kind"))).await?;
+        self.database.write(Write::put(TABLE, id(), secret).when(TableCondition::Missing("kind"))).await?;
         self.stored_signing_key().await?.ok_or(Error::Contended { what: "the signing key" })
     }
 

@@ -1,4 +1,4 @@
-use crate::database::{Action, Condition, Index, Item, Query, Table, Write, Written};
+use crate::database::{Action, Index, Item, Query, Table, TableCondition, Write, Written};
 use crate::item::{read_each, read_item, text, texts, write_item};
 use crate::{Error, Store, contacts, delivery_record};
 use jiff::Timestamp;
@@ -68,12 +68,12 @@ impl Store {
     /// before it is in the index by then.
     pub async fn begin_clearing_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
         let write = Write::update(TABLE, demand(sku), vec![Action::set(CLEARING, text(token))]);
-        self.database.write(write.when(Condition::Exists("sku"))).await.map(drop)
+        self.database.write(write.when(TableCondition::Exists("sku"))).await.map(drop)
     }
 
     /// Takes the second step: removes the mark if it is as the first step with this token left it.
     pub async fn clear_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
-        let write = Write::delete(TABLE, demand(sku)).when(Condition::Is(CLEARING, text(token)));
+        let write = Write::delete(TABLE, demand(sku)).when(TableCondition::Is(CLEARING, text(token)));
         self.database.write(write).await.map(drop)
     }
 
@@ -88,8 +88,8 @@ impl Store {
     pub async fn put_level(&self, sku: &Sku, scope: &Scope, quantity: i64, at: Timestamp) -> Result<LevelWrite, Error> {
         let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
         let item = write_item(TABLE, LevelItem { locale, external_id, quantity, at })?;
-        let newest = [Condition::Missing("at"), Condition::AtMost("at", text(time::sortable(at)))];
-        let write = Write::put(TABLE, level_key(sku, scope), item).when(Condition::Any(newest.into()));
+        let newest = [TableCondition::Missing("at"), TableCondition::AtMost("at", text(time::sortable(at)))];
+        let write = Write::put(TABLE, level_key(sku, scope), item).when(TableCondition::Any(newest.into()));
         Ok(match self.database.write(write).await? {
             Written::Done(_) => LevelWrite::Stored,
             Written::Refused(_) => LevelWrite::Outdated,

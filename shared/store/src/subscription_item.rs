@@ -1,7 +1,7 @@
 //! The item of a subscription: its key, its attributes, and who has claimed it.
 
 use crate::Error;
-use crate::database::{Condition, Item, Table};
+use crate::database::{Item, Table, TableCondition};
 use crate::item::{read_item, text, texts, write_item};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -124,12 +124,12 @@ impl Waiting {
     }
 
     /// Returns the condition that it is still the same delivery, and was not renewed since it was read.
-    pub(crate) fn unchanged(&self) -> Condition {
-        let same = Condition::Is(DELIVERY, text(self.subscription.delivery.to_string()));
+    pub(crate) fn unchanged(&self) -> TableCondition {
+        let same = TableCondition::Is(DELIVERY, text(self.subscription.delivery.to_string()));
         let renewed = match self.renewed_on.as_slice() {
-            [] => Condition::Missing(RENEWED_ON),
-            renewed_on => Condition::Is(RENEWED_ON, renewals(renewed_on)),
+            [] => TableCondition::Missing(RENEWED_ON),
+            renewed_on => TableCondition::Is(RENEWED_ON, renewals(renewed_on)),
         };
-        Condition::All(vec![same, renewed])
+        TableCondition::All(vec![same, renewed])
     }
 }

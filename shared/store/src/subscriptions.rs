@@ -1,4 +1,4 @@
-use crate::database::{Action, Condition, Index, PlainWrite, Query, Range, Table, Write, Written};
+use crate::database::{Action, Index, PlainWrite, Query, Range, Table, TableCondition, Write, Written};
 use crate::item::{read_each, text};
 use crate::subscription_item::{RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals};
 use crate::{Error, Race, Store, delivery_record};
@@ -12,7 +12,7 @@ const MAX_RENEWALS: usize = 10;
 pub type Cursor = BTreeMap<String, String>;
 
 /// Some of the subscriptions that a level covers, oldest first within a locale or an external id.
-pub struct Page {
+pub struct MatchedPage {
     pub subscriptions: Vec<Subscription>,
     pub next: Option<Cursor>,
 }
@@ -28,7 +28,7 @@ impl Store {
         let mut race = Race::about("a subscription");
         loop {
             race.enter()?;
-            let put = Write::put(TABLE, key.clone(), item.clone()).when(Condition::Missing("contactId"));
+            let put = Write::put(TABLE, key.clone(), item.clone()).when(TableCondition::Missing("contactId"));
             let existing = match self.database.write(put).await? {
                 Written::Done(_) => return Ok(subscription),
                 Written::Refused(None) => continue,
@@ -94,7 +94,13 @@ impl Store {
     }
 
     /// Returns a page of the subscriptions that a level covers. The index that it reads lags the table.
-    pub async fn matching(&self, sku: &Sku, scope: &Scope, after: Option<Cursor>, limit: i32) -> Result<Page, Error> {
+    pub async fn matching(
+        &self,
+        sku: &Sku,
+        scope: &Scope,
+        after: Option<Cursor>,
+        limit: i32,
+    ) -> Result<MatchedPage, Error> {
         let (index, range) = match scope {
             Scope::Sku => (Index::BySkuLocale, Range::All),
             Scope::Locale(locale) => (Index::BySkuLocale, Range::BeginsWith(format!("{}#", locale.key()))),
@@ -111,6 +117,6 @@ impl Store {
         let next = found
             .next
             .map(|key| key.into_iter().filter_map(|(name, value)| Some((name, value.as_s().ok()?.clone()))).collect());
-        Ok(Page { subscriptions, next })
+        Ok(MatchedPage { subscriptions, next })
     }
 }

@@ -1,11 +1,11 @@
 //! Tables in memory that do what DynamoDB does with the words of `restock_store::database`: conditions, and indexes that lag.
 
-use super::world::{Fate, Sabotage, World, now};
+use super::world::{Mishap, Sabotage, World, now};
 use jiff::Timestamp;
 use restock_store::Error;
 use restock_store::database::{
-    Action, AllWritten, Answer, AttributeValue, BatchGot, Change, Condition, Database, Found, Index, Item, PlainWrite,
-    Query, Range, Scan, Table, Write, Written,
+    Action, AllWritten, AttributeValue, BatchGot, Change, Database, FoundItems, Index, Item, Pending, PlainWrite,
+    Query, Range, Scan, Table, TableCondition, Write, Written,
 };
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -29,7 +29,7 @@ pub struct Tables {
 pub struct Simulated(pub Arc<World>);
 
 impl Database for Simulated {
-    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Answer<'_, BatchGot> {
+    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Pending<'_, BatchGot> {
         Box::pin(async move {
             self.faulty("BatchGetItem", |world| {
                 let mut state = world.lock();
@@ -51,7 +51,7 @@ impl Database for Simulated {
         })
     }
 
-    fn write(&self, write: Write) -> Answer<'_, Written> {
+    fn write(&self, write: Write) -> Pending<'_, Written> {
         Box::pin(async move {
             if self.0.sabotage == Sabotage::AnsweredBeforeWritten && subscribes(&write) {
                 let world = self.0.clone();
@@ -65,7 +65,7 @@ impl Database for Simulated {
         })
     }
 
-    fn write_all(&self, writes: Vec<Write>) -> Answer<'_, AllWritten> {
+    fn write_all(&self, writes: Vec<Write>) -> Pending<'_, AllWritten> {
         Box::pin(async move {
             self.faulty("TransactWriteItems", |world| {
                 let refused: Vec<Option<Item>> = {
@@ -88,7 +88,7 @@ impl Database for Simulated {
         })
     }
 
-    fn batch_write(&self, writes: Vec<PlainWrite>) -> Answer<'_, Vec<PlainWrite>> {
+    fn batch_write(&self, writes: Vec<PlainWrite>) -> Pending<'_, Vec<PlainWrite>> {
         Box::pin(async move {
             self.faulty("BatchWriteItem", |world| {
                 let mut left = Vec::new();
@@ -108,13 +108,13 @@ impl Database for Simulated {
         })
     }
 
-    fn query(&self, query: Query) -> Answer<'_, Found> {
+    fn query(&self, query: Query) -> Pending<'_, FoundItems> {
         Box::pin(async move { self.faulty("Query", |world| world.lock().tables.query(&query, now())).await })
     }
 
-    fn scan(&self, scan: Scan) -> Answer<'_, Found> {
+    fn scan(&self, scan: Scan) -> Pending<'_, FoundItems> {
         let all = move |world: &World| world.lock().tables.items(scan.table).cloned().collect();
-        Box::pin(async move { Ok(Found { items: self.faulty("Scan", all).await?, next: None }) })
+        Box::pin(async move { Ok(FoundItems { items: self.faulty("Scan", all).await?, next: None }) })
     }
 }
 
@@ -124,19 +124,19 @@ impl Simulated {
         let world = &self.0;
         let error = |throttled| Error::Request { operation, throttled, source: "injected".into() };
         match world.fate().await {
-            Fate::Fine => {}
-            Fate::Refused => return Err(error(true)),
-            Fate::LostBefore => return Err(error(false)),
-            Fate::LostAfter => {
+            Mishap::Fine => {}
+            Mishap::Refused => return Err(error(true)),
+            Mishap::LostBefore => return Err(error(false)),
+            Mishap::LostAfter => {
                 effect(world);
                 return Err(error(false));
             }
             // The SDK asks again when an answer is lost.
-            Fate::Twice => {
+            Mishap::Twice => {
                 drop(effect(world));
                 world.wait_up_to(9_000).await;
             }
-            Fate::KilledAfter => {
+            Mishap::KilledAfter => {
                 effect(world);
                 world.die().await;
             }
@@ -203,7 +203,7 @@ fn subscribes(write: &Write) -> bool {
 }
 
 fn uses_up(write: &Write) -> bool {
-    let conditional = !matches!(write.condition, Condition::Always);
+    let conditional = !matches!(write.condition, TableCondition::Always);
     write.table == Table::Subscriptions && matches!(write.change, Change::Delete) && conditional
 }
 
@@ -224,7 +224,7 @@ impl Tables {
         self.items.iter().filter(move |((of, ..), _)| *of == table).map(|(_, item)| item)
     }
 
-    fn query(&mut self, query: &Query, now: Timestamp) -> Found {
+    fn query(&mut self, query: &Query, now: Timestamp) -> FoundItems {
         let (partition_name, sort_name) = query.key();
         let in_range = |sort: &str| match &query.range {
             Range::All => true,
@@ -264,7 +264,7 @@ impl Tables {
             let names = names.into_iter().flatten();
             names.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
         });
-        Found { items: found.into_iter().map(|(_, item)| item.clone()).collect(), next }
+        FoundItems { items: found.into_iter().map(|(_, item)| item.clone()).collect(), next }
     }
 
     fn catch_up(&mut self, now: Timestamp) {
@@ -300,20 +300,20 @@ pub fn string(item: &Item, name: &str) -> String {
     item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
 }
 
-fn holds(condition: &Condition, item: Option<&Item>) -> bool {
+fn holds(condition: &TableCondition, item: Option<&Item>) -> bool {
     let value = |name: &str| item.and_then(|item| item.get(name));
     match condition {
-        Condition::Always => true,
-        Condition::Exists(name) => value(name).is_some(),
-        Condition::Missing(name) => value(name).is_none(),
-        Condition::Is(name, wanted) => value(name) == Some(wanted),
-        Condition::IsNot(name, other) => value(name) != Some(other),
-        Condition::AtMost(name, most) => match (value(name), most) {
+        TableCondition::Always => true,
+        TableCondition::Exists(name) => value(name).is_some(),
+        TableCondition::Missing(name) => value(name).is_none(),
+        TableCondition::Is(name, wanted) => value(name) == Some(wanted),
+        TableCondition::IsNot(name, other) => value(name) != Some(other),
+        TableCondition::AtMost(name, most) => match (value(name), most) {
             (Some(AttributeValue::S(value)), AttributeValue::S(most)) => value <= most,
             _ => false,
         },
-        Condition::All(conditions) => conditions.iter().all(|condition| holds(condition, item)),
-        Condition::Any(conditions) => conditions.iter().any(|condition| holds(condition, item)),
+        TableCondition::All(conditions) => conditions.iter().all(|condition| holds(condition, item)),
+        TableCondition::Any(conditions) => conditions.iter().any(|condition| holds(condition, item)),
     }
 }
 

@@ -41,7 +41,7 @@ const FAULTS: Faults = Faults {
 
 /// The outcome of many histories.
 #[derive(Debug, Default)]
-struct Tally {
+struct Totals {
     histories: u64,
     mails: u64,
     ambiguous: u64,
@@ -52,9 +52,9 @@ struct Tally {
 }
 
 /// Plays the histories of these seeds, on every core.
-fn play_all(seeds: Range<u64>, faults: Faults, sabotage: Sabotage) -> Tally {
+fn play_all(seeds: Range<u64>, faults: Faults, sabotage: Sabotage) -> Totals {
     let next = AtomicU64::new(seeds.start);
-    let tally = Mutex::new(Tally::default());
+    let tally = Mutex::new(Totals::default());
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {

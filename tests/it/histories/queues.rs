@@ -1,12 +1,12 @@
 //! Queues of the local stack on simulated time, with faults between them and whoever asks.
 
-use super::world::{Fate, World};
+use super::world::{Mishap, World};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_local::aws::poller::record;
 use restock_local::aws::sqs::{Attribute, Message, SendOptions};
 use restock_local::template::{Endpoints, Template};
 use restock_queue::Error;
-use restock_queue::transport::{Answer, Outgoing, Queue, SOURCE, Transport};
+use restock_queue::transport::{Outgoing, Pending, Queue, SOURCE, Transport};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -24,7 +24,7 @@ const FOREVER: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct Simulated(pub Arc<World>);
 
 impl Transport for Simulated {
-    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Answer<'_, Vec<Outgoing>> {
+    fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Pending<'_, Vec<Outgoing>> {
         Box::pin(async move {
             let world = &self.0;
             let send = || {
@@ -42,7 +42,7 @@ impl Transport for Simulated {
         })
     }
 
-    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Answer<'a, ()> {
+    fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Pending<'a, ()> {
         Box::pin(async move {
             let change = || {
                 let changed = self.0.broker.change_visibility(&name(queue), receipt, delay.as_millis() as i64);
@@ -59,18 +59,18 @@ impl Simulated {
         let world = &self.0;
         let error = |throttled| Error::Request { operation, throttled, source: "injected".into() };
         match world.fate().await {
-            Fate::Fine => {}
-            Fate::Refused => return Err(error(true)),
-            Fate::LostBefore => return Err(error(false)),
-            Fate::LostAfter => {
+            Mishap::Fine => {}
+            Mishap::Refused => return Err(error(true)),
+            Mishap::LostBefore => return Err(error(false)),
+            Mishap::LostAfter => {
                 effect();
                 return Err(error(false));
             }
-            Fate::Twice => {
+            Mishap::Twice => {
                 drop(effect());
                 world.wait_up_to(9_000).await;
             }
-            Fate::KilledAfter => {
+            Mishap::KilledAfter => {
                 effect();
                 world.die().await;
             }

@@ -56,7 +56,7 @@ pub enum Sabotage {
     AlwaysRenewed,
 }
 
-pub enum Fate {
+pub enum Mishap {
     Fine,
     /// Throttled.
     Refused,
@@ -158,11 +158,11 @@ impl World {
     }
 
     /// Returns what becomes of a request, after it was a moment on its way.
-    pub async fn fate(&self) -> Fate {
+    pub async fn fate(&self) -> Mishap {
         let (late, fate) = {
             let mut state = self.lock();
             if state.quiet {
-                return Fate::Fine;
+                return Mishap::Fine;
             }
             let faults = self.faults;
             let late = match state.random.u32(0..1000) {
@@ -177,17 +177,17 @@ impl World {
                 struck
             };
             let fate = if strikes(faults.refused) {
-                Fate::Refused
+                Mishap::Refused
             } else if strikes(faults.lost_before) {
-                Fate::LostBefore
+                Mishap::LostBefore
             } else if strikes(faults.lost_after) {
-                Fate::LostAfter
+                Mishap::LostAfter
             } else if strikes(faults.twice) {
-                Fate::Twice
+                Mishap::Twice
             } else if strikes(faults.killed) {
-                Fate::KilledAfter
+                Mishap::KilledAfter
             } else {
-                Fate::Fine
+                Mishap::Fine
             };
             (late, fate)
         };

@@ -6,7 +6,7 @@
 
 use crate::aws::sqs::{Broker, SendOptions};
 use crate::faults::proxy::Observer;
-use crate::inbox::{Inbox, Mail};
+use crate::inbox::{Inbox, ReceivedMail};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -52,7 +52,7 @@ impl Ses {
     }
 
     /// Accepts a mail: a rejected one gets no further, every other one reaches the inbox.
-    fn accept(&self, mail: Mail) {
+    fn accept(&self, mail: ReceivedMail) {
         let address = mail.to.first().cloned().unwrap_or_default();
         let outcome = behaviour(&address);
         let told = |kind: &str, more: Value| self.tell(&mail, kind, more);
@@ -69,7 +69,7 @@ impl Ses {
         self.inbox.add(mail);
     }
 
-    fn tell(&self, mail: &Mail, kind: &str, more: Value) {
+    fn tell(&self, mail: &ReceivedMail, kind: &str, more: Value) {
         let Some(queue) = &self.events else { return };
         if self.observer.as_ref().is_some_and(|observer| observer.faults.spec.events_lost) {
             return;
@@ -114,7 +114,7 @@ fn behaviour(address: &str) -> &str {
 }
 
 /// Returns what SES checks of a request before it accepts the mail.
-fn mail(request: &Value) -> Result<Mail, &'static str> {
+fn mail(request: &Value) -> Result<ReceivedMail, &'static str> {
     let simple = &request["Content"]["Simple"];
     let text = |value: &Value| value["Data"].as_str().map(ToOwned::to_owned);
     let from = request["FromEmailAddress"].as_str().ok_or("Missing FromEmailAddress.")?;
@@ -134,7 +134,7 @@ fn mail(request: &Value) -> Result<Mail, &'static str> {
         let pairs = list.as_array().into_iter().flatten();
         pairs.filter_map(|pair| Some((pair["Name"].as_str()?.to_owned(), pair["Value"].as_str()?.to_owned()))).collect()
     };
-    Ok(Mail {
+    Ok(ReceivedMail {
         id: Uuid::new_v4().simple().to_string(),
         at: jiff::Timestamp::now().to_string(),
         from: from.to_owned(),
