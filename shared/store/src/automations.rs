@@ -1,4 +1,4 @@
-use crate::database::{AllWritten, Item, Query, Table, TableCondition, Write};
+use crate::database::{AllWritten, Item, Query, Range, Table, TableCondition, Write};
 use crate::item::{damaged, number, number_of, read_each, string_of, text, texts};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -158,6 +158,25 @@ impl Store {
         Ok(found)
     }
 
+    /// Returns the versions of an automation that were stored, even if it was deleted since; the newest first, at most so
+    /// many.
+    pub async fn automation_history(&self, id: &AutomationId, max: usize) -> Result<Vec<Automation>, Error> {
+        let range = Range::BeginsWith(format!("{id}#"));
+        let mut query = Query { range, newest_first: true, ..Query::of(TABLE, VERSION_KIND) };
+        let mut versions = Vec::new();
+        loop {
+            let found = self.database.query(query.clone()).await?;
+            versions.extend(read_each(found.items, |item| read(&item)));
+            query.after = found.next;
+            if versions.len() >= max || query.after.is_none() {
+                let built_in = Automation::built_in();
+                versions.extend((query.after.is_none() && built_in.id == *id).then_some(built_in));
+                versions.truncate(max);
+                return Ok(versions);
+            }
+        }
+    }
+
     /// Returns all automations in the order in which they are asked; strongly consistent.
     pub async fn automations(&self) -> Result<Vec<Automation>, Error> {
         let items = self.query_all(Query::of(TABLE, KIND)).await?;
@@ -281,6 +300,7 @@ fn key(id: &AutomationId) -> Item {
     texts([("kind", KIND), ("id", id.as_str())])
 }
 
+/// Sorts as the numbers do.
 fn version_key(id: &AutomationId, version: u64) -> Item {
-    texts([("kind", VERSION_KIND), ("id", &format!("{id}#{version}"))])
+    texts([("kind", VERSION_KIND), ("id", &format!("{id}#{version:010}"))])
 }
