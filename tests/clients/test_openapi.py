@@ -1,5 +1,6 @@
 """Whatever schemathesis makes up from the API's description: no 5xx, and no answer that contradicts the description."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,13 @@ CHECKS = [
     "missing_required_header",
     "ignored_auth",
 ]
+
+
+def operations():
+    """Returns how many operations the description has."""
+    description = json.loads((HERE / "../../docs/openapi.json").read_text())
+    methods = {"get", "put", "post", "patch", "delete"}
+    return sum(len(methods & item.keys()) for item in description["paths"].values())
 
 
 def test_every_operation_answers_as_it_is_described(ready):
@@ -38,4 +46,5 @@ def test_every_operation_answers_as_it_is_described(ready):
 
     print(run.stdout[-60_000:], run.stderr)
     assert run.returncode == 0
-    assert "Tested: 26" in run.stdout
+    # It leaves one out, which it does not name.
+    assert f"Tested: {operations() - 1}" in run.stdout
