@@ -231,3 +231,26 @@ fn the_log_explains_what_each_version_decided_also_after_it_was_deleted() {
     );
     assert_eq!((&entry["matched"], &entry["skipped"]), (&json!(1), &json!({"noAutomation": 1})));
 }
+
+#[test]
+fn the_versions_of_an_automation_are_listed_with_their_times_even_after_it_was_deleted() {
+    let restock = Restock::start();
+    for name in ["First", "Second"] {
+        restock.automation("club", &json!({"name": name}));
+    }
+    for n in 0..10 {
+        restock.automation("default", &json!({"name": format!("Changed {n}"), "enabled": n % 2 == 0}));
+    }
+    assert_eq!(restock.delete("/automations/club").status, 200);
+
+    let club = restock.get("/automations/club/versions").json();
+    let default = restock.get("/automations/default/versions").json();
+
+    let names: Vec<&str> = club.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Second", "First"]);
+    let numbers: Vec<u64> = default.as_array().unwrap().iter().map(|one| one["version"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "the newest first, and the one that is built in");
+    assert!(default[0]["updatedOn"].is_string() && default[10].get("updatedOn").is_none());
+    let missing = restock.get("/automations/nobody/versions");
+    assert_eq!((missing.status, &missing.json()["errorCode"]), (404, &json!("AutomationNotFound")));
+}

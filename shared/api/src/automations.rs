@@ -34,6 +34,12 @@ endpoints! {
             .header::<GetAutomation>(ETAG, "The version, for If-Match.")
             .problem(404, NO_AUTOMATION);
 
+    /// When an automation was changed
+    ListAutomationVersions("listAutomationVersions"):
+        Get "/automations/{automationId}/versions", "list-automation-versions", READ,
+        () => 200 Vec<AutomationVersion>, "Its versions, the newest first, at most 100.",
+        |operation| operation.problem(404, NO_AUTOMATION);
+
     /// Store an automation
     PutAutomation("putAutomation"): Put "/automations/{automationId}", "put-automation", WRITE,
         AutomationSettings => 200 Automation, "The automation, as its next version.",
@@ -200,6 +206,25 @@ answer! {
         /// Counts the changes, from 1; 0 for the one that is built in.
         pub version: u64,
         pub updated_on: Option<Moment>,
+    }
+}
+
+answer! {
+    /// One version of an automation; `GET /automations/{id}?version=` shows all of it.
+    #[derive(Debug)]
+    pub struct AutomationVersion {
+        pub version: u64,
+        pub name: String,
+        pub enabled: bool,
+        /// When it was stored; the one that is built in has none.
+        pub updated_on: Option<Moment>,
+    }
+}
+
+impl From<restock_domain::Automation> for AutomationVersion {
+    fn from(automation: restock_domain::Automation) -> Self {
+        let restock_domain::Automation { version, name, enabled, updated_on, .. } = automation;
+        Self { version, name, enabled, updated_on: updated_on.map(Moment) }
     }
 }
 

@@ -1,0 +1,11 @@
+use lambda_http::Error;
+use list_automation_versions::App;
+use restock_api::automations;
+use restock_http::Service;
+use restock_runtime::Runtime;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store).serving::<automations::ListAutomationVersions>().run().await
+}
