@@ -1,4 +1,4 @@
-//! Every endpoint: its success and each error that `contract.md` documents.
+//! Every endpoint: its success and each error that `docs/contract.md` documents.
 
 use crate::restock::Restock;
 use restock_local::client::{Answer, Client};

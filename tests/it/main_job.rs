@@ -3,7 +3,7 @@
 use crate::restock::{Restock, item, rss};
 use serde_json::json;
 
-/// Returns the five subscriptions of the example in `contract.md`, named after their numbers.
+/// Returns the five subscriptions of the example in `docs/contract.md`, named after their numbers.
 fn with_the_five_subscriptions() -> Restock {
     let restock = Restock::start();
     restock.feed("sv-SE", &["SKU-1", "SKU-2"]);

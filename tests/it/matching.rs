@@ -1,4 +1,4 @@
-//! The matching table of `contract.md`, through the real indexes, against a model that only filters.
+//! The matching table of `docs/contract.md`, through the real indexes, against a model that only filters.
 
 use crate::restock::{Restock, contact};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};

@@ -1,5 +1,6 @@
 //! Where the local SES delivers: every mail, to be read by tests and in a browser.
 
+use crate::sample_shop;
 use axum::extract::State;
 use axum::response::Html;
 use axum::routing::get;
@@ -50,7 +51,8 @@ impl Inbox {
 }
 
 pub fn router(inbox: Arc<Inbox>) -> Router {
-    Router::new().route("/messages", get(list).delete(empty)).route("/", get(page)).with_state(inbox)
+    let inbox = Router::new().route("/messages", get(list).delete(empty)).route("/", get(page)).with_state(inbox);
+    inbox.merge(sample_shop::router())
 }
 
 async fn list(State(inbox): State<Arc<Inbox>>) -> Json<Vec<ReceivedMail>> {

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod faults;
 mod functions;
 mod inbox;
+mod sample_shop;
 mod stack;
 pub mod template;
 

@@ -145,16 +145,18 @@ Restock is running. Ctrl-C stops it.
   API key   {api_key}
   Inbox     {inbox}
 
-Try it: import the sample shop's feed, make a contact that waits for a sold-out product, and restock it.
+Try it: import the sample shop's feed, make a contact that waits for a sold-out product, and restock it. The commands can be
+run again.
 
-  curl {api}/api/v3/feeds/sv-SE/imports -H 'apikey: {api_key}' -H 'content-type: application/xml' --data-binary @infra/local/sample-shop/sv-SE.xml
+  curl -X PUT {api}/api/v3/feeds/en-GB {json} -d '{{"url":"{inbox}/shop/en-GB.xml"}}'
+  curl -X POST {api}/api/v3/feeds/en-GB/imports {json}
 
-  contact=$(curl -s {api}/api/v3/contacts {json} -d '{{"email":"you@example.com","firstName":"You"}}' | cut -d'"' -f4)
-  curl {api}/api/v3/inventory/backinstock/subscriptions {json} -d '{{"contactId":"'$contact'","sku":"SKU-1","locale":"sv-SE"}}'
+  contact=$(curl -s {api}/api/v3/contacts {json} -d '{{"email":"you@example.com","firstName":"You"}}' | grep -o '[0-9a-f-]\{{36\}}' | head -1)
+  curl {api}/api/v3/inventory/backinstock/subscriptions {json} -d '{{"contactId":"'$contact'","sku":"SKU-1","locale":"en-GB"}}'
 
   curl -X PUT {api}/api/v3/inventory/stock-levels {json} -d '{{"sku":"SKU-1","quantity":5}}'
 
-The mail is then in the inbox. `cargo local demo` shows more.
+The mail is then in the inbox. docs/api.md goes on from here, and `cargo local demo` shows more.
 "#
     )
 }

@@ -3,7 +3,7 @@
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 use restock_domain::{ErrorCode, Invalid};
 
-/// Refuses a text that [`format_subject`] can't fill in.
+/// Refuses a text that `format_subject` can't fill in.
 pub fn check_subject(text: &str) -> Result<(), Invalid> {
     let formatted = format_subject(text, "Wool socks", "199.00 SEK");
     formatted.map(drop).ok_or_else(|| {

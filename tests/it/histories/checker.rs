@@ -1,4 +1,4 @@
-//! Checks what must hold of every history, whatever went wrong in it. The model is what `contract.md` promises a caller; it knows
+//! Checks what must hold of every history, whatever went wrong in it. The model is what `docs/contract.md` promises a caller; it knows
 //! nothing of claims, leases or messages.
 
 use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish};

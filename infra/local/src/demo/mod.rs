@@ -1,4 +1,4 @@
-//! `cargo local demo`: the main job from end to end, shown to a person and checked against `contract.md`.
+//! `cargo local demo`: the main job from end to end, shown to a person and checked against `docs/contract.md`.
 
 mod shop;
 
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One of the five subscriptions of the example in `contract.md`.
+/// One of the five subscriptions of the example in `docs/contract.md`.
 struct Waiting {
     number: usize,
     sku: String,
@@ -66,7 +66,7 @@ pub fn run(ready: &Ready, feed: Option<(PathBuf, String)>) -> Result<(), Error> 
         println!("\n{}. Stock level {}", index + 3, level.body);
         demo.restock(&waiting, level)?;
     }
-    println!("\nEverything is as contract.md says.");
+    println!("\nEverything is as docs/contract.md says.");
     Ok(())
 }
 
@@ -239,5 +239,5 @@ fn expect(status: u16, answer: &crate::client::Answer) -> Result<Value, Error> {
 }
 
 fn check(holds: bool, otherwise: &str) -> Result<(), Error> {
-    if holds { Ok(()) } else { Err(format!("Not as contract.md says: {otherwise}.").into()) }
+    if holds { Ok(()) } else { Err(format!("Not as docs/contract.md says: {otherwise}.").into()) }
 }

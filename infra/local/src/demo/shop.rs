@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::{fs, io};
 
-/// Limit of an upload (`contract.md`); a larger file comes by URL.
+/// Limit of an upload (`docs/contract.md`); a larger file comes by URL.
 const MAX_UPLOADED: usize = 5 * 1024 * 1024;
 
 pub struct Shop {
