@@ -2,6 +2,7 @@
 
 use crate::restock::{Restock, eventually};
 use restock_domain::{ContactId, Locale, Scope, Sku, Source, StockLevel, SubscriptionKey};
+use restock_local::aws::lineage::{Lineage, MAX_INVOCATIONS};
 use restock_queue::Continuation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -96,6 +97,7 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
         clearing: None,
         page: 1_000_000,
         cursor: BTreeMap::new(),
+        hops: 0,
     };
     restock.send_message("stock-levels", &second_look.body());
     eventually(|| (!restock.mails().is_empty()).then_some(()));
@@ -122,6 +124,22 @@ fn a_notification_that_is_delivered_again_mails_nobody_again_not_even_a_new_subs
 
     assert_eq!(restock.mailed(), ["a"]);
     assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
+
+#[test]
+fn matching_and_sending_go_on_where_lambda_stops_other_functions_as_a_loop() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    let functions = ["match-stock", "send-email", "record-email-events"];
+    let invoked = |chain: Lineage| functions.iter().fold(chain, |chain, function| chain.allowed(function));
+    let chain = (0..MAX_INVOCATIONS).fold(Lineage::default(), |chain, _| invoked(chain));
+
+    restock.send_message_of(&chain, "stock-levels", r#"{"sku":"A","quantity":1}"#);
+    restock.send_message_of(&chain, "email-events", "{}");
+
+    eventually(|| (restock.mailed() == ["a"]).then_some(()));
+    eventually(|| (restock.said("recursive-loop detection") > 0).then_some(()));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use restock_api::Read;
 use restock_api::contacts::NewContact;
 use restock_domain::{AutomationId, Contact, ContactId, Subscription};
+use restock_local::aws::lineage::Lineage;
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
 use restock_local::{Binaries, Options, Stack, build};
@@ -225,6 +226,13 @@ impl Restock {
         self.sqs("SendMessage", json!({"QueueUrl": self.queue(queue), "MessageBody": body}));
     }
 
+    /// Sends a message as a function does that was invoked in a chain of requests.
+    pub fn send_message_of(&self, chain: &Lineage, queue: &str, body: &str) {
+        let client = Client::new(&self.stack.ready.endpoints["sqs"]).header("x-amzn-trace-id", &chain.trace_id());
+        let request = json!({"QueueUrl": self.queue(queue), "MessageBody": body});
+        client.header("x-amz-target", "AmazonSQS.SendMessage").json("POST", "/", &request).expect("SQS answers");
+    }
+
     pub fn send_import(&self, import: &FeedImport) {
         let request = json!({
             "QueueUrl": self.queue("feed-imports"),
@@ -307,6 +315,7 @@ pub fn notification(subscription: &Subscription, automation: &str) -> String {
         version: 0,
         recipients: vec![recipient],
         attempt: 0,
+        hops: 0,
     };
     notification.body()
 }

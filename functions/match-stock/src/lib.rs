@@ -25,6 +25,9 @@ const SECOND_LOOK: u32 = 1_000_000;
 /// Recipients of one notification.
 const RECIPIENTS: usize = 25;
 
+/// Continuations of one level: forty million subscriptions. Lambda's own detection of loops is off for this function, as a
+/// level may go round its queue, so this bounds a loop that is a fault.
+const MAX_HOPS: u32 = 10_000;
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
 const MAX_SEEN: usize = 1_000;
 /// Clocks of two machines differ by so much at the most.
@@ -118,6 +121,7 @@ impl App {
             clearing: None,
             page: 0,
             cursor: BTreeMap::new(),
+            hops: 0,
         };
         self.match_level(matching, budget).await
     }
@@ -155,7 +159,7 @@ impl App {
             matching.cursor = next;
             matching.page += 1;
         }
-        self.queues.send_continuation(&matching, Duration::ZERO).await.map_err(|error| Failure::retry(&error))
+        self.send_on(matching, Duration::ZERO).await
     }
 
     /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, in two
@@ -175,8 +179,17 @@ impl App {
             self.store.begin_clearing_demand(sku, token).await.map_err(retry)?;
         }
         let second = Continuation { second_look: true, clearing, page: SECOND_LOOK, ..matching };
-        let queued = self.queues.send_continuation(&second, self.second_look_after).await;
-        queued.map_err(|error| Failure::retry(&error))
+        self.send_on(second, self.second_look_after).await
+    }
+
+    /// Puts the rest of a level back on the queue.
+    async fn send_on(&self, rest: Continuation, delay: Duration) -> Result<(), Failure> {
+        if rest.hops >= MAX_HOPS {
+            let reason = format!("the level was sent on {MAX_HOPS} times, which no level needs; send it again");
+            return Err(Failure::Malformed(reason));
+        }
+        let rest = Continuation { hops: rest.hops + 1, ..rest };
+        self.queues.send_continuation(&rest, delay).await.map_err(|error| Failure::retry(&error))
     }
 
     /// Decides about a page of subscriptions, and says who is to be notified.
@@ -205,6 +218,7 @@ impl App {
                 version,
                 recipients: recipients.to_vec(),
                 attempt: 0,
+                hops: 0,
             };
             recipients.chunks(RECIPIENTS).map(|chunk| (notification(chunk), Duration::ZERO)).collect::<Vec<_>>()
         });

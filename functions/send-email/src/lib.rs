@@ -27,6 +27,9 @@ use uuid::Uuid;
 const IN_FLIGHT: usize = 5;
 /// How often recipients are put off before their message fails; with the longest delays in between, about a day.
 const MAX_ATTEMPTS: u32 = 100;
+/// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
+/// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
+const MAX_HOPS: u32 = 10_000;
 /// The longest that a recipient waits without being told how long.
 const MAX_BACKOFF: Duration = Duration::from_secs(2_048);
 /// The longest delay that SQS allows.
@@ -164,6 +167,10 @@ impl App {
             let reason = format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts");
             return Err(Failure::Retry { after: None, reason });
         }
+        if !later.is_empty() && notification.hops >= MAX_HOPS {
+            let reason = format!("the recipients were sent on {MAX_HOPS} times, which none needs");
+            return Err(Failure::Retry { after: None, reason });
+        }
         let now = (self.settings.clock)();
         let mut by_delay: BTreeMap<Duration, Vec<Recipient>> = BTreeMap::new();
         // One draw for the whole message, so that what was put off together stays together.
@@ -183,7 +190,7 @@ impl App {
         let messages = by_delay.into_iter().map(|(delay, recipients)| {
             let attempt = notification.attempt + u32::from(!delay.is_zero());
             info!(sku = %notification.sku, recipients = recipients.len(), seconds = delay.as_secs(), "Put off");
-            (Notification { recipients, attempt, ..notification.clone() }, delay)
+            (Notification { recipients, attempt, hops: notification.hops + 1, ..notification.clone() }, delay)
         });
         let sent = self.queues.send_notifications(messages.collect()).await;
         sent.map_err(|error| Failure::retry(&error))

@@ -43,6 +43,9 @@ pub struct Continuation {
     pub clearing: Option<String>,
     pub page: u32,
     pub cursor: BTreeMap<String, String>,
+    /// How often the level was sent on, whatever for. A chain that is far longer than any level needs is given up.
+    #[serde(default)]
+    pub hops: u32,
 }
 
 /// Mail these subscriptions; at most 25.
@@ -56,6 +59,9 @@ pub struct Notification {
     /// The version that accepted them.
     pub version: u64,
     pub recipients: Vec<Recipient>,
+    /// How often these recipients were sent on, for whatever reason.
+    #[serde(default)]
+    pub hops: u32,
     /// How often these recipients were put off: throttled, claimed by somebody else, or with an outcome unknown.
     pub attempt: u32,
 }
@@ -237,6 +243,7 @@ mod tests {
             seen: vec![DeliveryId::new(Uuid::from_u128(3))],
             clearing: Some("c".into()),
             page: 3,
+            hops: 4,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
         };
         let notification = Notification {
@@ -245,6 +252,7 @@ mod tests {
             automation: AutomationId::parse("default").unwrap(),
             version: 3,
             attempt: 1,
+            hops: 2,
             recipients: vec![Recipient {
                 contact_id: ContactId::new(Uuid::from_u128(1)),
                 key: SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None),

@@ -1,6 +1,7 @@
 //! The HTTP API: routes a request to a function as an event of payload format 2.0.
 
 use crate::aws::lambda::{Failed, Lambda};
+use crate::aws::lineage::Lineage;
 use crate::aws::names::ACCOUNT;
 use crate::template::Route;
 use axum::Router;
@@ -113,7 +114,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     if event.len() > MAX_EVENT {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     }
-    match gateway.lambda.invoke(function, Bytes::from(event)).await {
+    match gateway.lambda.invoke(function, Bytes::from(event), Lineage::default()).await {
         Ok(answer) => {
             response(&answer).unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
         }

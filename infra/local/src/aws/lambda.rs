@@ -3,6 +3,7 @@
 //! As in Lambda, an instance handles one event at a time, more instances are started while events wait, an instance that
 //! is over its time is killed, and one that ends is replaced.
 
+use crate::aws::lineage::Lineage;
 use crate::aws::names::{ACCOUNT, REGION};
 use crate::template::Function;
 use axum::Router;
@@ -23,6 +24,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+/// An answer of a function (Lambda quotas, "Invocation payload").
+const MAX_ANSWER: usize = 6 * 1024 * 1024;
+/// How often an instance's memory is looked at.
+const GLANCE: Duration = Duration::from_millis(100);
 /// Instances of one function; Lambda would start more.
 const MAX_INSTANCES: usize = 4;
 
@@ -34,6 +39,8 @@ pub enum Failed {
     /// The process ended in the middle of it.
     Crashed,
     TimedOut,
+    /// It was invoked too often in one chain of requests.
+    Loop,
     UnknownFunction,
 }
 
@@ -49,6 +56,9 @@ struct Pool {
     binary: PathBuf,
     environment: BTreeMap<String, String>,
     timeout: Duration,
+    memory_mb: u64,
+    /// It may be invoked by its own messages without end.
+    may_loop: bool,
     runtime_api: String,
     sink: Sink,
     events: mpsc::UnboundedSender<Event>,
@@ -72,6 +82,7 @@ struct PoolState {
 struct Event {
     id: String,
     payload: Bytes,
+    trace_id: String,
     reply: oneshot::Sender<Result<Bytes, Failed>>,
 }
 
@@ -101,10 +112,18 @@ impl Lambda {
         Ok(Arc::new(Self { pools }))
     }
 
-    /// Hands an event to a function and waits for its answer.
-    pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, Failed> {
+    /// Hands an event to a function and waits for its answer. `chain` is the lineage of what the event comes from.
+    pub async fn invoke(&self, function: &str, payload: Bytes, chain: Lineage) -> Result<Bytes, Failed> {
         let pool = self.pools.get(function).ok_or(Failed::UnknownFunction)?;
-        pool.invoke(payload).await
+        let lineage = if pool.may_loop { Some(chain.allowed(function)) } else { chain.invoking(function) };
+        let Some(lineage) = lineage else {
+            (pool.sink)(
+                function,
+                "recursive-loop detection: the function is not invoked again in this chain of requests",
+            );
+            return Err(Failed::Loop);
+        };
+        pool.invoke(payload, lineage.trace_id()).await
     }
 
     /// Kills an instance (SIGKILL); another one takes its place. Says whether it was alive.
@@ -154,6 +173,8 @@ impl Pool {
             binary,
             environment,
             timeout: Duration::from_secs(function.timeout_seconds),
+            memory_mb: function.memory_mb,
+            may_loop: function.may_loop,
             runtime_api: runtime_api.to_owned(),
             sink,
             events,
@@ -163,10 +184,10 @@ impl Pool {
         })
     }
 
-    async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, Failed> {
+    async fn invoke(self: &Arc<Self>, payload: Bytes, trace_id: String) -> Result<Bytes, Failed> {
         let (reply, answer) = oneshot::channel();
         let waiting = self.backlog.fetch_add(1, Ordering::SeqCst) + 1;
-        let event = Event { id: Uuid::new_v4().to_string(), payload, reply };
+        let event = Event { id: Uuid::new_v4().to_string(), payload, trace_id, reply };
         if self.events.send(event).is_err() {
             return Err(Failed::Crashed);
         }
@@ -195,7 +216,7 @@ impl Pool {
             // Says in every request to AWS who makes it.
             .env("AWS_SDK_UA_APP_ID", format!("{}.{instance}", self.name))
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.memory_mb.to_string())
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "local")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", instance)
             .stdin(Stdio::null())
@@ -283,14 +304,21 @@ async fn keep_running(pool: Weak<Pool>) {
         let switch = Arc::new(Notify::new());
         pool.lock().switches.insert(instance.clone(), switch.clone());
         let how = match pool.start_process(&instance) {
-            Ok(mut child) => tokio::select! {
-                status = child.wait() => status.map_or_else(|error| error.to_string(), |status| status.to_string()),
-                () = switch.notified() => {
-                    let _ = child.kill().await;
-                    killed = true;
-                    "it was killed".to_owned()
+            Ok(mut child) => {
+                let process = child.id();
+                tokio::select! {
+                    status = child.wait() => status.map_or_else(|error| error.to_string(), |status| status.to_string()),
+                    () = switch.notified() => {
+                        let _ = child.kill().await;
+                        killed = true;
+                        "it was killed".to_owned()
+                    }
+                    used = more_memory_than(process, pool.memory_mb) => {
+                        let _ = child.kill().await;
+                        format!("it used {used} MB of memory and has {}", pool.memory_mb)
+                    }
                 }
-            },
+            }
             Err(error) => error.to_string(),
         };
         pool.lock().switches.remove(&instance);
@@ -306,6 +334,21 @@ async fn keep_running(pool: Weak<Pool>) {
         (pool.sink)(&pool.name, &format!("the function ended ({how}); it is started again"));
         drop(pool);
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Waits until a process uses more memory than it may, and returns how many megabytes.
+async fn more_memory_than(process: Option<u32>, max_mb: u64) -> u64 {
+    loop {
+        tokio::time::sleep(GLANCE).await;
+        // Where there is no such file, nobody is killed for it.
+        let status =
+            process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok()).unwrap_or_default();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
+        let used = resident.and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok()).unwrap_or_default() / 1024;
+        if used > max_mb {
+            return used;
+        }
     }
 }
 
@@ -346,7 +389,7 @@ async fn next(State(lambda): State<Arc<Lambda>>, Path((function, instance)): Pat
         ("lambda-runtime-aws-request-id", event.id),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
         ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}")),
-        ("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000".to_owned()),
+        ("lambda-runtime-trace-id", event.trace_id),
         ("content-type", "application/json".to_owned()),
     ];
     (headers, event.payload).into_response()
@@ -358,7 +401,13 @@ async fn response(
     body: Bytes,
 ) -> StatusCode {
     if let Some(pool) = lambda.pools.get(&function) {
-        pool.finish(&id, Ok(body));
+        let answer = if body.len() > MAX_ANSWER {
+            (pool.sink)(&function, &format!("an answer of {} bytes is more than Lambda takes", body.len()));
+            Err(Failed::Error("Function.ResponseSizeTooLarge".to_owned()))
+        } else {
+            Ok(body)
+        };
+        pool.finish(&id, answer);
     }
     StatusCode::ACCEPTED
 }

@@ -3,6 +3,7 @@
 pub mod gateway;
 pub mod http;
 pub mod lambda;
+pub mod lineage;
 pub mod names;
 pub mod poller;
 pub mod ses;

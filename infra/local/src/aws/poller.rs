@@ -2,6 +2,7 @@
 //! and of a batch only what succeeded is deleted.
 
 use crate::aws::lambda::{Failed, Lambda};
+use crate::aws::lineage::Lineage;
 use crate::aws::names::{REGION, queue_arn};
 use crate::aws::sqs::{Broker, Message, md5, system_attributes};
 use crate::faults::proxy::Observer;
@@ -41,7 +42,9 @@ async fn poll(mapping: Arc<Mapping>, broker: Arc<Broker>, lambda: Arc<Lambda>, o
             continue;
         }
         let event = json!({ "Records": batch.iter().map(|(message, receipt)| record(&mapping.queue, message, receipt)).collect::<Vec<_>>() });
-        let answer = lambda.invoke(&mapping.function, Bytes::from(event.to_string())).await;
+        let lineages = batch.iter().map(|(message, _)| Lineage::of(message.trace_id.as_deref().unwrap_or_default()));
+        let chain = lineages.reduce(Lineage::worst).unwrap_or_default();
+        let answer = lambda.invoke(&mapping.function, Bytes::from(event.to_string()), chain).await;
         let failed = failures(&mapping, &batch, answer);
         for (message, receipt) in &batch {
             if !failed.contains(&message.id) && !forgets() {

@@ -43,6 +43,12 @@ impl Permissions {
         self.statements(function).iter().flat_map(|statement| &statement.resources).map(String::as_str)
     }
 
+    /// Returns true if a function may do this with a resource.
+    pub fn allows(&self, function: &str, action: &str, resource: &str) -> bool {
+        let needed = Needed { action: action.into(), resource: resource.into(), leading_keys: Vec::new() };
+        self.missing(function, std::slice::from_ref(&needed)).is_none()
+    }
+
     /// Returns true if a function may touch items of this partition key of a table.
     pub fn may_touch(&self, function: &str, leading_key: &str) -> bool {
         let limited = self.statements(function).iter().filter_map(|statement| statement.leading_keys.as_ref());

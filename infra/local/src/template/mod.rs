@@ -36,6 +36,9 @@ pub struct Function {
     /// The name of the binary, which is also the local function's name.
     pub binary: String,
     pub timeout_seconds: u64,
+    pub memory_mb: u64,
+    /// `RecursiveLoop` is `Allow`.
+    pub may_loop: bool,
     pub environment: BTreeMap<String, String>,
 }
 
@@ -213,11 +216,13 @@ impl Template {
             };
             self.permissions.add(&binary, &resolver.resolve(document)?);
         }
-        let timeout = properties.get("Timeout").or_else(|| globals.get("Timeout")).and_then(Value::as_u64);
+        let number = |name: &str| properties.get(name).or_else(|| globals.get(name)).and_then(Value::as_u64);
         self.functions.push(Function {
             id: id.to_owned(),
             binary: binary.clone(),
-            timeout_seconds: timeout.unwrap_or(3),
+            timeout_seconds: number("Timeout").unwrap_or(3),
+            memory_mb: number("MemorySize").unwrap_or(128),
+            may_loop: properties["RecursiveLoop"] == "Allow",
             environment,
         });
         Ok(())
@@ -237,6 +242,7 @@ fn null_in(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::names::queue_arn;
     use std::collections::BTreeSet;
 
     fn parse(yaml: &str) -> Result<Template, Error> {
@@ -323,6 +329,21 @@ mod tests {
             "update-contact",
         ];
         assert_eq!(may, expected, "docs/decisions/0006 says why");
+    }
+
+    #[test]
+    fn a_function_that_may_send_to_its_own_queue_may_be_invoked_by_that_without_end() {
+        let template = projects();
+        for mapping in &template.mappings {
+            let feeds_itself =
+                template.permissions.allows(&mapping.function, "sqs:SendMessage", &queue_arn(&mapping.queue));
+            assert_eq!(
+                template.function(&mapping.function).may_loop,
+                feeds_itself,
+                "RecursiveLoop of {}",
+                mapping.function
+            );
+        }
     }
 
     #[test]

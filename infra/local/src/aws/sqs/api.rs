@@ -22,6 +22,8 @@ struct Api {
     broker: Arc<Broker>,
     /// Where this is reachable; queue URLs begin with it.
     url: String,
+    /// Of the request.
+    trace_id: Option<String>,
 }
 
 /// An error as SQS names it.
@@ -34,13 +36,20 @@ impl From<NoSuchQueue> for Fault {
 }
 
 pub fn router(broker: Arc<Broker>, url: String) -> Router {
-    Router::new().fallback(answer).layer(DefaultBodyLimit::max(4 * MAX_BYTES)).with_state(Api { broker, url })
+    Router::new().fallback(answer).layer(DefaultBodyLimit::max(4 * MAX_BYTES)).with_state(Api {
+        broker,
+        url,
+        trace_id: None,
+    })
 }
 
 async fn answer(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.trim_start_matches("AmazonSQS.");
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    // The SDKs send the trace id of the invocation that they run in.
+    let trace_id = headers.get("x-amzn-trace-id").and_then(|id| id.to_str().ok()).map(ToOwned::to_owned);
+    let api = Api { trace_id, ..api };
     let (status, body) = match api.call(operation, &request).await {
         Ok(answer) => (StatusCode::OK, answer),
         Err(Fault(kind, message)) => (StatusCode::BAD_REQUEST, json!({ "__type": kind, "message": message })),
@@ -131,6 +140,7 @@ impl Api {
         let options = SendOptions {
             delay_ms: entry["DelaySeconds"].as_i64().map(|seconds| seconds * 1000),
             group: owned("MessageGroupId"),
+            trace_id: self.trace_id.clone(),
             deduplication: owned("MessageDeduplicationId"),
         };
         let id = self.broker.send(queue, body.to_owned(), attributes, options)?;
@@ -199,6 +209,9 @@ pub fn system_attributes(message: &Message) -> Map<String, Value> {
     ]);
     if let Some(at) = message.first_received_at {
         attributes.insert("ApproximateFirstReceiveTimestamp".into(), json!(at.to_string()));
+    }
+    if let Some(trace_id) = &message.trace_id {
+        attributes.insert("AWSTraceHeader".into(), json!(trace_id));
     }
     if let Some(group) = &message.group {
         attributes.insert("MessageGroupId".into(), json!(group));

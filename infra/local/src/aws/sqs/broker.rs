@@ -53,6 +53,9 @@ pub struct Message {
     pub first_received_at: Option<i64>,
     pub receives: u32,
     pub group: Option<String>,
+    /// Of the request that sent it.
+    #[serde(default)]
+    pub trace_id: Option<String>,
     /// The ARN of the queue that gave the message up.
     pub dead_letter_source: Option<String>,
 }
@@ -79,6 +82,7 @@ pub struct QueueCounts {
 pub struct SendOptions {
     pub delay_ms: Option<i64>,
     pub group: Option<String>,
+    pub trace_id: Option<String>,
     pub deduplication: Option<String>,
 }
 
@@ -143,6 +147,7 @@ impl Broker {
             first_received_at: None,
             receives: 0,
             group: options.group,
+            trace_id: options.trace_id,
             dead_letter_source: None,
         };
         state.push(Stored { message, visible_at: now + delay, receipt: None });
