@@ -7,14 +7,12 @@ use restock_api::{ErrorCode, LineOutcome, Lines, LinesReport, Read};
 use restock_domain::signing::SigningKey;
 use restock_domain::{ContactId, EmailAddress, Invalid};
 use restock_http::{Call, Failure, Handles, Reply};
-use restock_store::{ChangedContact, ContactChange, CreatedContact, Store};
+use restock_store::{ChangedContact, ContactChange, CreatedContact, Race, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const IN_FLIGHT: usize = 16;
-/// Others may make or erase the contact between looking and writing.
-const ATTEMPTS: usize = 5;
 
 pub struct App {
     pub store: Store,
@@ -65,7 +63,8 @@ impl App {
             Ok(patch) => patch,
             Err(errors) => return Ok(LineOutcome::Rejected(errors)),
         };
-        for _ in 0..ATTEMPTS {
+        let mut race = Race::about("a line");
+        while race.enter().is_ok() {
             if let Some(id) = self.store.contact_id_of(email).await? {
                 let apply = |contact: &_| patch.apply(contact);
                 let change = ContactChange { apply: &apply, of_address: Some(email), asked_again: false };

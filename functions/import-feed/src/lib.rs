@@ -22,6 +22,7 @@ use tracing::{error, info};
 const CHANGES: usize = 500;
 /// A feed with at least this many products that loses more than half of them is not trusted.
 const ENOUGH_TO_JUDGE: usize = 10;
+
 pub struct App {
     pub store: Store,
     pub queues: Queues,

@@ -25,7 +25,7 @@ impl Handles<ImportPurchases> for App {
         let now = (self.clock)();
         let items = |value: &Value| value["items"].as_array().map_or(0, Vec::len);
         if lines.iter().filter_map(|(_, value)| value.as_ref().ok()).map(items).sum::<usize>() > MAX_ITEMS {
-            return Err(Problem::too_large("An upload has at most 10,000 items. Split it.").into());
+            return Err(Problem::too_large(format!("An upload has at most {MAX_ITEMS} items. Split it.")).into());
         }
         let recorded = lines.into_iter().map(|(line, value)| async move {
             let outcome = match value {

@@ -1,12 +1,10 @@
 //! Serves `GET /automations/{automationId}/versions`.
 
 use restock_api::Problem;
-use restock_api::automations::{AutomationVersion, ListAutomationVersions};
+use restock_api::automations::{AutomationVersion, ListAutomationVersions, MAX_VERSIONS};
 use restock_domain::AutomationId;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
-
-const MAX_VERSIONS: usize = 100;
 
 pub struct App {
     pub store: Store,

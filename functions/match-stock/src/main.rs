@@ -1,6 +1,5 @@
-use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::Error;
 use match_stock::App;
 use restock_runtime::Runtime;
 use std::time::Duration;
@@ -18,8 +17,5 @@ async fn main() -> Result<(), Error> {
         log_kept: restock_runtime::days("LOG_DAYS")?,
         clock: Timestamp::now,
     };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {
-        Ok::<_, Error>(app.handle(event.payload).await)
-    }))
-    .await
+    restock_runtime::serve_queue(|event| app.handle(event)).await
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use restock_api::ErrorCode;
-use restock_api::log::{DEFAULT_LIMIT, ExplainedTally, LogPage, MAX_ENTRIES, Outcome, ReadLog, ShownEntry};
+use restock_api::log::{self, DEFAULT_LIMIT, ExplainedTally, LogPage, MAX_ENTRIES, Outcome, ReadLog};
 use restock_domain::automation::AutomationTally;
 use restock_domain::{AutomationId, Invalid, Locale, LogEntry, Sku, time};
 use restock_http::{Call, Failure, Handles, Reply, limit};
@@ -43,7 +43,7 @@ impl Handles<ReadLog> for App {
 
 impl App {
     /// Returns entries with the names and conditions of the automations that decided.
-    async fn explained(&self, entries: Vec<LogEntry>) -> Result<Vec<ShownEntry>, Failure> {
+    async fn explained(&self, entries: Vec<LogEntry>) -> Result<Vec<log::LogEntry>, Failure> {
         let counts = entries.iter().flat_map(|entry| &entry.tally.automations);
         let versions = counts.map(|counts| (counts.id.clone(), counts.version)).collect();
         let decided = self.store.automation_versions(&versions).await?;
@@ -53,7 +53,7 @@ impl App {
                 Some(ExplainedTally::of(counts, decided.get(&(counts.id.clone(), counts.version))?))
             };
             let automations = counts.filter_map(explain).collect();
-            ShownEntry::of(entry, automations)
+            log::LogEntry::of(entry, automations)
         });
         Ok(explained.collect())
     }

@@ -1,6 +1,5 @@
-use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::Error;
 use record_email_events::App;
 use restock_runtime::Runtime;
 
@@ -10,8 +9,5 @@ async fn main() -> Result<(), Error> {
     let store = runtime.store();
     let signing_key = store.signing_key().await?;
     let app = App { store, queues: runtime.queues(), signing_key, clock: Timestamp::now };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {
-        Ok::<_, Error>(app.handle(event.payload).await)
-    }))
-    .await
+    restock_runtime::serve_queue(|event| app.handle(event)).await
 }

@@ -15,7 +15,7 @@ use restock_domain::{
     Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since, time,
 };
 use restock_email::{Mail, Mailer};
-use restock_queue::{Failure, Notification, Queue, Queues, Recipient, Record, consume};
+use restock_queue::{Failure, MAX_DELAY, Notification, Queue, Queues, Recipient, Record, consume};
 use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -30,10 +30,6 @@ const MAX_ATTEMPTS: u32 = 100;
 /// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
 /// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
 const MAX_HOPS: u32 = 10_000;
-/// The longest that a recipient waits without being told how long.
-const MAX_BACKOFF: Duration = Duration::from_secs(2_048);
-/// The longest delay that SQS allows.
-const MAX_DELAY: Duration = Duration::from_secs(900);
 
 pub struct App {
     store: Store,
@@ -174,7 +170,7 @@ impl App {
         let now = (self.settings.clock)();
         let mut by_delay: BTreeMap<Duration, Vec<Recipient>> = BTreeMap::new();
         // One draw for the whole message, so that what was put off together stays together.
-        let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_BACKOFF, fastrand::f64());
+        let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_DELAY, fastrand::f64());
         for (recipient, when) in later {
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,

@@ -1,6 +1,5 @@
-use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::Error;
 use restock_domain::delivery::Terms;
 use restock_email::{Renderer, SesMailer};
 use restock_runtime::Runtime;
@@ -32,8 +31,5 @@ async fn main() -> Result<(), Error> {
     };
     let automations = restock_runtime::automations(&store)?;
     let app = App::new(store, runtime.queues(), automations, Box::new(mailer), settings);
-    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async {
-        Ok::<_, Error>(app.handle(event.payload).await)
-    }))
-    .await
+    restock_runtime::serve_queue(|event| app.handle(event)).await
 }

@@ -16,7 +16,7 @@ use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
 use dynoxide::errors::DynoxideError;
-use restock_api::Scope;
+use restock_api::KeyScope;
 use restock_store::ApiKey;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -251,7 +251,7 @@ fn tables(tables: &[Table], data: Option<&Path>) -> Result<Database, Error> {
 
 fn put_api_key(database: &Database, tables: &[Table]) -> Result<(), Error> {
     let table = tables.iter().find(|table| table.id == "ConfigurationTable").ok_or("no ConfigurationTable")?;
-    let scopes: Vec<Value> = Scope::iter().map(|scope| json!({ "S": scope.as_str() })).collect();
+    let scopes: Vec<Value> = KeyScope::iter().map(|scope| json!({ "S": scope.as_str() })).collect();
     let item = json!({
         "kind": { "S": "api-key" },
         "id": { "S": ApiKey::digest(API_KEY) },
@@ -263,7 +263,7 @@ fn put_api_key(database: &Database, tables: &[Table]) -> Result<(), Error> {
     Ok(())
 }
 
-/// DynamoDB deletes expired items by itself; the emulator has to be asked.
+/// Asks the emulator to delete expired items, which DynamoDB does by itself.
 async fn sweep(database: Database) {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;

@@ -5,7 +5,7 @@ use crate::log::whole_number;
 use crate::schema::{Described, Schemas};
 use crate::values::ShortText;
 use crate::wire::{Read, alone, escaped, wrong_type};
-use crate::{Errors, FieldError, IdReply, Moment, Scope, answer, body, endpoints};
+use crate::{Errors, FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
 use restock_domain::automation::{ANY_LANGUAGE, DEFAULT_PRIORITY, LOWEST_PRIORITY};
 use restock_domain::{
     AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Locale, Sender, Template,
@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::openapi::{RefOr, Schema};
 
-const READ: Option<Scope> = Some(Scope::ReadAutomations);
-const WRITE: Option<Scope> = Some(Scope::WriteAutomations);
+const READ: Option<KeyScope> = Some(KeyScope::ReadAutomations);
+const WRITE: Option<KeyScope> = Some(KeyScope::WriteAutomations);
+/// Versions of an automation that are listed.
+pub const MAX_VERSIONS: usize = 100;
 /// The header with the version of an automation.
 pub const ETAG: &str = "etag";
 const NO_AUTOMATION: &str = "There is no such automation.";
@@ -37,7 +39,7 @@ endpoints! {
     /// When an automation was changed
     ListAutomationVersions("listAutomationVersions"):
         Get "/automations/{automationId}/versions", "list-automation-versions", READ,
-        () => 200 Vec<AutomationVersion>, "Its versions, the newest first, at most 100.",
+        () => 200 Vec<AutomationVersion>, "Its newest versions, the newest first.",
         |operation| operation.problem(404, NO_AUTOMATION);
 
     /// Store an automation

@@ -5,15 +5,15 @@ use crate::payload::{self, Body};
 use crate::schema::{Described, Schemas, described};
 use crate::values::{AttributeMap, ShortText};
 use crate::wire::{Properties, Read, alone};
-use crate::{FieldError, IdReply, Lines, LinesReport, Moment, Problem, Scope, answer, body, endpoints};
+use crate::{FieldError, IdReply, KeyScope, Lines, LinesReport, Moment, Problem, answer, body, endpoints};
 use jiff::Timestamp;
 use restock_domain::{ContactId, CountryCode, EmailAddress, ErrorCode, Invalid, Locale, Suppression, time};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 
-const READ: Option<Scope> = Some(Scope::ReadContacts);
-const WRITE: Option<Scope> = Some(Scope::WriteContacts);
+const READ: Option<KeyScope> = Some(KeyScope::ReadContacts);
+const WRITE: Option<KeyScope> = Some(KeyScope::WriteContacts);
 
 endpoints! {
     /// Create a contact

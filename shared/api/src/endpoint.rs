@@ -19,7 +19,7 @@ pub trait Endpoint: Send + Sync + 'static {
     const BASE: &'static str = "/api/{version}";
     const PATH: &'static str;
     /// The scope that the caller's key needs; `None` for endpoints that need no key.
-    const SCOPE: Option<Scope>;
+    const SCOPE: Option<KeyScope>;
     /// Of a success.
     const STATUS: u16;
     /// The function that serves it.
@@ -48,7 +48,7 @@ pub enum Method {
 /// A permission of an API key; each endpoint asks for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
-pub enum Scope {
+pub enum KeyScope {
     ReadAutomations,
     WriteAutomations,
     ReadContacts,
@@ -61,7 +61,7 @@ pub enum Scope {
     WriteSubscriptions,
 }
 
-impl Scope {
+impl KeyScope {
     /// Returns the word that is stored with a key.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -74,7 +74,7 @@ pub struct Description {
     pub method: Method,
     pub base: &'static str,
     pub path: &'static str,
-    pub scope: Option<Scope>,
+    pub scope: Option<KeyScope>,
     pub status: u16,
     pub function: &'static str,
     pub summary: &'static str,
@@ -127,7 +127,7 @@ macro_rules! endpoints {
                 const METHOD: $crate::Method = $crate::Method::$method;
                 $(const BASE: &'static str = $base;)?
                 const PATH: &'static str = $path;
-                const SCOPE: Option<$crate::Scope> = $scope;
+                const SCOPE: Option<$crate::KeyScope> = $scope;
                 const STATUS: u16 = $status;
                 const FUNCTION: &'static str = $function;
                 const SUMMARY: &'static str = $summary.trim_ascii();
@@ -145,19 +145,4 @@ macro_rules! endpoints {
             vec![$($crate::Description::of::<$name>()),*]
         }
     };
-}
-
-/// Returns the descriptions of all endpoints, area by area.
-pub fn endpoints() -> Vec<Description> {
-    let areas = [
-        crate::subscriptions::all,
-        crate::stock_levels::all,
-        crate::log::all,
-        crate::contacts::all,
-        crate::purchases::all,
-        crate::automations::all,
-        crate::feeds::all,
-        crate::system::all,
-    ];
-    areas.into_iter().flat_map(|area| area()).collect()
 }

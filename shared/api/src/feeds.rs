@@ -4,7 +4,7 @@ use crate::openapi::Operation;
 use crate::payload::{self, Body};
 use crate::schema::{Described, Schemas, of, of_type};
 use crate::wire::{Read, string};
-use crate::{FieldError, Moment, Problem, Scope, answer, body, endpoints};
+use crate::{FieldError, KeyScope, Moment, Problem, answer, body, endpoints};
 use restock_domain::{ErrorCode, ImportStatus, Invalid, Locale};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use url::Url;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{RefOr, Schema};
 
-const READ: Option<Scope> = Some(Scope::ReadFeeds);
-const WRITE: Option<Scope> = Some(Scope::WriteFeeds);
+const READ: Option<KeyScope> = Some(KeyScope::ReadFeeds);
+const WRITE: Option<KeyScope> = Some(KeyScope::WriteFeeds);
 
 endpoints! {
     /// All product feeds
@@ -97,7 +97,7 @@ pub struct FeedFile(pub Option<(String, Vec<u8>)>);
 /// The types of a feed's file.
 const FEED_TYPES: [&str; 3] = ["application/xml", "text/csv", "text/tab-separated-values"];
 /// A larger file comes by URL.
-const MAX_FEED_BYTES: usize = 5 * 1024 * 1024;
+pub const MAX_FEED_BYTES: usize = 5 * 1024 * 1024;
 
 impl Body for FeedFile {
     fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {

@@ -26,7 +26,7 @@ pub mod system;
 pub mod values;
 pub mod wire;
 
-pub use endpoint::{Description, Endpoint, Method, Scope, endpoints};
+pub use endpoint::{Description, Endpoint, KeyScope, Method};
 pub use lines::{Line, LineError, LineOutcome, Lines, LinesReport};
 pub use openapi::document;
 pub use payload::{Answer, Body, HtmlPage, RawJson};
@@ -34,3 +34,18 @@ pub use problem::Problem;
 pub use restock_domain::ErrorCode;
 pub use values::{IdReply, Moment};
 pub use wire::{Errors, FieldError, Read};
+
+/// Returns the descriptions of all endpoints, area by area.
+pub fn endpoints() -> Vec<Description> {
+    let areas = [
+        subscriptions::all,
+        stock_levels::all,
+        log::all,
+        contacts::all,
+        purchases::all,
+        automations::all,
+        feeds::all,
+        system::all,
+    ];
+    areas.into_iter().flat_map(|area| area()).collect()
+}

@@ -16,12 +16,12 @@ pub struct Lines(pub Vec<Line>);
 /// Lambda takes 6 MB, and API Gateway hands these media types over in base64.
 const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
 const MAX_LINES: usize = 2_000;
-const JSON_LINES: [&str; 2] = ["application/x-ndjson", "application/jsonl"];
+const JSON_LINES: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 
 impl Body for Lines {
     fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
-        let media_type = content_type.map(media_type).unwrap_or_default();
-        if !JSON_LINES.contains(&media_type) && media_type != "application/ndjson" {
+        let media_type = content_type.map(media_type).unwrap_or_default().to_ascii_lowercase();
+        if !JSON_LINES.contains(&media_type.as_str()) {
             let detail = "Send JSON lines as application/x-ndjson or application/jsonl.";
             return Err(Problem::unsupported_media_type(detail));
         }

@@ -1,10 +1,10 @@
 //! The integration log, and what shoppers wait for.
 
 use crate::schema::{Described, Schemas, of, of_type, words};
-use crate::{Moment, Scope, answer, endpoints};
+use crate::{KeyScope, Moment, answer, endpoints};
 use restock_domain::automation::{self, AutomationTally};
 use restock_domain::delivery::Milestone;
-use restock_domain::{Automation, AutomationId, ExternalId, Locale, LogEntry, Refusal, Skip, Sku, Source};
+use restock_domain::{Automation, AutomationId, ExternalId, Locale, Refusal, Skip, Sku, Source};
 use std::collections::BTreeMap;
 use strum::IntoEnumIterator;
 use utoipa::openapi::schema::Type;
@@ -15,7 +15,7 @@ pub const DEFAULT_LIMIT: usize = 50;
 pub const MAX_ENTRIES: usize = 100;
 pub const MAX_SKUS: usize = 1_000;
 
-const READ: Option<Scope> = Some(Scope::ReadLog);
+const READ: Option<KeyScope> = Some(KeyScope::ReadLog);
 
 endpoints! {
     /// The outcome of each stock level that found subscribers
@@ -65,7 +65,7 @@ answer! {
     /// A page of the log.
     #[derive(Debug)]
     pub struct LogPage {
-        pub entries: Vec<ShownEntry>,
+        pub entries: Vec<LogEntry>,
         /// Gets the next page; the last one has none.
         pub cursor: Option<String>,
     }
@@ -74,7 +74,7 @@ answer! {
 answer! {
     /// The outcome of a stock level.
     #[derive(Debug)]
-    pub struct ShownEntry {
+    pub struct LogEntry {
         /// When the level was received.
         pub at: Moment,
         pub source: Source,
@@ -93,10 +93,10 @@ answer! {
     }
 }
 
-impl ShownEntry {
+impl LogEntry {
     /// Shows an entry with what the automations decided.
-    pub fn of(entry: LogEntry, automations: Vec<ExplainedTally>) -> Self {
-        let LogEntry { at, source, sku, locale, external_id, quantity, tally, mails } = entry;
+    pub fn of(entry: restock_domain::LogEntry, automations: Vec<ExplainedTally>) -> Self {
+        let restock_domain::LogEntry { at, source, sku, locale, external_id, quantity, tally, mails } = entry;
         let (matched, skipped) = (tally.matched, tally.skipped);
         Self { at: Moment(at), source, sku, locale, external_id, quantity, matched, skipped, automations, mails }
     }

@@ -1,6 +1,7 @@
 //! Prints the contract as OpenAPI 3.1.
 
-use crate::endpoint::{Description, Endpoint, Method, endpoints};
+use crate::endpoint::{Description, Endpoint, Method};
+use crate::endpoints;
 use crate::payload::Answer;
 use crate::problem::ProblemDocument;
 use crate::schema::{self, Described, Schemas, of_type};
@@ -201,7 +202,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// Beyond 10 MB API Gateway answers itself, and in words of its own.
+    /// Adds the answer to a body that is too large. Beyond 10 MB API Gateway answers itself, in words of its own.
     fn too_large(mut self) -> Self {
         let ours = ContentBuilder::new().schema(Some(self.schemas.of::<ProblemDocument>())).build();
         let gateways = ObjectBuilder::new().property("message", self.schemas.of::<String>()).required("message");

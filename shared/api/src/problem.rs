@@ -114,6 +114,11 @@ impl Problem {
         Self { retry_after_seconds: Some(1), ..problem }
     }
 
+    pub fn busy() -> Self {
+        let detail = "Others are changing the same thing. Send the same request again after Retry-After seconds.";
+        Self { retry_after_seconds: Some(1), ..Self::new(429, ErrorCode::Busy, detail) }
+    }
+
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.document.errors = Some(errors);

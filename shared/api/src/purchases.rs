@@ -4,7 +4,7 @@ use crate::openapi::Operation;
 use crate::payload::{self, Body, each};
 use crate::schema::{Described, Schemas, of_type};
 use crate::wire::{Properties, Read, alone, string, wrong_type};
-use crate::{FieldError, Lines, LinesReport, Moment, Problem, Scope, answer, body, endpoints};
+use crate::{FieldError, KeyScope, Lines, LinesReport, Moment, Problem, answer, body, endpoints};
 use jiff::Timestamp;
 use restock_domain::{ContactId, EmailAddress, ErrorCode, Invalid, Sku, time};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 
-const WRITE: Option<Scope> = Some(Scope::WriteContacts);
+const WRITE: Option<KeyScope> = Some(KeyScope::WriteContacts);
 
 endpoints! {
     /// Record what a contact bought

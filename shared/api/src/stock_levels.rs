@@ -6,8 +6,8 @@ use crate::payload::{self, Body, summary};
 use crate::schema::{Described, Schemas, words};
 use crate::subscriptions::Subscription;
 use crate::wire::Read;
-use crate::{Errors, Moment, Problem, Scope, answer, body, endpoints};
-use restock_domain::{AutomationId, ErrorCode, ExternalId, Locale, Scope as Scoped, Sku};
+use crate::{Errors, KeyScope, Moment, Problem, answer, body, endpoints};
+use restock_domain::{AutomationId, ErrorCode, ExternalId, Locale, Scope, Sku};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use strum::VariantNames;
 use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
-const WRITE: Option<Scope> = Some(Scope::WriteStockLevels);
+const WRITE: Option<KeyScope> = Some(KeyScope::WriteStockLevels);
 
 endpoints! {
     /// Tell a stock level
@@ -28,7 +28,7 @@ endpoints! {
 
     /// What a stock level would do, and why
     DryRunStockLevel("dryRunStockLevel"):
-        Post "/inventory/stock-levels/dry-run", "dry-run-stock-level", Some(Scope::ReadSubscriptions),
+        Post "/inventory/stock-levels/dry-run", "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
         StockLevel => 200 DryRun, "Nothing was changed.";
 }
 
@@ -50,7 +50,7 @@ impl From<StockLevel> for restock_domain::StockLevel {
     fn from(level: StockLevel) -> Self {
         let StockLevel { sku, quantity, locale, external_id, updated_on } = level;
         let updated_on = updated_on.map(|Moment(at)| at);
-        Self { sku, scope: Scoped::of(locale, external_id), quantity, updated_on }
+        Self { sku, scope: Scope::of(locale, external_id), quantity, updated_on }
     }
 }
 
@@ -88,7 +88,9 @@ impl Body for StockLevels {
             _ => return Err(Problem::bad_request(ErrorCode::NotAnArray, "Send an array of stock levels.")),
         };
         if values.len() > MAX_LEVELS {
-            return Err(Problem::too_large("A batch has at most 10,000 stock levels. Send several smaller ones."));
+            return Err(Problem::too_large(format!(
+                "A batch has at most {MAX_LEVELS} stock levels. Send several smaller ones."
+            )));
         }
         let (mut valid, mut rejected, mut errors) = (Vec::with_capacity(values.len()), Vec::new(), Errors::default());
         for (index, value) in values.into_iter().enumerate() {

@@ -1,13 +1,13 @@
 //! Subscriptions: who waits for what.
 
-use crate::{HtmlPage, IdReply, Moment, Scope, answer, body, endpoints};
+use crate::{HtmlPage, IdReply, KeyScope, Moment, answer, body, endpoints};
 use restock_domain::{ContactId, ExternalId, Locale, Sku};
 
 /// The header of an answer with a link that ends the subscription, for the shop's own confirmation page or mail.
 pub const UNSUBSCRIBE_URL: &str = "unsubscribe-url";
 
-const READ: Option<Scope> = Some(Scope::ReadSubscriptions);
-const WRITE: Option<Scope> = Some(Scope::WriteSubscriptions);
+const READ: Option<KeyScope> = Some(KeyScope::ReadSubscriptions);
+const WRITE: Option<KeyScope> = Some(KeyScope::WriteSubscriptions);
 
 endpoints! {
     /// Subscribe a contact to a SKU

@@ -5,7 +5,7 @@ use strum::{EnumIter, EnumMessage, IntoEnumIterator, IntoStaticStr};
 
 /// A stable word for programs, in PascalCase, as `errorCode` of the API and of reports.
 ///
-/// The comment of each variant is the sentence that `docs/api.md` and the OpenAPI document show.
+/// The comment of each variant is the sentence that `docs/api.md` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, EnumIter, EnumMessage, IntoStaticStr)]
 pub enum ErrorCode {
     /// Name the contact by one of `contactId` and `email`, not by both.

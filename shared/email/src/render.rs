@@ -107,7 +107,7 @@ impl Renderer {
     }
 }
 
-/// The ending of a name says whether values are escaped.
+/// Returns the name of the HTML part's template. The ending of a name says whether values are escaped.
 fn html_name(template: Template) -> String {
     format!("{template:?}.html")
 }

@@ -186,7 +186,7 @@ fn of_service(error: &SendEmailError, retry_after: Option<Duration>) -> Outcome 
     }
 }
 
-/// The request can't have been accepted where no connection came about.
+/// Returns true if no connection came about, so that the request can't have been accepted.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| (*error).source())
         .filter_map(|error| error.downcast_ref::<io::Error>())

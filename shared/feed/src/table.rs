@@ -70,7 +70,7 @@ fn column(name: &[u8]) -> String {
     name.strip_prefix("g:").map(ToOwned::to_owned).unwrap_or(name)
 }
 
-/// With flexible records of bytes, only the input itself can fail.
+/// Says why a table can't be read on. With flexible records of bytes, only the input itself can fail.
 fn broken(error: csv::Error) -> Unreadable {
     Unreadable::Input(error.into())
 }

@@ -247,7 +247,7 @@ fn local_name(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
 
-/// Atom keeps an address in `<link rel="alternate" href="…"/>`.
+/// Returns the address of Atom's `<link rel="alternate" href="…"/>`.
 fn href(start: &BytesStart<'_>) -> Option<String> {
     let attribute = |name: &str| {
         let attribute =

@@ -34,7 +34,10 @@ impl From<Vec<FieldError>> for Failure {
 
 impl From<restock_store::Error> for Failure {
     fn from(error: restock_store::Error) -> Self {
-        Self::of_service(&error, error.throttled())
+        match error {
+            restock_store::Error::Contended { .. } => Self(Problem::busy()),
+            _ => Self::of_service(&error, error.throttled()),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::{Call, Failure};
-use restock_api::{ErrorCode, Problem, Scope};
+use restock_api::{ErrorCode, KeyScope, Problem};
 use restock_store::{ApiKey, Store};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub async fn authorize(&self, store: &Store, call: &Call, scope: Scope) -> Result<(), Failure> {
+    pub async fn authorize(&self, store: &Store, call: &Call, scope: KeyScope) -> Result<(), Failure> {
         let Some(key) = call.header("apikey").or_else(|| call.header("x-api-key")) else {
             return Err(
                 Problem::unauthorized(ErrorCode::MissingApiKey, "Send your API key in the header apikey.").into()

@@ -3,7 +3,7 @@ use crate::{Call, Failure};
 use futures::FutureExt;
 use lambda_http::http::{StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
-use restock_api::{Answer as _, Body as _, Endpoint, ErrorCode, Problem, Scope};
+use restock_api::{Answer as _, Body as _, Endpoint, ErrorCode, KeyScope, Problem};
 use restock_store::Store;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -69,7 +69,7 @@ struct Served<A> {
     method: &'static str,
     base: &'static str,
     path: &'static str,
-    scope: Option<Scope>,
+    scope: Option<KeyScope>,
     answer: for<'a> fn(&'a A, Call) -> Answered<'a>,
 }
 

@@ -4,14 +4,17 @@
 
 mod consume;
 mod email_event;
+mod error;
 mod messages;
+mod queue;
 mod send;
 pub mod transport;
 
 pub use consume::{Failure, Record, consume};
 pub use email_event::{EmailEvent, EmailEventKind};
+pub use error::Error;
 pub use messages::{
     Continuation, FeedImport, FeedSource, InvalidLevel, Notification, ParseError, Recipient, StockMessage,
 };
-pub use send::{Error, Queues};
+pub use send::{MAX_DELAY, Queues};
 pub use transport::{Queue, Sqs, Urls};

@@ -2,12 +2,13 @@
 //! in memory that do the same, with faults.
 
 use crate::Error;
+pub use crate::queue::Queue;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
-use strum::{Display, EnumIter, IntoEnumIterator};
+use strum::IntoEnumIterator;
 
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -17,15 +18,6 @@ pub trait Transport: Send + Sync {
 
     /// Makes a received message visible again after `delay`.
     fn retry_after<'a>(&'a self, queue: Queue, receipt: &'a str, delay: Duration) -> Pending<'a, ()>;
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, Display)]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum Queue {
-    StockLevels,
-    Notifications,
-    FeedImports,
-    EmailEvents,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,13 +53,6 @@ pub const SOURCE: &str = "restock-source";
 impl Outgoing {
     pub fn new(body: String) -> Self {
         Self { body, delay: Duration::ZERO, from_http: false, order: None }
-    }
-}
-
-impl Queue {
-    /// Returns the environment variable with the queue's URL, such as `STOCK_LEVELS_QUEUE`.
-    pub fn setting(self) -> String {
-        format!("{self}_QUEUE")
     }
 }
 

@@ -1,11 +1,14 @@
 //! Settings, telemetry and AWS clients: the things that every function needs before its first event.
 //!
-//! This crate is the only reader of environment variables. `template.yaml` is where they are set.
+//! This crate is the only reader of environment variables. `template.yaml` is where they are set, besides
+//! `LOG_LEVEL` and `REQUEST_TIMEOUT_SECONDS`, which are optional.
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use lambda_runtime::{LambdaEvent, service_fn};
 use restock_queue::{Queues, Sqs, Urls};
 use restock_store::{CachedAutomations, DynamoDb, Store, Tables};
 use std::time::Duration;
@@ -66,6 +69,17 @@ impl Runtime {
             .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build());
         aws_sdk_sesv2::Client::from_conf(config.build())
     }
+}
+
+/// Serves the messages of a queue until Lambda ends the instance.
+pub async fn serve_queue<F: Future<Output = SqsBatchResponse>>(
+    handle: impl Fn(SqsEvent) -> F,
+) -> Result<(), lambda_runtime::Error> {
+    let handle = |event: LambdaEvent<SqsEvent>| {
+        let handled = handle(event.payload);
+        async { Ok::<_, lambda_runtime::Error>(handled.await) }
+    };
+    lambda_runtime::run(service_fn(handle)).await
 }
 
 /// Returns the automations, as they were no longer ago than the setting says.

@@ -252,7 +252,7 @@ fn newest(id: &AutomationId, item: Option<Item>) -> Result<Newest, Error> {
     Ok(Newest { version: version_of(&item), automation })
 }
 
-/// Without an automation, the item says that it was deleted.
+/// Returns the item of a version. Without an automation, it says that the automation was deleted.
 fn item(version: u64, automation: Option<&Automation>) -> Result<Item, Error> {
     let mut item = Item::from([("version".into(), number(version as i64))]);
     if let Some(automation) = automation.cloned() {

@@ -21,7 +21,7 @@ impl Store {
         Ok(found.into_iter().map(|(_, item)| item).collect())
     }
 
-    /// Like `batch_get`, across tables.
+    /// Reads items by key, as `batch_get` does, of several tables.
     pub(crate) async fn batch_get_all(&self, keys: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {
         let chunks: Vec<Vec<(Table, Item)>> = keys.chunks(MAX_KEYS).map(<[_]>::to_vec).collect();
         let reads = chunks.into_iter().map(|chunk| self.get_chunk(chunk));
@@ -80,7 +80,7 @@ impl Store {
     }
 }
 
-/// Unprocessed parts mean that the table is being throttled.
+/// Waits before a part is tried again. Unprocessed parts mean that the table is being throttled.
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
         let (first, max) = (Duration::from_millis(25), Duration::from_secs(20));

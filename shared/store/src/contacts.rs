@@ -1,5 +1,5 @@
 use crate::database::{Action, AllWritten, AttributeValue, Item, Table, TableCondition, Write, Written};
-use crate::item::{read_each, read_item, string_of, text, texts, write_item};
+use crate::item::{damaged, read_each, read_item, string_of, text, texts, write_item};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::signing::SigningKey;
@@ -84,7 +84,10 @@ impl Store {
     /// Returns why an address of an erased contact was suppressed, if it was.
     pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Suppression>, Error> {
         let trace = self.get(TABLE, trace_key(signing, email)).await?;
-        Ok(trace.and_then(|trace| string_of(&trace, "suppressed")?.parse().ok()))
+        let Some(trace) = trace else { return Ok(None) };
+        // Taken for none, a trace that can't be read would let mail through.
+        let why = string_of(&trace, "suppressed").and_then(|why| why.parse().ok());
+        why.map(Some).ok_or_else(|| damaged(TABLE, &trace, "it has no reason"))
     }
 
     pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {

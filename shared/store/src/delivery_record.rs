@@ -1,8 +1,8 @@
 //! The record of a delivery, which outlives its subscription.
 
-use crate::LogKey;
-use crate::database::{Action, Item};
-use crate::item::{string_of, text, texts};
+use crate::database::{Action, Item, Table};
+use crate::item::{damaged, string_of, text, texts};
+use crate::{Error, LogKey};
 use jiff::Timestamp;
 use restock_domain::delivery::Milestone;
 use restock_domain::{DeliveryId, Sku, Subscription};
@@ -11,9 +11,10 @@ pub fn key(delivery: DeliveryId) -> Item {
     texts([("delivery", &delivery.to_string())])
 }
 
-/// Returns when SES accepted the mail, by its record.
-pub fn sent_at(record: &Item) -> Option<Timestamp> {
-    string_of(record, Milestone::Accepted.as_str())?.parse().ok()
+/// Returns when SES accepted the mail, by its record. A damaged record is an error: taken for no mail, it would be one more.
+pub fn sent_at(record: &Item) -> Result<Option<Timestamp>, Error> {
+    let at = string_of(record, Milestone::Accepted.as_str());
+    at.map(|at| at.parse().map_err(|error: jiff::Error| damaged(Table::Deliveries, record, error))).transpose()
 }
 
 /// Returns what a record says besides its milestones.

@@ -1,7 +1,7 @@
 //! Counts of who waits for which SKU. Nothing counts while shoppers subscribe; it is counted when somebody asks.
 
 use crate::database::{Index, Item, Scan, Table};
-use crate::item::string_of;
+use crate::item::{damaged, read_each, string_of};
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ impl Store {
         };
         while Instant::now() < until {
             let found = self.database.scan(scan.clone()).await?;
-            for (sku, locale, since) in found.items.iter().filter_map(read) {
+            for (sku, locale, since) in read_each(found.items, read) {
                 if only.is_none_or(|only| *only == locale) {
                     let one = Waiters { waiting: 1, oldest: since };
                     let of = counts.entry((sku, locale.canonical()));
@@ -84,8 +84,11 @@ fn add(to: &mut Waiters, other: Waiters) {
     to.oldest = to.oldest.min(other.oldest);
 }
 
-fn read(item: &Item) -> Option<(Sku, Locale, Timestamp)> {
-    let sku = Sku::restore(string_of(item, "sku")?);
-    let locale = Locale::from(string_of(item, "locale")?.clone());
-    Some((sku, locale, string_of(item, "createdOn")?.parse().ok()?))
+fn read(item: Item) -> Result<(Sku, Locale, Timestamp), Error> {
+    let waiting = || {
+        let sku = Sku::restore(string_of(&item, "sku")?);
+        let locale = Locale::from(string_of(&item, "locale")?.clone());
+        Some((sku, locale, string_of(&item, "createdOn")?.parse().ok()?))
+    };
+    waiting().ok_or_else(|| damaged(Table::Subscriptions, &item, "it has no SKU, locale or time"))
 }

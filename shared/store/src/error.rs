@@ -1,4 +1,4 @@
-use crate::database::Table;
+use crate::table::Table;
 
 /// Why something was not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -13,14 +13,20 @@ pub enum Error {
     /// DynamoDB is being throttled.
     #[error("DynamoDB left a part of {operation} undone after every retry")]
     Unprocessed { operation: &'static str },
-    /// Others changed the same item each time between reading and writing it.
-    #[error("{what} was lost to other writers {MAX_ATTEMPTS} times in a row")]
+    /// Others changed the same item between reading and writing it, each time.
+    #[error("{what} was lost to other writers")]
     Contended { what: &'static str },
     #[error("the item {key} of {table:?} is not as this version writes it")]
     Damaged {
         table: Table,
         /// Without personal data.
         key: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("a new item of {table:?} can't be written")]
+    Unwritable {
+        table: Table,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -32,12 +38,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns true if the same request may go through later: DynamoDB asks to slow down, or others were faster.
+    /// Returns true if DynamoDB asks to slow down; the same request may go through later.
     pub fn throttled(&self) -> bool {
         match self {
             Self::Request { throttled, .. } => *throttled,
-            Self::Unprocessed { .. } | Self::Contended { .. } => true,
-            Self::Damaged { .. } | Self::NoTable(_) | Self::Upload(_) => false,
+            Self::Unprocessed { .. } => true,
+            Self::Contended { .. }
+            | Self::Damaged { .. }
+            | Self::Unwritable { .. }
+            | Self::NoTable(_)
+            | Self::Upload(_) => false,
         }
     }
 }

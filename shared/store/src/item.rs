@@ -31,7 +31,7 @@ pub fn number_of(item: &Item, name: &str) -> Option<i64> {
 
 /// Writes the attributes of an item; the key may be among them.
 pub fn write_item(table: Table, value: impl Serialize) -> Result<Item, Error> {
-    serde_dynamo::to_item(value).map_err(|source| Error::Damaged { table, key: "(new)".into(), source: source.into() })
+    serde_dynamo::to_item(value).map_err(|source| Error::Unwritable { table, source: source.into() })
 }
 
 /// Reads an item. What is stored was checked when it came in, and is trusted.

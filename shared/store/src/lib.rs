@@ -23,6 +23,7 @@ mod secrets;
 mod stock;
 mod subscription_item;
 mod subscriptions;
+mod table;
 mod uploads;
 
 pub use api_keys::ApiKey;
@@ -32,7 +33,7 @@ pub use contacts::CreatedContact;
 pub use deliveries::Claimed;
 pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};
-pub use error::Error;
+pub use error::{Error, Race};
 pub use log::{LogKey, LoggedLevel};
 pub use log_pages::{LogFilter, LogPage};
 pub use products::ProductChange;
@@ -42,7 +43,6 @@ pub use subscription_item::Waiting;
 pub use subscriptions::{Cursor, MatchedPage};
 
 use database::Database;
-use error::Race;
 use std::sync::Arc;
 
 /// Everything that Restock keeps. Cheap to clone.

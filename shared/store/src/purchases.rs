@@ -1,5 +1,5 @@
 use crate::database::{Action, Item, PlainWrite, Query, Table, TableCondition, Write, Written};
-use crate::item::{damaged, string_of, text, texts};
+use crate::item::{damaged, read_each, string_of, text, texts};
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ impl Store {
 
     /// Records a receipt once: if an id repeats, only the first receipt counts. Returns true if this was the first.
     ///
-    /// The receipt comes first and the SKUs follow from it, also when it is sent again, so a crash in between loses none.
+    /// The receipt comes first and the SKUs follow from it, even if it is sent again, so a crash in between loses none.
     async fn put_receipt(&self, contact: ContactId, receipt: &Receipt) -> Result<bool, Error> {
         let skus: Vec<&str> = receipt.skus.iter().map(Sku::as_str).collect();
         let facts = texts([
@@ -88,7 +88,8 @@ impl Store {
             let contact = ContactId::parse(string_of(item, "contactId")?).ok()?;
             Some((contact, string_of(item, "lastOn")?.parse().ok()?))
         };
-        Ok(items.iter().filter_map(last).collect())
+        let read = |item: Item| last(&item).ok_or_else(|| damaged(TABLE, &item, "it has no contact or time"));
+        Ok(read_each(items, read).into_iter().collect())
     }
 
     /// Deletes every purchase of a contact.

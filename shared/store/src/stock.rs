@@ -115,7 +115,7 @@ impl Store {
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
                 Table::Contacts => seen.contact = Some(contacts::read(item)?),
-                Table::Deliveries => seen.sent_at = delivery_record::sent_at(&item),
+                Table::Deliveries => seen.sent_at = delivery_record::sent_at(&item)?,
                 _ => seen.levels.push(known(item)?),
             }
         }
@@ -132,7 +132,7 @@ fn demand(sku: &Sku) -> Item {
     texts([("sku", sku.as_str()), ("scope", DEMAND)])
 }
 
-/// A locale has no `#`, so no two scopes share a key.
+/// Returns the key of a scope's level. A locale has no `#`, so no two scopes share a key.
 fn level_key(sku: &Sku, scope: &Scope) -> Item {
     let scope = match scope {
         Scope::Sku => "level#all".into(),

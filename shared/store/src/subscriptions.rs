@@ -36,7 +36,7 @@ impl Store {
             };
             let delivery = existing.subscription.delivery;
             let record = self.get(Table::Deliveries, delivery_record::key(delivery)).await?;
-            if let Some(sent_at) = record.as_ref().and_then(delivery_record::sent_at) {
+            if let Some(sent_at) = record.as_ref().map(delivery_record::sent_at).transpose()?.flatten() {
                 // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated. The
                 // new one counts from when the shopper first asked for it.
                 let created_on = existing.renewed_since(sent_at).unwrap_or(subscription.created_on);

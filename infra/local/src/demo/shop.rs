@@ -4,15 +4,13 @@ use crate::Error;
 use crate::client::{Answer, Client};
 use crate::functions::workspace;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use restock_api::feeds::MAX_FEED_BYTES;
 use restock_feed::MediaType;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::{fs, io};
-
-/// Limit of an upload (`docs/contract.md`); a larger file comes by URL.
-const MAX_UPLOADED: usize = 5 * 1024 * 1024;
 
 pub struct Shop {
     pub feeds: Vec<Feed>,
@@ -76,7 +74,7 @@ impl Feed {
     /// Uploads the feed, or has it fetched if it is too large for that.
     pub fn start_import(&self, api: &Client) -> Result<Answer, Error> {
         let path = format!("/feeds/{}/imports", self.locale);
-        if self.bytes.len() <= MAX_UPLOADED {
+        if self.bytes.len() <= MAX_FEED_BYTES {
             return Ok(api.header("content-type", self.content_type).send("POST", &path, &self.bytes)?);
         }
         let url = self.serve_once()?;

@@ -229,7 +229,7 @@ impl Template {
     }
 }
 
-/// Where a value has a null in it, as the names that lead there.
+/// Returns where a value has a null in it, as the names that lead there.
 fn null_in(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),

@@ -206,7 +206,7 @@ fn of_scalar(value: &Scalar) -> Option<FieldReading<'_>> {
     }
 }
 
-/// A blank text counts as missing, as it does where mails are rendered.
+/// Reads a text. A blank one counts as missing, as it does where mails are rendered.
 fn of_text(text: &str) -> Option<FieldReading<'_>> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(|text| FieldReading::Text(text.into()))
 }
