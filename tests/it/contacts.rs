@@ -101,16 +101,20 @@ fn a_bounce_belongs_to_the_address_and_a_complaint_to_the_contact() {
     assert_eq!(again["suppressed"], "bounce", "the old address bounces still");
 }
 
+/// Suppresses a contact as an event of SES or the link of a mail does.
+fn suppress(restock: &Restock, contact: &str, why: &str) {
+    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let id = restock_domain::ContactId::parse(contact).unwrap();
+    restock.runtime.block_on(store.suppress(id, why.parse().unwrap())).unwrap();
+}
+
 #[test]
 fn an_unsubscription_outlives_a_bounce_and_a_change_of_address() {
     let restock = Restock::start();
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
     for (name, reasons) in [("a", ["unsubscribed", "bounce"]), ("b", ["bounce", "unsubscribed"])] {
         let contact = restock.contact(name);
-        let id = restock_domain::ContactId::parse(&contact).unwrap();
         for why in reasons {
-            let why = why.parse().unwrap();
-            restock.runtime.block_on(store.suppress(id, why)).unwrap();
+            suppress(&restock, &contact, why);
         }
         assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "bounce");
 
@@ -119,6 +123,55 @@ fn an_unsubscription_outlives_a_bounce_and_a_change_of_address() {
 
         assert_eq!((&moved["suppressed"], &lifted["suppressed"]), (&json!("unsubscribed"), &json!(null)));
     }
+}
+
+#[test]
+fn erasing_and_making_a_contact_again_keeps_both_a_bounce_and_an_unsubscription() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    suppress(&restock, &contact, "unsubscribed");
+    suppress(&restock, &contact, "bounce");
+
+    restock.delete(&format!("/contacts/{contact}"));
+    let again = restock.contact("a");
+    let bounced = restock.get(&format!("/contacts/{again}")).json()["suppressed"].clone();
+    let moved = restock.patch(&again, &json!({"email": "new@example.com"})).json();
+
+    assert_eq!((bounced, &moved["suppressed"]), (json!("bounce"), &json!("unsubscribed")));
+}
+
+#[test]
+fn an_unsubscription_that_was_lifted_does_not_come_back() {
+    let restock = Restock::start();
+    let erase = |contact: &str| assert_eq!(restock.delete(&format!("/contacts/{contact}")).status, 200);
+    let suppressed = |contact: &str| restock.get(&format!("/contacts/{contact}")).json()["suppressed"].clone();
+    let first = restock.contact("a");
+    suppress(&restock, &first, "unsubscribed");
+    erase(&first);
+
+    let second = restock.contact("a");
+    assert_eq!(suppressed(&second), "unsubscribed");
+    restock.patch(&second, &json!({"acceptsEmail": true}));
+    restock.patch(&second, &json!({"firstName": "A"}));
+    let lines = restock.api.header("content-type", "application/x-ndjson");
+    let imported = lines.send("POST", "/contacts/imports", br#"{"email":"a@example.com","lastName":"B"}"#).unwrap();
+    assert_eq!(imported.json()["updated"], 1);
+    assert_eq!(suppressed(&second), json!(null));
+    erase(&second);
+
+    assert_eq!(suppressed(&restock.contact("a")), json!(null));
+}
+
+#[test]
+fn asking_for_mail_at_an_address_that_had_unsubscribed_lifts_that() {
+    let restock = Restock::start();
+    let (former, other) = (restock.contact("a"), restock.contact("b"));
+    suppress(&restock, &former, "unsubscribed");
+    restock.delete(&format!("/contacts/{former}"));
+
+    let moved = restock.patch(&other, &json!({"email": "a@example.com", "acceptsEmail": true})).json();
+
+    assert_eq!((&moved["email"], &moved["suppressed"]), (&json!("a@example.com"), &json!(null)));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Changing contacts, and moving them to another address.
 
-use crate::contacts::{email_key, item_of, key, read, suppressed_as, trace_of};
+use crate::contacts::{email_key, item_of, key, read};
 use crate::database::{AllWritten, Item, Table, TableCondition, Write};
 use crate::item::{number, number_of, text};
+use crate::traces::{self, Trace};
 use crate::{Error, Race, Store};
 use restock_domain::signing::SigningKey;
-use restock_domain::{Contact, ContactId, EmailAddress, Suppression};
+use restock_domain::{Contact, ContactId, EmailAddress};
 
 const TABLE: Table = Table::Contacts;
 const REVISION: &str = "revision";
@@ -59,18 +60,14 @@ impl Store {
             let mut writes = Vec::new();
             if moves {
                 let trace = self.trace(&changed.email, signing).await?;
-                changed.suppressed = changed.suppressed.max(trace);
-                changed.unsubscribed |= trace == Some(Suppression::Unsubscribed);
+                if let Some(trace) = trace {
+                    trace.add_to(&mut changed, change.asked_again);
+                }
                 writes = move_of(&contact, &changed, signing);
+                writes.push(traces::taken_over(trace, &changed.email, signing));
             }
             writes.push(replacement(&contact, &changed, revision)?);
             if let AllWritten::Done = self.database.write_all(writes).await? {
-                // The former contact of the address may have been erased after its trace was looked for.
-                let trace = if moves { self.trace(&changed.email, signing).await? } else { None };
-                if let Some(why) = trace.filter(|why| changed.suppressed < Some(*why)) {
-                    changed.suppressed = Some(why);
-                    self.suppress(id, why).await?;
-                }
                 return Ok(ChangedContact::Done(Box::new(changed)));
             }
             let other = if moves { self.contact_id_of(&changed.email).await? } else { None };
@@ -87,12 +84,13 @@ fn move_of(contact: &Contact, changed: &Contact, signing: &SigningKey) -> Vec<Wr
     let address = Item::from([("contactId".into(), ours.clone())]);
     let taken = Write::put(TABLE, email_key(&changed.email), address).when(TableCondition::Missing("key"));
     let left = Write::delete(TABLE, email_key(&contact.email)).when(TableCondition::Is("contactId", ours));
-    let trace = contact.suppressed.map(|why| trace_of(&contact.email, why, signing));
+    let trace = Trace::of(contact).map(|trace| trace.left_at(&contact.email, signing));
     [taken, left].into_iter().chain(trace).collect()
 }
 
 /// Writes the whole contact, if it is still as it was read.
 fn replacement(contact: &Contact, changed: &Contact, revision: i64) -> Result<Write, Error> {
-    let unchanged = vec![TableCondition::Is(REVISION, number(revision)), suppressed_as(contact)];
+    let suppressed = traces::suppressed_as(contact.suppressed, contact.unsubscribed);
+    let unchanged = vec![TableCondition::Is(REVISION, number(revision)), suppressed];
     Ok(Write::put(TABLE, key(contact.id), item_of(changed, revision + 1)?).when(TableCondition::All(unchanged)))
 }

@@ -1,5 +1,6 @@
-use crate::database::{Action, AllWritten, AttributeValue, Item, Table, TableCondition, Write, Written};
-use crate::item::{damaged, read_each, read_item, string_of, text, texts, write_item};
+use crate::database::{AllWritten, Item, Table, TableCondition, Write, Written};
+use crate::item::{read_each, read_item, text, texts, write_item};
+use crate::traces::{self, Trace};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::signing::SigningKey;
@@ -55,39 +56,28 @@ struct EmailItem {
 impl Store {
     /// Writes a contact and its address in one transaction, so two contacts never share an address. An address that was
     /// suppressed when its former contact was erased is suppressed still.
-    pub async fn create_contact(&self, mut contact: Contact, signing: &SigningKey) -> Result<CreatedContact, Error> {
-        contact.suppressed = self.trace(&contact.email, signing).await?;
-        contact.unsubscribed = contact.suppressed == Some(Suppression::Unsubscribed);
-        let address = Item::from([("contactId".into(), text(contact.id.to_string()))]);
-        let writes = vec![
-            Write::put(TABLE, key(contact.id), item_of(&contact, 0)?).when(TableCondition::Missing("key")),
-            Write::put(TABLE, email_key(&contact.email), address).when(TableCondition::Missing("key")),
-        ];
-        match self.database.write_all(writes).await? {
-            AllWritten::Done => {
-                // The former contact may have been erased after its trace was looked for, and before the address was free.
-                if contact.suppressed.is_none()
-                    && let Some(why) = self.trace(&contact.email, signing).await?
-                {
-                    contact.suppressed = Some(why);
-                    self.suppress(contact.id, why).await?;
-                }
-                Ok(CreatedContact::Done(Box::new(contact)))
+    pub async fn create_contact(&self, contact: Contact, signing: &SigningKey) -> Result<CreatedContact, Error> {
+        let mut race = Race::about("a new contact");
+        loop {
+            race.enter()?;
+            let trace = self.trace(&contact.email, signing).await?;
+            let mut created = contact.clone();
+            if let Some(trace) = trace {
+                trace.add_to(&mut created, false);
             }
-            AllWritten::Refused(items) => match items.into_iter().flatten().next_back() {
-                Some(item) => Ok(CreatedContact::EmailTaken(read_item::<EmailItem>(TABLE, item)?.contact_id)),
-                None => Err(Error::Contended { what: "a new contact" }),
-            },
+            let address = Item::from([("contactId".into(), text(created.id.to_string()))]);
+            let writes = vec![
+                Write::put(TABLE, email_key(&created.email), address).when(TableCondition::Missing("key")),
+                Write::put(TABLE, key(created.id), item_of(&created, 0)?).when(TableCondition::Missing("key")),
+                traces::taken_over(trace, &created.email, signing),
+            ];
+            let AllWritten::Refused(items) = self.database.write_all(writes).await? else {
+                return Ok(CreatedContact::Done(Box::new(created)));
+            };
+            if let Some(Some(taken)) = items.into_iter().next() {
+                return Ok(CreatedContact::EmailTaken(read_item::<EmailItem>(TABLE, taken)?.contact_id));
+            }
         }
-    }
-
-    /// Returns why an address of an erased contact was suppressed, if it was.
-    pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Suppression>, Error> {
-        let trace = self.get(TABLE, trace_key(signing, email)).await?;
-        let Some(trace) = trace else { return Ok(None) };
-        // Taken for none, a trace that can't be read would let mail through.
-        let why = string_of(&trace, "suppressed").and_then(|why| why.parse().ok());
-        why.map(Some).ok_or_else(|| damaged(TABLE, &trace, "it has no reason"))
     }
 
     pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
@@ -112,18 +102,15 @@ impl Store {
     /// Stops all mail to a contact. The most serious reason is kept: a complaint even if the address bounces later,
     /// a bounce even if its owner unsubscribes. Returns true if there is such a contact.
     pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<bool, Error> {
-        let unsubscribed = Action::set("unsubscribed", AttributeValue::Bool(true));
-        let mut actions = vec![Action::set("suppressed", text(why.as_str()))];
-        actions.extend((why == Suppression::Unsubscribed).then(|| unsubscribed.clone()));
         let conditions = TableCondition::All(vec![TableCondition::Exists("key"), nothing_more_serious(why)]);
-        match self.database.write(Write::update(TABLE, key(id), actions).when(conditions)).await? {
+        match self.database.write(Write::update(TABLE, key(id), traces::suppress(why)).when(conditions)).await? {
             Written::Done(_) => Ok(true),
             Written::Refused(None) => Ok(false),
             Written::Refused(Some(_)) => {
                 // It is remembered for when the more serious reason is gone.
                 if why == Suppression::Unsubscribed {
-                    let write = Write::update(TABLE, key(id), vec![unsubscribed]).when(TableCondition::Exists("key"));
-                    self.database.write(write).await?;
+                    let write = Write::update(TABLE, key(id), vec![traces::unsubscribe()]);
+                    self.database.write(write.when(TableCondition::Exists("key"))).await?;
                 }
                 Ok(true)
             }
@@ -140,22 +127,26 @@ impl Store {
         why: Suppression,
         signing: &SigningKey,
     ) -> Result<bool, Error> {
-        let owner = match self.contact_id_of(address).await? {
-            Some(owner) => self.contact(owner).await?.filter(|owner| owner.email.key() == address.key()),
-            None => None,
-        };
-        let mut known = match &owner {
-            Some(owner) => self.suppress(owner.id, why).await?,
-            None => false,
-        };
+        let mut known = self.suppress_owner_of(address, why).await?;
         if !known {
-            let trace = trace_of(address, why, signing).when(nothing_more_serious(why));
-            self.database.write(trace).await?;
+            let trace = Write::update(TABLE, traces::key(signing, address), traces::suppress(why));
+            self.database.write(trace.when(nothing_more_serious(why))).await?;
+            // Somebody who took the address before the trace was there has not seen it.
+            known = self.suppress_owner_of(address, why).await?;
         }
-        if why == Suppression::Complaint && owner.is_none_or(|owner| owner.id != id) {
+        if why == Suppression::Complaint {
             known |= self.suppress(id, why).await?;
         }
         Ok(known)
+    }
+
+    /// Stops mail to the contact that has an address. Returns true if there is one.
+    async fn suppress_owner_of(&self, address: &EmailAddress, why: Suppression) -> Result<bool, Error> {
+        let Some(owner) = self.contact_id_of(address).await? else { return Ok(false) };
+        match self.contact(owner).await?.filter(|owner| owner.email.key() == address.key()) {
+            Some(owner) => self.suppress(owner.id, why).await,
+            None => Ok(false),
+        }
     }
 
     /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a keyed digest
@@ -169,11 +160,11 @@ impl Store {
             found = true;
             race.enter()?;
             let mut writes = vec![
-                Write::delete(TABLE, key(id)).when(suppressed_as(&contact)),
+                Write::delete(TABLE, key(id)).when(traces::suppressed_as(contact.suppressed, contact.unsubscribed)),
                 Write::delete(TABLE, email_key(&contact.email))
                     .when(TableCondition::Is("contactId", text(id.to_string()))),
             ];
-            writes.extend(contact.suppressed.map(|why| trace_of(&contact.email, why, signing)));
+            writes.extend(Trace::of(&contact).map(|trace| trace.left_at(&contact.email, signing)));
             if let AllWritten::Done = self.database.write_all(writes).await? {
                 break;
             }
@@ -221,29 +212,11 @@ pub(crate) fn read(item: Item) -> Result<Contact, Error> {
     })
 }
 
-/// Returns the condition that a contact is suppressed as it was when it was read.
-pub(crate) fn suppressed_as(contact: &Contact) -> TableCondition {
-    let suppressed = match contact.suppressed {
-        None => TableCondition::Missing("suppressed"),
-        Some(why) => TableCondition::Is("suppressed", text(why.as_str())),
-    };
-    let unsubscribed = match contact.unsubscribed {
-        false => TableCondition::Missing("unsubscribed"),
-        true => TableCondition::Exists("unsubscribed"),
-    };
-    TableCondition::All(vec![suppressed, unsubscribed])
-}
-
 /// Returns the condition that nothing more serious suppresses a contact or an address.
 fn nothing_more_serious(why: Suppression) -> TableCondition {
     TableCondition::All(
         why.more_serious().map(|other| TableCondition::IsNot("suppressed", text(other.as_str()))).collect(),
     )
-}
-
-/// Leaves a trace of an address that nobody has.
-pub(crate) fn trace_of(address: &EmailAddress, why: Suppression, signing: &SigningKey) -> Write {
-    Write::put(TABLE, trace_key(signing, address), texts([("suppressed", why.as_str())]))
 }
 
 pub(crate) fn key(id: ContactId) -> Item {
@@ -252,9 +225,4 @@ pub(crate) fn key(id: ContactId) -> Item {
 
 pub(crate) fn email_key(email: &EmailAddress) -> Item {
     texts([("key", &format!("email#{}", email.key()))])
-}
-
-/// Returns what is left of an erased contact whose address was suppressed; nobody can tell the address from it without the key.
-fn trace_key(signing: &SigningKey, email: &EmailAddress) -> Item {
-    texts([("key", &format!("erased#{}", signing.digest_of_address(email)))])
 }

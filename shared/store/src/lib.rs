@@ -24,6 +24,7 @@ mod stock;
 mod subscription_item;
 mod subscriptions;
 mod table;
+mod traces;
 mod uploads;
 
 pub use api_keys::ApiKey;

@@ -1,0 +1,95 @@
+//! What is left of an erased contact, or of an address that a contact left, if mail to it was stopped: so that nobody is
+//! mailed who did not want it, even if the address comes back. A contact that takes the address takes the trace over.
+
+use crate::database::{Action, AttributeValue, Item, Table, TableCondition, Write};
+use crate::item::{damaged, string_of, text, texts};
+use crate::{Error, Store};
+use restock_domain::signing::SigningKey;
+use restock_domain::{Contact, EmailAddress, Suppression};
+
+const TABLE: Table = Table::Contacts;
+
+/// Why mail to an address was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    /// The most serious reason.
+    suppressed: Suppression,
+    /// It also unsubscribed.
+    unsubscribed: bool,
+}
+
+impl Store {
+    /// Returns the trace of an address, if there is one.
+    pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Trace>, Error> {
+        let Some(item) = self.get(TABLE, key(signing, email)).await? else { return Ok(None) };
+        // Taken for none, a trace that can't be read would let mail through.
+        let suppressed = string_of(&item, "suppressed").and_then(|why| why.parse().ok());
+        let suppressed = suppressed.ok_or_else(|| damaged(TABLE, &item, "it has no reason"))?;
+        let unsubscribed = suppressed == Suppression::Unsubscribed || item.contains_key("unsubscribed");
+        Ok(Some(Trace { suppressed, unsubscribed }))
+    }
+}
+
+impl Trace {
+    /// Returns the trace that a contact leaves at its address, if it is suppressed.
+    pub fn of(contact: &Contact) -> Option<Self> {
+        Some(Self { suppressed: contact.suppressed?, unsubscribed: contact.unsubscribed })
+    }
+
+    /// Adds what is known of the address that a contact takes. An unsubscription does not count if the contact asks for mail
+    /// at this address.
+    pub fn add_to(self, contact: &mut Contact, asks_for_mail: bool) {
+        contact.unsubscribed |= self.unsubscribed && !asks_for_mail;
+        let of_address = Some(self.suppressed).filter(|why| *why != Suppression::Unsubscribed);
+        let unsubscribed = contact.unsubscribed.then_some(Suppression::Unsubscribed);
+        contact.suppressed = contact.suppressed.max(of_address).max(unsubscribed);
+    }
+
+    /// Leaves the trace.
+    pub fn left_at(self, address: &EmailAddress, signing: &SigningKey) -> Write {
+        let mut item = texts([("suppressed", self.suppressed.as_str())]);
+        if self.unsubscribed {
+            item.insert("unsubscribed".into(), AttributeValue::Bool(true));
+        }
+        Write::put(TABLE, key(signing, address), item)
+    }
+}
+
+/// Removes the trace of an address that a contact takes, if it still is as it was read. In the transaction that writes the
+/// contact, this keeps a suppression that is left at the same moment from being overlooked.
+pub fn taken_over(trace: Option<Trace>, address: &EmailAddress, signing: &SigningKey) -> Write {
+    let as_read = match trace {
+        None => TableCondition::Missing("key"),
+        Some(trace) => suppressed_as(Some(trace.suppressed), trace.unsubscribed),
+    };
+    Write::delete(TABLE, key(signing, address)).when(as_read)
+}
+
+/// Returns the condition that a contact or an address is suppressed as it was when it was read.
+pub fn suppressed_as(suppressed: Option<Suppression>, unsubscribed: bool) -> TableCondition {
+    let suppressed = match suppressed {
+        None => vec![TableCondition::Missing("suppressed")],
+        Some(why) => vec![TableCondition::Is("suppressed", text(why.as_str()))],
+    };
+    let unsubscribed = match unsubscribed {
+        false => TableCondition::Missing("unsubscribed"),
+        true => TableCondition::Exists("unsubscribed"),
+    };
+    TableCondition::All(suppressed.into_iter().chain([unsubscribed]).collect())
+}
+
+/// Returns the actions that suppress a contact or an address.
+pub fn suppress(why: Suppression) -> Vec<Action> {
+    let unsubscribed = (why == Suppression::Unsubscribed).then(unsubscribe);
+    [Action::set("suppressed", text(why.as_str()))].into_iter().chain(unsubscribed).collect()
+}
+
+/// Returns the action that remembers an unsubscription for when a more serious reason is gone.
+pub fn unsubscribe() -> Action {
+    Action::set("unsubscribed", AttributeValue::Bool(true))
+}
+
+/// Returns the key of a trace; nobody can tell the address from it without the signing key.
+pub fn key(signing: &SigningKey, email: &EmailAddress) -> Item {
+    texts([("key", &format!("erased#{}", signing.digest_of_address(email)))])
+}
