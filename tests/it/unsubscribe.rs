@@ -48,6 +48,20 @@ fn posting_to_the_link_ends_every_subscription_of_the_contact() {
 }
 
 #[test]
+fn the_link_of_an_erased_contact_says_that_it_did_nothing() {
+    let (restock, contact, link) = with_a_mail();
+    restock.delete(&format!("/contacts/{contact}"));
+    let again = restock.contact("a");
+    restock.subscribe(&again, "B", "sv-SE", None);
+
+    let page = Client::new(&link).send("POST", "", b"").unwrap();
+
+    assert_eq!(page.status, 404);
+    assert!(page.text.contains("Länken fungerar inte längre"), "{}", page.text);
+    assert_eq!(restock.subscriptions(&again).len(), 1);
+}
+
+#[test]
 fn unsubscribing_from_everything_is_for_good_also_for_what_is_subscribed_to_later() {
     let (restock, contact, link) = with_a_mail();
     Client::new(&link).send("POST", "", b"").unwrap();

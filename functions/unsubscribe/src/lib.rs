@@ -32,27 +32,32 @@ impl Handles<ConfirmUnsubscribe> for App {
         let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
             return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call)?).with_status(404));
         };
-        self.unsubscribe(what).await?;
-        Ok(Reply::new(self.page(UnsubscribePage::Done(what), &call)?))
+        if self.unsubscribe(what).await? {
+            Ok(Reply::new(self.page(UnsubscribePage::Done(what), &call)?))
+        } else {
+            Ok(Reply::new(self.page(UnsubscribePage::Gone, &call)?).with_status(404))
+        }
     }
 }
 
 impl App {
-    /// Ends mail. What is gone gets no mail either, so that is a success too.
-    async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Failure> {
+    /// Ends mail. A subscription that is gone gets no mail either, so that is a success too. Returns false if the contact is
+    /// gone: somebody may have made another one of its address, which this link does not know.
+    async fn unsubscribe(&self, what: Unsubscribe) -> Result<bool, Failure> {
         match what {
             Unsubscribe::All(contact) => {
                 // The contact first: whoever is about to mail it looks at it once more.
                 let known = self.store.suppress(contact, Suppression::Unsubscribed).await?;
                 let subscriptions = self.store.delete_subscriptions_of(contact).await?;
                 info!(%contact, known, subscriptions, "A contact unsubscribed from everything");
+                Ok(known)
             }
             Unsubscribe::One(subscription) => {
                 let known = self.store.delete_subscription(subscription).await?;
                 info!(contact = %subscription.contact_id, known, "A contact unsubscribed from one product");
+                Ok(true)
             }
         }
-        Ok(())
     }
 
     fn page(&self, page: UnsubscribePage, call: &Call) -> Result<HtmlPage, Failure> {

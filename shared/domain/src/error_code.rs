@@ -70,7 +70,7 @@ pub enum ErrorCode {
     InvalidReceiptId,
     /// A sender is an address, or a name and an address such as `My Shop <hello@shop.example>`.
     InvalidSender,
-    /// The subject has braces other than `{ $title }` and `{ $price }`.
+    /// The subject has braces other than `{ $title }` and `{ $price }`, or comes out empty or with control characters.
     InvalidSubject,
     /// The id of a subscription is the one that subscribing returned.
     InvalidSubscriptionId,

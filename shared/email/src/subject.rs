@@ -5,17 +5,30 @@ use restock_domain::{ErrorCode, Invalid};
 
 /// Refuses a text that `format_subject` can't fill in.
 pub fn check_subject(text: &str) -> Result<(), Invalid> {
-    let formatted = format_subject(text, "Wool socks", "199.00 SEK");
-    formatted.map(drop).ok_or_else(|| {
-        Invalid::new(
-            ErrorCode::InvalidSubject,
+    let refused = |message: &str| Err(Invalid::new(ErrorCode::InvalidSubject, message));
+    match fill_in(text, "Wool socks", "199.00 SEK") {
+        None => refused(
             "Write the title as { $title } and the price as { $price }; write other braces as {\"{\"} and {\"}\"}.",
-        )
-    })
+        ),
+        Some(subject) if !can_be_sent(&subject) => {
+            refused("Write a subject that is not empty and has no control characters, nor escapes that stand for one.")
+        }
+        Some(_) => Ok(()),
+    }
 }
 
-/// Fills in title and price. Returns `None` if the text is not one that [`check_subject`] accepts.
+/// Returns the subject with title and price filled in. Returns `None` if the text is not one that [`check_subject`] accepts,
+/// or if nothing comes out, as with a price that the product does not have.
 pub fn format_subject(text: &str, title: &str, price: &str) -> Option<String> {
+    fill_in(text, title, price).filter(|subject| can_be_sent(subject))
+}
+
+/// Returns true if SES takes the subject.
+fn can_be_sent(subject: &str) -> bool {
+    !subject.trim().is_empty() && !subject.chars().any(char::is_control)
+}
+
+fn fill_in(text: &str, title: &str, price: &str) -> Option<String> {
     let resource =
         FluentResource::try_new(format!("subject = {text}")).ok().filter(|resource| resource.entries().count() == 1)?;
     let mut bundle = FluentBundle::default();
@@ -41,6 +54,15 @@ mod tests {
             "[Åter] Socks {a}, 5 kr!"
         );
         assert_eq!(format_subject("= .x #1", "a", "b").unwrap(), "= .x #1");
+    }
+
+    #[test]
+    fn what_ses_would_refuse_is_refused() {
+        for bad in [r#"Back{"\u000A"}again"#, r#"{"\u0000"}"#, r#"{""}"#, r#"{" "}"#] {
+            assert_eq!(check_subject(bad).unwrap_err().error_code, ErrorCode::InvalidSubject, "{bad}");
+        }
+        assert!(check_subject(r#"{"\u00E5"}ter: { $title }"#).is_ok());
+        assert_eq!(format_subject("{ $price }", "Socks", ""), None, "the mail then has the usual subject");
     }
 
     #[test]

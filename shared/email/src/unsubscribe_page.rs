@@ -14,6 +14,8 @@ pub enum UnsubscribePage {
     Done(Unsubscribe),
     /// The link is not one that we made.
     Invalid,
+    /// The contact that the link belongs to was erased, so nothing was done; its address may belong to another contact now.
+    Gone,
 }
 
 /// The pages, ready to be filled in.
@@ -38,6 +40,7 @@ impl Pages {
             UnsubscribePage::Done(Unsubscribe::All(_)) => ("unsubscribed-title", "unsubscribed-text"),
             UnsubscribePage::Done(Unsubscribe::One(_)) => ("unsubscribed-title", "unsubscribed-one-text"),
             UnsubscribePage::Invalid => ("unsubscribe-invalid-title", "unsubscribe-invalid-text"),
+            UnsubscribePage::Gone => ("unsubscribe-gone-title", "unsubscribe-gone-text"),
         };
         let asks = matches!(page, UnsubscribePage::Question(_));
         let button = asks.then(|| language.text("unsubscribe-button"));

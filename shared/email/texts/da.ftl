@@ -20,3 +20,5 @@ unsubscribe-one-question = Vil du holde op med at vente på dette produkt?
 unsubscribed-one-text = Du får ingen mail om dette produkt.
 unsubscribe-invalid-title = Linket virker ikke
 unsubscribe-invalid-text = Det er ikke fuldstændigt. Åbn linket i mailen igen.
+unsubscribe-gone-title = Linket virker ikke længere
+unsubscribe-gone-text = Det hører til en kontakt, der ikke findes mere. Får du stadig mails, så brug linket i den nyeste.

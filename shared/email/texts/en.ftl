@@ -21,3 +21,5 @@ unsubscribe-one-question = Do you want to stop waiting for this product?
 unsubscribed-one-text = You get no email about this product.
 unsubscribe-invalid-title = This link doesn't work
 unsubscribe-invalid-text = It isn't complete. Open the link in the email again.
+unsubscribe-gone-title = This link no longer works
+unsubscribe-gone-text = It belongs to a contact that doesn't exist any more. If you still get emails, use the link in the newest one.

@@ -20,3 +20,5 @@ unsubscribe-one-question = Vil du slutte å vente på dette produktet?
 unsubscribed-one-text = Du får ingen e-post om dette produktet.
 unsubscribe-invalid-title = Lenken virker ikke
 unsubscribe-invalid-text = Den er ikke fullstendig. Åpne lenken i e-posten igjen.
+unsubscribe-gone-title = Lenken virker ikke lenger
+unsubscribe-gone-text = Den hører til en kontakt som ikke finnes mer. Får du fortsatt e-poster, bruk lenken i den nyeste.

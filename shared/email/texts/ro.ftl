@@ -20,3 +20,5 @@ unsubscribe-one-question = Vrei să nu mai aștepți acest produs?
 unsubscribed-one-text = Nu primești niciun e-mail despre acest produs.
 unsubscribe-invalid-title = Linkul nu funcționează
 unsubscribe-invalid-text = Nu este complet. Deschide din nou linkul din e-mail.
+unsubscribe-gone-title = Linkul nu mai funcționează
+unsubscribe-gone-text = Aparține unui contact care nu mai există. Dacă mai primești e-mailuri, folosește linkul din cel mai recent.
