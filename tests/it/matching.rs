@@ -38,7 +38,7 @@ pub async fn many_subscriptions(restock: &Restock, sku: &str, count: u128) {
         store.create_contact(contact, &signing_key).await.unwrap();
         store.put_subscription(subscription(n, sku, "sv-SE", None)).await.unwrap();
     }
-    store.mark_demand(&Sku::parse(sku).unwrap()).await.unwrap();
+    store.mark_demand(&Sku::parse(sku).unwrap(), jiff::Timestamp::now()).await.unwrap();
 }
 
 /// Returns a subscription of a contact that was made in 2023.

@@ -7,6 +7,24 @@ use restock_queue::Continuation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+impl Restock {
+    /// Hides a subscription from the index of its SKU, as if the index had not caught up. Returns what ends that.
+    fn hide_from_index(&self, contact: &str, sku: &str) -> impl Fn() {
+        let key = SubscriptionKey::of(&Sku::parse(sku).unwrap(), &Locale::parse("sv-SE").unwrap(), None);
+        let key = json!({"contactId": {"S": contact}, "subscription": {"S": key.to_string()}});
+        let update = move |expression: &str, values: Value| {
+            let mut request = json!({"TableName": self.stack.ready.tables["subscriptions"], "Key": key, "UpdateExpression": expression});
+            if !values.is_null() {
+                request["ExpressionAttributeValues"] = values;
+            }
+            self.dynamodb("UpdateItem", request);
+        };
+        // Without its sort key an item is not in the index.
+        update("REMOVE localeOrder", Value::Null);
+        move || update("SET localeOrder = :order", json!({":order": {"S": "sv-se#"}}))
+    }
+}
+
 #[test]
 fn a_malformed_stock_message_ends_in_the_dead_letter_queue_and_the_others_are_processed() {
     let restock = Restock::start();
@@ -69,23 +87,12 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
     restock.feed("sv-SE", &["A"]);
     let contact = restock.contact("a");
     restock.subscribe(&contact, "A", "sv-SE", None);
-    let key = SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv-SE").unwrap(), None);
-    // Without its sort key an item is not in the index, just as before the index has caught up.
-    let key = json!({"contactId": {"S": contact}, "subscription": {"S": key.to_string()}});
-    let table = &restock.stack.ready.tables["subscriptions"];
-    let update = |expression: &str, values: Value| {
-        let mut request = json!({"TableName": table, "Key": key, "UpdateExpression": expression});
-        if !values.is_null() {
-            request["ExpressionAttributeValues"] = values;
-        }
-        restock.dynamodb("UpdateItem", request);
-    };
-    update("REMOVE localeOrder", Value::Null);
+    let shown = restock.hide_from_index(&contact, "A");
 
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
     eventually(|| (restock.counts("stock-levels") == [0, 0, 1]).then_some(()));
     assert!(restock.mails().is_empty());
-    update("SET localeOrder = :order", json!({":order": {"S": "sv-se#"}}));
+    shown();
     // The message that waits for a quarter of an hour, now.
     let second_look = Continuation {
         level: StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None },
@@ -94,7 +101,6 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
         source: Source::Http,
         second_look: true,
         seen: Vec::new(),
-        clearing: None,
         page: 1_000_000,
         cursor: BTreeMap::new(),
         hops: 0,
@@ -104,6 +110,23 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
 
     assert_eq!(restock.mailed(), ["a"]);
     assert_eq!(Restock::sent(&restock.log_entry("A")), json!({"default": 1}));
+}
+
+#[test]
+fn a_demand_mark_stays_while_an_index_may_not_show_who_waits() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let shown = restock.hide_from_index(&contact, "A");
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    restock.level(json!({"sku": "A", "quantity": 2}));
+    assert!(restock.mails().is_empty());
+    shown();
+    restock.level(json!({"sku": "A", "quantity": 3}));
+
+    assert_eq!(restock.mailed(), ["a"]);
 }
 
 #[test]

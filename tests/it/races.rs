@@ -176,20 +176,35 @@ fn a_claim_that_nobody_settled_is_taken_over_after_lease_and_grace() {
 }
 
 #[test]
-fn a_demand_mark_that_brought_levels_in_vain_is_removed_unless_somebody_came_meanwhile() {
+fn a_demand_mark_that_brings_levels_in_vain_is_removed_a_day_after_the_newest_subscriber() {
     let (restock, store, contact, waiting) = with_one_waiting();
-    let sku = waiting.subscription.sku.clone();
-    let skus = std::collections::HashSet::from([sku.clone()]);
+    let skus = std::collections::HashSet::from([waiting.subscription.sku.clone()]);
     let in_demand = || !restock.runtime.block_on(store.in_demand(&skus)).unwrap().is_empty();
-    restock.level(json!({"sku": "A", "quantity": 1}));
-    assert!(in_demand());
+    let age = |hours: i64| {
+        let newest = restock_domain::time::sortable(Timestamp::now() - jiff::Span::new().hours(hours));
+        restock.dynamodb(
+            "UpdateItem",
+            json!({
+                "TableName": restock.stack.ready.tables["stock"],
+                "Key": {"sku": {"S": "A"}, "scope": {"S": "demand"}},
+                "UpdateExpression": "SET newest = :newest",
+                "ExpressionAttributeValues": {":newest": {"S": newest}},
+            }),
+        );
+    };
+    let level = || restock.level(json!({"sku": "A", "quantity": 1}));
+    level();
+    assert_eq!(restock.mailed(), ["a"]);
 
-    restock.level(json!({"sku": "A", "quantity": 1}));
-    assert!(!in_demand());
-
+    age(23);
+    level();
+    assert!(in_demand(), "an index may not show the newest subscriber yet");
+    age(25);
     restock.subscribe(&contact, "A", "sv-SE", None);
-    restock.runtime.block_on(store.begin_clearing_demand(&sku, "token")).unwrap();
-    restock.subscribe(&restock.contact("b"), "A", "sv-SE", None);
-    restock.runtime.block_on(store.clear_demand(&sku, "token")).unwrap();
-    assert!(in_demand());
+    restock.delete(&format!("/inventory/backinstock/subscriptions/{}", waiting.subscription.id()));
+    level();
+    assert!(in_demand(), "whoever subscribes renews the mark");
+    age(25);
+    level();
+    assert!(!in_demand());
 }

@@ -31,8 +31,10 @@ impl Handles<Subscribe> for App {
         // The order matters. Whoever reads the demand mark after our answer must find the subscription; and a contact
         // that is erased meanwhile is either missing the second time, or its erasure finds the subscription.
         let subscription = self.store.put_subscription(wanted).await?;
-        let (contact, ()) =
-            tokio::try_join!(self.store.contact(subscription.contact_id), self.store.mark_demand(&subscription.sku))?;
+        let (contact, ()) = tokio::try_join!(
+            self.store.contact(subscription.contact_id),
+            self.store.mark_demand(&subscription.sku, created_on)
+        )?;
         if contact.is_none() {
             self.store.delete_subscription(subscription.id()).await?;
             return Err(Problem::no_contact().into());

@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tracing::info;
-use uuid::Uuid;
 
 /// Pages that one invocation handles; what is left goes back on the queue as continuations.
 const PAGES_AT_ONCE: u32 = 20;
@@ -30,6 +29,8 @@ const RECIPIENTS: usize = 25;
 const MAX_HOPS: u32 = 10_000;
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
 const MAX_SEEN: usize = 1_000;
+/// A demand mark stays so long after the newest subscriber; far longer than an index lags.
+const MARK_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Clocks of two machines differ by so much at the most.
 const SKEW: Duration = Duration::from_secs(5);
 
@@ -118,7 +119,6 @@ impl App {
             source: record.source,
             second_look: false,
             seen: Vec::new(),
-            clearing: None,
             page: 0,
             cursor: BTreeMap::new(),
             hops: 0,
@@ -162,23 +162,18 @@ impl App {
         self.send_on(matching, Duration::ZERO).await
     }
 
-    /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, in two
-    /// steps: the first look marks it, and the second one removes it if nobody has come meanwhile.
+    /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, unless somebody
+    /// subscribed so recently that an index may not show it yet.
     async fn look_again(&self, matching: Continuation, nobody: bool) -> Result<(), Failure> {
+        if matching.second_look {
+            return Ok(());
+        }
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let sku = &matching.level.sku;
-        let in_vain = nobody && !self.store.anybody_waits(sku).await.map_err(retry)?;
-        if matching.second_look {
-            return match &matching.clearing {
-                Some(token) if in_vain => self.store.clear_demand(sku, token).await.map_err(retry),
-                _ => Ok(()),
-            };
+        if nobody && !self.store.anybody_waits(sku).await.map_err(retry)? {
+            self.store.clear_demand(sku, (self.clock)() - MARK_KEPT).await.map_err(retry)?;
         }
-        let clearing = in_vain.then(|| Uuid::new_v4().to_string());
-        if let Some(token) = &clearing {
-            self.store.begin_clearing_demand(sku, token).await.map_err(retry)?;
-        }
-        let second = Continuation { second_look: true, clearing, page: SECOND_LOOK, ..matching };
+        let second = Continuation { second_look: true, page: SECOND_LOOK, ..matching };
         self.send_on(second, self.second_look_after).await
     }
 

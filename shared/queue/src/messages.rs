@@ -39,8 +39,6 @@ pub struct Continuation {
     pub second_look: bool,
     /// Deliveries of subscriptions that were made just before the level and that the first look has seen.
     pub seen: Vec<DeliveryId>,
-    /// Given if the first look found nobody and began to remove the demand mark with this token.
-    pub clearing: Option<String>,
     pub page: u32,
     pub cursor: BTreeMap<String, String>,
     /// How often the level was sent on, whatever for. A chain that is far longer than any level needs is given up.
@@ -241,7 +239,6 @@ mod tests {
             source: Source::Http,
             second_look: true,
             seen: vec![DeliveryId::new(Uuid::from_u128(3))],
-            clearing: Some("c".into()),
             page: 3,
             hops: 4,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),

@@ -1,15 +1,18 @@
-use crate::database::{Action, Index, Item, Query, Table, TableCondition, Write, Written};
-use crate::item::{read_each, read_item, text, texts, write_item};
+use crate::database::{Index, Item, Query, Table, TableCondition, Write, Written};
+use crate::item::{read_each, read_item, string_of, text, texts, write_item};
 use crate::{Error, Store, contacts, delivery_record};
 use jiff::Timestamp;
 use restock_domain::{Contact, ExternalId, KnownLevel, Locale, Scope, Sku, Subscription, time};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::time::Duration;
 
 const TABLE: Table = Table::Stock;
 const DEMAND: &str = "demand";
-/// On a demand mark that is about to be removed.
-const CLEARING: &str = "clearing";
+/// On a demand mark: when somebody last subscribed, to an hour.
+const NEWEST: &str = "newest";
+/// A younger mark is not written again, so that a storm of subscribers does not write it each time.
+const FRESH: Duration = Duration::from_secs(3_600);
 
 /// True if a level counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +47,13 @@ struct LevelItem {
 impl Store {
     /// Makes sure that levels of this SKU are looked at. It comes after the subscription is written and before it is
     /// answered, so a subscription answered before a level was accepted is always looked for.
-    pub async fn mark_demand(&self, sku: &Sku) -> Result<(), Error> {
-        // A strongly consistent read costs a fifth of a write, and a popular SKU is marked already.
+    pub async fn mark_demand(&self, sku: &Sku, now: Timestamp) -> Result<(), Error> {
+        // A strongly consistent read costs a fifth of a write, and the mark of a popular SKU is fresh.
         let mark = self.get(TABLE, demand(sku)).await?;
-        if mark.is_none_or(|mark| mark.contains_key(CLEARING)) {
-            self.database.write(Write::put(TABLE, demand(sku), Item::new())).await?;
+        let newest = mark.as_ref().and_then(|mark| string_of(mark, NEWEST)?.parse::<Timestamp>().ok());
+        if newest.is_none_or(|newest| newest < now - FRESH) {
+            let mark = Item::from([(NEWEST.to_owned(), text(time::sortable(now)))]);
+            self.database.write(Write::put(TABLE, demand(sku), mark)).await?;
         }
         Ok(())
     }
@@ -63,18 +68,11 @@ impl Store {
         Ok(read_each(marks, |item| Ok(read_item::<Mark>(TABLE, item)?.sku)).into_iter().collect())
     }
 
-    /// Takes the first of two steps that remove a demand mark. The second one has to follow later than an index can lag, and
-    /// only if nobody is found then: a shopper who subscribes in between renews the mark, and one who subscribed just
-    /// before it is in the index by then.
-    pub async fn begin_clearing_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
-        let write = Write::update(TABLE, demand(sku), vec![Action::set(CLEARING, text(token))]);
-        self.database.write(write.when(TableCondition::Exists("sku"))).await.map(drop)
-    }
-
-    /// Takes the second step: removes the mark if it is as the first step with this token left it.
-    pub async fn clear_demand(&self, sku: &Sku, token: &str) -> Result<(), Error> {
-        let write = Write::delete(TABLE, demand(sku)).when(TableCondition::Is(CLEARING, text(token)));
-        self.database.write(write).await.map(drop)
+    /// Removes a demand mark that found nobody, if the newest subscriber came before a time. Between that time and now there
+    /// has to be more than an index ever lags: then nobody waits whom it does not show.
+    pub async fn clear_demand(&self, sku: &Sku, nobody_since: Timestamp) -> Result<(), Error> {
+        let old = TableCondition::AtMost(NEWEST, text(time::sortable(nobody_since)));
+        self.database.write(Write::delete(TABLE, demand(sku)).when(old)).await.map(drop)
     }
 
     /// Returns true if the index shows anybody who waits for the SKU, in whatever locale.
