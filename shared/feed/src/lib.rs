@@ -1,8 +1,10 @@
 //! Streaming readers of product feeds: RSS 2.0 and Atom with the Google Merchant namespace, CSV and TSV.
 //!
 //! Real feeds are broken in many ways. An item that can't be read is reported with its place and reason, and the others
-//! are read. Memory is bounded by the largest item, not by the file.
+//! are read. Memory is bounded, whatever the file holds: a row, or a tag or text of XML, that is too large is
+//! reported, and reading goes on behind it.
 
+mod bounded;
 mod encoding;
 mod format;
 mod item;
@@ -14,6 +16,7 @@ mod xml;
 pub use format::{Format, MediaType};
 pub use item::ItemFault;
 
+use bounded::Bounded;
 use restock_domain::{ErrorCode, Product};
 use std::io::Read;
 
@@ -53,7 +56,7 @@ pub fn read(
     media_type: &MediaType,
     each: &mut dyn FnMut(u64, Result<Product, ItemFault>),
 ) -> Result<End, Unreadable> {
-    let text = encoding::to_utf8(input, media_type)?;
+    let text = Bounded::new(encoding::to_utf8(input, media_type)?);
     match media_type.format {
         Format::Xml => xml::read(text, each),
         Format::Csv => table::read(text, b",;\t", each),

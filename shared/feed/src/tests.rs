@@ -217,3 +217,37 @@ fn a_table_in_another_encoding_is_read_by_its_declared_charset() {
 
     assert_eq!(titles, ["Åäö"]);
 }
+
+#[test]
+fn a_quote_that_is_never_closed_costs_only_a_megabyte_of_rows() {
+    let row = |id: usize| format!("{id},Mug {id},https://shop.example/{id},{}.00 EUR\n", id + 1);
+    let rows = |range: std::ops::Range<usize>| range.map(row).collect::<String>();
+    let file =
+        "id,title,link,price\n1,Mug 1,https://shop.example/1,2.00 EUR\n2,\"Mug 2,https://shop.example/2,3.00 EUR\n";
+
+    let (items, end) = items(Format::Csv, file.to_owned() + &rows(3..60_000));
+
+    assert_eq!(items[..2], [good("Mug 1", "2.00 EUR"), Err("2 ItemTooLarge".into())]);
+    assert_eq!(items.last(), Some(&good("Mug 59999", "60000.00 EUR")));
+    assert!(items.len() > 35_000 && items[2..].iter().all(Result::is_ok), "{} items", items.len());
+    assert_eq!(end, Ok(End::CutOff), "what the quote swallowed must not be removed");
+}
+
+#[test]
+fn a_row_or_a_text_or_a_comment_of_many_megabytes_is_passed_over() {
+    // Of whatever length: where a part ends there may be half a character.
+    for long in ["å".repeat(2_000_000), "x".to_owned() + &"å".repeat(2_000_000)] {
+        passes_over(&long);
+    }
+}
+
+fn passes_over(long: &str) {
+    let table = format!("id\ttitle\tlink\nA\t{long}\thttps://shop.example/A\nB\tT B\thttps://shop.example/B\n");
+    let text = rss(&(item("A", &format!("<g:description>{long}</g:description>")) + &item("B", "")));
+    let comment = rss(&(item("A", "") + &format!("<!-- {long} -->") + &item("B", "")));
+
+    let too_large = || Err("A ItemTooLarge".to_owned());
+    assert_eq!(items(Format::Tsv, table), (vec![too_large(), good("T B", "")], Ok(End::CutOff)));
+    assert_eq!(items(Format::Xml, text), (vec![too_large(), good("T B", "")], Ok(End::Complete)));
+    assert_eq!(items(Format::Xml, comment), (vec![good("T A", ""), good("T B", "")], Ok(End::CutOff)));
+}

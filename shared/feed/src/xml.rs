@@ -1,3 +1,4 @@
+use crate::bounded::Bounded;
 use crate::item::{self, ItemFault};
 use crate::{End, Unreadable};
 use quick_xml::Reader;
@@ -12,30 +13,43 @@ use std::io::BufRead;
 const GOOGLE: &str = "http://base.google.com/ns/1.0";
 /// Elements within elements of an item; a product's fields nest two deep. What is deeper is passed over.
 const MAX_DEPTH: usize = 16;
-/// Bytes of text in an item before the rest of it is passed over.
+/// Bytes of text and names in an item before the rest of it is passed over.
 const MAX_TEXT: usize = 400_000;
+/// Namespace prefixes that are remembered.
+const MAX_PREFIXES: usize = 1_000;
 
 /// Reads the `item`s of RSS or the `entry`s of Atom.
 ///
 /// Prefixes are resolved by every declaration seen so far rather than by scope, and end tags need not match: both
 /// keep one broken item from spoiling the file. An item ends where its end tag is, or where the next one begins.
-pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemFault>)) -> Result<End, Unreadable> {
-    let mut reader = Reader::from_reader(input);
-    let config = reader.config_mut();
-    config.check_end_names = false;
-    config.allow_unmatched_ends = true;
-    config.allow_dangling_amp = true;
-    config.expand_empty_elements = true;
-
+pub fn read(
+    input: Bounded<impl BufRead>,
+    each: &mut dyn FnMut(u64, Result<Product, ItemFault>),
+) -> Result<End, Unreadable> {
+    let mut reader = lenient(input);
     let mut prefixes = HashMap::new();
     let mut open: Option<OpenItem> = None;
     let mut root: Option<String> = None;
     let mut whole = false;
+    let mut lost = false;
     let mut position = 0;
     let mut buffer = Vec::new();
     let end = loop {
         buffer.clear();
-        match reader.read_event_into(&mut buffer) {
+        reader.get_mut().begin();
+        let event = reader.read_event_into(&mut buffer);
+        if reader.get_ref().exceeded() {
+            // A text may end within a character. In a comment or a tag other items may begin, which are passed over.
+            lost |= !matches!(event, Ok(Event::Text(_)) | Err(XmlError::Encoding(_)));
+            if let Some(item) = &mut open {
+                item.too_large = true;
+            }
+            let mut input = reader.into_inner();
+            input.skip_half_character()?;
+            reader = lenient(input);
+            continue;
+        }
+        match event {
             Ok(Event::Start(start)) => {
                 declare(&mut prefixes, &start);
                 let name = start.name().as_ref().to_owned();
@@ -75,7 +89,7 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
                     None => with(&mut open, &format!("&{};", &*reference)),
                 },
             },
-            Ok(Event::Eof) => break if whole { End::Complete } else { End::CutOff },
+            Ok(Event::Eof) => break if whole && !lost { End::Complete } else { End::CutOff },
             Ok(_) => {}
             Err(XmlError::Io(error)) => {
                 return Err(Unreadable::Input(std::io::Error::new(error.kind(), error.to_string())));
@@ -100,6 +114,17 @@ pub fn read(input: impl BufRead, each: &mut dyn FnMut(u64, Result<Product, ItemF
         );
     }
     if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
+}
+
+/// Returns a reader that goes on where others stop.
+fn lenient<R: BufRead>(input: Bounded<R>) -> Reader<Bounded<R>> {
+    let mut reader = Reader::from_reader(input);
+    let config = reader.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    config.allow_dangling_amp = true;
+    config.expand_empty_elements = true;
+    reader
 }
 
 /// An item whose end tag is still to come.
@@ -155,6 +180,11 @@ impl OpenItem {
     }
 
     fn add(&mut self, element: Element) {
+        self.text += element.name.len();
+        self.too_large |= self.text > MAX_TEXT;
+        if self.too_large {
+            return;
+        }
         let name = local_name(&element.name);
         let value = if element.children.is_empty() {
             FieldValue::from(element.text.trim())
@@ -227,7 +257,9 @@ fn with(open: &mut Option<OpenItem>, text: &str) {
 /// Remembers the namespace prefixes that an element declares.
 fn declare(prefixes: &mut HashMap<String, bool>, start: &BytesStart<'_>) {
     for attribute in start.attributes().with_checks(false).flatten() {
-        if let Some(prefix) = attribute.key.as_ref().strip_prefix("xmlns:") {
+        if let Some(prefix) = attribute.key.as_ref().strip_prefix("xmlns:")
+            && prefixes.len() < MAX_PREFIXES
+        {
             let google = attribute.value.trim_end_matches('/') == GOOGLE;
             prefixes.insert(prefix.to_owned(), google);
         }
