@@ -1,13 +1,15 @@
 //! Serves `POST /feeds/{locale}/imports`.
 
+use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::feeds::{FeedFile, ImportFeed, StartedImport};
 use restock_api::{ErrorCode, Problem};
-use restock_domain::{Import, ImportStatus, Locale};
+use restock_domain::{Import, ImportError, ImportStatus, Locale, time};
 use restock_feed::MediaType;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{FeedImport, FeedSource, Queues};
 use restock_store::Store;
+use tracing::error;
 use uuid::Uuid;
 
 pub struct App {
@@ -46,8 +48,13 @@ impl Handles<ImportFeed> for App {
             allow_shrink: call.query("allowShrink").is_some_and(|value| value.eq_ignore_ascii_case("true")),
         };
         if let Err(error) = self.queues.send_feed_import(&queued).await {
+            let message = "The import could not be queued. Start it again.".to_owned();
             import.status = ImportStatus::Failed;
-            self.store.put_import(&locale, &import).await?;
+            import.finished_at = Some(time::to_millisecond((self.clock)()));
+            import.errors.push(ImportError::new(0, None, ErrorCode::InternalError, message));
+            if let Err(error) = self.store.put_import(&locale, &import).await {
+                error!(%locale, import = import_id, error = %DisplayErrorChain::new(&error), "A failed import was not recorded");
+            }
             return Err(error.into());
         }
         Ok(Reply::new(StartedImport { import_id }))

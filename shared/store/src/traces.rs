@@ -68,14 +68,14 @@ pub fn taken_over(trace: Option<Trace>, address: &EmailAddress, signing: &Signin
 /// Returns the condition that a contact or an address is suppressed as it was when it was read.
 pub fn suppressed_as(suppressed: Option<Suppression>, unsubscribed: bool) -> TableCondition {
     let suppressed = match suppressed {
-        None => vec![TableCondition::Missing("suppressed")],
-        Some(why) => vec![TableCondition::Is("suppressed", text(why.as_str()))],
+        None => TableCondition::Missing("suppressed"),
+        Some(why) => TableCondition::Is("suppressed", text(why.as_str())),
     };
     let unsubscribed = match unsubscribed {
         false => TableCondition::Missing("unsubscribed"),
         true => TableCondition::Exists("unsubscribed"),
     };
-    TableCondition::All(suppressed.into_iter().chain([unsubscribed]).collect())
+    TableCondition::All(vec![suppressed, unsubscribed])
 }
 
 /// Returns the actions that suppress a contact or an address.
