@@ -1,8 +1,10 @@
 //! The description of the API, as it is committed and served. `tests/clients/test_openapi.py` holds the answers to it.
 
 use crate::restock::Restock;
+use restock_api::KeyScope;
 use restock_api::documents::DOCUMENTS;
 use serde_json::Value;
+use strum::IntoEnumIterator;
 
 const COMMITTED: &str = include_str!("../../docs/openapi.json");
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -28,6 +30,14 @@ fn the_template_has_a_route_for_every_endpoint_and_no_other() {
         assert_eq!(routed.remove(&route).as_deref(), Some(function), "add to template.yaml: {route}, to {function}");
     }
     assert_eq!(routed.into_keys().collect::<Vec<_>>(), Vec::<String>::new(), "in template.yaml, but no endpoint");
+}
+
+#[test]
+fn the_key_that_the_readme_makes_has_every_scope() {
+    let readme = include_str!("../../README.md");
+    let missing: Vec<_> = KeyScope::iter().filter(|scope| !readme.contains(&format!("\"S\": \"{scope}\""))).collect();
+
+    assert_eq!(missing, []);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::endpoints;
 use crate::openapi;
 use restock_domain::ErrorCode;
 use std::collections::BTreeMap;
+use strum::IntoEnumIterator;
 
 /// A file, and how its text is made of the text that it has.
 pub struct Document {
@@ -53,7 +54,7 @@ fn endpoint_table() -> String {
 /// Returns a Markdown table of all words of errors.
 fn error_table() -> String {
     let mut table = "| `errorCode` | What it means |\n|---|---|\n".to_owned();
-    for code in ErrorCode::all() {
+    for code in ErrorCode::iter() {
         table.push_str(&format!("| `{}` | {} |\n", code.as_str(), code.meaning()));
     }
     table

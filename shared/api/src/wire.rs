@@ -5,6 +5,7 @@ use crate::schema::{Described, Schemas};
 use restock_domain::{ErrorCode, Invalid};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use strum::IntoEnumIterator;
 use utoipa::openapi::{RefOr, Schema};
 
 /// A value that is read from JSON.
@@ -280,6 +281,6 @@ macro_rules! object {
 
 impl Described for ErrorCode {
     fn schema(_: &mut Schemas) -> RefOr<Schema> {
-        crate::schema::words(Self::all().map(Self::as_str))
+        crate::schema::words(Self::iter().map(Self::as_str))
     }
 }

@@ -1,7 +1,7 @@
 //! The words with which values, requests and files are refused.
 
 use serde::Serialize;
-use strum::{EnumIter, EnumMessage, IntoEnumIterator, IntoStaticStr};
+use strum::{EnumIter, EnumMessage, IntoStaticStr};
 
 /// A stable word for programs, in PascalCase, as `errorCode` of the API and of reports.
 ///
@@ -98,14 +98,14 @@ pub enum ErrorCode {
     MissingScope,
     /// The item has no title.
     MissingTitle,
-    /// None of the batch's stock levels is valid.
-    NoValidStockLevel,
     /// The first line of the file names no column `id`.
     NoIdColumn,
     /// The file is neither an RSS nor an Atom feed.
     NoItems,
     /// No item of the file can be used, so nothing was changed.
     NoUsableItems,
+    /// None of the batch's stock levels is valid.
+    NoValidStockLevel,
     /// The body is not an array.
     NotAnArray,
     /// The value is not a JSON object.
@@ -159,13 +159,6 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// Returns every word, sorted.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let mut all: Vec<Self> = Self::iter().collect();
-        all.sort_by_key(|code| code.as_str());
-        all.into_iter()
-    }
-
     pub fn as_str(self) -> &'static str {
         self.into()
     }
