@@ -46,3 +46,16 @@ impl From<restock_queue::Error> for Failure {
         Self::of_service(&error, error.throttled())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_race_that_was_lost_is_told_as_busy_and_when_to_try_again() {
+        let Failure(problem) = restock_store::Error::Contended { what: "a contact" }.into();
+
+        assert_eq!((problem.status(), problem.retry_after_seconds), (429, Some(1)));
+        assert_eq!(problem.document.error_code, restock_api::ErrorCode::Busy);
+    }
+}

@@ -3,7 +3,7 @@
 use crate::contacts::{email_key, item_of, key, read};
 use crate::database::{AllWritten, Item, Table, TableCondition, Write};
 use crate::item::{number, number_of, text};
-use crate::traces::{self, Trace};
+use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
 use restock_domain::signing::SigningKey;
 use restock_domain::{Contact, ContactId, EmailAddress};
@@ -64,7 +64,7 @@ impl Store {
                     trace.add_to(&mut changed, change.asked_again);
                 }
                 writes = move_of(&contact, &changed, signing);
-                writes.push(traces::taken_over(trace, &changed.email, signing));
+                writes.push(suppression::taken_over(trace, &changed.email, signing));
             }
             writes.push(replacement(&contact, &changed, revision)?);
             if let AllWritten::Done = self.database.write_all(writes).await? {
@@ -90,7 +90,7 @@ fn move_of(contact: &Contact, changed: &Contact, signing: &SigningKey) -> Vec<Wr
 
 /// Writes the whole contact, if it is still as it was read.
 fn replacement(contact: &Contact, changed: &Contact, revision: i64) -> Result<Write, Error> {
-    let suppressed = traces::suppressed_as(contact.suppressed, contact.unsubscribed);
+    let suppressed = suppression::suppressed_as(contact.suppressed, contact.unsubscribed);
     let unchanged = vec![TableCondition::Is(REVISION, number(revision)), suppressed];
     Ok(Write::put(TABLE, key(contact.id), item_of(changed, revision + 1)?).when(TableCondition::All(unchanged)))
 }

@@ -1,6 +1,6 @@
 use crate::database::{AllWritten, Item, Table, TableCondition, Write, Written};
 use crate::item::{read_each, read_item, text, texts, write_item};
-use crate::traces::{self, Trace};
+use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::signing::SigningKey;
@@ -69,7 +69,7 @@ impl Store {
             let writes = vec![
                 Write::put(TABLE, email_key(&created.email), address).when(TableCondition::Missing("key")),
                 Write::put(TABLE, key(created.id), item_of(&created, 0)?).when(TableCondition::Missing("key")),
-                traces::taken_over(trace, &created.email, signing),
+                suppression::taken_over(trace, &created.email, signing),
             ];
             let AllWritten::Refused(items) = self.database.write_all(writes).await? else {
                 return Ok(CreatedContact::Done(Box::new(created)));
@@ -102,14 +102,15 @@ impl Store {
     /// Stops all mail to a contact. The most serious reason is kept: a complaint even if the address bounces later,
     /// a bounce even if its owner unsubscribes. Returns true if there is such a contact.
     pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<bool, Error> {
-        let conditions = TableCondition::All(vec![TableCondition::Exists("key"), nothing_more_serious(why)]);
-        match self.database.write(Write::update(TABLE, key(id), traces::suppress(why)).when(conditions)).await? {
+        let conditions =
+            TableCondition::All(vec![TableCondition::Exists("key"), suppression::nothing_more_serious(why)]);
+        match self.database.write(Write::update(TABLE, key(id), suppression::set(why)).when(conditions)).await? {
             Written::Done(_) => Ok(true),
             Written::Refused(None) => Ok(false),
             Written::Refused(Some(_)) => {
                 // It is remembered for when the more serious reason is gone.
                 if why == Suppression::Unsubscribed {
-                    let write = Write::update(TABLE, key(id), vec![traces::unsubscribe()]);
+                    let write = Write::update(TABLE, key(id), vec![suppression::unsubscribed()]);
                     self.database.write(write.when(TableCondition::Exists("key"))).await?;
                 }
                 Ok(true)
@@ -129,8 +130,8 @@ impl Store {
     ) -> Result<bool, Error> {
         let mut known = self.suppress_owner_of(address, why).await?;
         if !known {
-            let trace = Write::update(TABLE, traces::key(signing, address), traces::suppress(why));
-            self.database.write(trace.when(nothing_more_serious(why))).await?;
+            let trace = Write::update(TABLE, suppression::trace_key(signing, address), suppression::set(why));
+            self.database.write(trace.when(suppression::nothing_more_serious(why))).await?;
             // Somebody who took the address before the trace was there has not seen it.
             known = self.suppress_owner_of(address, why).await?;
         }
@@ -160,7 +161,8 @@ impl Store {
             found = true;
             race.enter()?;
             let mut writes = vec![
-                Write::delete(TABLE, key(id)).when(traces::suppressed_as(contact.suppressed, contact.unsubscribed)),
+                Write::delete(TABLE, key(id))
+                    .when(suppression::suppressed_as(contact.suppressed, contact.unsubscribed)),
                 Write::delete(TABLE, email_key(&contact.email))
                     .when(TableCondition::Is("contactId", text(id.to_string()))),
             ];
@@ -210,13 +212,6 @@ pub(crate) fn read(item: Item) -> Result<Contact, Error> {
         suppressed: item.suppressed,
         unsubscribed: item.unsubscribed,
     })
-}
-
-/// Returns the condition that nothing more serious suppresses a contact or an address.
-fn nothing_more_serious(why: Suppression) -> TableCondition {
-    TableCondition::All(
-        why.more_serious().map(|other| TableCondition::IsNot("suppressed", text(other.as_str()))).collect(),
-    )
 }
 
 pub(crate) fn key(id: ContactId) -> Item {

@@ -23,8 +23,8 @@ mod secrets;
 mod stock;
 mod subscription_item;
 mod subscriptions;
+mod suppression;
 mod table;
-mod traces;
 mod uploads;
 
 pub use api_keys::ApiKey;

@@ -401,15 +401,20 @@ async fn response(
     body: Bytes,
 ) -> StatusCode {
     if let Some(pool) = lambda.pools.get(&function) {
-        let answer = if body.len() > MAX_ANSWER {
-            (pool.sink)(&function, &format!("an answer of {} bytes is more than Lambda takes", body.len()));
-            Err(Failed::Error("Function.ResponseSizeTooLarge".to_owned()))
-        } else {
-            Ok(body)
-        };
+        let answer = taken(body);
+        if let Err(Failed::Error(message)) = &answer {
+            (pool.sink)(&function, &format!("an invocation failed: {message}"));
+        }
         pool.finish(&id, answer);
     }
     StatusCode::ACCEPTED
+}
+
+/// Refuses an answer that is larger than Lambda takes.
+fn taken(answer: Bytes) -> Result<Bytes, Failed> {
+    let bytes = answer.len();
+    let error = || Failed::Error(format!("Function.ResponseSizeTooLarge: the answer has {bytes} bytes"));
+    if bytes > MAX_ANSWER { Err(error()) } else { Ok(answer) }
 }
 
 async fn error(
@@ -434,4 +439,25 @@ async fn init_error(
         (pool.sink)(&function, &format!("the function can't start: {}", String::from_utf8_lossy(&body)));
     }
     StatusCode::ACCEPTED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_at_most_six_megabytes() {
+        assert!(taken(vec![0; MAX_ANSWER].into()).is_ok());
+        assert!(matches!(taken(vec![0; MAX_ANSWER + 1].into()), Err(Failed::Error(_))));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_process_that_uses_more_memory_than_it_may_is_noticed() {
+        let held = std::hint::black_box(vec![1_u8; 40 * 1024 * 1024]);
+
+        let used = more_memory_than(Some(std::process::id()), 30).await;
+
+        assert!(used >= 40, "{used} MB, of which {} bytes are held", held.len());
+    }
 }

@@ -1,4 +1,6 @@
-//! What is left of an erased contact, or of an address that a contact left, if mail to it was stopped: so that nobody is
+//! How the suppression of a contact or of an address is stored, and what is left of it.
+//!
+//! A trace is left of an erased contact, or of an address that a contact left, if mail to it was stopped: so that nobody is
 //! mailed who did not want it, even if the address comes back. A contact that takes the address takes the trace over.
 
 use crate::database::{Action, AttributeValue, Item, Table, TableCondition, Write};
@@ -14,19 +16,18 @@ const TABLE: Table = Table::Contacts;
 pub struct Trace {
     /// The most serious reason.
     suppressed: Suppression,
-    /// It also unsubscribed.
+    /// As stored: true if the address unsubscribed, whatever the most serious reason is.
     unsubscribed: bool,
 }
 
 impl Store {
     /// Returns the trace of an address, if there is one.
     pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Trace>, Error> {
-        let Some(item) = self.get(TABLE, key(signing, email)).await? else { return Ok(None) };
+        let Some(item) = self.get(TABLE, trace_key(signing, email)).await? else { return Ok(None) };
         // Taken for none, a trace that can't be read would let mail through.
         let suppressed = string_of(&item, "suppressed").and_then(|why| why.parse().ok());
         let suppressed = suppressed.ok_or_else(|| damaged(TABLE, &item, "it has no reason"))?;
-        let unsubscribed = suppressed == Suppression::Unsubscribed || item.contains_key("unsubscribed");
-        Ok(Some(Trace { suppressed, unsubscribed }))
+        Ok(Some(Trace { suppressed, unsubscribed: item.contains_key("unsubscribed") }))
     }
 }
 
@@ -39,19 +40,20 @@ impl Trace {
     /// Adds what is known of the address that a contact takes. An unsubscription does not count if the contact asks for mail
     /// at this address.
     pub fn add_to(self, contact: &mut Contact, asks_for_mail: bool) {
-        contact.unsubscribed |= self.unsubscribed && !asks_for_mail;
+        let unsubscribed = self.unsubscribed || self.suppressed == Suppression::Unsubscribed;
+        contact.unsubscribed |= unsubscribed && !asks_for_mail;
         let of_address = Some(self.suppressed).filter(|why| *why != Suppression::Unsubscribed);
         let unsubscribed = contact.unsubscribed.then_some(Suppression::Unsubscribed);
         contact.suppressed = contact.suppressed.max(of_address).max(unsubscribed);
     }
 
-    /// Leaves the trace.
+    /// Returns the write that leaves the trace.
     pub fn left_at(self, address: &EmailAddress, signing: &SigningKey) -> Write {
         let mut item = texts([("suppressed", self.suppressed.as_str())]);
         if self.unsubscribed {
             item.insert("unsubscribed".into(), AttributeValue::Bool(true));
         }
-        Write::put(TABLE, key(signing, address), item)
+        Write::put(TABLE, trace_key(signing, address), item)
     }
 }
 
@@ -62,7 +64,7 @@ pub fn taken_over(trace: Option<Trace>, address: &EmailAddress, signing: &Signin
         None => TableCondition::Missing("key"),
         Some(trace) => suppressed_as(Some(trace.suppressed), trace.unsubscribed),
     };
-    Write::delete(TABLE, key(signing, address)).when(as_read)
+    Write::delete(TABLE, trace_key(signing, address)).when(as_read)
 }
 
 /// Returns the condition that a contact or an address is suppressed as it was when it was read.
@@ -78,18 +80,25 @@ pub fn suppressed_as(suppressed: Option<Suppression>, unsubscribed: bool) -> Tab
     TableCondition::All(vec![suppressed, unsubscribed])
 }
 
+/// Returns the condition that nothing more serious suppresses a contact or an address.
+pub fn nothing_more_serious(why: Suppression) -> TableCondition {
+    TableCondition::All(
+        why.more_serious().map(|other| TableCondition::IsNot("suppressed", text(other.as_str()))).collect(),
+    )
+}
+
 /// Returns the actions that suppress a contact or an address.
-pub fn suppress(why: Suppression) -> Vec<Action> {
-    let unsubscribed = (why == Suppression::Unsubscribed).then(unsubscribe);
+pub fn set(why: Suppression) -> Vec<Action> {
+    let unsubscribed = (why == Suppression::Unsubscribed).then(self::unsubscribed);
     [Action::set("suppressed", text(why.as_str()))].into_iter().chain(unsubscribed).collect()
 }
 
 /// Returns the action that remembers an unsubscription for when a more serious reason is gone.
-pub fn unsubscribe() -> Action {
+pub fn unsubscribed() -> Action {
     Action::set("unsubscribed", AttributeValue::Bool(true))
 }
 
 /// Returns the key of a trace; nobody can tell the address from it without the signing key.
-pub fn key(signing: &SigningKey, email: &EmailAddress) -> Item {
+pub fn trace_key(signing: &SigningKey, email: &EmailAddress) -> Item {
     texts([("key", &format!("erased#{}", signing.digest_of_address(email)))])
 }
