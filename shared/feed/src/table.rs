@@ -20,7 +20,7 @@ pub fn read(
 
     let mut table = reader(input, delimiter);
     let mut record = ByteRecord::new();
-    if !table.read_byte_record(&mut record).map_err(broken)? {
+    if !table.read_byte_record(&mut record).map_err(broken)? || table.get_ref().exceeded() {
         return Err(Unreadable::NoIdColumn);
     }
     let columns: Vec<String> = record.iter().map(column).collect();

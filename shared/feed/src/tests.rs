@@ -234,6 +234,13 @@ fn a_quote_that_is_never_closed_costs_only_a_megabyte_of_rows() {
 }
 
 #[test]
+fn a_first_line_whose_quote_is_never_closed_names_no_columns() {
+    let row = "1,Mug,https://shop.example/1,2.00 EUR\n".repeat(60_000);
+
+    assert_eq!(items(Format::Csv, format!("id,title,link,\"price\n{row}")), (vec![], Err("NoIdColumn")));
+}
+
+#[test]
 fn a_row_or_a_text_or_a_comment_of_many_megabytes_is_passed_over() {
     // Of whatever length: where a part ends there may be half a character.
     for long in ["å".repeat(2_000_000), "x".to_owned() + &"å".repeat(2_000_000)] {
