@@ -6,37 +6,55 @@ use std::collections::BTreeMap;
 
 const MAILS: u64 = 100;
 
+/// Requests and capacity units of an operation for all mails together.
+type Costs = BTreeMap<String, (u64, f64)>;
+
 #[test]
 fn an_email_costs_no_more_requests_and_capacity_units_than_it_did() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
     restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", MAILS.into()));
-    let before = restock.stack.observer().unwrap().usage();
+    let before = costs(&restock);
 
-    restock.level(json!({"sku": "A", "quantity": 1}));
+    // The events of SES wait until the last mail has left, so that none overtakes the sender that records its mail.
+    restock.stack.hold("email-events", true).unwrap();
+    let answer = restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    restock.settle_queues(&["stock-levels", "notifications"]);
+    restock.stack.hold("email-events", false).unwrap();
+    restock.settle();
 
     assert_eq!(restock.mailed().len() as u64, MAILS);
-    let mut total = BTreeMap::<&str, (u64, f64)>::new();
-    let usage = restock.stack.observer().unwrap().usage();
-    for (asked @ (function, operation), used) in &usage {
-        if !["match-stock", "send-email", "record-email-events"].contains(&function.as_str()) {
-            continue;
-        }
-        let earlier = before.get(asked).copied().unwrap_or_default();
-        let (requests, units) = total.entry(operation).or_default();
-        *requests += used.requests - earlier.requests;
-        *units += used.capacity_units - earlier.capacity_units;
-    }
-    for (operation, (requests, units)) in &total {
+    let spent: Costs = costs(&restock)
+        .into_iter()
+        .map(|(operation, (requests, units))| {
+            let earlier = before.get(&operation).copied().unwrap_or_default();
+            (operation, (requests - earlier.0, units - earlier.1))
+        })
+        .collect();
+    for (operation, (requests, units)) in &spent {
         println!("{operation}: {requests} requests, {units} capacity units for {MAILS} mails");
     }
-    let requests: u64 = total.values().map(|(requests, _)| requests).sum();
-    let reads: f64 = ["BatchGetItem", "Query"].iter().map(|name| total[name].1).sum();
-    let writes: f64 = ["PutItem", "UpdateItem", "DeleteItem"].iter().map(|name| total[name].1).sum();
+    let requests: u64 = spent.values().map(|(requests, _)| requests).sum();
+    let reads: f64 = ["BatchGetItem", "Query"].iter().map(|name| spent[*name].1).sum();
+    let writes: f64 = ["PutItem", "UpdateItem", "DeleteItem"].iter().map(|name| spent[*name].1).sum();
     println!("{requests} requests, {reads} read units, {writes} write units for {MAILS} mails");
-    // The rest up to the round numbers is for events that overtake their sender.
-    assert_eq!(total["SendEmail"].0, MAILS);
-    assert!(requests <= 12 * MAILS, "{requests} requests");
-    assert!(reads <= 11.0 * MAILS as f64, "{reads} read units");
-    assert!(writes <= 8.0 * MAILS as f64, "{writes} write units");
+    assert_eq!(spent["SendEmail"].0, MAILS);
+    // Each instance of a function reads the signing key once, and how many are started depends on the machine.
+    assert!((924..=940).contains(&requests), "{requests} requests");
+    assert!((1_015.0..=1_031.0).contains(&reads), "{reads} read units");
+    assert_eq!(writes, 711.0, "write units");
+}
+
+/// Returns what the functions that a mail takes have used so far.
+fn costs(restock: &Restock) -> Costs {
+    let mut costs = Costs::new();
+    for ((function, operation), used) in restock.stack.observer().unwrap().usage() {
+        if ["match-stock", "send-email", "record-email-events"].contains(&function.as_str()) {
+            let (requests, units) = costs.entry(operation).or_default();
+            *requests += used.requests;
+            *units += used.capacity_units;
+        }
+    }
+    costs
 }

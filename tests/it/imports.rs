@@ -104,12 +104,22 @@ fn two_thousand_lines_are_taken_and_more_refused() {
     let restock = Restock::start();
     let lines: Vec<String> = (0..2_001).map(|n| json!({"email": format!("c{n}@example.com")}).to_string()).collect();
 
-    let report = restock.upload("/contacts/imports", &lines[..2_000]).json();
+    // A busy machine may take several uploads to get through.
+    let (mut created, mut out_of_time) = (0, true);
+    while out_of_time {
+        let report = restock.upload("/contacts/imports", &lines[..2_000]).json();
+        let [received, new, ..] = counts(&report);
+        assert!(received == 2_000 && new > 0, "{report}");
+        created += new;
+        let errors = report["errors"].as_array().unwrap();
+        assert!(errors.iter().all(|error| error["errorCode"] == "OutOfTime"), "{report}");
+        out_of_time = !errors.is_empty();
+    }
     let too_many = restock.upload("/contacts/imports", &lines);
     let no_lines = restock.post("/contacts/imports", &json!({"email": "a@example.com"}));
     let empty = restock.upload("/purchases/imports", &[]);
 
-    assert_eq!(counts(&report), [2_000, 2_000, 0, 0, 0]);
+    assert_eq!(created, 2_000);
     assert_problem(&too_many, 413, "PayloadTooLarge");
     assert_problem(&no_lines, 415, "UnsupportedMediaType");
     assert_problem(&empty, 400, "MissingBody");

@@ -197,7 +197,11 @@ impl Restock {
     /// Waits until nothing is on its way, for as long as the functions are getting on with it: under faults, one
     /// mail after the other may have to wait for the events of SES.
     pub fn settle(&self) {
-        let queues = ["stock-levels", "notifications", "feed-imports", "email-events"];
+        self.settle_queues(&["stock-levels", "notifications", "feed-imports", "email-events"]);
+    }
+
+    /// Waits until nothing is on these queues, as long as the functions are getting on with something.
+    pub fn settle_queues(&self, queues: &[&str]) {
         let lines = || self.printed.lock().expect("nobody panicked here").len();
         let (mut seen, mut since) = (lines(), Instant::now());
         while queues.iter().any(|queue| self.on_queue(queue) > 0) {

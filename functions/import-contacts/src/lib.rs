@@ -6,10 +6,11 @@ use restock_api::contacts::{ContactPatch, ImportContacts, NewContact, address_of
 use restock_api::{ErrorCode, LineOutcome, Lines, LinesReport, Read};
 use restock_domain::signing::SigningKey;
 use restock_domain::{ContactId, EmailAddress, Invalid};
-use restock_http::{Call, Failure, Handles, Reply};
+use restock_http::{Call, Failure, Handles, LONG_REQUEST, Reply};
 use restock_store::{ChangedContact, ContactChange, CreatedContact, Race, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 const IN_FLIGHT: usize = 16;
@@ -27,6 +28,7 @@ type LinesOfOne = Vec<(usize, Value)>;
 /// unsubscription stays, as the file may be older than it. The same file again changes nothing.
 impl Handles<ImportContacts> for App {
     async fn handle(&self, _: Call, Lines(lines): Lines) -> Result<Reply<ImportContacts>, Failure> {
+        let until = Instant::now() + LONG_REQUEST;
         let mut outcomes = Vec::new();
         let mut by_address: BTreeMap<String, (EmailAddress, LinesOfOne)> = BTreeMap::new();
         for (line, value) in lines {
@@ -38,7 +40,7 @@ impl Handles<ImportContacts> for App {
                 Err(errors) => outcomes.push((line, LineOutcome::Rejected(errors))),
             }
         }
-        let imported = by_address.into_values().map(|(email, lines)| self.import(email, lines));
+        let imported = by_address.into_values().map(|(email, lines)| self.import(email, lines, until));
         let imported: Vec<Vec<_>> = stream::iter(imported).buffer_unordered(IN_FLIGHT).try_collect().await?;
         outcomes.extend(imported.into_iter().flatten());
         Ok(Reply::new(LinesReport::of(outcomes)))
@@ -50,10 +52,13 @@ impl App {
         &self,
         email: EmailAddress,
         lines: LinesOfOne,
+        until: Instant,
     ) -> Result<Vec<(usize, LineOutcome)>, restock_store::Error> {
         let mut outcomes = Vec::new();
         for (line, value) in lines {
-            outcomes.push((line, self.import_line(&email, value).await?));
+            let late = Instant::now() >= until;
+            let outcome = if late { LineOutcome::out_of_time() } else { self.import_line(&email, value).await? };
+            outcomes.push((line, outcome));
         }
         Ok(outcomes)
     }

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use restock_api::purchases::{Buyer, ImportPurchases, read_line};
 use restock_api::{ErrorCode, LineOutcome, Lines, LinesReport, Problem};
 use restock_domain::Invalid;
-use restock_http::{Call, Failure, Handles, Reply};
+use restock_http::{Call, Failure, Handles, LONG_REQUEST, Reply};
 use restock_store::{RecordedReceipts, Store};
 use serde_json::Value;
+use tokio::time::Instant;
 
 const IN_FLIGHT: usize = 16;
 /// As many as are written within the time of a request.
@@ -22,13 +23,14 @@ pub struct App {
 /// changes nothing.
 impl Handles<ImportPurchases> for App {
     async fn handle(&self, _: Call, Lines(lines): Lines) -> Result<Reply<ImportPurchases>, Failure> {
-        let now = (self.clock)();
+        let (now, until) = ((self.clock)(), Instant::now() + LONG_REQUEST);
         let items = |value: &Value| value["items"].as_array().map_or(0, Vec::len);
         if lines.iter().filter_map(|(_, value)| value.as_ref().ok()).map(items).sum::<usize>() > MAX_ITEMS {
             return Err(Problem::too_large(format!("An upload has at most {MAX_ITEMS} items. Split it.")).into());
         }
         let recorded = lines.into_iter().map(|(line, value)| async move {
             let outcome = match value {
+                Ok(_) if Instant::now() >= until => LineOutcome::out_of_time(),
                 Ok(value) => record(&self.store, value, now).await?,
                 Err(errors) => LineOutcome::Rejected(errors),
             };

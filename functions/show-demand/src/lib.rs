@@ -4,13 +4,9 @@ use jiff::Timestamp;
 use restock_api::Moment;
 use restock_api::log::{DEFAULT_LIMIT, Demand, MAX_SKUS, ShowDemand, Wanted};
 use restock_domain::Locale;
-use restock_http::{Call, Failure, Handles, Reply, limit};
+use restock_http::{Call, Failure, Handles, LONG_REQUEST, Reply, limit};
 use restock_store::Store;
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// API Gateway waits for 30 seconds, and the function has 28.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct App {
     pub store: Store,
@@ -23,7 +19,7 @@ impl Handles<ShowDemand> for App {
         let locale = call.parsed_query("locale", Locale::parse)?;
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_SKUS))?.unwrap_or(DEFAULT_LIMIT);
         let counted_on = Moment((self.clock)());
-        let demand = self.store.demand(locale.as_ref(), Instant::now() + PATIENCE).await?;
+        let demand = self.store.demand(locale.as_ref(), Instant::now() + LONG_REQUEST).await?;
         let total_skus = demand.skus.len();
         let skus = demand.skus.into_iter().take(limit).map(Wanted::from).collect();
         Ok(Reply::new(Demand { counted_on, complete: demand.complete, total_skus, skus }))

@@ -2,7 +2,7 @@
 
 use crate::aws::gateway::Gateway;
 use crate::aws::lambda::{Lambda, Sink};
-use crate::aws::names::REGION;
+use crate::aws::names::{REGION, last_part};
 use crate::aws::ses::Ses;
 use crate::aws::sqs::Broker;
 use crate::aws::{http, poller, sqs};
@@ -162,6 +162,13 @@ impl Stack {
     /// had in hand then comes back soon.
     pub fn hide_messages_for(&self, seconds: u64) {
         self.broker.set_visibility(seconds);
+    }
+
+    /// Holds back what is on a queue, by its short name, until it is told otherwise: what follows is then the same in every
+    /// run.
+    pub fn hold(&self, queue: &str, held: bool) -> Result<(), Error> {
+        let url = self.ready.queues.get(queue).ok_or_else(|| format!("there is no queue {queue}"))?;
+        self.broker.hold(last_part(url), held).map_err(|_| format!("there is no queue {queue}").into())
     }
 
     /// Returns what injects faults and counts requests, if anything does.

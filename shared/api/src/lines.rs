@@ -87,6 +87,13 @@ pub enum LineOutcome {
     Rejected(Vec<FieldError>),
 }
 
+impl LineOutcome {
+    /// Returns the outcome of a line that came to its turn too late.
+    pub fn out_of_time() -> Self {
+        Invalid::new(ErrorCode::OutOfTime, "There was no time left for this line. Send the file again.").into()
+    }
+}
+
 impl From<Invalid> for LineOutcome {
     fn from(invalid: Invalid) -> Self {
         Self::Rejected(alone(invalid))

@@ -112,6 +112,8 @@ pub enum ErrorCode {
     NotAnObject,
     /// The number is too small or too large.
     OutOfRange,
+    /// There was no time left for this line; send the file again, which changes nothing about the lines that were taken.
+    OutOfTime,
     /// The request or the file is too large.
     PayloadTooLarge,
     /// The property is required.

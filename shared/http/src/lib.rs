@@ -10,3 +10,9 @@ pub use call::{Call, limit};
 pub use failure::Failure;
 pub use serve::{Handles, Reply, Service, answer};
 pub use versions::{etag, expected_version};
+
+use std::time::Duration;
+
+/// How long a request goes on that takes as long as it is given. API Gateway waits for 30 seconds, and such a function
+/// has 28; the rest is for what is on its way.
+pub const LONG_REQUEST: Duration = Duration::from_secs(20);

@@ -27,6 +27,8 @@ struct State {
     messages: BTreeMap<u64, Stored>,
     next: u64,
     deduplication: HashMap<String, i64>,
+    /// Nobody receives from it for now.
+    held: bool,
 }
 
 struct Settings {
@@ -106,6 +108,7 @@ impl Broker {
             messages: BTreeMap::new(),
             next: 0,
             deduplication: HashMap::new(),
+            held: false,
         };
         let queues = queues.iter().map(|queue| (queue.name.clone(), state(queue))).collect();
         Self { queues: Mutex::new(queues), changed: Notify::new(), clock }
@@ -114,6 +117,13 @@ impl Broker {
     /// Changes for how long a message is hidden that is received from now on, on every queue.
     pub fn set_visibility(&self, seconds: u64) {
         self.lock().values_mut().for_each(|state| state.settings.visibility_ms = seconds as i64 * 1000);
+    }
+
+    /// Holds a queue's messages back until it is told otherwise; it still takes new ones.
+    pub fn hold(&self, queue: &str, held: bool) -> Result<(), NoSuchQueue> {
+        self.lock().get_mut(queue).ok_or(NoSuchQueue)?.held = held;
+        self.changed.notify_waiters();
+        Ok(())
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -196,6 +206,9 @@ impl Broker {
         let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
+        if state.held {
+            return Ok(Vec::new());
+        }
         let hidden = visibility_seconds.map_or(state.settings.visibility_ms, |seconds| seconds * 1000);
         let busy_groups = state.groups_in_flight(now);
         let ready: Vec<u64> =
