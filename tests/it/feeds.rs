@@ -1,10 +1,11 @@
 //! Importing product feeds, real ones and broken ones.
 
-use crate::restock::{Restock, item, rss};
+use crate::restock::{Restock, eventually, item, rss};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 /// Returns the numbers of an import.
 fn counts(import: &Value) -> [u64; 5] {
@@ -179,6 +180,46 @@ fn a_url_that_does_not_answer_fails_the_import_and_says_so() {
 }
 
 #[test]
+fn an_import_whose_function_is_killed_again_and_again_fails_and_the_next_one_of_the_locale_runs() {
+    let restock = Restock::start();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    restock.put("/feeds/sv-SE", &json!({"url": format!("http://{}/feed.xml", server.local_addr().unwrap())}));
+
+    restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(server.accept().unwrap());
+        restock.stack.kill("import-feed");
+    }
+    let import = eventually(|| {
+        let import = restock.get("/feeds/sv-SE").json()["lastImport"].clone();
+        (import["status"] != "running").then_some(import)
+    });
+    restock.feed("sv-SE", &["A"]);
+
+    assert_eq!((import["status"].as_str(), codes(&import)), (Some("failed"), vec![(0, "InternalError")]));
+}
+
+#[test]
+fn servers_that_send_a_byte_a_second_do_not_keep_other_feeds_waiting() {
+    let restock = Restock::start();
+    let locales = ["da-DK", "nb-NO", "fi-FI", "de-DE"];
+    let started = locales.map(|locale| {
+        restock.put(&format!("/feeds/{locale}"), &json!({"url": serve_slowly()}));
+        restock.api.send("POST", &format!("/feeds/{locale}/imports"), &[]).unwrap()
+    });
+
+    restock.feed("sv-SE", &["A"]);
+
+    for (locale, started) in locales.iter().zip(&started) {
+        let import = restock.imported(locale, started);
+        assert_eq!((import["status"].as_str(), codes(&import)), (Some("failed"), vec![(0, "FetchFailed")]));
+        let message = import["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("less than 64 KB in 30 seconds"), "{message}");
+    }
+}
+
+#[test]
 fn an_upload_of_five_megabytes_is_imported() {
     let restock = Restock::start();
     let description = "Lorem ipsum dolor sit amet. ".repeat(40);
@@ -212,6 +253,23 @@ fn imports_of_one_locale_run_one_after_the_other_and_the_last_one_counts() {
     restock.level(json!({"sku": "A", "quantity": 1}));
     assert!(restock.mails()[0]["text"].as_str().unwrap().contains("4,00"));
     assert_eq!(restock.get("/feeds/sv-SE").json()["lastImport"]["id"], answers.last().unwrap().json()["importId"]);
+}
+
+/// Answers one request with a byte a second, at the URL that this returns.
+fn serve_slowly() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let _ = connection.read(&mut [0; 8192]).unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/csv\r\ncontent-length: 100000\r\n\r\n";
+        let mut sent = connection.write_all(head);
+        while sent.is_ok() {
+            std::thread::sleep(Duration::from_secs(1));
+            sent = connection.write_all(b"a");
+        }
+    });
+    url
 }
 
 /// Answers one request with a file, at the URL that this returns.

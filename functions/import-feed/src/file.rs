@@ -4,11 +4,17 @@ use restock_feed::{End, ItemFault, MediaType, Unreadable};
 use restock_queue::{FeedImport, FeedSource};
 use restock_store::Store;
 use std::io::{self, Read, Seek, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
 
 /// The size of a download; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
 const MAX_BYTES: u64 = 3 * 1024 * 1024 * 1024;
+
+/// A server that sends less than so much in that time is given up, as the import of another locale may wait for its place.
+const MIN_BYTES: u64 = 64 * 1024;
+const WINDOW: Duration = Duration::from_secs(30);
 
 /// A feed that can be read more than once.
 pub struct File {
@@ -30,10 +36,20 @@ impl File {
                 Ok(Self { media_type, content: Content::Memory(bytes) })
             }
             FeedSource::Url(url) => {
-                let url = url.clone();
-                let downloaded =
-                    spawn_blocking(move || download(&url)).await.map_err(|error| failed(error.to_string()))?;
-                downloaded.map_err(|error| failed(error.to_string()))
+                let (url, progress) = (url.clone(), Arc::new(Progress::default()));
+                let counted = progress.clone();
+                let download = spawn_blocking(move || download(&url, &counted));
+                tokio::select! {
+                    downloaded = download => {
+                        let downloaded = downloaded.map_err(|error| failed(error.to_string()))?;
+                        downloaded.map_err(|error| failed(error.to_string()))
+                    }
+                    () = progress.stalls() => Err(failed(format!(
+                        "its server sent less than {} KB in {} seconds",
+                        MIN_BYTES / 1024,
+                        WINDOW.as_secs()
+                    ))),
+                }
             }
         }
     }
@@ -55,7 +71,43 @@ pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, S
     }
 }
 
-fn download(url: &str) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
+/// The bytes of a download so far; none before its server has answered.
+#[derive(Default)]
+struct Progress(AtomicU64);
+
+/// In place of a number of bytes: nobody waits for the download any more.
+const GIVEN_UP: u64 = u64::MAX;
+
+impl Progress {
+    /// Waits until the server sends too slowly, and ends the download.
+    async fn stalls(&self) {
+        loop {
+            let before = self.0.load(Ordering::Relaxed);
+            tokio::time::sleep(WINDOW).await;
+            if before > 0 && self.0.load(Ordering::Relaxed) - before < MIN_BYTES {
+                return self.0.store(GIVEN_UP, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn add(&self, bytes: usize) -> io::Result<()> {
+        let add = |sofar: u64| (sofar != GIVEN_UP).then(|| sofar + bytes as u64);
+        let added = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        added.map(drop).map_err(|_| io::Error::other("nobody waits for it any more"))
+    }
+}
+
+/// Counts what is read.
+struct Counted<'a, R>(R, &'a Progress);
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.0.read(buffer)?;
+        self.1.add(bytes).map(|()| bytes)
+    }
+}
+
+fn download(url: &str, progress: &Progress) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(10)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -66,7 +118,9 @@ fn download(url: &str) -> Result<File, Box<dyn std::error::Error + Send + Sync>>
     let mut response = agent.get(url).call()?;
     let content_type =
         response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-    let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
+    // It has answered, even if it never sends a byte more.
+    progress.add(1)?;
+    let mut body = Counted(response.body_mut().with_config().limit(MAX_BYTES).reader(), progress);
     let mut file = tempfile::NamedTempFile::new()?;
     io::copy(&mut body, &mut file)?;
     file.flush()?;

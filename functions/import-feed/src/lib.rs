@@ -11,9 +11,10 @@ use file::File;
 use jiff::Timestamp;
 use restock_domain::{ErrorCode, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
-use restock_queue::{Failure, FeedImport, Queue, Queues, Record, consume};
+use restock_queue::{Failure, FeedImport, Queue, Queues, Record, consume, while_hidden};
 use restock_store::{ProductChange, Store};
 use std::sync::Arc;
+use std::time::Duration;
 use survey::{Comparison, Survey, digest};
 use tokio::sync::mpsc;
 use tracing::{error, info};
@@ -26,9 +27,18 @@ const ENOUGH_TO_JUDGE: usize = 10;
 pub struct App {
     pub store: Store,
     pub queues: Queues,
+    pub settings: Settings,
+    pub clock: fn() -> Timestamp,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
     /// How often the queue delivers a message before it gives it up.
     pub max_receives: u32,
-    pub clock: fn() -> Timestamp,
+    /// How long after a crash the import is tried again. The locale's next import waits as long.
+    pub lease: Duration,
+    /// The longest that an import takes.
+    pub time: Duration,
 }
 
 /// Why an import ended without success.
@@ -53,8 +63,19 @@ impl App {
 
     async fn process(&self, record: Record) -> Result<(), Failure> {
         let job = FeedImport::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let work = self.run(&job, record.receives);
+        while_hidden(&self.queues, Queue::FeedImports, &record, self.settings.lease, work).await
+    }
+
+    /// Imports, and records how it ended.
+    async fn run(&self, job: &FeedImport, receives: u32) -> Result<(), Failure> {
+        let last_try = receives >= self.settings.max_receives;
         let mut import = Import::running(job.import_id.clone(), job.started_at);
-        let outcome = self.import(&job, &mut import).await;
+        if last_try {
+            self.record_crash(job, import.clone()).await?;
+        }
+        let limited = tokio::time::timeout(self.settings.time, self.import(job, &mut import)).await;
+        let outcome = limited.unwrap_or_else(|_| Err(self.out_of_time()));
         import.status = ImportStatus::Succeeded;
         let mut retry = None;
         if let Err(stop) = outcome {
@@ -62,7 +83,7 @@ impl App {
                 Stop::Refused { error_code, message } => (error_code, message),
                 Stop::Store(error) => {
                     let failure = Failure::retry(&error);
-                    if record.receives < self.max_receives {
+                    if !last_try {
                         return Err(failure);
                     }
                     retry = Some(failure);
@@ -81,6 +102,26 @@ impl App {
             unchanged = import.unchanged, removed = import.removed, rejected = import.rejected, "A feed import ended"
         );
         retry.map_or(Ok(()), Err)
+    }
+
+    /// Shows an import as failed before it is tried for the last time: whatever ended the tries before may end this one too,
+    /// and then nobody else tells.
+    async fn record_crash(&self, job: &FeedImport, mut import: Import) -> Result<(), Failure> {
+        let message = "The import broke off each time so far and is tried once more. Make the file smaller, or see the logs of import-feed.";
+        import.status = ImportStatus::Failed;
+        import.errors.push(ImportError::new(0, None, ErrorCode::InternalError, message.into()));
+        import.finished_at = Some(time::to_millisecond((self.clock)()));
+        self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))
+    }
+
+    fn out_of_time(&self) -> Stop {
+        Stop::Refused {
+            error_code: ErrorCode::ImportTooLong,
+            message: format!(
+                "The import took longer than {} seconds and was ended. What it wrote stays; import again to go on, or make the file smaller.",
+                self.settings.time.as_secs()
+            ),
+        }
     }
 
     async fn import(&self, job: &FeedImport, import: &mut Import) -> Result<(), Stop> {

@@ -1,12 +1,19 @@
-use import_feed::App;
+use import_feed::{App, Settings};
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use restock_runtime::Runtime;
+use std::time::Duration;
+
+/// What is left of an invocation to tell that the time of an import was over.
+const RESERVE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let max_receives = u32::try_from(restock_runtime::whole_number("MAX_RECEIVES")?)?;
-    let app = App { store: runtime.store(), queues: runtime.queues(), max_receives, clock: Timestamp::now };
+    let seconds = |name| restock_runtime::whole_number(name).map(Duration::from_secs);
+    let settings =
+        Settings { max_receives, lease: seconds("LEASE_SECONDS")?, time: seconds("TIMEOUT_SECONDS")? - RESERVE };
+    let app = App { store: runtime.store(), queues: runtime.queues(), settings, clock: Timestamp::now };
     restock_runtime::serve_queue(|event| app.handle(event)).await
 }

@@ -171,6 +171,13 @@ impl Stack {
         self.broker.hold(last_part(url), held).map_err(|_| format!("there is no queue {queue}").into())
     }
 
+    /// Kills what runs of a function (SIGKILL), as a crash does.
+    pub fn kill(&self, function: &str) {
+        if let Some(lambda) = &self.lambda {
+            lambda.kill_all(function);
+        }
+    }
+
     /// Returns what injects faults and counts requests, if anything does.
     pub fn observer(&self) -> Option<&Arc<Observer>> {
         self.observer.as_ref()
@@ -186,11 +193,12 @@ impl Stack {
     }
 }
 
-const LOCAL_PARAMETERS: [(&str, &str); 5] = [
+const LOCAL_PARAMETERS: [(&str, &str); 6] = [
     ("AutomationsKeptSeconds", "0"),
     ("SecondLookSeconds", "1"),
     ("ClaimLeaseSeconds", "4"),
     ("ClaimGraceSeconds", "3"),
+    ("ImportLeaseSeconds", "5"),
     ("SendRate", "1000"),
 ];
 

@@ -30,6 +30,8 @@ pub enum ErrorCode {
     FeedShrank,
     /// The feed could not be fetched from its URL.
     FetchFailed,
+    /// The import took longer than it may and was ended; import again to go on.
+    ImportTooLong,
     /// The time is in the future.
     InFuture,
     /// The file could not be read to its end.

@@ -22,6 +22,8 @@ pub struct Record {
     /// How often it was received, this time included.
     pub receives: u32,
     pub source: Source,
+    /// Names this receive of the message.
+    receipt: String,
 }
 
 /// Why a message is not done.
@@ -54,9 +56,8 @@ where
     let handle = &handle;
     let handled = event.records.into_iter().map(|message| async move {
         let message_id = message.message_id.clone().unwrap_or_default();
-        let receipt = message.receipt_handle.clone().unwrap_or_default();
         let record = record(message);
-        let receives = record.receives;
+        let (receives, receipt) = (record.receives, record.receipt.clone());
         let outcome = AssertUnwindSafe(handle(record)).catch_unwind().await;
         let failure = match outcome {
             Ok(Ok(())) => return None,
@@ -90,6 +91,36 @@ where
     response
 }
 
+/// Keeps a message hidden while `work` goes on, and no more than `lease` after the function was killed: long work then needs
+/// no visibility timeout that is as long.
+pub async fn while_hidden<T>(
+    queues: &Queues,
+    queue: Queue,
+    record: &Record,
+    lease: Duration,
+    work: impl Future<Output = T>,
+) -> T {
+    // Before the work begins, or dying early on would hide the message for the whole visibility timeout.
+    hide(queues, queue, record, lease).await;
+    let go_on = async {
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            hide(queues, queue, record, lease).await;
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        never = go_on => never,
+    }
+}
+
+async fn hide(queues: &Queues, queue: Queue, record: &Record, lease: Duration) {
+    if let Err(error) = queues.retry_after(queue, &record.receipt, lease).await {
+        // The next one comes before the lease ends.
+        warn!(record.message_id, error = %DisplayErrorChain::new(&error), "A message could not be kept hidden");
+    }
+}
+
 fn record(message: SqsMessage) -> Record {
     let attribute = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
     let from_http = message.message_attributes.get(SOURCE).is_some_and(|a| a.string_value.as_deref() == Some("http"));
@@ -99,6 +130,7 @@ fn record(message: SqsMessage) -> Record {
             .unwrap_or_else(Timestamp::now),
         receives: attribute("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
         source: if from_http { Source::Http } else { Source::Queue },
+        receipt: message.receipt_handle.unwrap_or_default(),
         message_id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     }

@@ -135,6 +135,13 @@ impl Lambda {
         switch.is_some()
     }
 
+    /// Kills every instance of a function (SIGKILL); others take their places.
+    pub fn kill_all(&self, function: &str) {
+        if let Some(pool) = self.pools.get(function) {
+            pool.lock().switches.drain().for_each(|(_, switch)| switch.notify_one());
+        }
+    }
+
     /// Returns the runtime API of every function (Lambda developer guide, "Using the Lambda runtime API").
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()

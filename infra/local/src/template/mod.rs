@@ -276,10 +276,10 @@ mod tests {
         // Each sender takes its share of the account's rate.
         let senders = template.mappings.iter().find(|mapping| mapping.function == "send-email").unwrap().concurrency;
         assert_eq!(setting("send-email", "SENDERS"), senders.to_string());
-        assert_eq!(
-            setting("send-email", "TIMEOUT_SECONDS"),
-            template.function("send-email").timeout_seconds.to_string()
-        );
+        for function in ["send-email", "import-feed"] {
+            let timeout = template.function(function).timeout_seconds;
+            assert_eq!(setting(function, "TIMEOUT_SECONDS"), timeout.to_string());
+        }
         let subscribing = template.function("create-subscription").timeout_seconds;
         assert_eq!(setting("match-stock", "SUBSCRIBING_SECONDS"), subscribing.to_string());
         let imports = template.queues.iter().find(|queue| queue.name == "restock-feed-imports.fifo").unwrap();
