@@ -60,6 +60,43 @@ fn a_level_with_locale_and_external_id_triggers_what_matches_both() {
 }
 
 #[test]
+fn a_contact_with_many_subscriptions_gets_one_mail_in_the_locale_of_the_newest_and_all_are_used_up() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.feed("pl-PL", &["A"]);
+    let contact = restock.contact("a");
+    for shop in 0..100 {
+        restock.subscribe(&contact, "A", "sv-SE", Some(&format!("shop-{shop}")));
+    }
+    restock.subscribe(&contact, "A", "pl-PL", None);
+    restock.subscribe(&contact, "A", "de-DE", None);
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.mails()[0]["subject"].as_str().unwrap().contains("Znów"), "{}", restock.mails()[0]);
+    // No feed has it in German, so no automation accepted that one.
+    let waiting = restock.subscriptions(&contact);
+    assert_eq!(waiting.iter().map(|one| &one["locale"]).collect::<Vec<_>>(), ["de-DE"]);
+    let skipped = &restock.log_entry("A")["mails"];
+    assert_eq!((&skipped["accepted"], &skipped["sameContact"]), (&json!(1), &json!(100)), "{skipped}");
+}
+
+#[test]
+fn two_levels_that_cover_a_contact_by_different_subscriptions_are_two_mails() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", Some("north"));
+    restock.subscribe(&contact, "A", "sv-SE", Some("south"));
+
+    restock.level(json!({"sku": "A", "quantity": 1, "externalId": "north"}));
+    restock.level(json!({"sku": "A", "quantity": 1, "externalId": "south"}));
+
+    assert_eq!(restock.mailed(), ["a", "a"]);
+}
+
+#[test]
 fn a_message_on_the_queue_works_as_a_request_does_alone_or_in_an_array() {
     let restock = with_the_five_subscriptions();
 

@@ -320,6 +320,8 @@ pub fn notification(subscription: &Subscription, automation: &str) -> String {
         recipients: vec![recipient],
         attempt: 0,
         hops: 0,
+        accepted: Vec::new(),
+        then: Vec::new(),
     };
     notification.body()
 }

@@ -6,13 +6,14 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use restock_domain::automation::Tally;
-use restock_domain::{AutomationId, StockLevel, Subscription};
+use restock_domain::{Automation, AutomationId, ContactId, StockLevel, Subscription};
 use restock_matching::{PAGE, decide_all};
 use restock_queue::{
     Continuation, Failure, InvalidLevel, Notification, Queue, Queues, Recipient, Record, StockMessage, consume,
 };
 use restock_store::{CachedAutomations, LevelWrite, LogKey, LoggedLevel, Store};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tracing::info;
@@ -152,7 +153,8 @@ impl App {
                 // The log comes first: after a crash in between, a second pass finds it written and then sends.
                 let level = LoggedLevel { source: matching.source, scope, quantity: *quantity, kept: self.log_kept };
                 self.store.log_matches(&key, &level, matching.page, &tally).await.map_err(retry)?;
-                let queued = self.queues.send_notifications(notifications).await;
+                let at_once = notifications.into_iter().map(|notification| (notification, Duration::ZERO));
+                let queued = self.queues.send_notifications(at_once.collect()).await;
                 queued.map_err(|error| Failure::retry(&error))?;
             }
             let Some(next) = page.next else { return self.look_again(matching, nobody).await };
@@ -193,31 +195,33 @@ impl App {
         subscriptions: &[Subscription],
         quantity: i64,
         key: &LogKey,
-    ) -> Result<(Vec<(Notification, Duration)>, Tally), restock_store::Error> {
+    ) -> Result<(Vec<Notification>, Tally), restock_store::Error> {
         let automations = self.automations.current().await?;
         let now = (self.clock)();
         let decisions = decide_all(&self.store, &automations, &key.sku, quantity, subscriptions, now).await?;
         let mut tally = Tally::default();
-        let mut accepted: BTreeMap<(&AutomationId, u64), Vec<Recipient>> = BTreeMap::new();
+        let mut accepted: Vec<(&Subscription, &Automation)> = Vec::new();
         for (subscription, decision) in subscriptions.iter().zip(&decisions) {
             tally.add(decision);
-            if let Ok(automation) = decision.outcome {
-                accepted.entry((&automation.id, automation.version)).or_default().push(recipient(subscription));
+            accepted.extend(decision.outcome.ok().map(|automation| (subscription, automation)));
+        }
+        // The newest of a contact is mailed, and the others come after it.
+        let mut newest: HashMap<ContactId, &Subscription> = HashMap::new();
+        for (found, _) in &accepted {
+            let known = newest.entry(found.contact_id).or_insert(found);
+            if age(found) < age(known) {
+                *known = found;
             }
         }
-        let notifications = accepted.into_iter().flat_map(|((automation, version), recipients)| {
-            let notification = |recipients: &[Recipient]| Notification {
-                sku: key.sku.clone(),
-                log_entry: key.entry.clone(),
-                automation: automation.clone(),
-                version,
-                recipients: recipients.to_vec(),
-                attempt: 0,
-                hops: 0,
-            };
-            recipients.chunks(RECIPIENTS).map(|chunk| (notification(chunk), Duration::ZERO)).collect::<Vec<_>>()
-        });
-        Ok((notifications.collect(), tally))
+        let (first, others): (Vec<_>, Vec<_>) =
+            accepted.into_iter().partition(|(found, _)| newest[&found.contact_id].delivery == found.delivery);
+        let mut notifications = notifications(&first, key);
+        for notification in &mut notifications {
+            let contacts: HashSet<ContactId> = notification.recipients.iter().map(|one| one.contact_id).collect();
+            let theirs = others.iter().filter(|(found, _)| contacts.contains(&found.contact_id)).copied();
+            notification.then = self::notifications(&theirs.collect::<Vec<_>>(), key);
+        }
+        Ok((notifications, tally))
     }
 }
 
@@ -226,6 +230,34 @@ impl Budget {
     fn take(&self) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
+}
+
+/// Returns the order of the subscriptions of a contact, the newest first.
+fn age(subscription: &Subscription) -> (Reverse<Timestamp>, String) {
+    (Reverse(subscription.created_on), subscription.id().key.to_string())
+}
+
+/// Returns the notifications about subscriptions that were accepted, by automation.
+fn notifications(accepted: &[(&Subscription, &Automation)], key: &LogKey) -> Vec<Notification> {
+    let mut recipients: BTreeMap<(&AutomationId, u64), Vec<Recipient>> = BTreeMap::new();
+    for (subscription, automation) in accepted {
+        recipients.entry((&automation.id, automation.version)).or_default().push(recipient(subscription));
+    }
+    let notification = |automation: &AutomationId, version, recipients: &[Recipient]| Notification {
+        sku: key.sku.clone(),
+        log_entry: key.entry.clone(),
+        automation: automation.clone(),
+        version,
+        recipients: recipients.to_vec(),
+        attempt: 0,
+        hops: 0,
+        accepted: Vec::new(),
+        then: Vec::new(),
+    };
+    let all = recipients.iter().flat_map(|((automation, version), recipients)| {
+        recipients.chunks(RECIPIENTS).map(|chunk| notification(automation, *version, chunk))
+    });
+    all.collect()
 }
 
 fn recipient(subscription: &Subscription) -> Recipient {

@@ -10,13 +10,13 @@ use display_error_chain::DisplayErrorChain;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use pace::Pace;
-use restock_domain::delivery::{Milestone, Settlement, Terms};
+use restock_domain::delivery::{Claim, Milestone, Settlement, Terms};
 use restock_domain::{
     Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since, time,
 };
 use restock_email::{Mail, Mailer};
-use restock_queue::{Failure, MAX_DELAY, Notification, Queue, Queues, Recipient, Record, consume};
-use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Waiting};
+use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Queue, Queues, Recipient, Record, consume};
+use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Turn, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -66,6 +66,8 @@ enum Later {
     At(Timestamp),
     /// The longer, the more often it was put off.
     Backoff,
+    /// As `Backoff`, to record a mail that SES accepted.
+    Record(AcceptedMail),
 }
 
 /// The facts that the recipients of one message share.
@@ -128,7 +130,11 @@ impl App {
         let shared = Shared { products, automation: automation.filter(|automation| automation.enabled), until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
-            let ended = self.mail(waiting, &notification, &shared).await.unwrap_or_else(Ended::from);
+            let known = notification.accepted.iter().find(|accepted| accepted.recipient == *recipient);
+            let ended = match known {
+                Some(accepted) => self.finish(&waiting.subscription, &notification, accepted.clone()).await,
+                None => self.mail(waiting, &notification, &shared).await.unwrap_or_else(Ended::from),
+            };
             (*recipient, ended)
         });
         let ended: Vec<(Recipient, Ended)> = stream::iter(mails).buffer_unordered(IN_FLIGHT).collect().await;
@@ -168,27 +174,43 @@ impl App {
             return Err(Failure::Retry { after: None, reason });
         }
         let now = (self.settings.clock)();
-        let mut by_delay: BTreeMap<Duration, Vec<Recipient>> = BTreeMap::new();
+        let mut by_delay: BTreeMap<Duration, (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
         // One draw for the whole message, so that what was put off together stays together.
         let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_DELAY, fastrand::f64());
         for (recipient, when) in later {
+            let mut accepted = None;
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,
                 // SES may ask for none at all.
                 Later::After(delay) => delay.max(Duration::from_secs(1)),
                 Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default(),
                 Later::Backoff => backoff,
+                Later::Record(mail) => {
+                    accepted = Some(mail);
+                    backoff
+                }
             };
             // In whole seconds as SQS has them, so that those who wait for about the same moment share a message.
             let delay = Duration::from_secs(delay.as_millis().div_ceil(1000) as u64).min(MAX_DELAY);
-            by_delay.entry(delay).or_default().push(recipient);
+            let (recipients, accepted_mails) = by_delay.entry(delay).or_default();
+            recipients.push(recipient);
+            accepted_mails.extend(accepted);
         }
-        let messages = by_delay.into_iter().map(|(delay, recipients)| {
+        let hops = notification.hops + 1;
+        let messages = by_delay.into_iter().map(|(delay, (recipients, accepted))| {
             let attempt = notification.attempt + u32::from(!delay.is_zero());
             info!(sku = %notification.sku, recipients = recipients.len(), seconds = delay.as_secs(), "Put off");
-            (Notification { recipients, attempt, hops: notification.hops + 1, ..notification.clone() }, delay)
+            let then = Vec::new();
+            (Notification { recipients, accepted, then, attempt, hops, ..notification.clone() }, delay)
         });
-        let sent = self.queues.send_notifications(messages.collect()).await;
+        let mut messages: Vec<_> = messages.collect();
+        let then = notification.then.iter().cloned();
+        match messages.last_mut() {
+            // Whoever waits longest may be of the same contact.
+            Some((last, _)) => last.then = then.collect(),
+            None => messages.extend(then.map(|next| (Notification { hops, ..next }, Duration::ZERO))),
+        }
+        let sent = self.queues.send_notifications(messages).await;
         sent.map_err(|error| Failure::retry(&error))
     }
 
@@ -273,6 +295,10 @@ impl App {
                 return Ok(Ended::skipped(skip));
             }
         };
+        let claim = match self.turn(subscription, notification, claim).await? {
+            Ok(claim) => claim,
+            Err(ended) => return Ok(ended),
+        };
         let asked_at = clock();
         if !claim.covers(asked_at, patience) {
             self.store.release(subscription, &claim.give_back()).await?;
@@ -281,6 +307,48 @@ impl App {
         let mail = Mail { subscription, contact: &contact, product, automation, now: asked_at };
         let outcome = self.mailer.send(&claim, mail).await;
         self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
+    }
+
+    /// Returns the claim if no other subscription of the contact is mailed for the level; else it is given back.
+    async fn turn(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        claim: Claim,
+    ) -> Result<Result<Claim, Ended>, restock_store::Error> {
+        let Settings { terms, clock, .. } = self.settings;
+        let known_by = claim.until() + terms.grace;
+        let turn = self.store.take_turn(subscription, &notification.log_entry, &claim, known_by, clock()).await;
+        if let Ok(Turn::Yours) = turn {
+            return Ok(Ok(claim));
+        }
+        self.store.release(subscription, &claim.give_back()).await?;
+        let Turn::Mailed(at) = turn? else { return Ok(Err(Ended::later(Later::Backoff))) };
+        Ok(Err(match self.use_up(subscription, at).await? {
+            Ended::Done(_) => Ended::skipped(Skip::SameContact),
+            renewed @ Ended::PutOff(..) => renewed,
+        }))
+    }
+
+    /// Records an accepted mail and uses the subscription up. What can't be recorded travels on with the recipient, so that
+    /// nobody sends the mail again.
+    async fn finish(&self, subscription: &Subscription, notification: &Notification, accepted: AcceptedMail) -> Ended {
+        let AcceptedMail { message_id, asked_at, .. } = &accepted;
+        match self.store.record_sent(subscription, &notification.log_entry, message_id, *asked_at).await {
+            Err(error) => {
+                let delivery = subscription.delivery;
+                warn!(%delivery, error = %DisplayErrorChain::new(&error), "An accepted mail was not recorded yet");
+                Ended::later(Later::Record(accepted))
+            }
+            Ok(news) => {
+                // If the event was faster, whoever handled it has counted the mail.
+                let outcome = news.then_some(Milestone::Accepted.as_str());
+                match self.use_up(subscription, *asked_at).await.unwrap_or_else(Ended::from) {
+                    Ended::Done(_) => Ended::Done(outcome),
+                    Ended::PutOff(_, when) => Ended::PutOff(outcome, when),
+                }
+            }
+        }
     }
 
     async fn settle(
@@ -294,18 +362,10 @@ impl App {
         match settlement {
             Settlement::Sent { message_id } => {
                 info!(%delivery, message_id, "SES accepted a mail");
-                let recorded = self.store.record_sent(subscription, log_entry, &message_id, asked_at).await;
-                if let Err(error) = &recorded {
-                    // The event will; what matters now is that nobody sends it again.
-                    warn!(%delivery, error = %DisplayErrorChain::new(error), "An accepted mail was not recorded");
-                }
-                // If the event was faster, whoever handled it has counted the mail.
-                let outcome = recorded.is_ok_and(|news| news).then_some(Milestone::Accepted.as_str());
-                let used_up = self.use_up(subscription, asked_at).await.unwrap_or_else(Ended::from);
-                Ok(match used_up {
-                    Ended::Done(_) => Ended::Done(outcome),
-                    Ended::PutOff(_, when) => Ended::PutOff(outcome, when),
-                })
+                let key = subscription.id().key;
+                let recipient = Recipient { contact_id: subscription.contact_id, key, delivery };
+                let accepted = AcceptedMail { recipient, message_id, asked_at };
+                Ok(self.finish(subscription, notification, accepted).await)
             }
             Settlement::Failed { reason, claim } => {
                 error!(%delivery, reason, "SES permanently refused a mail");

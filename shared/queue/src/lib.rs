@@ -10,11 +10,11 @@ mod queue;
 mod send;
 pub mod transport;
 
-pub use consume::{Failure, Record, consume};
+pub use consume::{Failure, Record, consume, while_hidden};
 pub use email_event::{EmailEvent, EmailEventKind};
 pub use error::Error;
 pub use messages::{
-    Continuation, FeedImport, FeedSource, InvalidLevel, Notification, ParseError, Recipient, StockMessage,
+    AcceptedMail, Continuation, FeedImport, FeedSource, InvalidLevel, Notification, ParseError, Recipient, StockMessage,
 };
 pub use send::{MAX_DELAY, Queues};
 pub use transport::{Queue, Sqs, Urls};

@@ -62,6 +62,23 @@ pub struct Notification {
     pub hops: u32,
     /// How often these recipients were put off: throttled, claimed by somebody else, or with an outcome unknown.
     pub attempt: u32,
+    /// Mails that SES accepted and that could not be recorded; all that is left to do is that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedMail>,
+    /// About other subscriptions of these contacts, to be sent once the recipients are done: a contact gets one mail for a
+    /// level, in the locale of the newest of its subscriptions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Notification>,
+}
+
+/// A mail that SES accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedMail {
+    pub recipient: Recipient,
+    pub message_id: String,
+    /// When SES was asked.
+    pub asked_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,6 +260,11 @@ mod tests {
             hops: 4,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
         };
+        let recipient = Recipient {
+            contact_id: ContactId::new(Uuid::from_u128(1)),
+            key: SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None),
+            delivery: DeliveryId::new(Uuid::from_u128(2)),
+        };
         let notification = Notification {
             sku: Sku::parse("A").unwrap(),
             log_entry: "e".into(),
@@ -250,12 +272,15 @@ mod tests {
             version: 3,
             attempt: 1,
             hops: 2,
-            recipients: vec![Recipient {
-                contact_id: ContactId::new(Uuid::from_u128(1)),
-                key: SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None),
-                delivery: DeliveryId::new(Uuid::from_u128(2)),
+            recipients: vec![recipient],
+            accepted: vec![AcceptedMail {
+                recipient,
+                message_id: "m".into(),
+                asked_at: Timestamp::from_second(5).unwrap(),
             }],
+            then: Vec::new(),
         };
+        let notification = Notification { then: vec![notification.clone()], ..notification };
 
         assert_eq!(
             StockMessage::parse(&continuation.body()).unwrap(),

@@ -25,6 +25,7 @@ mod subscription_item;
 mod subscriptions;
 mod suppression;
 mod table;
+mod turns;
 mod uploads;
 
 pub use api_keys::ApiKey;
@@ -42,6 +43,7 @@ pub use purchases::RecordedReceipts;
 pub use stock::{LastLook, LevelWrite};
 pub use subscription_item::Waiting;
 pub use subscriptions::{Cursor, MatchedPage};
+pub use turns::Turn;
 
 use database::Database;
 use std::sync::Arc;

@@ -21,7 +21,7 @@ impl Store {
     /// Writes a subscription unless it exists, and returns the one that exists now. Whoever answers a subscriber calls
     /// [`Store::mark_demand`] in between.
     ///
-    /// One whose mail is on its way is marked as wanted again: see [`Store::use_up`].
+    /// One that exists is marked as wanted again, as a mail that answers it may be on its way: see [`Store::use_up`].
     pub async fn put_subscription(&self, subscription: Subscription) -> Result<Subscription, Error> {
         let item = item_of(&subscription, None)?;
         let key = key(subscription.id());
@@ -46,10 +46,6 @@ impl Store {
                     return Ok(renewed);
                 }
                 continue;
-            }
-            // Once it was claimed, its mail may be out.
-            if existing.standing.attempts() == 0 {
-                return Ok(existing.subscription);
             }
             let mut renewed_on = existing.renewed_on.clone();
             renewed_on.truncate(MAX_RENEWALS - 1);

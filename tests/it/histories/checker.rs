@@ -11,6 +11,8 @@ pub enum Complaint {
     /// Was mailed in the end, but not by the level that came after it.
     Late(Wish),
     Doubled(Wish),
+    /// One contact got several mails about a SKU for one level.
+    Repeated(Wish),
     /// Was mailed without being asked for, or after it was ended.
     Unwanted(Wish, &'static str),
     /// Waits although it was ended.
@@ -33,19 +35,37 @@ pub fn check(history: &History) -> Vec<Complaint> {
     let ids: HashMap<_, Wish> = history.cast.wishes().into_iter().map(|wish| (history.cast.id(wish), wish)).collect();
     let mut mails: BTreeMap<Wish, Vec<Timestamp>> = BTreeMap::new();
     let mut deliveries: BTreeMap<&str, (Wish, usize)> = BTreeMap::new();
+    let mut levels: BTreeMap<_, BTreeMap<&str, (Wish, Timestamp)>> = BTreeMap::new();
     for mail in &history.mails {
         let Some(wish) = ids.get(&mail.subscription) else {
             complaints.push(Complaint::Unknown);
             continue;
         };
         mails.entry(*wish).or_default().push(mail.at);
+        if let Some(level) = &mail.level {
+            let of_level = levels.entry((wish.contact, wish.sku, level)).or_default();
+            of_level.insert(&mail.delivery, (*wish, mail.at));
+        }
         deliveries.entry(&mail.delivery).or_insert((*wish, 0)).1 += 1;
     }
     complaints.extend(deliveries.values().filter(|(_, count)| *count > 1).map(|(wish, _)| Complaint::Doubled(*wish)));
+    for deliveries in levels.values() {
+        let mut sent: Vec<(Timestamp, Wish)> = deliveries.values().map(|(wish, at)| (*at, *wish)).collect();
+        sent.sort();
+        let again = |at: Timestamp, wish: Wish| {
+            history.calls.iter().any(|call| call.asked == Asked::Subscribe(wish) && call.to + history.slack >= at)
+        };
+        complaints.extend(
+            sent.windows(2).filter(|pair| !again(pair[0].0, pair[1].1)).map(|pair| Complaint::Repeated(pair[1].1)),
+        );
+    }
     for wish in history.cast.wishes() {
-        let mut mails = mails.remove(&wish).unwrap_or_default();
-        mails.sort();
-        OfWish { history, wish, mails }.check(&mut complaints);
+        let mut of_wish = mails.get(&wish).cloned().unwrap_or_default();
+        of_wish.sort();
+        let same = |other: &Wish| other.contact == wish.contact && other.sku == wish.sku && *other != wish;
+        let others = mails.iter().filter(|(other, _)| same(other));
+        let others = others.flat_map(|(other, at)| at.iter().map(|at| (*other, *at))).collect();
+        OfWish { history, wish, mails: of_wish, others }.check(&mut complaints);
     }
     for (contact, erased) in history.calls.iter().filter_map(|call| match call.asked {
         Asked::Erase(contact) if call.answer == Answer::Yes => Some((contact, call)),
@@ -75,6 +95,8 @@ struct OfWish<'a> {
     history: &'a History,
     wish: Wish,
     mails: Vec<Timestamp>,
+    /// To the same contact about the same SKU, for other subscriptions.
+    others: Vec<(Wish, Timestamp)>,
 }
 
 impl OfWish<'_> {
@@ -95,15 +117,26 @@ impl OfWish<'_> {
             if subscribed.answer != Answer::Yes || self.may_be_ended_since(subscribed) {
                 continue;
             }
-            let mailed = self.mails.iter().find(|at| **at >= subscribed.from);
+            let own = self.mails.iter().copied().find(|at| *at >= subscribed.from);
+            // A mail about another subscription of the contact answers this one too, if one level covered both.
+            let mailed = own.into_iter().chain(self.answered_by_another(subscribed)).min();
             match mailed {
                 None if !(waits && self.may_wait_forever()) => complaints.push(Complaint::Lost(wish)),
-                Some(at) if *at > self.history.settled_at && self.was_due(subscribed) => {
+                Some(at) if at > self.history.settled_at && self.was_due(subscribed) => {
                     complaints.push(Complaint::Late(wish));
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Returns when a mail left about another subscription of the contact that a level covers together with this one.
+    fn answered_by_another(&self, subscribed: &Call) -> Option<Timestamp> {
+        let together = |other: Wish, at: Timestamp| {
+            self.levels().any(|(call, level)| level.quantity > 0 && level.covers(other) && call.from <= at)
+        };
+        let answers = self.others.iter().filter(|(other, at)| *at >= subscribed.from && together(*other, *at));
+        answers.map(|(_, at)| *at).min()
     }
 
     /// Returns the calls about this wish, or about its contact.

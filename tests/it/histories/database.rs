@@ -194,7 +194,11 @@ impl World {
 
     /// Returns true if a condition that does not hold is passed over, to see that somebody notices.
     fn sabotaged(&self, write: &Write) -> bool {
-        self.sabotage == Sabotage::ClaimsAlwaysSucceed && claims(write)
+        match self.sabotage {
+            Sabotage::ClaimsAlwaysSucceed => claims(write),
+            Sabotage::NoTurns => takes_turn(write),
+            _ => false,
+        }
     }
 }
 
@@ -212,6 +216,11 @@ fn renewed(mut item: Item) -> Item {
     ["claimedUntil", "claimedBy", "claimedFor", "attempts"].iter().for_each(|name| drop(item.remove(*name)));
     item.insert("delivery".into(), AttributeValue::S(uuid::Uuid::new_v4().to_string()));
     item
+}
+
+fn takes_turn(write: &Write) -> bool {
+    matches!(&write.change, Change::Update(actions)
+        if actions.iter().any(|action| matches!(action, Action::Set(name, _) if name == "knownBy")))
 }
 
 fn claims(write: &Write) -> bool {

@@ -91,6 +91,8 @@ pub struct SentMail {
     pub at: Timestamp,
     pub subscription: SubscriptionId,
     pub delivery: String,
+    /// The log entry of the level that it was sent for, where that can be seen.
+    pub level: Option<String>,
 }
 
 /// Who is in a history.

@@ -167,6 +167,13 @@ fn the_check_notices_a_second_look_that_does_not_wait_for_the_index() {
 }
 
 #[test]
+fn the_check_notices_several_mails_to_one_contact_for_one_level() {
+    let complaints = complaints_about(Sabotage::NoTurns);
+
+    assert!(complaints.iter().any(|complaint| matches!(complaint, Complaint::Repeated(_))));
+}
+
+#[test]
 fn the_check_notices_a_subscription_that_starts_again_after_its_mail() {
     let complaints = complaints_about(Sabotage::AlwaysRenewed);
 

@@ -129,6 +129,7 @@ fn sent_mail(mail: &Value) -> SentMail {
         at: mail["at"].as_str().unwrap().parse().unwrap(),
         subscription: SubscriptionId::parse(&tag("subscription")).unwrap(),
         delivery: tag("delivery"),
+        level: None,
     }
 }
 

@@ -81,6 +81,7 @@ fn accept(world: &World, subscription: &Subscription, email: &str) -> String {
         at: now(),
         subscription: subscription.id(),
         delivery: subscription.delivery.to_string(),
+        level: None,
     });
     if !world.faults.events {
         return id;

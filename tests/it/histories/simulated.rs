@@ -195,7 +195,7 @@ impl Stage {
         History {
             cast: self.cast.clone(),
             calls: self.calls.lock().unwrap().clone(),
-            mails: state.mails.clone(),
+            mails: state.mails_with_levels(),
             suppressed: state.suppressed.clone(),
             settled_at,
             waiting: waiting.collect(),

@@ -16,7 +16,7 @@ use restock_store::database::Table;
 use restock_store::{CachedAutomations, Store};
 use send_email::Settings;
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -52,6 +52,8 @@ pub enum Sabotage {
     AnsweredBeforeWritten,
     /// The second look does not wait for the index.
     NoSecondLook,
+    /// Every subscription of a contact has its turn.
+    NoTurns,
     /// Instead of being used up, a subscription starts from the beginning.
     AlwaysRenewed,
 }
@@ -328,6 +330,15 @@ impl World {
 }
 
 impl State {
+    /// Returns the mails with the level that each was for, as its record says.
+    pub fn mails_with_levels(&self) -> Vec<SentMail> {
+        let records = self.tables.items(Table::Deliveries).filter(|record| record.contains_key("entry"));
+        let levels: HashMap<String, String> =
+            records.map(|record| (string(record, "delivery"), string(record, "entry"))).collect();
+        let with_level = |mail: &SentMail| SentMail { level: levels.get(&mail.delivery).cloned(), ..mail.clone() };
+        self.mails.iter().map(with_level).collect()
+    }
+
     /// Returns how many accepted mails have no record.
     pub fn unrecorded(&self) -> u64 {
         let recorded: HashSet<String> = self

@@ -65,6 +65,8 @@ pub enum Skip {
     SoldOutAgain,
     /// Was used up, deleted, or deleted and made again since it was matched.
     SubscriptionGone,
+    /// Another subscription of the contact was mailed for this level, which used this one up too.
+    SameContact,
 }
 
 impl Skip {
