@@ -113,9 +113,93 @@ fn broken_items_are_reported_and_the_rest_is_imported() {
 
     let import = restock.import("sv-SE", "application/xml", rss(&items.concat()).as_bytes());
 
-    assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [5, 1, 0, 0, 4]));
+    // B is imported without its price.
+    assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [5, 2, 0, 0, 3]));
     assert_eq!(codes(&import), [(1, "DuplicateId"), (2, "MissingId"), (3, "InvalidPrice"), (5, "MismatchedTags")]);
     assert_eq!(import["errors"][2]["sku"], "B");
+}
+
+#[test]
+fn a_mail_never_shows_what_the_feed_no_longer_says() {
+    let restock = Restock::start();
+    let feed = |fields: [&str; 6]| {
+        let items: String = fields
+            .iter()
+            .enumerate()
+            .map(|(n, fields)| format!("<item><g:id>S{n}</g:id><link>https://shop.example/{n}</link>{fields}</item>"))
+            .collect();
+        restock.import("sv-SE", "application/xml", rss(&items).as_bytes())
+    };
+    let old = "<title>Old</title><g:price>199.00 SEK</g:price><g:sale_price>99.00 SEK</g:sale_price>";
+    feed([old; 6]);
+    let import = feed([
+        "<title>New</title><g:price>12,00 kr</g:price>",
+        "<title>New</title><g:price>150.00 SEK</g:price><g:sale_price>N/A</g:sale_price>",
+        "<title>New</title><g:price>0.00 SEK</g:price>",
+        "<title>New</title><g:price>1.299,00 EUR</g:price>",
+        "<title>New</title><g:price>150.00 SEK</g:price><g:sale_price>99.00 SEK</g:sale_price><g:sale_price_effective_date>2020-01-01T00:00:00/2020-01-31T23:59:59</g:sale_price_effective_date>",
+        "<title> </title><g:price>150.00 SEK</g:price>",
+    ]);
+
+    assert_eq!(counts(&import), [6, 5, 0, 1, 1]);
+    assert_eq!(codes(&import), [(1, "InvalidPrice"), (2, "InvalidPrice"), (3, "InvalidPrice"), (6, "MissingTitle")]);
+    let contact = restock.contact("a");
+    let shown: Vec<Option<String>> = (0..6)
+        .map(|n| {
+            restock.subscribe(&contact, &format!("S{n}"), "sv-SE", None);
+            let before = restock.mails().len();
+            restock.level(json!({"sku": format!("S{n}"), "quantity": 1}));
+            let mails = restock.mails();
+            let text = mails.iter().skip(before).map(|mail| mail["text"].as_str().unwrap().to_owned()).next()?;
+            assert!(
+                text.contains("New") && !text.contains("Old") && !text.contains("199") && !text.contains("99,00 kr\n")
+            );
+            Some(
+                text.lines()
+                    .find(|line| line.contains(':') && line.contains(",00"))
+                    .unwrap_or_default()
+                    .replace('\u{a0}', " "),
+            )
+        })
+        .collect();
+    let price = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        shown,
+        [price(""), price("Pris: 150,00 kr"), price(""), price("Pris: 1 299,00 €"), price("Pris: 150,00 kr"), None]
+    );
+}
+
+#[test]
+fn identifiers_are_trimmed_at_every_door() {
+    let restock = Restock::start();
+    restock.import("sv-SE", "application/xml", rss(&item(" A ", "")).as_bytes());
+    restock.import("sv_SE", "text/csv", b"id,title,link\n A ,Product A,https://shop.example/a\n");
+
+    restock.subscribe(&restock.contact("a"), "A ", "sv_SE", Some(" north"));
+    restock.level(json!({"sku": " A", "quantity": 5.0, "externalId": "north "}));
+
+    assert_eq!(restock.mailed(), ["a"]);
+}
+
+#[test]
+fn a_feed_that_is_packed_by_gzip_is_unpacked_whatever_it_is_called() {
+    let restock = Restock::start();
+    let file = "id,title,link\nA,Kaffe,https://shop.example/a\n";
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(file.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    for (locale, content_type, name) in [("sv-SE", "application/gzip", "feed.csv.gz"), ("da-DK", "text/csv", "feed")] {
+        let url = serve_once(content_type, &packed);
+        restock.put(&format!("/feeds/{locale}"), &json!({"url": format!("{url}/{name}")}));
+        let started = restock.api.send("POST", &format!("/feeds/{locale}/imports"), &[]).unwrap();
+        let import = restock.imported(locale, &started);
+        assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [1, 1, 0, 0, 0]), "{import}");
+    }
+    let upload = restock.import("nb-NO", "text/csv", &packed);
+    let broken = restock.import("fi-FI", "text/csv", &packed[..packed.len() - 12]);
+
+    assert_eq!(counts(&upload), [1, 1, 0, 0, 0]);
+    assert_eq!(broken["status"], "failed", "{broken}");
 }
 
 #[test]

@@ -17,9 +17,18 @@ impl Handles<FindContact> for App {
             let invalid = Invalid::new(ErrorCode::Required, "Add ?email= with the address to look for.");
             Problem::invalid_parameter("email", invalid)
         };
-        let email = call.parsed_query("email", EmailAddress::parse)?.ok_or_else(missing)?;
+        let email = call.parsed_query("email", address)?.ok_or_else(missing)?;
         let not_found = || Problem::not_found(ErrorCode::ContactNotFound, "No contact has this email address.");
         let id = self.store.contact_id_of(&email).await?.ok_or_else(not_found)?;
         Ok(Reply::new(IdReply::of(id)))
     }
+}
+
+fn address(raw: &str) -> Result<EmailAddress, Invalid> {
+    EmailAddress::parse(raw).map_err(|invalid| match raw.trim().contains(' ') {
+        true => {
+            Invalid::new(ErrorCode::InvalidEmail, "An address has no spaces. In a query, + stands for one: write %2B.")
+        }
+        false => invalid,
+    })
 }

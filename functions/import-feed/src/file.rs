@@ -1,9 +1,10 @@
 use crate::Stop;
-use restock_domain::{ErrorCode, Product};
-use restock_feed::{End, ItemFault, MediaType, Unreadable};
+use flate2::bufread::MultiGzDecoder;
+use restock_domain::ErrorCode;
+use restock_feed::{End, Item, ItemFault, MediaType, Unreadable};
 use restock_queue::{FeedImport, FeedSource};
 use restock_store::Store;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +13,8 @@ use tokio::task::{JoinError, spawn_blocking};
 /// The size of a download; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
 const MAX_BYTES: u64 = 3 * 1024 * 1024 * 1024;
 
+/// How a file that is packed by gzip begins (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// A server that sends less than so much in that time is given up, as the import of another locale may wait for its place.
 const MIN_BYTES: u64 = 64 * 1024;
 const WINDOW: Duration = Duration::from_secs(30);
@@ -54,11 +57,25 @@ impl File {
         }
     }
 
-    pub fn read(&self, each: &mut dyn FnMut(u64, Result<Product, ItemFault>)) -> Result<End, Unreadable> {
-        match &self.content {
-            Content::Memory(bytes) => restock_feed::read(bytes.as_slice(), &self.media_type, each),
-            Content::Disk(file) => restock_feed::read(file.reopen()?, &self.media_type, each),
-        }
+    pub fn read(&self, each: &mut dyn FnMut(u64, Result<Item, ItemFault>)) -> Result<End, Unreadable> {
+        restock_feed::read(self.content.open()?, &self.media_type, each)
+    }
+}
+
+impl Content {
+    /// Returns the content from its beginning, unpacked if it is packed by gzip, and no more of it than a feed may have.
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        let mut packed: Box<dyn BufRead> = match self {
+            Self::Memory(bytes) => Box::new(bytes.as_slice()),
+            Self::Disk(file) => Box::new(BufReader::new(file.reopen()?)),
+        };
+        // By its first bytes: neither names nor content types can be relied on.
+        let content: Box<dyn Read> = if packed.fill_buf()?.starts_with(&GZIP) {
+            Box::new(MultiGzDecoder::new(packed))
+        } else {
+            Box::new(packed)
+        };
+        Ok(Box::new(content.take(MAX_BYTES)))
     }
 }
 
@@ -124,12 +141,14 @@ fn download(url: &str, progress: &Progress) -> Result<File, Box<dyn std::error::
     let mut file = tempfile::NamedTempFile::new()?;
     io::copy(&mut body, &mut file)?;
     file.flush()?;
-    file.rewind()?;
+    let content = Content::Disk(file);
     let mut beginning = Vec::new();
-    file.as_file_mut().take(1024).read_to_end(&mut beginning)?;
+    // What can't be unpacked is told when it is read.
+    let _ = content.open()?.take(1024).read_to_end(&mut beginning);
     let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.strip_suffix(".gz").unwrap_or(path);
     let media_type = MediaType::of_download(content_type.as_deref(), path, &beginning);
-    Ok(File { media_type, content: Content::Disk(file) })
+    Ok(File { media_type, content })
 }
 
 fn failed(reason: String) -> Stop {

@@ -176,10 +176,10 @@ impl App {
         let (sender, mut changes) = mpsc::channel::<ProductChange>(CHANGES);
         let reader = tokio::task::spawn_blocking(move || {
             file.read(&mut |position, item| {
-                let Ok(product) = item else { return };
-                if survey.is_change(product.sku(), position) {
+                let Ok(item) = item else { return };
+                if survey.is_change(item.product.sku(), position) {
                     // A closed channel means that writing failed, which ends the import.
-                    let _ = sender.blocking_send(put(&product));
+                    let _ = sender.blocking_send(put(&item.product));
                 }
             })
         });

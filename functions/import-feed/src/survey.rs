@@ -2,10 +2,10 @@
 
 use crate::file::{File, joined};
 use crate::{Stop, serialized};
-use restock_domain::{ErrorCode, ImportError, Product, Sku, hex};
-use restock_feed::{End, ItemFault};
+use restock_domain::{ErrorCode, ImportError, Sku, hex};
+use restock_feed::{End, Item, ItemFault};
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Errors that are kept for showing.
@@ -18,8 +18,6 @@ pub struct Survey {
     pub rejected: u64,
     errors: Vec<ImportError>,
     seen: HashMap<[u8; 16], Seen>,
-    /// Items that are in the file and can't be used; what is stored of them stays.
-    unusable: HashSet<[u8; 16]>,
 }
 
 struct Seen {
@@ -34,8 +32,7 @@ struct Seen {
 pub enum Comparison {
     Unchanged,
     Changed,
-    /// The file has the item, but not so that it can be used.
-    Unusable,
+    /// The file does not have the item, or not so that it can be used: what is stored may be wrong by now.
     Missing,
 }
 
@@ -52,7 +49,6 @@ impl Survey {
     /// Compares a stored product with the file's.
     pub fn compare(&mut self, sku: &Sku, stored: &str) -> Comparison {
         match self.seen.get_mut(&name(sku)) {
-            None if self.unusable.contains(&name(sku)) => Comparison::Unusable,
             None => Comparison::Missing,
             Some(seen) if hex(&seen.digest) == stored => {
                 seen.unchanged = true;
@@ -83,25 +79,28 @@ impl Survey {
         errors
     }
 
-    fn note(&mut self, position: u64, item: Result<Product, ItemFault>) {
+    fn note(&mut self, position: u64, item: Result<Item, ItemFault>) {
         self.items += 1;
-        let product = match item {
-            Ok(product) => product,
-            Err(fault) => {
-                let sku = fault.sku.as_deref().and_then(|sku| Sku::parse(sku).ok());
-                self.unusable.extend(sku.as_ref().map(name));
-                return self.reject(position, fault.sku, fault.error_code, fault.message);
-            }
+        let Item { product, left_out } = match item {
+            Ok(item) => item,
+            Err(fault) => return self.reject(position, fault),
         };
+        left_out.into_iter().for_each(|fault| self.report(position, fault));
         let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false };
         if let Some(earlier) = self.seen.insert(name(product.sku()), seen) {
             let message = format!("Item {position} has the same id and comes later, so that one counts.");
-            self.reject(earlier.position, Some(product.sku().to_string()), ErrorCode::DuplicateId, message);
+            let sku = Some(product.sku().to_string());
+            self.reject(earlier.position, ItemFault { sku, error_code: ErrorCode::DuplicateId, message });
         }
     }
 
-    fn reject(&mut self, position: u64, sku: Option<String>, error_code: ErrorCode, message: String) {
+    fn reject(&mut self, position: u64, fault: ItemFault) {
         self.rejected += 1;
+        self.report(position, fault);
+    }
+
+    fn report(&mut self, position: u64, fault: ItemFault) {
+        let ItemFault { sku, error_code, message } = fault;
         if self.errors.len() < MAX_ERRORS {
             // They are stored with the feed, and a broken file may make anything of them.
             let short = |text: String| text.chars().take(300).collect::<String>();
@@ -130,18 +129,23 @@ fn short(bytes: &[u8]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use restock_domain::Product;
 
     fn product(id: &str, title: &str) -> Product {
         let fields = [("id", id), ("title", title), ("link", "https://shop.example")];
-        Product::from_feed(fields.map(|(name, text)| (name.to_owned(), text.into())).into()).unwrap()
+        Product::from_feed(fields.map(|(name, text)| (name.to_owned(), text.into())).into()).unwrap().0
+    }
+
+    fn item(id: &str, title: &str) -> Item {
+        Item { product: product(id, title), left_out: Vec::new() }
     }
 
     #[test]
     fn of_two_items_with_one_id_the_last_counts_and_the_other_is_reported() {
         let mut survey = Survey::default();
 
-        survey.note(1, Ok(product("A", "old")));
-        survey.note(2, Ok(product("A", "new")));
+        survey.note(1, Ok(item("A", "old")));
+        survey.note(2, Ok(item("A", "new")));
 
         let sku = Sku::parse("A").unwrap();
         assert!(survey.is_change(&sku, 2) && !survey.is_change(&sku, 1));
@@ -150,22 +154,22 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_product_stays_if_the_file_has_it_in_a_form_that_can_not_be_used() {
+    fn a_stored_product_goes_if_the_file_has_it_in_a_form_that_can_not_be_used() {
         let mut survey = Survey::default();
         let fault =
-            ItemFault { sku: Some("A".into()), error_code: ErrorCode::InvalidPrice, message: "x".repeat(10_000) };
+            ItemFault { sku: Some("A".into()), error_code: ErrorCode::MissingTitle, message: "x".repeat(10_000) };
 
         survey.note(1, Err(fault));
 
-        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Unusable);
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Missing);
         assert!(!survey.is_useful() && survey.errors()[0].message.len() == 300);
     }
 
     #[test]
     fn a_stored_product_that_is_the_same_is_not_written_again() {
         let mut survey = Survey::default();
-        survey.note(1, Ok(product("A", "T")));
-        survey.note(2, Ok(product("B", "T")));
+        survey.note(1, Ok(item("A", "T")));
+        survey.note(2, Ok(item("B", "T")));
 
         let stored = digest(&serialized(&product("A", "T")));
 

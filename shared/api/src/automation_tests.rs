@@ -61,7 +61,7 @@ fn world() -> World {
             created_on: at("2026-11-01T00:00:00Z"),
             delivery: DeliveryId::new(Uuid::from_u128(2)),
         },
-        product: Product::from_feed(product).unwrap(),
+        product: Product::from_feed(product).unwrap().0,
         contact: NewContact::read(contact).unwrap().into_contact(contact_id, at("2025-01-01T00:00:00Z")),
         quantity: 5,
         purchased_on: Some(at("2026-11-20T00:00:00Z")),

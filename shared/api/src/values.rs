@@ -144,10 +144,12 @@ impl Read for bool {
     }
 }
 
-/// A whole number of 64 bits. `5.0`, `"5"` and `null` are not whole numbers.
+/// A whole number of 64 bits. `5.0` and `1e3` are whole numbers too, as JSON Schema has it; `"5"` and `null` are not.
 impl Read for i64 {
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        if let Some(number) = value.as_i64() {
+        // Beyond 2^53 a number with a decimal point is not exact.
+        let whole = |number: &f64| number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
+        if let Some(number) = value.as_i64().or_else(|| value.as_f64().filter(whole).map(|number| number as i64)) {
             return Ok(number);
         }
         Err(alone(match &value {

@@ -2,6 +2,7 @@ use crate::identifiers::text_type;
 use crate::{ErrorCode, Invalid, Locale, Scalar, Skip};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr, VariantNames};
@@ -38,16 +39,25 @@ impl fmt::Display for ContactId {
 #[serde(transparent)]
 pub struct EmailAddress(String);
 
+/// Writes the domain of an address in ASCII: `xn--blbr-noae.example` for `blåbär.example`.
+fn in_ascii(raw: &str) -> Cow<'_, str> {
+    let ascii = || {
+        let (local, domain) = raw.rsplit_once('@').filter(|_| !raw.is_ascii())?;
+        Some(format!("{local}@{}", idna::domain_to_ascii(domain).ok()?))
+    };
+    ascii().map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
 impl EmailAddress {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let trimmed = raw.trim();
+        let address = in_ascii(raw.trim());
+        let trimmed = address.as_ref();
         let options =
             email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
         let deliverable = email_address::EmailAddress::parse_with_options(trimmed, options)
             .is_ok_and(|address| trimmed.is_ascii() && !address.local_part().starts_with('"'));
         if !deliverable {
-            let message =
-                "Use one plain email address such as name@example.com; write other letters of a domain as xn--….";
+            let message = "Use one plain email address such as name@example.com, with ASCII letters before the @.";
             return Err(Invalid::new(ErrorCode::InvalidEmail, message));
         }
         Ok(Self(trimmed.to_owned()))
@@ -208,10 +218,12 @@ mod tests {
             "a@b.se, c@d.se",
             "a@b.se\nBcc: c@d.se",
             "\"a b\"@c.se",
-            "a@köpa.se",
+            "åsa@köpa.se",
+            "a@kö pa.se",
         ] {
             assert!(EmailAddress::parse(bad).is_err(), "{bad}");
         }
+        assert_eq!(EmailAddress::parse("kund@blåbär.example").unwrap().as_str(), "kund@xn--blbr-noae.example");
     }
 
     #[test]

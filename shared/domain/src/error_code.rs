@@ -70,6 +70,8 @@ pub enum ErrorCode {
     InvalidPrice,
     /// The id of a receipt has 1 to 200 bytes and no control characters.
     InvalidReceiptId,
+    /// A sale period is two ISO 8601 times with a slash between them.
+    InvalidSalePeriod,
     /// A sender is an address, or a name and an address such as `My Shop <hello@shop.example>`.
     InvalidSender,
     /// The subject has braces other than `{ $title }` and `{ $price }`, or comes out empty or with control characters.
@@ -126,6 +128,8 @@ pub enum ErrorCode {
     SenderNotVerified,
     /// What is changed is no longer in the version that `If-Match` names.
     StaleVersion,
+    /// A field of a table begins with a quote that nothing closes, and is taken as text.
+    StrayQuote,
     /// There is no such subscription; it may have been used up or deleted.
     SubscriptionNotFound,
     /// Conditions nest too deeply.

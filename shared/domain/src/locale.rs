@@ -15,12 +15,13 @@ pub struct Locale {
 }
 
 impl Locale {
+    /// Reads a tag; `sv_SE`, as programs name their locales, is `sv-SE`.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let well_formed = raw.len() <= 35 && !raw.contains('_') && LanguageIdentifier::try_from_str(raw).is_ok();
-        if !well_formed {
+        let tag = raw.trim().replace('_', "-");
+        if tag.len() > 35 || LanguageIdentifier::try_from_str(&tag).is_err() {
             return Err(Invalid::new(ErrorCode::InvalidLocale, "Use a BCP 47 language tag such as sv-SE."));
         }
-        Ok(raw.to_owned().into())
+        Ok(tag.into())
     }
 
     /// Returns the tag as the caller wrote it.
@@ -90,6 +91,10 @@ mod tests {
         assert_eq!(mixed.as_str(), "sv-SE");
         assert_eq!(lower.key(), mixed.key());
         assert_eq!(
+            (Locale::parse("sv_SE").unwrap().as_str(), Locale::parse(" sv-SE ").unwrap().as_str()),
+            ("sv-SE", "sv-SE")
+        );
+        assert_eq!(
             (lower.canonical(), Locale::parse("ZH-hant-tw").unwrap().canonical()),
             ("sv-SE".into(), "zh-Hant-TW".into())
         );
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_language_tag_is_refused() {
-        for raw in ["", "s", "sv_SE", "svenska språket", "sv-SE-", "12", "../etc", "sv SE"] {
+        for raw in ["", "s", "sv__SE", "_", "svenska språket", "sv-SE-", "12", "../etc", "sv SE"] {
             assert_eq!(Locale::parse(raw).unwrap_err().error_code, ErrorCode::InvalidLocale, "{raw}");
         }
     }

@@ -18,7 +18,8 @@ impl Currency {
     }
 }
 
-/// A price as product feeds write it: `199.00 SEK` (Google Merchant's product data specification, attribute `price`).
+/// A price as product feeds write it: `199.00 SEK` (Google Merchant's product data specification, attribute `price`), and
+/// every other form that has one reading only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Money {
     pub amount: Decimal,
@@ -26,7 +27,8 @@ pub struct Money {
 }
 
 impl Money {
-    /// Reads a number with a decimal point, white space, and an ISO 4217 code.
+    /// Reads a number with a currency before or after it: `199.00 SEK`, `SEK 199`, `1.299,00 EUR`, `€199.00`. A sign that
+    /// several currencies share (`kr`, `$`) and a number that could be read in two ways (`1,299`) are refused.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let invalid = || {
             Invalid::new(
@@ -37,21 +39,68 @@ impl Money {
                 ),
             )
         };
-        let text = raw.trim();
-        let (number, code) = text.rsplit_once(char::is_whitespace).ok_or_else(invalid)?;
-        let number = number.trim();
-        let plain = !number.is_empty()
-            && number.chars().all(|c| c.is_ascii_digit() || c == '.')
-            && number.starts_with(|c: char| c.is_ascii_digit())
-            && number.ends_with(|c: char| c.is_ascii_digit());
-        if !plain {
-            return Err(invalid());
-        }
-        Ok(Self {
-            amount: number.parse().map_err(|_| invalid())?,
-            currency: Currency::parse(code).ok_or_else(invalid)?,
-        })
+        let is_digit = |c: char| c.is_ascii_digit();
+        let (first, last) = raw.find(is_digit).zip(raw.rfind(is_digit)).ok_or_else(invalid)?;
+        let currency = match (raw[..first].trim(), raw[last + 1..].trim()) {
+            ("", code) | (code, "") => currency(code),
+            _ => None,
+        };
+        let amount = amount(&raw[first..=last]).ok_or_else(invalid)?;
+        Ok(Self { amount, currency: currency.ok_or_else(invalid)? })
     }
+}
+
+/// Signs that one currency has for itself.
+const SIGNS: [(&str, &str); 10] = [
+    ("€", "EUR"),
+    ("£", "GBP"),
+    ("zł", "PLN"),
+    ("Kč", "CZK"),
+    ("Ft", "HUF"),
+    ("₺", "TRY"),
+    ("₹", "INR"),
+    ("₪", "ILS"),
+    ("₴", "UAH"),
+    ("₩", "KRW"),
+];
+
+fn currency(text: &str) -> Option<Currency> {
+    let code = SIGNS.iter().find(|(sign, _)| *sign == text).map_or(text, |(_, code)| code);
+    Currency::parse(code)
+}
+
+/// Reads digits with a decimal point or comma, in groups of three or not.
+fn amount(text: &str) -> Option<Decimal> {
+    let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
+    // Every kind of space and apostrophe that separates thousands is one kind.
+    let separators: Vec<char> =
+        text.chars().filter(|c| !c.is_ascii_digit()).map(|c| if is_gap(c) { ' ' } else { c }).collect();
+    let decimals = match *separators.as_slice() {
+        ['.'] => true,
+        // 1,299 may be a thousand or one and a bit.
+        [','] if groups[1].len() == 3 => return None,
+        [','] => true,
+        [.., last] => last != ' ' && separators.iter().filter(|c| **c == last).count() == 1,
+        [] => false,
+    };
+    let thousands = separators.len() - usize::from(decimals);
+    let one_kind = separators[..thousands].windows(2).all(|pair| pair[0] == pair[1]);
+    let known = separators.iter().all(|c| matches!(c, '.' | ',' | ' '));
+    let first = if thousands == 0 { 1..=28 } else { 1..=3 };
+    let grouped = first.contains(&groups[0].len()) && groups[1..=thousands].iter().all(|group| group.len() == 3);
+    if !(known && one_kind && grouped) {
+        return None;
+    }
+    let whole = groups[..=thousands].concat();
+    match groups.get(thousands + 1) {
+        Some(&"") => None,
+        Some(part) => format!("{whole}.{part}").parse().ok(),
+        None => whole.parse().ok(),
+    }
+}
+
+fn is_gap(c: char) -> bool {
+    matches!(c, ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\'' | '\u{2019}')
 }
 
 impl fmt::Display for Money {
@@ -65,13 +114,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prices_of_real_feeds_are_read() {
+    fn a_price_is_read_in_every_form_that_has_one_reading() {
         for (raw, expected) in [
             ("199.00 SEK", "199.00 SEK"),
             ("15.0 EUR", "15.0 EUR"),
             ("75800 PLN", "75800 PLN"),
             (" 28.00  usd ", "28.00 USD"),
             ("1.27\u{a0}EUR", "1.27 EUR"),
+            ("SEK 199", "199 SEK"),
+            ("SEK 199.00", "199.00 SEK"),
+            ("199,00 SEK", "199.00 SEK"),
+            ("99,9 SEK", "99.9 SEK"),
+            ("199.00SEK", "199.00 SEK"),
+            ("1 299.00 SEK", "1299.00 SEK"),
+            ("1\u{202f}299,00 EUR", "1299.00 EUR"),
+            ("1'299.00 CHF", "1299.00 CHF"),
+            ("1,299.00 SEK", "1299.00 SEK"),
+            ("1.299,00 EUR", "1299.00 EUR"),
+            ("10,000.00 SEK", "10000.00 SEK"),
+            ("1,234,567 USD", "1234567 USD"),
+            ("€199.00", "199.00 EUR"),
+            ("199 zł", "199 PLN"),
+            ("1.234 KWD", "1.234 KWD"),
         ] {
             assert_eq!(Money::parse(raw).unwrap().to_string(), expected, "{raw}");
         }
@@ -82,15 +146,24 @@ mod tests {
         for raw in [
             "",
             "199",
+            "199.00",
             "SEK",
             "1 299,00 kr",
-            "1,299.00 SEK",
-            "1.299,00 EUR",
+            "$199.00",
+            "1,299 SEK",
             "-5.00 EUR",
             "1.2.3 EUR",
+            "1,23,456.00 INR",
+            "12 34 EUR",
             "5. EUR",
+            "5,, EUR",
+            "10.00 - 20.00 EUR",
+            "10-20 EUR",
+            "from 5 EUR",
+            "EUR 5 EUR",
             "NaN EUR",
             "5 EURO",
+            "99999999999999999999999999999999999 EUR",
         ] {
             assert_eq!(Money::parse(raw).unwrap_err().error_code, ErrorCode::InvalidPrice, "{raw}");
         }

@@ -9,8 +9,9 @@ pub struct Product {
 }
 
 impl Product {
-    /// Checks the fields that a mail needs: `id`, `title`, `link`, and the prices where there are any.
-    pub fn from_feed(data: Fields) -> Result<Self, Invalid> {
+    /// Checks the fields that a mail needs (`id`, `title`, `link`), and writes those that a mail shows in one form. Of the
+    /// others, what can't be read is left out, and returned as what is wrong with it: a mail never shows what it was before.
+    pub fn from_feed(mut data: Fields) -> Result<(Self, Vec<Invalid>), Invalid> {
         let id = first_text(&data, "id").ok_or_else(|| Invalid::new(ErrorCode::MissingId, "The item has no id."))?;
         let sku = Sku::parse(id).map_err(|invalid| Invalid::new(ErrorCode::InvalidId, invalid.message))?;
         if first_text(&data, "title").is_none() {
@@ -18,16 +19,30 @@ impl Product {
         }
         let link =
             first_text(&data, "link").ok_or_else(|| Invalid::new(ErrorCode::MissingLink, "The item has no link."))?;
-        if !is_web_address(link) {
-            return Err(Invalid::new(ErrorCode::InvalidLink, "The item's link is not an http or https address."));
-        }
-        for field in ["price", "sale_price"] {
-            if let Some(price) = first_text(&data, field) {
-                Money::parse(price)
-                    .map_err(|invalid| Invalid::new(invalid.error_code, format!("In {field}: {}", invalid.message)))?;
+        let link = web_address(link)
+            .ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "The item's link is not an http or https address."))?;
+        data.insert("id".into(), FieldValue::from(sku.as_str()));
+        data.insert("link".into(), FieldValue::from(link.as_str()));
+        let mut left_out = Vec::new();
+        for (field, check) in [
+            ("price", price as fn(&str) -> Result<String, Invalid>),
+            ("sale_price", price),
+            ("sale_price_effective_date", sale_period),
+            ("image_link", image),
+        ] {
+            let Some(text) = first_text(&data, field) else { continue };
+            match check(text) {
+                Ok(text) => drop(data.insert(field.into(), FieldValue::from(text.as_str()))),
+                Err(Invalid { error_code, message }) => {
+                    data.remove(field);
+                    if field == "sale_price_effective_date" {
+                        data.remove("sale_price");
+                    }
+                    left_out.push(Invalid::new(error_code, format!("The item is used without its {field}. {message}")));
+                }
             }
         }
-        Ok(Self { sku, data })
+        Ok((Self { sku, data }, left_out))
     }
 
     /// Returns a product that was checked when it was imported.
@@ -53,25 +68,25 @@ impl Product {
     }
 
     pub fn link(&self) -> Option<&str> {
-        self.text("link").filter(|link| is_web_address(link))
+        self.text("link")
     }
 
     pub fn image(&self) -> Option<&str> {
-        self.text("image_link").filter(|link| is_web_address(link))
+        self.text("image_link")
     }
 
     pub fn price(&self) -> Option<Money> {
-        Money::parse(self.text("price")?).ok()
+        read_price(self.text("price")?).ok()
     }
 
     /// Returns the sale price while it holds: lower than the price, in the same currency, and within
     /// `sale_price_effective_date` where the feed gives one.
     pub fn sale_price(&self, now: Timestamp) -> Option<Money> {
-        let sale = Money::parse(self.text("sale_price")?).ok()?;
+        let sale = read_price(self.text("sale_price")?).ok()?;
         let price = self.price()?;
         let lower = sale.currency == price.currency && sale.amount < price.amount;
-        let current =
-            self.text("sale_price_effective_date").and_then(period).is_none_or(|(from, to)| from <= now && now <= to);
+        let within = |text: &str| period(text).is_some_and(|(from, to)| from <= now && now <= to);
+        let current = self.text("sale_price_effective_date").is_none_or(within);
         (lower && current).then_some(sale)
     }
 }
@@ -85,18 +100,47 @@ fn first_text<'a>(data: &'a Fields, field: &str) -> Option<&'a str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
 
-/// Links reach a mail's `href`, so `javascript:` and the like must not.
-fn is_web_address(link: &str) -> bool {
-    let scheme_ok = ["http://", "https://"].iter().any(|scheme| {
-        link.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) && link.len() > scheme.len()
-    });
-    scheme_ok && !link.chars().any(|c| c.is_whitespace() || c.is_control())
+/// Reads a price; zero is none.
+fn read_price(text: &str) -> Result<Money, Invalid> {
+    let price = Money::parse(text)?;
+    if price.amount.is_zero() {
+        return Err(Invalid::new(ErrorCode::InvalidPrice, "Zero is no price."));
+    }
+    Ok(price)
 }
 
-/// Reads two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`.
+fn price(text: &str) -> Result<String, Invalid> {
+    read_price(text).map(|price| price.to_string())
+}
+
+fn sale_period(text: &str) -> Result<String, Invalid> {
+    let message = "Write a sale period as two ISO 8601 times with a slash between them, such as 2026-11-20T00:00+0100/2026-11-30T23:59+0100.";
+    period(text).map(|_| text.to_owned()).ok_or_else(|| Invalid::new(ErrorCode::InvalidSalePeriod, message))
+}
+
+fn image(text: &str) -> Result<String, Invalid> {
+    web_address(text).ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "It is not an http or https address."))
+}
+
+/// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, and one without a
+/// scheme is https. Links reach a mail's `href`, so `javascript:` and the like are none.
+fn web_address(text: &str) -> Option<String> {
+    let text = text.trim().replace("&amp;", "&").replace(' ', "%20");
+    let text = if text.starts_with("//") { format!("https:{text}") } else { text };
+    let host = ["http://", "https://"].iter().find_map(|scheme| {
+        text.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme)).map(|_| &text[scheme.len()..])
+    })?;
+    let sound =
+        !host.is_empty() && !host.starts_with('/') && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    sound.then_some(text)
+}
+
+/// Reads two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`. One without a
+/// zone is in UTC; a date begins at midnight, and as the end of a period it ends with its day.
 fn period(raw: &str) -> Option<(Timestamp, Timestamp)> {
     let (from, to) = raw.split_once('/')?;
-    Some((time::moment(from)?, time::moment(to)?))
+    let (from, to) = (time::moment(from)?, time::end_of(to)?);
+    (from <= to).then_some((from, to))
 }
 
 #[cfg(test)]
@@ -106,7 +150,14 @@ mod tests {
     fn product(extra: &[(&str, &str)]) -> Result<Product, &'static str> {
         let usual = [("id", "A"), ("title", "T"), ("link", "https://shop.example/a"), ("price", "100.00 SEK")];
         let fields = usual.iter().chain(extra).map(|(name, text)| ((*name).to_owned(), FieldValue::from(*text)));
-        Product::from_feed(fields.collect()).map_err(|invalid| invalid.error_code.as_str())
+        Product::from_feed(fields.collect()).map(|(product, _)| product).map_err(|invalid| invalid.error_code.as_str())
+    }
+
+    fn left_out(extra: &[(&str, &str)]) -> (Product, Vec<&'static str>) {
+        let usual = [("id", "A"), ("title", "T"), ("link", "https://shop.example/a"), ("price", "100.00 SEK")];
+        let fields = usual.iter().chain(extra).map(|(name, text)| ((*name).to_owned(), FieldValue::from(*text)));
+        let (product, left_out) = Product::from_feed(fields.collect()).unwrap();
+        (product, left_out.iter().map(|invalid| invalid.error_code.as_str()).collect())
     }
 
     fn now() -> Timestamp {
@@ -119,13 +170,43 @@ mod tests {
         assert_eq!(product(&[("title", "")]).unwrap_err(), "MissingTitle");
         assert_eq!(product(&[("link", "")]).unwrap_err(), "MissingLink");
         assert_eq!(product(&[("link", "javascript:alert(1)")]).unwrap_err(), "InvalidLink");
-        assert_eq!(product(&[("price", "1 299,00 kr")]).unwrap_err(), "InvalidPrice");
+    }
+
+    #[test]
+    fn what_a_mail_can_do_without_is_left_out_if_it_can_not_be_read() {
+        for (field, text, word) in [
+            ("price", "1 299,00 kr", "InvalidPrice"),
+            ("price", "199.00", "InvalidPrice"),
+            ("price", "0.00 EUR", "InvalidPrice"),
+            ("sale_price", "N/A", "InvalidPrice"),
+            ("sale_price", "0 EUR", "InvalidPrice"),
+            ("image_link", "data:text/html,x", "InvalidLink"),
+            ("image_link", "/a.jpg", "InvalidLink"),
+            ("image_link", "https:///a.jpg", "InvalidLink"),
+        ] {
+            let (product, words) = left_out(&[(field, text)]);
+            assert_eq!((product.text(field), words), (None, vec![word]), "{field} {text}");
+        }
+        let (product, words) = left_out(&[("sale_price", "80.00 SEK"), ("sale_price_effective_date", "soon")]);
+        assert_eq!((product.sale_price(now()), words), (None, vec!["InvalidSalePeriod"]));
+    }
+
+    #[test]
+    fn an_address_is_written_as_a_browser_opens_it() {
+        for (text, opened) in [
+            ("https://shop.example/a?x=1 2", "https://shop.example/a?x=1%202"),
+            (" https://shop.example/a ", "https://shop.example/a"),
+            ("//cdn.shop.example/a.jpg", "https://cdn.shop.example/a.jpg"),
+            ("https://shop.example/a?x=1&amp;y=2", "https://shop.example/a?x=1&y=2"),
+        ] {
+            assert_eq!(product(&[("link", text)]).unwrap().link(), Some(opened));
+            assert_eq!(product(&[("image_link", text)]).unwrap().image(), Some(opened));
+        }
     }
 
     #[test]
     fn an_image_that_is_no_web_address_is_left_out_of_mails() {
         assert_eq!(product(&[("image_link", "")]).unwrap().image(), None);
-        assert_eq!(product(&[("image_link", "data:text/html,x")]).unwrap().image(), None);
         let images = ["https://a.example/1.jpg", "https://a.example/2.jpg"].map(FieldValue::from);
         let data = Fields::from([("image_link".into(), FieldValue::Many(images.into()))]);
         let several = Product::restore(Sku::parse("A").unwrap(), data);
@@ -143,5 +224,15 @@ mod tests {
         assert!(during("2026-11-20T00:00+0100/2026-11-30T23:59+0100").is_some());
         assert!(during("2026-11-20T00:00Z/2026-11-30T23:59Z").is_some());
         assert!(during("2026-11-01T00:00+0100/2026-11-02T23:59+0100").is_none());
+        // Without time or zone, on the 23rd at noon.
+        assert!(during("2026-11-01T00:00/2026-11-23T12:01").is_some());
+        assert!(during("2026-11-01T00:00/2026-11-23T11:59").is_none());
+        assert!(during("2026-11-01/2026-11-23").is_some());
+        assert!(during("2026-11-01/2026-11-22").is_none());
+        assert!(during("2026-11-24/2026-11-30").is_none());
+        assert!(during("2020-01-01T00:00:00/2020-01-31T23:59:59").is_none());
+        assert!(during("2099-01-01T00:00:00/2099-01-31T23:59:59").is_none());
+        assert!(during("2026-11-30/2026-11-01").is_none());
+        assert!(during("soon").is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! One way to write a moment, and several to read one.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -17,13 +17,27 @@ pub fn to_millisecond(at: Timestamp) -> Timestamp {
 }
 
 /// Reads a moment as retailers write it: RFC 3339, the ISO 8601 forms that are usual in product feeds such as
-/// `2026-11-20T00:00+0100`, or a date, which begins at midnight UTC.
+/// `2026-11-20T00:00+0100`, or a date, which begins at midnight. What has no zone is in UTC.
 pub fn moment(raw: &str) -> Option<Timestamp> {
     let raw = raw.trim();
-    raw.parse().ok().or_else(|| in_feed(raw)).or_else(|| {
-        let date: Date = raw.parse().ok().filter(|_| raw.len() == 10)?;
-        date.to_zoned(TimeZone::UTC).ok().map(|midnight| midnight.timestamp())
-    })
+    let written = || date(raw).map(DateTime::from).or_else(|| raw.parse().ok());
+    raw.parse().ok().or_else(|| in_feed(raw)).or_else(|| utc(written()?))
+}
+
+/// Reads the end of a period: as [`moment`], but a date ends with its day.
+pub fn end_of(raw: &str) -> Option<Timestamp> {
+    match date(raw.trim()) {
+        Some(date) => Some(utc(date.tomorrow().ok()?.into())? - Duration::from_millis(1)),
+        None => moment(raw),
+    }
+}
+
+fn date(raw: &str) -> Option<Date> {
+    raw.parse().ok().filter(|_| raw.len() == 10)
+}
+
+fn utc(written: DateTime) -> Option<Timestamp> {
+    TimeZone::UTC.to_timestamp(written).ok()
 }
 
 fn in_feed(raw: &str) -> Option<Timestamp> {

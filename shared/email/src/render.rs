@@ -4,11 +4,12 @@ use crate::subject::format_subject;
 use crate::texts::Texts;
 use jiff::Timestamp;
 use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
 use mrml::prelude::render::RenderOptions;
 use restock_domain::{EmailChoice, Locale, Product, Template};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Each template as HTML and as text.
 const SOURCES: [(Template, &str, &str); 2] = [
@@ -64,6 +65,7 @@ impl Renderer {
     pub fn new() -> Result<Self, TemplateError> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_formatter(format_value);
         for (template, mjml, text) in SOURCES {
             templates.add_template_owned(html_name(template), html_of(mjml)?)?;
             templates.add_template_owned(text_name(template), text)?;
@@ -74,13 +76,13 @@ impl Renderer {
     pub fn render(&self, content: &Content<'_>) -> Result<Rendered, TemplateError> {
         let language = self.texts.of(content.locale);
         let title = one_line(content.product.title());
-        let greeting = match content.first_name {
-            Some(name) => language.text_with("greeting-name", &[("name", name)]),
+        let greeting = match content.first_name.and_then(name_to_greet) {
+            Some(name) => language.text_with("greeting-name", &[("name", &name)]),
             None => language.text("greeting"),
         };
         let price = content.product.price().map(|price| format_price(&price, content.locale));
         let sale_price = content.product.sale_price(content.now).map(|price| format_price(&price, content.locale));
-        let shown = sale_price.as_ref().or(price.as_ref()).map(String::as_str).unwrap_or_default();
+        let shown = sale_price.as_ref().or(price.as_ref()).map(String::as_str);
         let own = content.email.subject(content.locale).and_then(|text| format_subject(text, &title, shown));
         let subject = own.unwrap_or_else(|| language.text_with("subject", &[("title", &title)]));
         let price = price.map(|price| match &sale_price {
@@ -124,34 +126,72 @@ fn html_of(mjml: &str) -> Result<String, TemplateError> {
     parsed.element.render(&options).map_err(|error| broken(&error))
 }
 
-/// Returns a title for a subject line: white space folded, control characters out, at most 150 characters.
+/// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay readable.
+fn format_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    let (AutoEscape::Html, Some(text)) = (state.auto_escape(), value.as_str()) else {
+        return minijinja::escape_formatter(output, state, value);
+    };
+    let escaped = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;");
+    output.write_str(&escaped).map_err(minijinja::Error::from)
+}
+
+/// Characters of a title in a subject line.
+const MAX_TITLE: usize = 150;
+/// Characters of a name in a greeting.
+const MAX_NAME: usize = 40;
+
+/// Returns a title for a subject line: one line, without marks that change the direction of what follows, and cut between
+/// two characters as readers see them.
 fn one_line(title: &str) -> String {
-    let words: Vec<&str> =
-        title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = title
+        .split(|c: char| c.is_whitespace() || c.is_control() || turns_text(c))
+        .filter(|word| !word.is_empty())
+        .collect();
     let line = words.join(" ");
-    match line.char_indices().nth(150) {
+    match line.grapheme_indices(true).nth(MAX_TITLE) {
         Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
         None => line,
     }
 }
 
+/// Returns a name as it stands in a greeting; nothing for what is no name but a message or a link.
+fn name_to_greet(name: &str) -> Option<String> {
+    let name = one_line(name);
+    let is_link = |word: &str| {
+        let after_dot = word.trim_end_matches('.').split('.').skip(1).last().unwrap_or_default();
+        word.contains("://") || word.contains('@') || word.contains('/') || after_dot.chars().count() > 1
+    };
+    let greeted = !name.is_empty() && name.graphemes(true).count() <= MAX_NAME && !name.split(' ').any(is_link);
+    greeted.then_some(name)
+}
+
+/// Returns true for the marks that embed, override or isolate a direction (Unicode Standard Annex 9).
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::{Value as Json, json};
 
-    fn rendered(locale: &str, first_name: Option<&str>, fields: Value) -> Rendered {
+    fn rendered(locale: &str, first_name: Option<&str>, fields: Json) -> Rendered {
         let mut data = json!({"id": "A", "title": "Wool socks", "link": "https://shop.example/a?x=1&y=2"});
-        if let (Value::Object(data), Value::Object(fields)) = (&mut data, fields) {
+        if let (Json::Object(data), Json::Object(fields)) = (&mut data, fields) {
             data.extend(fields);
         }
-        let Value::Object(data) = data else { unreachable!() };
+        let Json::Object(data) = data else { unreachable!() };
         Renderer::new()
             .unwrap()
             .render(&Content {
                 email: &EmailChoice::default(),
                 locale: &Locale::parse(locale).unwrap(),
-                product: &Product::from_feed(serde_json::from_value(Value::Object(data)).unwrap()).unwrap(),
+                product: &Product::from_feed(serde_json::from_value(Json::Object(data)).unwrap()).unwrap().0,
                 first_name,
                 unsubscribe_url: "https://api.example/unsubscribe/token",
                 now: "2026-11-23T12:00:00Z".parse().unwrap(),
@@ -192,7 +232,7 @@ mod tests {
     #[test]
     fn the_html_part_has_language_alt_text_links_and_loads_nothing_else() {
         let mail = rendered("sv-SE", None, json!({"image_link": "https://shop.example/a.jpg", "price": "199.00 SEK"}));
-        let html = mail.html.replace("&#x2f;", "/");
+        let html = mail.html;
 
         assert!(html.contains("lang=\"sv\""));
         assert!(html.contains("alt=\"Wool socks\"") && html.contains("src=\"https://shop.example/a.jpg\""));
@@ -200,6 +240,33 @@ mod tests {
         assert!(html.contains("href=\"https://shop.example/a?x=1&amp;y=2\""));
         assert!(!html.contains("fonts.googleapis") && !html.contains("@import"));
         assert!(html.len() < 20_000, "{} bytes", html.len());
+    }
+
+    #[test]
+    fn a_greeting_has_a_name_and_nothing_else() {
+        let greeting = |name: &str| rendered("en", Some(name), json!({})).text.lines().next().unwrap().to_owned();
+
+        assert_eq!(greeting("Åsa"), "Hi Åsa!");
+        assert_eq!(greeting("J. R. R."), "Hi J. R. R.!");
+        assert_eq!(greeting("evil\u{202e}cod\u{2066}"), "Hi evil cod!");
+        for no_name in [
+            "Win $500 now: https://evil.example/x",
+            "www.evil.example",
+            "evil.example",
+            "a@b",
+            &"x".repeat(41),
+            "\u{202e}",
+        ] {
+            assert_eq!(greeting(no_name), "Hi!", "{no_name}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_cut_between_characters_as_readers_see_them() {
+        let family = "👨\u{200d}👩\u{200d}👧";
+        let mail = rendered("en", None, json!({"title": family.repeat(200)}));
+
+        assert!(mail.subject.ends_with(&format!("{family}…")), "{}", mail.subject);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read, Result};
 
-/// Bytes of a row, or of one tag or text of XML. No product needs more; an unclosed quote would take the rest of the file.
+/// Bytes of one tag or text of XML. No product needs more.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// Hands over [`MAX_BYTES`] from where [`Bounded::begin`] was called last, and then says that the input is at its end.
@@ -34,21 +34,6 @@ impl<R: BufRead> Bounded<R> {
             self.input.consume(1);
         }
         Ok(())
-    }
-
-    /// Passes over the rest of a line, and begins the next part.
-    pub fn skip_line(&mut self) -> Result<()> {
-        loop {
-            let buffer = self.input.fill_buf()?;
-            let end = buffer.iter().position(|byte| *byte == b'\n');
-            let passed = end.map_or(buffer.len(), |end| end + 1);
-            let over = end.is_some() || buffer.is_empty();
-            self.input.consume(passed);
-            if over {
-                self.begin();
-                return Ok(());
-            }
-        }
     }
 }
 

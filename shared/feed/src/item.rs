@@ -1,9 +1,20 @@
+use crate::plain::plain_text;
 use restock_domain::{ErrorCode, FieldValue, Fields, Invalid, Product, bytes_of};
 
+/// Fields that people read as they are.
+const TEXTS: [&str; 3] = ["title", "brand", "color"];
 /// DynamoDB takes 400 KB; no honest product comes near this.
 const MAX_BYTES: usize = 100_000;
 
-/// Why an item can't be used.
+/// An item that can be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub product: Product,
+    /// What it is used without.
+    pub left_out: Vec<ItemFault>,
+}
+
+/// Why an item, or a part of it, can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemFault {
     /// The item's id, where that much could be read.
@@ -13,10 +24,18 @@ pub struct ItemFault {
 }
 
 /// Checks the fields of an item that was read.
-pub fn product(data: Fields) -> Result<Product, ItemFault> {
-    let sku = data.get("id").and_then(FieldValue::as_text).map(|id| id.chars().take(200).collect());
-    let checked = sound(&data).and_then(|()| Product::from_feed(data));
-    checked.map_err(|invalid| ItemFault { sku, error_code: invalid.error_code, message: invalid.message })
+pub fn item(mut data: Fields) -> Result<Item, ItemFault> {
+    let sku: Option<String> = data.get("id").and_then(FieldValue::as_text).map(|id| id.chars().take(200).collect());
+    let fault =
+        |invalid: Invalid| ItemFault { sku: sku.clone(), error_code: invalid.error_code, message: invalid.message };
+    sound(&data).map_err(fault)?;
+    for name in TEXTS {
+        if let Some(FieldValue::Text(text)) = data.get_mut(name) {
+            *text = plain_text(text);
+        }
+    }
+    let (product, left_out) = Product::from_feed(data).map_err(fault)?;
+    Ok(Item { product, left_out: left_out.into_iter().map(fault).collect() })
 }
 
 fn sound(data: &Fields) -> Result<(), Invalid> {

@@ -8,16 +8,18 @@ mod bounded;
 mod encoding;
 mod format;
 mod item;
+mod plain;
+mod rows;
 mod table;
 #[cfg(test)]
 mod tests;
 mod xml;
 
 pub use format::{Format, MediaType};
-pub use item::ItemFault;
+pub use item::{Item, ItemFault};
 
 use bounded::Bounded;
-use restock_domain::{ErrorCode, Product};
+use restock_domain::ErrorCode;
 use std::io::Read;
 
 /// How a feed ended.
@@ -54,11 +56,11 @@ impl Unreadable {
 pub fn read(
     input: impl Read,
     media_type: &MediaType,
-    each: &mut dyn FnMut(u64, Result<Product, ItemFault>),
+    each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
 ) -> Result<End, Unreadable> {
-    let text = Bounded::new(encoding::to_utf8(input, media_type)?);
+    let text = encoding::to_utf8(input, media_type)?;
     match media_type.format {
-        Format::Xml => xml::read(text, each),
+        Format::Xml => xml::read(Bounded::new(text), each),
         Format::Csv => table::read(text, b",;\t", each),
         Format::Tsv => table::read(text, b"\t", each),
     }

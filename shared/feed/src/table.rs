@@ -1,100 +1,93 @@
-use crate::bounded::{Bounded, MAX_BYTES};
-use crate::item::{self, ItemFault};
+use crate::item::{self, Item, ItemFault};
+use crate::rows::{Form, MAX_BYTES, Row, Rows};
 use crate::{End, Unreadable};
-use csv::{ByteRecord, Reader, ReaderBuilder};
-use restock_domain::{ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES, Product};
+use restock_domain::{ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES};
 use std::io::BufRead;
 
-/// Reads a table whose first line names the columns. Of several possible delimiters the one counts that the first line
-/// has most of; Nordic exports separate with semicolons.
-pub fn read(
-    mut input: Bounded<impl BufRead>,
-    delimiters: &[u8],
-    each: &mut dyn FnMut(u64, Result<Product, ItemFault>),
-) -> Result<End, Unreadable> {
-    let beginning = input.fill_buf()?;
-    let first_line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: &u8| first_line.iter().filter(|byte| *byte == delimiter).count();
-    // max_by_key takes the last of equals, so the preferred delimiter comes last.
-    let delimiter = delimiters.iter().rev().copied().max_by_key(count).unwrap_or(b',');
+/// Lines before the one that names the columns: comments of a template, and empty ones.
+const MAX_PREFACE: usize = 10;
 
-    let mut table = reader(input, delimiter);
-    let mut record = ByteRecord::new();
-    if !table.read_byte_record(&mut record).map_err(broken)? || table.get_ref().exceeded() {
-        return Err(Unreadable::NoIdColumn);
-    }
-    let columns: Vec<String> = record.iter().map(column).collect();
-    let Some(id) = columns.iter().position(|column| column == "id") else { return Err(Unreadable::NoIdColumn) };
-    let mut position = 0;
-    let mut end = End::Complete;
-    let mut lost = false;
-    // Lines before those that this reader counts.
-    let mut lines = 0;
-    loop {
-        table.get_mut().begin();
-        match table.read_byte_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => return Ok(if lost { End::CutOff } else { end }),
-            Err(error) => return Err(broken(error)),
-        }
-        let line = lines + record.position().map_or(0, csv::Position::line);
-        if table.get_ref().exceeded() {
-            position += 1;
-            each(position, Err(too_large(record.get(id), line)));
-            lost = true;
-            lines += table.position().line();
-            let mut input = table.into_inner();
-            input.skip_line()?;
-            table = reader(input, delimiter);
-            continue;
-        }
-        if record.iter().all(|field| field.trim_ascii().is_empty()) {
+/// Reads a table whose first line names the columns. Of several possible delimiters the one counts that this line has most of;
+/// Nordic exports separate with semicolons.
+pub fn read(
+    input: impl BufRead,
+    delimiters: &[u8],
+    each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
+) -> Result<End, Unreadable> {
+    let mut rows = Rows::new(input);
+    let (columns, form) = header(&mut rows, delimiters)?;
+    let id = columns.iter().position(|column| column == "id").ok_or(Unreadable::NoIdColumn)?;
+    let (mut position, mut end, mut lost) = (0, End::Complete, false);
+    while let Some(row) = rows.next(form)? {
+        if row.fields.iter().all(|field| field.trim().is_empty()) {
             continue;
         }
         position += 1;
-        // A last line with too few fields is what a file looks like that was cut off.
-        end = if record.len() < columns.len() { End::CutOff } else { End::Complete };
-        each(position, row(&columns, &record, line));
+        lost |= row.too_large;
+        let item = read_row(&columns, id, &row);
+        let sound = item.as_ref().is_ok_and(|item| item.left_out.is_empty());
+        // What a file looks like that was cut off: its last line has too few fields, or no end and one that can't be read.
+        let cut_off = row.fields.len() < columns.len() || (row.unfinished && !sound);
+        end = if cut_off { End::CutOff } else { End::Complete };
+        each(position, item);
     }
+    Ok(if lost { End::CutOff } else { end })
 }
 
-fn reader<R: BufRead>(input: Bounded<R>, delimiter: u8) -> Reader<Bounded<R>> {
-    ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(input)
+/// Returns the names of the columns, and how rows are told apart.
+fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<String>, Form), Unreadable> {
+    for _ in 0..MAX_PREFACE {
+        let line = rows.peek_line()?;
+        let count = |delimiter: &u8| line.iter().filter(|byte| *byte == delimiter).count();
+        // max_by_key takes the last of equals, so the preferred delimiter comes last.
+        let delimiter = delimiters.iter().rev().copied().max_by_key(count).unwrap_or(b',');
+        let Some(row) = rows.next(Form { delimiter, columns: None })? else { break };
+        let columns: Vec<String> = row.fields.iter().map(|name| column(name)).collect();
+        if columns.iter().any(|column| column == "id") {
+            let address = columns.iter().position(|column| column == "link");
+            let form = Form { delimiter, columns: address.map(|address| (columns.len(), address)) };
+            return Ok((columns, form));
+        }
+        let first = row.fields.first().map(|field| field.trim()).unwrap_or_default();
+        if !(first.is_empty() || first.starts_with('#')) {
+            break;
+        }
+    }
+    Err(Unreadable::NoIdColumn)
 }
 
-/// Reports a row of which more is to come than anybody needs.
-fn too_large(id: Option<&[u8]>, line: u64) -> ItemFault {
-    let id = id.filter(|id| id.len() <= MAX_IDENTIFIER_BYTES).map(|id| String::from_utf8_lossy(id).trim().to_owned());
-    let message = format!("The row that begins in line {line} has more than {MAX_BYTES} bytes. Is a quote not closed?");
-    ItemFault { sku: id, error_code: ErrorCode::ItemTooLarge, message }
-}
-
-fn row(columns: &[String], record: &ByteRecord, line: u64) -> Result<Product, ItemFault> {
+fn read_row(columns: &[String], id: usize, row: &Row) -> Result<Item, ItemFault> {
+    let sku = || {
+        let id = row.fields.get(id).map(|id| id.trim()).filter(|id| !id.is_empty());
+        id.filter(|id| id.len() <= MAX_IDENTIFIER_BYTES).map(ToOwned::to_owned)
+    };
+    let line = row.line;
+    let fault = |error_code, message| ItemFault { sku: sku(), error_code, message };
+    if row.too_large {
+        let message = format!("The row in line {line} has more than {MAX_BYTES} bytes.");
+        return Err(fault(ErrorCode::ItemTooLarge, message));
+    }
+    if row.fields.len() != columns.len() {
+        let message = format!("Line {line} has {} fields, the first line has {}.", row.fields.len(), columns.len());
+        return Err(fault(ErrorCode::WrongNumberOfFields, message));
+    }
     let mut data = Fields::new();
-    for (name, field) in columns.iter().zip(record) {
-        let text = String::from_utf8_lossy(field);
-        let text = text.trim();
+    for (name, field) in columns.iter().zip(&row.fields) {
+        let text = field.trim();
         if !text.is_empty() && !name.is_empty() {
             item::add(&mut data, name, FieldValue::from(text));
         }
     }
-    if record.len() != columns.len() {
-        return Err(ItemFault {
-            sku: data.get("id").and_then(FieldValue::as_text).map(ToOwned::to_owned),
-            error_code: ErrorCode::WrongNumberOfFields,
-            message: format!("Line {line} has {} fields, the first line has {}.", record.len(), columns.len()),
-        });
+    let mut item = item::item(data)?;
+    if row.stray_quote {
+        let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
+        item.left_out.push(fault(ErrorCode::StrayQuote, message));
     }
-    item::product(data)
+    Ok(item)
 }
 
 /// Returns the name of a field by its column: `sale_price` for `g:Sale Price`.
-fn column(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name).trim().to_lowercase().replace(' ', "_");
+fn column(name: &str) -> String {
+    let name = name.trim().to_lowercase().replace(' ', "_");
     name.strip_prefix("g:").map(ToOwned::to_owned).unwrap_or(name)
-}
-
-/// Says why a table can't be read on. With flexible records of bytes, only the input itself can fail.
-fn broken(error: csv::Error) -> Unreadable {
-    Unreadable::Input(error.into())
 }

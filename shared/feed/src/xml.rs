@@ -1,12 +1,13 @@
 use crate::bounded::Bounded;
-use crate::item::{self, ItemFault};
+use crate::item::{self, Item, ItemFault};
+use crate::plain::is_inline;
 use crate::{End, Unreadable};
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::errors::Error as XmlError;
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::{BytesStart, Event};
-use restock_domain::{ErrorCode, FieldValue, Fields, Product};
+use restock_domain::{ErrorCode, FieldValue, Fields};
 use std::collections::HashMap;
 use std::io::BufRead;
 
@@ -24,7 +25,7 @@ const MAX_PREFIXES: usize = 1_000;
 /// keep one broken item from spoiling the file. An item ends where its end tag is, or where the next one begins.
 pub fn read(
     input: Bounded<impl BufRead>,
-    each: &mut dyn FnMut(u64, Result<Product, ItemFault>),
+    each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
 ) -> Result<End, Unreadable> {
     let mut reader = lenient(input);
     let mut prefixes = HashMap::new();
@@ -192,6 +193,13 @@ impl OpenItem {
             FieldValue::Group(element.children)
         };
         if let Some(parent) = self.elements.last_mut() {
+            if is_inline(name)
+                && let FieldValue::Text(text) = &value
+            {
+                let gap = if name.eq_ignore_ascii_case("br") { " " } else { "" };
+                parent.text.push_str(gap);
+                return parent.text.push_str(text);
+            }
             item::add(&mut parent.children, name, value);
             return;
         }
@@ -224,7 +232,7 @@ impl OpenItem {
         self.damage.get_or_insert(reason);
     }
 
-    fn close(mut self) -> Result<Product, ItemFault> {
+    fn close(mut self) -> Result<Item, ItemFault> {
         if let Some(element) = self.elements.first() {
             let reason = format!("the tag {} is not closed", element.name);
             self.damage(reason);
@@ -234,7 +242,7 @@ impl OpenItem {
         }
         match self.damage.take() {
             Some(reason) => Err(self.fault(ErrorCode::MismatchedTags, &format!("The item can't be read: {reason}."))),
-            None => item::product(self.fields),
+            None => item::item(self.fields),
         }
     }
 

@@ -117,9 +117,16 @@ pub struct InvalidLevel {
 }
 
 impl StockMessage {
-    /// Reads a body: one level, an array of levels, or a continuation.
+    /// Reads a body: one level, an array of levels, or a continuation. What SNS or EventBridge has put into an envelope of its
+    /// own is taken out.
     pub fn parse(body: &str) -> Result<Self, ParseError> {
-        let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
+        let json = |text: &str| serde_json::from_str(text).map_err(|error| ParseError::NotJson(error.to_string()));
+        let value: Value = json(body)?;
+        let value = match (value.get("Type"), value.get("Message"), value.get("detail-type"), value.get("detail")) {
+            (Some(kind), Some(Value::String(message)), ..) if kind == "Notification" => json(message)?,
+            (_, _, Some(_), Some(detail)) => detail.clone(),
+            _ => value,
+        };
         match value {
             Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(read_level).collect())),
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Continuation::TYPE) => {
@@ -235,6 +242,18 @@ mod tests {
 
         assert_eq!(StockMessage::parse(r#"{"sku":"A","quantity":2,"locale":"sv-SE"}"#).unwrap(), expected);
         assert_eq!(StockMessage::parse(&StockMessage::body(&[level()])).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_level_is_taken_out_of_the_envelope_of_sns_or_eventbridge() {
+        let expected = StockMessage::Levels(vec![Ok(level())]);
+        let sent = json!({"sku": "A", "quantity": 2, "locale": "sv-SE"});
+
+        let sns = json!({"Type": "Notification", "MessageId": "m", "Message": sent.to_string()});
+        let event = json!({"version": "0", "detail-type": "stock", "source": "erp", "detail": sent});
+        for envelope in [sns, event] {
+            assert_eq!(StockMessage::parse(&envelope.to_string()).unwrap(), expected, "{envelope}");
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Feed {
         let mut skus: Vec<String> = Vec::new();
         let media_type = MediaType::parse(self.content_type).ok_or("the content type is not one of a feed")?;
         restock_feed::read(self.bytes.as_slice(), &media_type, &mut |_, item| {
-            if let Some(sku) = item.ok().map(|product| product.sku().to_string())
+            if let Some(sku) = item.ok().map(|item| item.product.sku().to_string())
                 && skus.len() < 2
                 && !skus.contains(&sku)
             {

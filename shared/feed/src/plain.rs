@@ -1,0 +1,101 @@
+//! Text for people, out of what feeds have: escaped twice, or with mark-up of a web page.
+
+use quick_xml::escape::resolve_html5_entity;
+
+/// The longest name of an entity, with some room.
+const MAX_ENTITY: usize = 32;
+/// Elements that format text, so they are no fields of their own.
+const INLINE: [&str; 20] = [
+    "a", "b", "br", "div", "em", "font", "i", "li", "mark", "ol", "p", "q", "s", "small", "span", "strong", "sub",
+    "sup", "u", "ul",
+];
+
+/// Returns text without tags and entities, and with single spaces.
+pub fn plain_text(text: &str) -> String {
+    let text = decoded(&without_tags(&decoded(text)));
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns true if an element of this name formats the text that it stands in.
+pub fn is_inline(name: &str) -> bool {
+    INLINE.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Passes over `<b>`, `</b>` and the like. A `<` before anything but a name of a tag is text.
+fn without_tags(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find('<') {
+        kept.push_str(&rest[..begin]);
+        let tag = &rest[begin..];
+        let name = tag[1..].strip_prefix('/').unwrap_or(&tag[1..]);
+        let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        match tag.find('>').filter(|_| is_inline(name)) {
+            Some(end) => {
+                // What a line break separates stays apart.
+                if matches!(name.to_ascii_lowercase().as_str(), "br" | "div" | "li" | "p") {
+                    kept.push(' ');
+                }
+                rest = &tag[end + 1..];
+            }
+            None => {
+                kept.push('<');
+                rest = &tag[1..];
+            }
+        }
+    }
+    kept + rest
+}
+
+/// Replaces the entities that there are; others stay as they stand.
+fn decoded(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find('&') {
+        decoded.push_str(&rest[..begin]);
+        let entity = &rest[begin..];
+        let end = entity.bytes().take(MAX_ENTITY).position(|byte| byte == b';');
+        match end.and_then(|end| Some((character(&entity[1..end])?, end))) {
+            Some((character, end)) => {
+                decoded.push_str(&character);
+                rest = &entity[end + 1..];
+            }
+            None => {
+                decoded.push('&');
+                rest = &entity[1..];
+            }
+        }
+    }
+    decoded + rest
+}
+
+fn character(entity: &str) -> Option<String> {
+    let Some(number) = entity.strip_prefix('#') else { return resolve_html5_entity(entity).map(ToOwned::to_owned) };
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    char::from_u32(code.ok()?).filter(|c| !c.is_control()).map(String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_text_and_not_mark_up() {
+        for (written, read) in [
+            ("Tom &amp; Jerry&#39;s &quot;Big&quot; mug", "Tom & Jerry's \"Big\" mug"),
+            ("Foo <b>bar</b> &amp; Söhne", "Foo bar & Söhne"),
+            ("Foo &lt;b&gt;bar&lt;/b&gt;", "Foo bar"),
+            ("One<br/>two<p class=\"x\">three</p>", "One two three"),
+            ("Caf&eacute; &#x1F600; &unknown; AT&T; R&D", "Café 😀 &unknown; AT&T; R&D"),
+            ("5 < 6 > 4 <3 a<c", "5 < 6 > 4 <3 a<c"),
+            ("  a \n b\u{a0}c ", "a b c"),
+            ("&#0;&#xD800;", "&#0;&#xD800;"),
+            ("<b>", ""),
+        ] {
+            assert_eq!(plain_text(written), read, "{written}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The rows of a table of text, one at a time, whatever its quotes are like.
+//!
+//! Only a quote at the beginning of a field opens one, and only one before a delimiter or a line's end closes it. Where no
+//! quote closes a field, or the rows that would then be one are rows by themselves, the first quote is a part of the text:
+//! a stray quote costs no more than itself.
+
+use std::io::{BufRead, Read, Result};
+
+/// Bytes of a row; no product needs more.
+pub const MAX_BYTES: usize = 100_000;
+/// Rows are looked for within so much of the file at a time.
+const WINDOW: usize = 1024 * 1024;
+
+/// A row of a table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    pub fields: Vec<String>,
+    /// The line that it begins in, from 1.
+    pub line: u64,
+    /// A field begins with a quote that nothing closes.
+    pub stray_quote: bool,
+    /// It has no line end, so it may not be whole.
+    pub unfinished: bool,
+    /// It has more than [`MAX_BYTES`]; `fields` has the beginning of it.
+    pub too_large: bool,
+}
+
+/// How the rows of a table are told apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    pub delimiter: u8,
+    /// The number of columns, and which of them has an address: what tells rows that a quote has fused.
+    pub columns: Option<(usize, usize)>,
+}
+
+pub struct Rows<R> {
+    input: R,
+    window: Vec<u8>,
+    /// Bytes of the window that were handed out.
+    used: usize,
+    ended: bool,
+    line: u64,
+}
+
+impl<R: BufRead> Rows<R> {
+    pub fn new(input: R) -> Self {
+        Self { input, window: Vec::new(), used: 0, ended: false, line: 1 }
+    }
+
+    /// Returns the line that comes next, without its end.
+    pub fn peek_line(&mut self) -> Result<&[u8]> {
+        self.fill()?;
+        let rest = &self.window[self.used..];
+        Ok(&rest[..rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())])
+    }
+
+    /// Returns the next row; `None` at the end of the file.
+    pub fn next(&mut self, form: Form) -> Result<Option<Row>> {
+        self.fill()?;
+        let rest = &self.window[self.used..];
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let mut row = Row { line: self.line, ..Row::default() };
+        let mut at = 0;
+        loop {
+            let field = field(&rest[at..], form, self.ended);
+            row.stray_quote |= field.stray_quote;
+            row.fields.push(field.text);
+            at += field.bytes;
+            match rest.get(at) {
+                Some(byte) if *byte == form.delimiter => at += 1,
+                Some(_) => break,
+                None => {
+                    row.unfinished = true;
+                    break;
+                }
+            }
+            if at > MAX_BYTES {
+                break;
+            }
+        }
+        if at > MAX_BYTES {
+            row.too_large = true;
+            row.unfinished = false;
+            row.fields.iter_mut().for_each(|field| *field = field.chars().take(1_000).collect());
+            self.skip_line()?;
+            return Ok(Some(row));
+        }
+        at += rest[at..].iter().take(2).position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.line += rest[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.used += at;
+        Ok(Some(row))
+    }
+
+    /// Reads on until the window has two rows of the largest size, or the rest of the file.
+    fn fill(&mut self) -> Result<()> {
+        if self.ended || self.window.len() - self.used >= 2 * MAX_BYTES {
+            return Ok(());
+        }
+        self.window.drain(..self.used);
+        self.used = 0;
+        let missing = WINDOW - self.window.len();
+        let read = self.input.by_ref().take(missing as u64).read_to_end(&mut self.window)?;
+        self.ended = read < missing;
+        Ok(())
+    }
+
+    /// Passes over the rest of the line.
+    fn skip_line(&mut self) -> Result<()> {
+        loop {
+            self.fill()?;
+            let rest = &self.window[self.used..];
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                self.used += end + 1;
+                self.line += 1;
+                return Ok(());
+            }
+            self.used = self.window.len();
+            if self.ended {
+                return Ok(());
+            }
+        }
+    }
+}
+
+struct Field {
+    text: String,
+    /// Of the file, with its quotes and without the delimiter.
+    bytes: usize,
+    stray_quote: bool,
+}
+
+/// Reads the field at the beginning of `rest`. `last` says that the file has no more than that.
+fn field(rest: &[u8], form: Form, last: bool) -> Field {
+    if rest.first() == Some(&b'"')
+        && let Some((text, bytes)) = quoted(rest, form, last)
+    {
+        return Field { text, bytes, stray_quote: false };
+    }
+    let end = rest.iter().position(|byte| *byte == form.delimiter || *byte == b'\n').unwrap_or(rest.len());
+    let line_end = rest.get(end) != Some(&form.delimiter) && end > 0 && rest[end - 1] == b'\r';
+    let bytes = end - usize::from(line_end);
+    // A quoted word within the text, as in "Hello" says the cat, has its own end.
+    let stray_quote =
+        rest.first() == Some(&b'"') && rest[..bytes].iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+    Field { text: text_of(&rest[..bytes]), bytes, stray_quote }
+}
+
+/// Returns the text of a quoted field and its bytes in the file; nothing if no quote closes it.
+fn quoted(rest: &[u8], form: Form, last: bool) -> Option<(String, usize)> {
+    let rest = &rest[..rest.len().min(MAX_BYTES)];
+    let mut text = Vec::new();
+    let (mut at, mut within, mut lines) = (1, false, 0);
+    loop {
+        let byte = *rest.get(at)?;
+        if byte != b'"' {
+            lines += usize::from(byte == b'\n');
+            if lines > 0 && within {
+                return None;
+            }
+            text.push(byte);
+            at += 1;
+            continue;
+        }
+        if rest.get(at + 1) == Some(&b'"') {
+            text.push(b'"');
+            at += 2;
+            continue;
+        }
+        let after = &rest[at + 1..];
+        let closes = match after {
+            [] => last,
+            [b'\n', ..] | [b'\r', b'\n', ..] => true,
+            [next, ..] => *next == form.delimiter,
+        };
+        if closes {
+            let fused = lines > 0 && has_rows(&text, form);
+            return (!fused).then(|| (text_of(&text), at + 1));
+        }
+        // A quote within the text, which only a field of one line may have.
+        within = true;
+        text.push(b'"');
+        at += 1;
+        if lines > 0 {
+            return None;
+        }
+    }
+}
+
+/// Returns true if a text has a line that is a row by itself: as many fields as there are columns, and an address where one
+/// belongs.
+fn has_rows(text: &[u8], form: Form) -> bool {
+    let Some((columns, address)) = form.columns else { return false };
+    text.split(|byte| *byte == b'\n').skip(1).any(|line| {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == form.delimiter).collect();
+        let is_address = |field: &&[u8]| field.trim_ascii().to_ascii_lowercase().starts_with(b"http");
+        fields.len() >= columns.min(address + 2) && fields.get(address).is_some_and(is_address)
+    })
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
