@@ -41,9 +41,10 @@ fn an_email_costs_no_more_requests_and_capacity_units_than_it_did() {
     println!("{requests} requests, {reads} read units, {writes} write units for {MAILS} mails");
     assert_eq!(spent["SendEmail"].0, MAILS);
     // Each instance of a function reads the signing key once, and how many are started depends on the machine.
-    assert!((1_024..=1_040).contains(&requests), "{requests} requests");
+    assert!((944..=970).contains(&requests), "{requests} requests");
     assert!((1_015.0..=1_031.0).contains(&reads), "{reads} read units");
-    assert_eq!(writes, 811.0, "write units");
+    // The events of a batch are added to the log by one write; batches may be less than full.
+    assert!((651.0..=661.0).contains(&writes), "{writes} write units");
 }
 
 /// Returns what the functions that a mail takes have used so far.

@@ -170,6 +170,27 @@ fn a_mail_never_shows_what_the_feed_no_longer_says() {
 }
 
 #[test]
+fn prices_without_a_currency_are_in_the_feeds() {
+    let restock = Restock::start();
+    let wrong = restock.put("/feeds/sv-SE", &json!({"currency": "kronor"}));
+    let feed = restock.put("/feeds/sv-SE", &json!({"currency": "sek"}));
+    let items = [item("A", "<g:price>199.00</g:price>"), item("B", "<g:price>1 299,00 kr</g:price>")];
+    let import = restock.import("sv-SE", "application/xml", rss(&items.concat()).as_bytes());
+    let contact = restock.contact("a");
+    for sku in ["A", "B"] {
+        restock.subscribe(&contact, sku, "sv-SE", None);
+        restock.level(json!({"sku": sku, "quantity": 1}));
+    }
+
+    assert_eq!((wrong.status, &wrong.json()["errors"][0]["errorCode"]), (422, &json!("InvalidCurrency")));
+    assert_eq!((feed.status, &feed.json()["currency"]), (200, &json!("SEK")));
+    assert_eq!(codes(&import), []);
+    let texts: Vec<String> =
+        restock.mails().iter().map(|mail| mail["text"].as_str().unwrap().replace('\u{a0}', " ")).collect();
+    assert!(texts[0].contains("199,00 kr") && texts[1].contains("1 299,00 kr"), "{texts:?}");
+}
+
+#[test]
 fn identifiers_are_trimmed_at_every_door() {
     let restock = Restock::start();
     restock.import("sv-SE", "application/xml", rss(&item(" A ", "")).as_bytes());

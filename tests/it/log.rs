@@ -66,7 +66,7 @@ fn a_wrong_filter_is_named() {
     };
 
     wrong("sku=%20", "sku", "Empty");
-    wrong("locale=sv_SE", "locale", "InvalidLocale");
+    wrong("locale=swedish-language-x-", "locale", "InvalidLocale");
     wrong("automation=A", "automation", "InvalidAutomationId");
     wrong("outcome=Sent", "outcome", "InvalidOutcome");
     wrong("from=yesterday", "from", "InvalidTimestamp");

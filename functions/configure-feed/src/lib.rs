@@ -13,8 +13,8 @@ pub struct App {
 impl Handles<ConfigureFeed> for App {
     async fn handle(&self, call: Call, body: OptionalFeedSettings) -> Result<Reply<ConfigureFeed>, Failure> {
         let locale = call.parsed_parameter("locale", Locale::parse)?;
-        let OptionalFeedSettings(FeedSettings { url }) = body;
+        let OptionalFeedSettings(FeedSettings { url, currency }) = body;
         let url = url.map(|WebAddress(url)| url);
-        Ok(Reply::new(self.store.put_feed(&locale, url.as_deref()).await?))
+        Ok(Reply::new(self.store.put_feed(&locale, url.as_deref(), currency).await?))
     }
 }

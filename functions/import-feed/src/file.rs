@@ -1,6 +1,6 @@
 use crate::Stop;
 use flate2::bufread::MultiGzDecoder;
-use restock_domain::ErrorCode;
+use restock_domain::{Currency, ErrorCode};
 use restock_feed::{End, Item, ItemFault, MediaType, Unreadable};
 use restock_queue::{FeedImport, FeedSource};
 use restock_store::Store;
@@ -22,6 +22,8 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// A feed that can be read more than once.
 pub struct File {
     media_type: MediaType,
+    /// Of prices that say none.
+    currency: Option<Currency>,
     content: Content,
 }
 
@@ -32,16 +34,17 @@ enum Content {
 
 impl File {
     pub async fn obtain(store: &Store, job: &FeedImport) -> Result<Self, Stop> {
+        let currency = store.feed(&job.locale).await?.and_then(|feed| feed.currency);
         match &job.source {
             FeedSource::Upload => {
                 let (content_type, bytes) = store.upload(&job.import_id).await?;
                 let media_type = MediaType::of_download(Some(&content_type), "", &bytes);
-                Ok(Self { media_type, content: Content::Memory(bytes) })
+                Ok(Self { media_type, currency, content: Content::Memory(bytes) })
             }
             FeedSource::Url(url) => {
                 let (url, progress) = (url.clone(), Arc::new(Progress::default()));
                 let counted = progress.clone();
-                let download = spawn_blocking(move || download(&url, &counted));
+                let download = spawn_blocking(move || download(&url, currency, &counted));
                 tokio::select! {
                     downloaded = download => {
                         let downloaded = downloaded.map_err(|error| failed(error.to_string()))?;
@@ -58,7 +61,7 @@ impl File {
     }
 
     pub fn read(&self, each: &mut dyn FnMut(u64, Result<Item, ItemFault>)) -> Result<End, Unreadable> {
-        restock_feed::read(self.content.open()?, &self.media_type, each)
+        restock_feed::read(self.content.open()?, &self.media_type, self.currency, each)
     }
 }
 
@@ -124,7 +127,11 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-fn download(url: &str, progress: &Progress) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
+fn download(
+    url: &str,
+    currency: Option<Currency>,
+    progress: &Progress,
+) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(10)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -148,7 +155,7 @@ fn download(url: &str, progress: &Progress) -> Result<File, Box<dyn std::error::
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.strip_suffix(".gz").unwrap_or(path);
     let media_type = MediaType::of_download(content_type.as_deref(), path, &beginning);
-    Ok(File { media_type, content })
+    Ok(File { media_type, currency, content })
 }
 
 fn failed(reason: String) -> Stop {

@@ -133,7 +133,7 @@ mod tests {
 
     fn product(id: &str, title: &str) -> Product {
         let fields = [("id", id), ("title", title), ("link", "https://shop.example")];
-        Product::from_feed(fields.map(|(name, text)| (name.to_owned(), text.into())).into()).unwrap().0
+        Product::from_feed(fields.map(|(name, text)| (name.to_owned(), text.into())).into(), None).unwrap().0
     }
 
     fn item(id: &str, title: &str) -> Item {

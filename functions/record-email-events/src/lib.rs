@@ -9,7 +9,8 @@ use restock_domain::delivery::Milestone;
 use restock_domain::signing::SigningKey;
 use restock_queue::{EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
 use restock_store::{LogKey, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::{info, warn};
 
 pub struct App {
@@ -21,19 +22,22 @@ pub struct App {
 
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        consume(&self.queues, Queue::EmailEvents, event, |record| self.process(record)).await
+        let news = &News::default();
+        let answer = consume(&self.queues, Queue::EmailEvents, event, |record| self.process(record, news)).await;
+        self.tell_log(news).await;
+        answer
     }
 
-    async fn process(&self, record: Record) -> Result<(), Failure> {
+    async fn process(&self, record: Record, news: &News) -> Result<(), Failure> {
         let event = EmailEvent::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
         match event {
             None => Ok(()),
-            Some(event) => self.take(&event).await.map_err(|error| Failure::retry(&error)),
+            Some(event) => self.take(&event, news).await.map_err(|error| Failure::retry(&error)),
         }
     }
 
     /// Each step may be done twice, and does nothing the second time.
-    async fn take(&self, event: &EmailEvent) -> Result<(), restock_store::Error> {
+    async fn take(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
         let now = (self.clock)();
         let (milestone, suppression) = match event.kind {
             EmailEventKind::Sent => (None, None),
@@ -54,19 +58,38 @@ impl App {
         // Whatever SES says about a mail, it has accepted it.
         let EmailEvent { subscription, delivery, message_id, accepted_at, .. } = event;
         let settled = self.store.settle_sent(*subscription, *delivery, message_id, *accepted_at).await?;
-        self.tell_log(settled, Milestone::Accepted).await;
+        news.add(settled, Milestone::Accepted);
         if let Some(milestone) = milestone {
             let noted = self.store.note(*delivery, milestone, now).await?;
-            self.tell_log(noted, milestone).await;
+            news.add(noted, milestone);
         }
         Ok(())
     }
 
-    async fn tell_log(&self, entry: Option<LogKey>, milestone: Milestone) {
-        let Some(entry) = entry else { return };
-        if let Err(error) = self.store.log_mails(&entry, &BTreeMap::from([(milestone.as_str(), 1)])).await {
-            // What counts is recorded; counting it is not worth taking the message again, which would find no news.
-            warn!(sku = %entry.sku, error = %DisplayErrorChain::new(&error), "The log could not be written");
+    /// Adds the news of a batch to the log, one write for each entry: most events of a batch are about one level.
+    async fn tell_log(&self, news: &News) {
+        let news = std::mem::take(&mut *news.lock());
+        for (entry, outcomes) in news {
+            if let Err(error) = self.store.log_mails(&entry, &outcomes).await {
+                // What counts is recorded; counting it is not worth taking the messages again, which would find no news.
+                warn!(sku = %entry.sku, error = %DisplayErrorChain::new(&error), "The log could not be written");
+            }
         }
+    }
+}
+
+/// What the events of a batch have to tell the log.
+#[derive(Default)]
+struct News(Mutex<HashMap<LogKey, BTreeMap<&'static str, i64>>>);
+
+impl News {
+    fn add(&self, entry: Option<LogKey>, milestone: Milestone) {
+        if let Some(entry) = entry {
+            *self.lock().entry(entry).or_default().entry(milestone.as_str()).or_default() += 1;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<LogKey, BTreeMap<&'static str, i64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

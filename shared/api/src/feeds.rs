@@ -5,7 +5,7 @@ use crate::payload::{self, Body};
 use crate::schema::{Described, Schemas, of, of_type};
 use crate::wire::{Read, string};
 use crate::{FieldError, KeyScope, Moment, Problem, answer, body, endpoints};
-use restock_domain::{ErrorCode, ImportStatus, Invalid, Locale};
+use restock_domain::{Currency, ErrorCode, ImportStatus, Invalid, Locale};
 use serde::Serialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -43,6 +43,8 @@ body! {
     pub struct FeedSettings {
         /// Where the feed is fetched; without it, the feed is uploaded.
         pub url: Option<WebAddress>,
+        /// The currency of prices that say none, or whose sign several share: `199.00`, `199 kr`.
+        pub currency: Option<Currency>,
     }
 }
 
@@ -91,6 +93,21 @@ impl Described for WebAddress {
     }
 }
 
+impl Read for Currency {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        string(value, |raw| {
+            let invalid = || Invalid::new(ErrorCode::InvalidCurrency, "Use an ISO 4217 code such as SEK.");
+            Currency::parse(raw.trim()).ok_or_else(invalid)
+        })
+    }
+}
+
+impl Described for Currency {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        of(of_type(Type::String).pattern(Some("^[A-Za-z]{3}$")))
+    }
+}
+
 /// A feed that is uploaded, with its content type; `None` to fetch the feed's URL.
 pub struct FeedFile(pub Option<(String, Vec<u8>)>);
 
@@ -122,6 +139,8 @@ answer! {
     pub struct Feed {
         pub locale: Locale,
         pub url: Option<String>,
+        /// Of prices that say none.
+        pub currency: Option<String>,
         pub last_import: Option<Import>,
     }
 }
@@ -167,8 +186,9 @@ answer! {
 
 impl From<restock_domain::Feed> for Feed {
     fn from(feed: restock_domain::Feed) -> Self {
-        let restock_domain::Feed { locale, url, last_import } = feed;
-        Self { locale, url, last_import: last_import.map(Import::from) }
+        let restock_domain::Feed { locale, url, currency, last_import } = feed;
+        let currency = currency.map(|currency| currency.as_str().to_owned());
+        Self { locale, url, currency, last_import: last_import.map(Import::from) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Product feeds, and the imports that bring stored products to what a feed has.
 
-use crate::{ErrorCode, Locale, time};
+use crate::{Currency, ErrorCode, Locale, time};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::VariantNames;
@@ -10,6 +10,8 @@ use strum::VariantNames;
 pub struct Feed {
     pub locale: Locale,
     pub url: Option<String>,
+    /// Of prices that say none.
+    pub currency: Option<Currency>,
     pub last_import: Option<Import>,
 }
 

@@ -1,10 +1,17 @@
 use crate::{ErrorCode, Invalid};
 use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Three upper-case letters, in the form of an ISO 4217 code. Whether the currency exists is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency([u8; 3]);
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
 impl Currency {
     pub fn parse(raw: &str) -> Option<Self> {
@@ -30,6 +37,11 @@ impl Money {
     /// Reads a number with a currency before or after it: `199.00 SEK`, `SEK 199`, `1.299,00 EUR`, `€199.00`. A sign that
     /// several currencies share (`kr`, `$`) and a number that could be read in two ways (`1,299`) are refused.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        Self::parse_in(raw, None)
+    }
+
+    /// As [`Money::parse`], where a price without a currency, or with a sign that several share, is in the given one.
+    pub fn parse_in(raw: &str, usual: Option<Currency>) -> Result<Self, Invalid> {
         let invalid = || {
             Invalid::new(
                 ErrorCode::InvalidPrice,
@@ -42,7 +54,8 @@ impl Money {
         let is_digit = |c: char| c.is_ascii_digit();
         let (first, last) = raw.find(is_digit).zip(raw.rfind(is_digit)).ok_or_else(invalid)?;
         let currency = match (raw[..first].trim(), raw[last + 1..].trim()) {
-            ("", code) | (code, "") => currency(code),
+            ("", "") => usual,
+            ("", code) | (code, "") => currency(code).or(usual.filter(|_| SHARED_SIGNS.contains(&code))),
             _ => None,
         };
         let amount = amount(&raw[first..=last]).ok_or_else(invalid)?;
@@ -63,6 +76,9 @@ const SIGNS: [(&str, &str); 10] = [
     ("₴", "UAH"),
     ("₩", "KRW"),
 ];
+
+/// Signs that several currencies share.
+const SHARED_SIGNS: [&str; 7] = ["kr", "kr.", ":-", "$", "¥", "lei", "Fr."];
 
 fn currency(text: &str) -> Option<Currency> {
     let code = SIGNS.iter().find(|(sign, _)| *sign == text).map_or(text, |(_, code)| code);
@@ -139,6 +155,22 @@ mod tests {
         ] {
             assert_eq!(Money::parse(raw).unwrap().to_string(), expected, "{raw}");
         }
+    }
+
+    #[test]
+    fn a_price_without_a_currency_of_its_own_is_in_the_feeds() {
+        let price = |raw| Money::parse_in(raw, Currency::parse("SEK")).map(|price| price.to_string());
+
+        for (raw, expected) in [
+            ("199.00", "199.00 SEK"),
+            ("199,00 kr", "199.00 SEK"),
+            ("1 299:-", "1299 SEK"),
+            ("199.00 EUR", "199.00 EUR"),
+            ("€5", "5 EUR"),
+        ] {
+            assert_eq!(price(raw).unwrap(), expected, "{raw}");
+        }
+        assert!(price("from 5").is_err() && price("-5").is_err() && price("10-20").is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use crate::{ErrorCode, FieldValue, Fields, Invalid, Money, Sku, time};
+use crate::{Currency, ErrorCode, FieldValue, Fields, Invalid, Money, Sku, time};
 use jiff::Timestamp;
 
 /// One item of a product feed. `data` has every field of it.
@@ -10,8 +10,9 @@ pub struct Product {
 
 impl Product {
     /// Checks the fields that a mail needs (`id`, `title`, `link`), and writes those that a mail shows in one form. Of the
-    /// others, what can't be read is left out, and returned as what is wrong with it: a mail never shows what it was before.
-    pub fn from_feed(mut data: Fields) -> Result<(Self, Vec<Invalid>), Invalid> {
+    /// others, what can't be read is left out, and returned as what is wrong with it: a mail never shows what it was before. A
+    /// price that says no currency is in the usual one.
+    pub fn from_feed(mut data: Fields, usual: Option<Currency>) -> Result<(Self, Vec<Invalid>), Invalid> {
         let id = first_text(&data, "id").ok_or_else(|| Invalid::new(ErrorCode::MissingId, "The item has no id."))?;
         let sku = Sku::parse(id).map_err(|invalid| Invalid::new(ErrorCode::InvalidId, invalid.message))?;
         if first_text(&data, "title").is_none() {
@@ -25,13 +26,13 @@ impl Product {
         data.insert("link".into(), FieldValue::from(link.as_str()));
         let mut left_out = Vec::new();
         for (field, check) in [
-            ("price", price as fn(&str) -> Result<String, Invalid>),
+            ("price", price as fn(&str, Option<Currency>) -> Result<String, Invalid>),
             ("sale_price", price),
             ("sale_price_effective_date", sale_period),
             ("image_link", image),
         ] {
             let Some(text) = first_text(&data, field) else { continue };
-            match check(text) {
+            match check(text, usual) {
                 Ok(text) => drop(data.insert(field.into(), FieldValue::from(text.as_str()))),
                 Err(Invalid { error_code, message }) => {
                     data.remove(field);
@@ -76,13 +77,13 @@ impl Product {
     }
 
     pub fn price(&self) -> Option<Money> {
-        read_price(self.text("price")?).ok()
+        read_price(self.text("price")?, None).ok()
     }
 
     /// Returns the sale price while it holds: lower than the price, in the same currency, and within
     /// `sale_price_effective_date` where the feed gives one.
     pub fn sale_price(&self, now: Timestamp) -> Option<Money> {
-        let sale = read_price(self.text("sale_price")?).ok()?;
+        let sale = read_price(self.text("sale_price")?, None).ok()?;
         let price = self.price()?;
         let lower = sale.currency == price.currency && sale.amount < price.amount;
         let within = |text: &str| period(text).is_some_and(|(from, to)| from <= now && now <= to);
@@ -101,24 +102,24 @@ fn first_text<'a>(data: &'a Fields, field: &str) -> Option<&'a str> {
 }
 
 /// Reads a price; zero is none.
-fn read_price(text: &str) -> Result<Money, Invalid> {
-    let price = Money::parse(text)?;
+fn read_price(text: &str, usual: Option<Currency>) -> Result<Money, Invalid> {
+    let price = Money::parse_in(text, usual)?;
     if price.amount.is_zero() {
         return Err(Invalid::new(ErrorCode::InvalidPrice, "Zero is no price."));
     }
     Ok(price)
 }
 
-fn price(text: &str) -> Result<String, Invalid> {
-    read_price(text).map(|price| price.to_string())
+fn price(text: &str, usual: Option<Currency>) -> Result<String, Invalid> {
+    read_price(text, usual).map(|price| price.to_string())
 }
 
-fn sale_period(text: &str) -> Result<String, Invalid> {
+fn sale_period(text: &str, _: Option<Currency>) -> Result<String, Invalid> {
     let message = "Write a sale period as two ISO 8601 times with a slash between them, such as 2026-11-20T00:00+0100/2026-11-30T23:59+0100.";
     period(text).map(|_| text.to_owned()).ok_or_else(|| Invalid::new(ErrorCode::InvalidSalePeriod, message))
 }
 
-fn image(text: &str) -> Result<String, Invalid> {
+fn image(text: &str, _: Option<Currency>) -> Result<String, Invalid> {
     web_address(text).ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "It is not an http or https address."))
 }
 
@@ -150,13 +151,15 @@ mod tests {
     fn product(extra: &[(&str, &str)]) -> Result<Product, &'static str> {
         let usual = [("id", "A"), ("title", "T"), ("link", "https://shop.example/a"), ("price", "100.00 SEK")];
         let fields = usual.iter().chain(extra).map(|(name, text)| ((*name).to_owned(), FieldValue::from(*text)));
-        Product::from_feed(fields.collect()).map(|(product, _)| product).map_err(|invalid| invalid.error_code.as_str())
+        Product::from_feed(fields.collect(), None)
+            .map(|(product, _)| product)
+            .map_err(|invalid| invalid.error_code.as_str())
     }
 
     fn left_out(extra: &[(&str, &str)]) -> (Product, Vec<&'static str>) {
         let usual = [("id", "A"), ("title", "T"), ("link", "https://shop.example/a"), ("price", "100.00 SEK")];
         let fields = usual.iter().chain(extra).map(|(name, text)| ((*name).to_owned(), FieldValue::from(*text)));
-        let (product, left_out) = Product::from_feed(fields.collect()).unwrap();
+        let (product, left_out) = Product::from_feed(fields.collect(), None).unwrap();
         (product, left_out.iter().map(|invalid| invalid.error_code.as_str()).collect())
     }
 

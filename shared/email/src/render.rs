@@ -191,7 +191,7 @@ mod tests {
             .render(&Content {
                 email: &EmailChoice::default(),
                 locale: &Locale::parse(locale).unwrap(),
-                product: &Product::from_feed(serde_json::from_value(Json::Object(data)).unwrap()).unwrap().0,
+                product: &Product::from_feed(serde_json::from_value(Json::Object(data)).unwrap(), None).unwrap().0,
                 first_name,
                 unsubscribe_url: "https://api.example/unsubscribe/token",
                 now: "2026-11-23T12:00:00Z".parse().unwrap(),

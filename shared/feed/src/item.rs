@@ -1,5 +1,5 @@
 use crate::plain::plain_text;
-use restock_domain::{ErrorCode, FieldValue, Fields, Invalid, Product, bytes_of};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields, Invalid, Product, bytes_of};
 
 /// Fields that people read as they are.
 const TEXTS: [&str; 3] = ["title", "brand", "color"];
@@ -24,7 +24,7 @@ pub struct ItemFault {
 }
 
 /// Checks the fields of an item that was read.
-pub fn item(mut data: Fields) -> Result<Item, ItemFault> {
+pub fn item(mut data: Fields, currency: Option<Currency>) -> Result<Item, ItemFault> {
     let sku: Option<String> = data.get("id").and_then(FieldValue::as_text).map(|id| id.chars().take(200).collect());
     let fault =
         |invalid: Invalid| ItemFault { sku: sku.clone(), error_code: invalid.error_code, message: invalid.message };
@@ -34,7 +34,7 @@ pub fn item(mut data: Fields) -> Result<Item, ItemFault> {
             *text = plain_text(text);
         }
     }
-    let (product, left_out) = Product::from_feed(data).map_err(fault)?;
+    let (product, left_out) = Product::from_feed(data, currency).map_err(fault)?;
     Ok(Item { product, left_out: left_out.into_iter().map(fault).collect() })
 }
 

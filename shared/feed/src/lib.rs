@@ -19,7 +19,7 @@ pub use format::{Format, MediaType};
 pub use item::{Item, ItemFault};
 
 use bounded::Bounded;
-use restock_domain::ErrorCode;
+use restock_domain::{Currency, ErrorCode};
 use std::io::Read;
 
 /// How a feed ended.
@@ -52,16 +52,18 @@ impl Unreadable {
     }
 }
 
-/// Reads a feed from its beginning and hands over each item, or why it can't be used, with its place from 1.
+/// Reads a feed from its beginning and hands over each item, or why it can't be used, with its place from 1. `currency` is that
+/// of prices which say none.
 pub fn read(
     input: impl Read,
     media_type: &MediaType,
+    currency: Option<Currency>,
     each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
 ) -> Result<End, Unreadable> {
     let text = encoding::to_utf8(input, media_type)?;
     match media_type.format {
-        Format::Xml => xml::read(Bounded::new(text), each),
-        Format::Csv => table::read(text, b",;\t", each),
-        Format::Tsv => table::read(text, b"\t", each),
+        Format::Xml => xml::read(Bounded::new(text), currency, each),
+        Format::Csv => table::read(text, b",;\t", currency, each),
+        Format::Tsv => table::read(text, b"\t", currency, each),
     }
 }

@@ -1,7 +1,7 @@
 use crate::item::{self, Item, ItemFault};
 use crate::rows::{Form, MAX_BYTES, Row, Rows};
 use crate::{End, Unreadable};
-use restock_domain::{ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES};
 use std::io::BufRead;
 
 /// Lines before the one that names the columns: comments of a template, and empty ones.
@@ -12,6 +12,7 @@ const MAX_PREFACE: usize = 10;
 pub fn read(
     input: impl BufRead,
     delimiters: &[u8],
+    currency: Option<Currency>,
     each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
 ) -> Result<End, Unreadable> {
     let mut rows = Rows::new(input);
@@ -24,7 +25,7 @@ pub fn read(
         }
         position += 1;
         lost |= row.too_large;
-        let item = read_row(&columns, id, &row);
+        let item = read_row(&columns, id, &row, currency);
         let sound = item.as_ref().is_ok_and(|item| item.left_out.is_empty());
         // What a file looks like that was cut off: its last line has too few fields, or no end and one that can't be read.
         let cut_off = row.fields.len() < columns.len() || (row.unfinished && !sound);
@@ -56,7 +57,7 @@ fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<Strin
     Err(Unreadable::NoIdColumn)
 }
 
-fn read_row(columns: &[String], id: usize, row: &Row) -> Result<Item, ItemFault> {
+fn read_row(columns: &[String], id: usize, row: &Row, currency: Option<Currency>) -> Result<Item, ItemFault> {
     let sku = || {
         let id = row.fields.get(id).map(|id| id.trim()).filter(|id| !id.is_empty());
         id.filter(|id| id.len() <= MAX_IDENTIFIER_BYTES).map(ToOwned::to_owned)
@@ -78,7 +79,7 @@ fn read_row(columns: &[String], id: usize, row: &Row) -> Result<Item, ItemFault>
             item::add(&mut data, name, FieldValue::from(text));
         }
     }
-    let mut item = item::item(data)?;
+    let mut item = item::item(data, currency)?;
     if row.stray_quote {
         let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
         item.left_out.push(fault(ErrorCode::StrayQuote, message));

@@ -8,7 +8,7 @@ type Item = Result<(String, String), String>;
 fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Item>, Result<End, &'static str>) {
     let mut items = Vec::new();
     let media_type = MediaType { format, charset: None };
-    let end = read(file.as_ref(), &media_type, &mut |position, item| {
+    let end = read(file.as_ref(), &media_type, None, &mut |position, item| {
         assert_eq!(position as usize, items.len() + 1);
         items.push(match item {
             Ok(item) => {
@@ -216,7 +216,8 @@ fn a_table_in_another_encoding_is_read_by_its_declared_charset() {
     let mut titles = Vec::new();
 
     let media_type = MediaType::parse("text/csv; charset=iso-8859-1").unwrap();
-    read(file.as_slice(), &media_type, &mut |_, item| titles.push(item.unwrap().product.title().to_owned())).unwrap();
+    read(file.as_slice(), &media_type, None, &mut |_, item| titles.push(item.unwrap().product.title().to_owned()))
+        .unwrap();
 
     assert_eq!(titles, ["Åäö"]);
 }
@@ -243,7 +244,7 @@ fn left_out(format: Format, file: impl AsRef<[u8]>) -> Vec<(u64, &'static str)> 
         let faults = item.map(|item| item.left_out).unwrap_or_default();
         left_out.extend(faults.iter().map(|fault| (position, fault.error_code.as_str())));
     };
-    read(file.as_ref(), &media_type, each).unwrap();
+    read(file.as_ref(), &media_type, None, each).unwrap();
     left_out
 }
 

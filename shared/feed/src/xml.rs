@@ -7,7 +7,7 @@ use quick_xml::XmlVersion;
 use quick_xml::errors::Error as XmlError;
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::{BytesStart, Event};
-use restock_domain::{ErrorCode, FieldValue, Fields};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields};
 use std::collections::HashMap;
 use std::io::BufRead;
 
@@ -25,6 +25,7 @@ const MAX_PREFIXES: usize = 1_000;
 /// keep one broken item from spoiling the file. An item ends where its end tag is, or where the next one begins.
 pub fn read(
     input: Bounded<impl BufRead>,
+    currency: Option<Currency>,
     each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
 ) -> Result<End, Unreadable> {
     let mut reader = lenient(input);
@@ -75,7 +76,7 @@ pub fn read(
                 whole |= open.is_none() && root.as_deref() == Some(name.as_ref());
                 if let Some(item) = open.take_if(|item| item.tag == name.as_ref()) {
                     position += 1;
-                    each(position, item.close());
+                    each(position, item.close(currency));
                 } else if let Some(item) = &mut open {
                     item.end(name.as_ref());
                 }
@@ -232,7 +233,7 @@ impl OpenItem {
         self.damage.get_or_insert(reason);
     }
 
-    fn close(mut self) -> Result<Item, ItemFault> {
+    fn close(mut self, currency: Option<Currency>) -> Result<Item, ItemFault> {
         if let Some(element) = self.elements.first() {
             let reason = format!("the tag {} is not closed", element.name);
             self.damage(reason);
@@ -242,7 +243,7 @@ impl OpenItem {
         }
         match self.damage.take() {
             Some(reason) => Err(self.fault(ErrorCode::MismatchedTags, &format!("The item can't be read: {reason}."))),
-            None => item::item(self.fields),
+            None => item::item(self.fields, currency),
         }
     }
 

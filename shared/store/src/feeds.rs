@@ -2,7 +2,7 @@ use crate::database::{Action, Item, Query, Table, TableCondition, Write, Written
 use crate::item::{damaged, read_each, read_item, text, texts};
 use crate::{Error, Store};
 use jiff::Timestamp;
-use restock_domain::{Feed, Import, ImportError, ImportStatus, Locale, time};
+use restock_domain::{Currency, Feed, Import, ImportError, ImportStatus, Locale, time};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -15,6 +15,7 @@ const KIND: &str = "feed";
 struct FeedItem {
     locale: Locale,
     url: Option<String>,
+    currency: Option<String>,
     last_import: Option<ImportItem>,
 }
 
@@ -45,7 +46,8 @@ struct ErrorItem {
 
 impl From<FeedItem> for Feed {
     fn from(item: FeedItem) -> Self {
-        Self { locale: item.locale, url: item.url, last_import: item.last_import.map(Import::from) }
+        let currency = item.currency.as_deref().and_then(Currency::parse);
+        Self { locale: item.locale, url: item.url, currency, last_import: item.last_import.map(Import::from) }
     }
 }
 
@@ -80,13 +82,19 @@ impl From<Import> for ImportItem {
 }
 
 impl Store {
-    /// Configures a locale's feed. `url` replaces the one that was there; what was imported stays.
-    pub async fn put_feed(&self, locale: &Locale, url: Option<&str>) -> Result<Feed, Error> {
-        let url = match url {
-            Some(url) => Action::set("url", text(url)),
-            None => Action::Remove("url".into()),
+    /// Configures a locale's feed. `url` and `currency` replace those that were there; what was imported stays.
+    pub async fn put_feed(
+        &self,
+        locale: &Locale,
+        url: Option<&str>,
+        currency: Option<Currency>,
+    ) -> Result<Feed, Error> {
+        let set = |name: &str, value: Option<&str>| match value {
+            Some(value) => Action::set(name, text(value)),
+            None => Action::Remove(name.into()),
         };
-        let actions = vec![Action::set("locale", text(locale.as_str())), url];
+        let currency = currency.as_ref().map(Currency::as_str);
+        let actions = vec![Action::set("locale", text(locale.as_str())), set("url", url), set("currency", currency)];
         let written = self.database.write(Write::update(TABLE, key(locale), actions)).await?;
         let (Written::Done(item) | Written::Refused(item)) = written;
         read(item.unwrap_or_default())

@@ -12,7 +12,7 @@ use std::time::Duration;
 const TABLE: Table = Table::Log;
 
 /// Names an entry: one for each stock level that found subscribers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogKey {
     pub sku: Sku,
     /// When the level was received and which it was; sorts by time.

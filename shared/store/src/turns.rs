@@ -87,12 +87,10 @@ impl Store {
             // A mail does not answer who subscribed after it.
             return Ok((mine.created_on <= sent_at).then_some(Turn::Mailed(sent_at)));
         }
-        let pending = match standing {
-            Some(Standing::Claimed { .. }) => true,
-            Some(Standing::Open { .. }) => false,
-            // It was deleted, perhaps while SES was being asked.
-            None => number_of(turn, KNOWN_BY).is_some_and(|known_by| now.as_millisecond() < known_by),
-        };
-        Ok(pending.then_some(Turn::Theirs))
+        // One that is claimed, or was deleted perhaps while SES was being asked: until SES would have told of its mail. After
+        // that it may be claimed again, or its sender may have found that it must not be mailed.
+        let given_back = matches!(standing, Some(Standing::Open { .. }));
+        let unknown = number_of(turn, KNOWN_BY).is_some_and(|known_by| now.as_millisecond() < known_by);
+        Ok((unknown && !given_back).then_some(Turn::Theirs))
     }
 }

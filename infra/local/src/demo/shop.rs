@@ -86,7 +86,7 @@ impl Feed {
     fn skus(&self) -> Result<Vec<String>, Error> {
         let mut skus: Vec<String> = Vec::new();
         let media_type = MediaType::parse(self.content_type).ok_or("the content type is not one of a feed")?;
-        restock_feed::read(self.bytes.as_slice(), &media_type, &mut |_, item| {
+        restock_feed::read(self.bytes.as_slice(), &media_type, None, &mut |_, item| {
             if let Some(sku) = item.ok().map(|item| item.product.sku().to_string())
                 && skus.len() < 2
                 && !skus.contains(&sku)
