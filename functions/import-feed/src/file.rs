@@ -78,7 +78,22 @@ impl Content {
         } else {
             Box::new(packed)
         };
-        Ok(Box::new(content.take(MAX_BYTES)))
+        Ok(Box::new(Limited { content, left: MAX_BYTES }))
+    }
+}
+
+/// Fails where there is more than a feed may have, so that what is cut off is not taken for the whole.
+struct Limited<R> {
+    content: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.content.read(buffer)?;
+        let left = self.left.checked_sub(bytes as u64);
+        self.left = left.ok_or_else(|| io::Error::other(format!("it has more than {MAX_BYTES} bytes")))?;
+        Ok(bytes)
     }
 }
 

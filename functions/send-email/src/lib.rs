@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use pace::Pace;
 use restock_domain::delivery::{Claim, Milestone, Settlement, Terms};
 use restock_domain::{
-    Automation, Contact, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since, time,
+    Automation, Contact, ContactId, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since,
+    time,
 };
 use restock_email::{Mail, Mailer};
 use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Queue, Queues, Recipient, Record, consume};
@@ -163,15 +164,21 @@ impl App {
 
     /// Sends recipients on in messages of their own, so that those who are done are done, and being throttled for long
     /// does not bring a message into the dead-letter queue.
-    async fn put_off(&self, notification: &Notification, later: Vec<(Recipient, Later)>) -> Result<(), Failure> {
-        let tried = later.iter().filter(|(_, when)| !matches!(when, Later::AtOnce)).count();
-        if tried > 0 && notification.attempt >= MAX_ATTEMPTS {
-            let reason = format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts");
-            return Err(Failure::Retry { after: None, reason });
-        }
-        if !later.is_empty() && notification.hops >= MAX_HOPS {
-            let reason = format!("the recipients were sent on {MAX_HOPS} times, which none needs");
-            return Err(Failure::Retry { after: None, reason });
+    async fn put_off(&self, notification: &Notification, mut later: Vec<(Recipient, Later)>) -> Result<(), Failure> {
+        let unsent = |(_, when): &&(Recipient, Later)| !matches!(when, Later::Record(_));
+        let tried = later.iter().filter(unsent).filter(|(_, when)| !matches!(when, Later::AtOnce)).count();
+        let reason = if tried > 0 && notification.attempt >= MAX_ATTEMPTS {
+            Some(format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts"))
+        } else if later.iter().any(|one| unsent(&one)) && notification.hops >= MAX_HOPS {
+            Some(format!("the recipients were sent on {MAX_HOPS} times, which none needs"))
+        } else {
+            None
+        };
+        // Whose other subscriptions have to wait.
+        let contacts: HashSet<ContactId> = later.iter().map(|(recipient, _)| recipient.contact_id).collect();
+        if reason.is_some() {
+            // What is known of a mail is never given up.
+            later.retain(|one| !unsent(&one));
         }
         let now = (self.settings.clock)();
         let mut by_delay: BTreeMap<Duration, (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
@@ -204,14 +211,24 @@ impl App {
             (Notification { recipients, accepted, then, attempt, hops, ..notification.clone() }, delay)
         });
         let mut messages: Vec<_> = messages.collect();
-        let then = notification.then.iter().cloned();
-        match messages.last_mut() {
-            // Whoever waits longest may be of the same contact.
-            Some((last, _)) => last.then = then.collect(),
-            None => messages.extend(then.map(|next| (Notification { hops, ..next }, Duration::ZERO))),
+        let longest = messages.len().checked_sub(1);
+        for next in &notification.then {
+            let of = |wait: bool| {
+                let recipients = next.recipients.iter().filter(|one| contacts.contains(&one.contact_id) == wait);
+                Notification { recipients: recipients.copied().collect(), hops, ..next.clone() }
+            };
+            // With whoever waits longest, who may be of the same contact.
+            let (waiting, free) = (of(true), of(false));
+            if let Some(longest) = longest.filter(|_| !waiting.recipients.is_empty()) {
+                messages[longest].0.then.push(waiting);
+            }
+            if !free.recipients.is_empty() {
+                messages.push((free, Duration::ZERO));
+            }
         }
         let sent = self.queues.send_notifications(messages).await;
-        sent.map_err(|error| Failure::retry(&error))
+        sent.map_err(|error| Failure::retry(&error))?;
+        reason.map_or(Ok(()), |reason| Err(Failure::Retry { after: None, reason }))
     }
 
     /// Returns the recipients whose subscriptions still exist and are the ones that were matched, or follow them: who subscribed

@@ -3,7 +3,7 @@ use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// Three upper-case letters, in the form of an ISO 4217 code. Whether the currency exists is not checked.
+/// A currency by its ISO 4217 code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -13,10 +13,21 @@ impl Serialize for Currency {
     }
 }
 
+/// The codes of money that is in use (ISO 4217, list one), each with a space behind it.
+const CODES: &str = "\
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD \
+    CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD \
+    GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD \
+    KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK \
+    NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD \
+    SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD \
+    XCG XOF XPF YER ZAR ZMW ZWG";
+
 impl Currency {
     pub fn parse(raw: &str) -> Option<Self> {
         let letters: [u8; 3] = raw.as_bytes().try_into().ok()?;
-        letters.iter().all(u8::is_ascii_alphabetic).then(|| Self(letters.map(|letter| letter.to_ascii_uppercase())))
+        let letters = letters.map(|letter| letter.to_ascii_uppercase());
+        CODES.as_bytes().chunks(4).any(|code| code.starts_with(&letters)).then_some(Self(letters))
     }
 
     pub fn as_str(&self) -> &str {
@@ -55,11 +66,12 @@ impl Money {
         let (first, last) = raw.find(is_digit).zip(raw.rfind(is_digit)).ok_or_else(invalid)?;
         let currency = match (raw[..first].trim(), raw[last + 1..].trim()) {
             ("", "") => usual,
-            ("", code) | (code, "") => currency(code).or(usual.filter(|_| SHARED_SIGNS.contains(&code))),
+            ("", code) | (code, "") => currency(code, usual),
             _ => None,
         };
-        let amount = amount(&raw[first..=last]).ok_or_else(invalid)?;
-        Ok(Self { amount, currency: currency.ok_or_else(invalid)? })
+        let currency = currency.ok_or_else(invalid)?;
+        let amount = amount(&raw[first..=last], THOUSANDTHS.contains(&currency.as_str())).ok_or_else(invalid)?;
+        Ok(Self { amount, currency })
     }
 }
 
@@ -78,24 +90,38 @@ const SIGNS: [(&str, &str); 10] = [
 ];
 
 /// Signs that several currencies share.
-const SHARED_SIGNS: [&str; 7] = ["kr", "kr.", ":-", "$", "¥", "lei", "Fr."];
+const SHARED_SIGNS: [(&str, &[&str]); 7] = [
+    ("kr", &["SEK", "NOK", "DKK", "ISK"]),
+    ("kr.", &["DKK", "ISK"]),
+    (":-", &["SEK", "NOK"]),
+    ("$", &["USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS", "UYU"]),
+    ("¥", &["JPY", "CNY"]),
+    ("lei", &["RON", "MDL"]),
+    ("Fr.", &["CHF"]),
+];
 
-fn currency(text: &str) -> Option<Currency> {
+/// Returns the currency of a code or a sign; a shared sign is the usual currency's if that has it.
+fn currency(text: &str, usual: Option<Currency>) -> Option<Currency> {
+    if let Some((_, sharing)) = SHARED_SIGNS.iter().find(|(sign, _)| *sign == text) {
+        return usual.filter(|usual| sharing.contains(&usual.as_str()));
+    }
     let code = SIGNS.iter().find(|(sign, _)| *sign == text).map_or(text, |(_, code)| code);
     Currency::parse(code)
 }
 
-/// Reads digits with a decimal point or comma, in groups of three or not.
-fn amount(text: &str) -> Option<Decimal> {
+/// Currencies whose units have a thousand parts (ISO 4217).
+const THOUSANDTHS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+
+/// Reads digits with a decimal point or comma, in groups of three or not. With three digits behind the only one, as in 1.299,
+/// it may be either, unless the currency has `thousandths`.
+fn amount(text: &str, thousandths: bool) -> Option<Decimal> {
     let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
     // Every kind of space and apostrophe that separates thousands is one kind.
     let separators: Vec<char> =
         text.chars().filter(|c| !c.is_ascii_digit()).map(|c| if is_gap(c) { ' ' } else { c }).collect();
     let decimals = match *separators.as_slice() {
-        ['.'] => true,
-        // 1,299 may be a thousand or one and a bit.
-        [','] if groups[1].len() == 3 => return None,
-        [','] => true,
+        ['.' | ','] if groups[1].len() == 3 && groups[0].len() <= 3 && groups[0] != "0" && !thousandths => return None,
+        ['.' | ','] => true,
         [.., last] => last != ' ' && separators.iter().filter(|c| **c == last).count() == 1,
         [] => false,
     };
@@ -152,6 +178,8 @@ mod tests {
             ("€199.00", "199.00 EUR"),
             ("199 zł", "199 PLN"),
             ("1.234 KWD", "1.234 KWD"),
+            ("0.125 EUR", "0.125 EUR"),
+            ("1299.000 EUR", "1299.000 EUR"),
         ] {
             assert_eq!(Money::parse(raw).unwrap().to_string(), expected, "{raw}");
         }
@@ -170,6 +198,7 @@ mod tests {
         ] {
             assert_eq!(price(raw).unwrap(), expected, "{raw}");
         }
+        assert!(price("$5").is_err() && price("1.299").is_err());
         assert!(price("from 5").is_err() && price("-5").is_err() && price("10-20").is_err());
     }
 
@@ -183,6 +212,10 @@ mod tests {
             "1 299,00 kr",
             "$199.00",
             "1,299 SEK",
+            "1.299 EUR",
+            "€12.500",
+            "nur 199",
+            "199 stk",
             "-5.00 EUR",
             "1.2.3 EUR",
             "1,23,456.00 INR",

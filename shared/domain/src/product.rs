@@ -232,6 +232,8 @@ mod tests {
         assert!(during("2026-11-01T00:00/2026-11-23T11:59").is_none());
         assert!(during("2026-11-01/2026-11-23").is_some());
         assert!(during("2026-11-01/2026-11-22").is_none());
+        assert!(during("2026-01-01/9999-12-31").is_some());
+        assert!(during("2026-01-01T00:00+0100/9999-12-31T23:59+0100").is_some());
         assert!(during("2026-11-24/2026-11-30").is_none());
         assert!(during("2020-01-01T00:00:00/2020-01-31T23:59:59").is_none());
         assert!(during("2099-01-01T00:00:00/2099-01-31T23:59:59").is_none());

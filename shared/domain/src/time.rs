@@ -25,8 +25,11 @@ pub fn moment(raw: &str) -> Option<Timestamp> {
 }
 
 /// Reads the end of a period: as [`moment`], but a date ends with its day.
+///
+/// The last year that can be written stands for a period without an end.
 pub fn end_of(raw: &str) -> Option<Timestamp> {
     match date(raw.trim()) {
+        _ if raw.trim().starts_with("9999-") => Some(Timestamp::MAX),
         Some(date) => Some(utc(date.tomorrow().ok()?.into())? - Duration::from_millis(1)),
         None => moment(raw),
     }

@@ -4,6 +4,8 @@ use quick_xml::escape::resolve_html5_entity;
 
 /// The longest name of an entity, with some room.
 const MAX_ENTITY: usize = 32;
+/// Bytes of a tag that formats text, with its attributes.
+const MAX_TAG: usize = 1_000;
 /// Elements that format text, so they are no fields of their own.
 const INLINE: [&str; 20] = [
     "a", "b", "br", "div", "em", "font", "i", "li", "mark", "ol", "p", "q", "s", "small", "span", "strong", "sub",
@@ -21,6 +23,11 @@ pub fn is_inline(name: &str) -> bool {
     INLINE.contains(&name.to_ascii_lowercase().as_str())
 }
 
+/// Returns what stands between the text before an element and its own.
+pub fn gap(name: &str) -> &'static str {
+    if matches!(name.to_ascii_lowercase().as_str(), "br" | "div" | "li" | "p") { " " } else { "" }
+}
+
 /// Passes over `<b>`, `</b>` and the like. A `<` before anything but a name of a tag is text.
 fn without_tags(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -30,12 +37,11 @@ fn without_tags(text: &str) -> String {
         let tag = &rest[begin..];
         let name = tag[1..].strip_prefix('/').unwrap_or(&tag[1..]);
         let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        match tag.find('>').filter(|_| is_inline(name)) {
+        let end = || tag.bytes().take(MAX_TAG).position(|byte| byte == b'>');
+        match is_inline(name).then(end).flatten() {
             Some(end) => {
                 // What a line break separates stays apart.
-                if matches!(name.to_ascii_lowercase().as_str(), "br" | "div" | "li" | "p") {
-                    kept.push(' ');
-                }
+                kept.push_str(gap(name));
                 rest = &tag[end + 1..];
             }
             None => {

@@ -84,11 +84,17 @@ impl<R: BufRead> Rows<R> {
             row.too_large = true;
             row.unfinished = false;
             row.fields.iter_mut().for_each(|field| *field = field.chars().take(1_000).collect());
+            self.line += line_ends(&rest[..at]);
+            self.used += at;
             self.skip_line()?;
             return Ok(Some(row));
         }
-        at += rest[at..].iter().take(2).position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        self.line += rest[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
+        at += match &rest[at..] {
+            [b'\r', b'\n', ..] => 2,
+            [_, ..] => 1,
+            [] => 0,
+        };
+        self.line += line_ends(&rest[..at]);
         self.used += at;
         Ok(Some(row))
     }
@@ -111,7 +117,7 @@ impl<R: BufRead> Rows<R> {
         loop {
             self.fill()?;
             let rest = &self.window[self.used..];
-            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            if let Some(end) = rest.iter().position(is_line_end) {
                 self.used += end + 1;
                 self.line += 1;
                 return Ok(());
@@ -122,6 +128,19 @@ impl<R: BufRead> Rows<R> {
             }
         }
     }
+}
+
+/// Windows ends lines with two characters, and old programs of the Mac with the first of them.
+fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    let ends = bytes
+        .iter()
+        .enumerate()
+        .filter(|(at, byte)| **byte == b'\n' || (**byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')));
+    ends.count() as u64
 }
 
 struct Field {
@@ -138,9 +157,7 @@ fn field(rest: &[u8], form: Form, last: bool) -> Field {
     {
         return Field { text, bytes, stray_quote: false };
     }
-    let end = rest.iter().position(|byte| *byte == form.delimiter || *byte == b'\n').unwrap_or(rest.len());
-    let line_end = rest.get(end) != Some(&form.delimiter) && end > 0 && rest[end - 1] == b'\r';
-    let bytes = end - usize::from(line_end);
+    let bytes = rest.iter().position(|byte| *byte == form.delimiter || is_line_end(byte)).unwrap_or(rest.len());
     // A quoted word within the text, as in "Hello" says the cat, has its own end.
     let stray_quote =
         rest.first() == Some(&b'"') && rest[..bytes].iter().filter(|byte| **byte == b'"').count() % 2 == 1;
@@ -171,8 +188,7 @@ fn quoted(rest: &[u8], form: Form, last: bool) -> Option<(String, usize)> {
         let after = &rest[at + 1..];
         let closes = match after {
             [] => last,
-            [b'\n', ..] | [b'\r', b'\n', ..] => true,
-            [next, ..] => *next == form.delimiter,
+            [next, ..] => *next == form.delimiter || is_line_end(next),
         };
         if closes {
             let fused = lines > 0 && has_rows(&text, form);

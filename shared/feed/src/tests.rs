@@ -300,6 +300,29 @@ fn a_table_that_breaks_off_within_its_last_field_is_not_complete() {
 }
 
 #[test]
+fn a_table_that_is_cut_off_anywhere_is_read_to_its_end() {
+    let whole = "id,title,link\r\nA,\"T\r\nA\",https://shop.example/a\r\nB,T,https://shop.example/b\r\n";
+
+    for cut in "id,title,link".len()..whole.len() {
+        let (found, end) = items(Format::Csv, &whole[..cut]);
+        assert!(found.len() <= 3 && end.is_ok(), "cut at {cut}: {found:?}");
+    }
+    let of_a_mac = "id,title,link\rA,T,https://shop.example/a\rB,T,https://shop.example/b\r";
+    assert_eq!(items(Format::Csv, of_a_mac), (vec![good("T", ""), good("T", "")], Ok(End::Complete)));
+}
+
+#[test]
+fn rows_and_titles_that_are_made_to_take_long_take_no_time() {
+    // Bytes are looked at a bounded number of times; with more, this would take hours.
+    let chained = "id,title,link\n".to_owned() + &"a\",\"\n".repeat(100_000);
+    let tags =
+        rss(&(0..10).map(|n| item(&n.to_string(), "").replace("T ", &"&lt;".repeat(20_000))).collect::<String>());
+
+    assert!(items(Format::Csv, chained).1.is_ok());
+    assert!(items(Format::Xml, tags).1.is_ok());
+}
+
+#[test]
 fn a_first_line_is_read_in_every_form_that_shops_write_it() {
     for header in [
         "title;id;link",
@@ -342,6 +365,8 @@ fn titles_with_mark_up_are_read_as_text() {
         ("Tom &amp;amp; Jerry&amp;#39;s &amp;quot;Big&amp;quot; mug", "Tom & Jerry's \"Big\" mug"),
         ("<![CDATA[Foo <b>bar</b> &amp; Söhne]]>", "Foo bar & Söhne"),
         ("Foo <b>bar</b>", "Foo bar"),
+        ("Foo<b> bar</b> x", "Foo bar x"),
+        ("<p>Foo</p><p>bar</p>", "Foo bar"),
         ("Foo<br/>bar", "Foo bar"),
     ] {
         assert_eq!(items(Format::Xml, titled(written)).0, [good(read, "")], "{written}");

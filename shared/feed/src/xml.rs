@@ -1,6 +1,6 @@
 use crate::bounded::Bounded;
 use crate::item::{self, Item, ItemFault};
-use crate::plain::is_inline;
+use crate::plain::{gap, is_inline};
 use crate::{End, Unreadable};
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
@@ -16,6 +16,8 @@ const GOOGLE: &str = "http://base.google.com/ns/1.0";
 const MAX_DEPTH: usize = 16;
 /// Bytes of text and names in an item before the rest of it is passed over.
 const MAX_TEXT: usize = 400_000;
+/// Bytes of a namespace prefix that is remembered.
+const MAX_PREFIX: usize = 64;
 /// Namespace prefixes that are remembered.
 const MAX_PREFIXES: usize = 1_000;
 
@@ -188,19 +190,19 @@ impl OpenItem {
             return;
         }
         let name = local_name(&element.name);
+        if let Some(parent) = self.elements.last_mut()
+            && is_inline(name)
+            && element.children.is_empty()
+        {
+            parent.text.push_str(gap(name));
+            return parent.text.push_str(&element.text);
+        }
         let value = if element.children.is_empty() {
             FieldValue::from(element.text.trim())
         } else {
             FieldValue::Group(element.children)
         };
         if let Some(parent) = self.elements.last_mut() {
-            if is_inline(name)
-                && let FieldValue::Text(text) = &value
-            {
-                let gap = if name.eq_ignore_ascii_case("br") { " " } else { "" };
-                parent.text.push_str(gap);
-                return parent.text.push_str(text);
-            }
             item::add(&mut parent.children, name, value);
             return;
         }
@@ -268,6 +270,7 @@ fn declare(prefixes: &mut HashMap<String, bool>, start: &BytesStart<'_>) {
     for attribute in start.attributes().with_checks(false).flatten() {
         if let Some(prefix) = attribute.key.as_ref().strip_prefix("xmlns:")
             && prefixes.len() < MAX_PREFIXES
+            && prefix.len() <= MAX_PREFIX
         {
             let google = attribute.value.trim_end_matches('/') == GOOGLE;
             prefixes.insert(prefix.to_owned(), google);
