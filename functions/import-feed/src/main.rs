@@ -12,8 +12,11 @@ async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let max_receives = u32::try_from(restock_runtime::whole_number("MAX_RECEIVES")?)?;
     let seconds = |name| restock_runtime::whole_number(name).map(Duration::from_secs);
-    let settings =
-        Settings { max_receives, lease: seconds("LEASE_SECONDS")?, time: seconds("TIMEOUT_SECONDS")? - RESERVE };
+    let settings = Settings {
+        max_receives,
+        lease: seconds("LEASE_SECONDS")?,
+        time: seconds("TIMEOUT_SECONDS")?.saturating_sub(RESERVE),
+    };
     let app = App { store: runtime.store(), queues: runtime.queues(), settings, clock: Timestamp::now };
     restock_runtime::serve_queue(|event| app.handle(event)).await
 }

@@ -51,7 +51,7 @@ impl<R: BufRead> Rows<R> {
     pub fn peek_line(&mut self) -> Result<&[u8]> {
         self.fill()?;
         let rest = &self.window[self.used..];
-        Ok(&rest[..rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())])
+        Ok(&rest[..rest.iter().position(is_line_end).unwrap_or(rest.len())])
     }
 
     /// Returns the next row; `None` at the end of the file.
@@ -64,7 +64,7 @@ impl<R: BufRead> Rows<R> {
         let mut row = Row { line: self.line, ..Row::default() };
         let mut at = 0;
         loop {
-            let field = field(&rest[at..], form, self.ended);
+            let field = field(&rest[at..], row.fields.len(), form, self.ended);
             row.stray_quote |= field.stray_quote;
             row.fields.push(field.text);
             at += field.bytes;
@@ -150,10 +150,10 @@ struct Field {
     stray_quote: bool,
 }
 
-/// Reads the field at the beginning of `rest`. `last` says that the file has no more than that.
-fn field(rest: &[u8], form: Form, last: bool) -> Field {
+/// Reads the field at the beginning of `rest`, which belongs to that column. `last` says that the file has no more than that.
+fn field(rest: &[u8], column: usize, form: Form, last: bool) -> Field {
     if rest.first() == Some(&b'"')
-        && let Some((text, bytes)) = quoted(rest, form, last)
+        && let Some((text, bytes)) = quoted(rest, column, form, last)
     {
         return Field { text, bytes, stray_quote: false };
     }
@@ -165,14 +165,14 @@ fn field(rest: &[u8], form: Form, last: bool) -> Field {
 }
 
 /// Returns the text of a quoted field and its bytes in the file; nothing if no quote closes it.
-fn quoted(rest: &[u8], form: Form, last: bool) -> Option<(String, usize)> {
+fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String, usize)> {
     let rest = &rest[..rest.len().min(MAX_BYTES)];
     let mut text = Vec::new();
     let (mut at, mut within, mut lines) = (1, false, 0);
     loop {
         let byte = *rest.get(at)?;
         if byte != b'"' {
-            lines += usize::from(byte == b'\n');
+            lines += usize::from(is_line_end(&byte));
             if lines > 0 && within {
                 return None;
             }
@@ -191,7 +191,7 @@ fn quoted(rest: &[u8], form: Form, last: bool) -> Option<(String, usize)> {
             [next, ..] => *next == form.delimiter || is_line_end(next),
         };
         if closes {
-            let fused = lines > 0 && has_rows(&text, form);
+            let fused = lines > 0 && has_rows(&text, column, form);
             return (!fused).then(|| (text_of(&text), at + 1));
         }
         // A quote within the text, which only a field of one line may have.
@@ -204,13 +204,19 @@ fn quoted(rest: &[u8], form: Form, last: bool) -> Option<(String, usize)> {
     }
 }
 
-/// Returns true if a text has a line that is a row by itself: as many fields as there are columns, and an address where one
-/// belongs.
-fn has_rows(text: &[u8], form: Form) -> bool {
+/// Returns true if a text that begins in a column has a line that ends a row there, or is a row by itself: as many fields as
+/// there are columns, and an address where one belongs.
+fn has_rows(text: &[u8], column: usize, form: Form) -> bool {
     let Some((columns, address)) = form.columns else { return false };
-    text.split(|byte| *byte == b'\n').skip(1).any(|line| {
-        let fields: Vec<&[u8]> = line.split(|byte| *byte == form.delimiter).collect();
-        let is_address = |field: &&[u8]| field.trim_ascii().to_ascii_lowercase().starts_with(b"http");
+    let is_address = |field: &&[u8]| field.trim_ascii().to_ascii_lowercase().starts_with(b"http");
+    text.split(is_line_end).enumerate().any(|(line, text)| {
+        let fields: Vec<&[u8]> = text.split(|byte| *byte == form.delimiter).collect();
+        if line == 0 {
+            // An address in quotes may itself end with a line.
+            let at = address.checked_sub(column).filter(|at| *at > 0);
+            return column + fields.len() == columns && at.and_then(|at| fields.get(at)).is_some_and(is_address);
+        }
+        // The quote that closes the text may do so in the middle of a row.
         fields.len() >= columns.min(address + 2) && fields.get(address).is_some_and(is_address)
     })
 }
