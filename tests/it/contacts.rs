@@ -6,7 +6,7 @@ use restock_local::client::Answer;
 use serde_json::{Value, json};
 
 impl Restock {
-    fn patch(&self, contact: &str, body: &Value) -> Answer {
+    pub fn patch(&self, contact: &str, body: &Value) -> Answer {
         self.api.json("PATCH", &format!("/contacts/{contact}"), body).expect("an answer")
     }
 }

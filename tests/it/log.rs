@@ -123,19 +123,25 @@ fn entries_expire_as_the_setting_says() {
 fn the_pages_of_a_level_are_added_up_once_each() {
     let restock = Restock::start_without_functions();
     let store = restock.runtime.block_on(crate::matching::store(&restock));
-    let key = restock_store::LogKey::new(restock_domain::Sku::parse("A").unwrap(), jiff::Timestamp::now(), "m-0");
+    let arrival =
+        restock_domain::Arrival { at: jiff::Timestamp::now(), id: "m-0".into(), source: restock_domain::Source::Http };
+    let key = restock_store::LogKey::new(restock_domain::Sku::parse("A").unwrap(), &arrival);
     let kept = std::time::Duration::from_secs(3600);
     let level = restock_store::LoggedLevel {
         source: restock_domain::Source::Http,
         scope: &restock_domain::Scope::Sku,
         quantity: 1,
         kept,
+        late: false,
     };
-    let of = |matched| restock_domain::automation::Tally { matched, ..Default::default() };
+    let page = |number, matched| restock_store::LoggedPage {
+        number,
+        tally: restock_domain::automation::Tally { matched, ..Default::default() },
+    };
 
     restock.runtime.block_on(async {
-        for (page, matched) in [(0, 200), (1, 200), (0, 150), (1, 90), (2, 30), (1_000_000, 5), (2, 7)] {
-            store.log_matches(&key, &level, page, &of(matched)).await.unwrap();
+        for (number, matched) in [(0, 200), (1, 200), (0, 150), (1, 90), (2, 30), (1_000_000, 5), (2, 7)] {
+            store.log_matches(&key, &level, &[page(number, matched)]).await.unwrap();
         }
         let filter = restock_store::LogFilter::default();
         let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();

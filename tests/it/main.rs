@@ -24,4 +24,5 @@ mod races;
 mod redrive;
 mod restock;
 mod stack;
+mod sweep;
 mod unsubscribe;

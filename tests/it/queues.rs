@@ -1,17 +1,17 @@
 //! What can't be handled ends in a dead-letter queue, and holds nothing else up.
 
 use crate::restock::{Restock, eventually};
-use restock_domain::{ContactId, Locale, Scope, Sku, Source, StockLevel, SubscriptionKey};
+use restock_domain::{Arrival, ContactId, Scope, Sku, Source, StockLevel, SubscriptionId};
 use restock_local::aws::lineage::{Lineage, MAX_INVOCATIONS};
 use restock_queue::Continuation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl Restock {
-    /// Hides a subscription from the index of its SKU, as if the index had not caught up. Returns what ends that.
-    fn hide_from_index(&self, contact: &str, sku: &str) -> impl Fn() {
-        let key = SubscriptionKey::of(&Sku::parse(sku).unwrap(), &Locale::parse("sv-SE").unwrap(), None);
-        let key = json!({"contactId": {"S": contact}, "subscription": {"S": key.to_string()}});
+    /// Hides a subscription from every index, as if none had caught up. Returns what ends that.
+    pub fn hide_from_index<'a>(&'a self, subscription: &Value) -> impl Fn() + use<'a> {
+        let id = SubscriptionId::parse(subscription["id"].as_str().unwrap()).unwrap();
+        let key = json!({"contactId": {"S": id.contact_id}, "subscription": {"S": id.key.to_string()}});
         let update = move |expression: &str, values: Value| {
             let mut request = json!({"TableName": self.stack.ready.tables["subscriptions"], "Key": key, "UpdateExpression": expression});
             if !values.is_null() {
@@ -20,7 +20,7 @@ impl Restock {
             self.dynamodb("UpdateItem", request);
         };
         // Without its sort key an item is not in the index.
-        update("REMOVE localeOrder", Value::Null);
+        update("REMOVE localeOrder, externalIdOrder", Value::Null);
         move || update("SET localeOrder = :order", json!({":order": {"S": "sv-se#"}}))
     }
 }
@@ -86,8 +86,7 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
     let restock = Restock::start_with_second_look_after("900");
     restock.feed("sv-SE", &["A"]);
     let contact = restock.contact("a");
-    restock.subscribe(&contact, "A", "sv-SE", None);
-    let shown = restock.hide_from_index(&contact, "A");
+    let shown = restock.hide_from_index(&restock.subscribe(&contact, "A", "sv-SE", None));
 
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
     eventually(|| (restock.counts("stock-levels") == [0, 0, 1]).then_some(()));
@@ -96,13 +95,12 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
     // The message that waits for a quarter of an hour, now.
     let second_look = Continuation {
         level: StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None },
-        level_id: "level".into(),
-        received_at: jiff::Timestamp::now(),
-        source: Source::Http,
+        arrival: Arrival { at: jiff::Timestamp::now(), id: "level".into(), source: Source::Http },
         second_look: true,
         seen: Vec::new(),
         page: 1_000_000,
         cursor: BTreeMap::new(),
+        untold: Vec::new(),
         hops: 0,
     };
     restock.send_message("stock-levels", &second_look.body());
@@ -117,8 +115,7 @@ fn a_demand_mark_stays_while_an_index_may_not_show_who_waits() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
     let contact = restock.contact("a");
-    restock.subscribe(&contact, "A", "sv-SE", None);
-    let shown = restock.hide_from_index(&contact, "A");
+    let shown = restock.hide_from_index(&restock.subscribe(&contact, "A", "sv-SE", None));
 
     restock.level(json!({"sku": "A", "quantity": 1}));
     restock.level(json!({"sku": "A", "quantity": 2}));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use restock_api::Read;
 use restock_api::contacts::NewContact;
-use restock_domain::{AutomationId, Contact, ContactId, Subscription};
+use restock_domain::{Arrival, AutomationId, Contact, ContactId, Source, Subscription};
 use restock_local::aws::lineage::Lineage;
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
@@ -309,7 +309,8 @@ pub fn contact(body: Value, id: ContactId, created_on: Timestamp) -> Contact {
 
 /// Returns the message that `match-stock` would queue for one subscription.
 pub fn notification(subscription: &Subscription, automation: &str) -> String {
-    let key = LogKey::new(subscription.sku.clone(), Timestamp::now(), automation);
+    let arrival = Arrival { at: Timestamp::now(), id: automation.to_owned(), source: Source::Queue };
+    let key = LogKey::new(subscription.sku.clone(), &arrival);
     let id = subscription.id();
     let recipient = Recipient { contact_id: id.contact_id, key: id.key, delivery: subscription.delivery };
     let notification = Notification {

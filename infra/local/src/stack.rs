@@ -4,12 +4,12 @@ use crate::aws::gateway::Gateway;
 use crate::aws::lambda::{Lambda, Sink};
 use crate::aws::names::{REGION, last_part};
 use crate::aws::ses::Ses;
-use crate::aws::sqs::Broker;
+use crate::aws::sqs::{Broker, SendOptions};
 use crate::aws::{http, poller, sqs};
 use crate::faults::proxy::{self, Observer, Service};
 use crate::faults::{Faults, Spec};
 use crate::inbox::Inbox;
-use crate::template::{Endpoints, Queue, Table, Template};
+use crate::template::{Endpoints, Queue, Schedule, Table, Template};
 use crate::{Binaries, Error, functions, inbox};
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
@@ -151,6 +151,9 @@ impl Stack {
                     let _ = observer.lambda.set(Arc::downgrade(&lambda));
                 }
                 poller::start(&mut tasks, template.mappings, &broker, &lambda, observer.as_ref());
+                for schedule in template.schedules {
+                    tasks.spawn(keep(schedule, broker.clone()));
+                }
                 http::serve(&mut tasks, api, Gateway::new(lambda.clone(), template.routes)?.router());
                 Some(lambda)
             }
@@ -276,6 +279,15 @@ fn put_api_key(database: &Database, tables: &[Table]) -> Result<(), Error> {
     let request = json!({ "TableName": table.name, "Item": item });
     database.put_item(serde_json::from_value::<PutItemRequest>(request)?)?;
     Ok(())
+}
+
+/// Puts the message of a schedule on its queue, again and again.
+async fn keep(schedule: Schedule, broker: Arc<Broker>) {
+    loop {
+        tokio::time::sleep(schedule.every).await;
+        // The queue is there as long as the stack is.
+        let _ = broker.send(&schedule.queue, schedule.message.clone(), BTreeMap::new(), SendOptions::default());
+    }
 }
 
 /// Asks the emulator to delete expired items, which DynamoDB does by itself.

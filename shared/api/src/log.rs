@@ -84,6 +84,8 @@ answer! {
         pub quantity: i64,
         /// How many subscriptions the level triggered.
         pub matched: u64,
+        /// Of these, how many the level did not find when it came, but the daily sweep after it.
+        pub late_finds: u64,
         /// Subscriptions that no automation took, by reason.
         pub skipped: BTreeMap<String, u64>,
         /// Each automation that was asked, in the order of asking.
@@ -96,9 +98,10 @@ answer! {
 impl LogEntry {
     /// Shows an entry with what the automations decided.
     pub fn of(entry: restock_domain::LogEntry, automations: Vec<ExplainedTally>) -> Self {
-        let restock_domain::LogEntry { at, source, sku, locale, external_id, quantity, tally, mails } = entry;
-        let (matched, skipped) = (tally.matched, tally.skipped);
-        Self { at: Moment(at), source, sku, locale, external_id, quantity, matched, skipped, automations, mails }
+        let restock_domain::LogEntry { at, source, sku, locale, external_id, quantity, tally, late_finds, mails } =
+            entry;
+        let (at, matched, skipped) = (Moment(at), tally.matched, tally.skipped);
+        Self { at, source, sku, locale, external_id, quantity, matched, late_finds, skipped, automations, mails }
     }
 }
 

@@ -34,5 +34,5 @@ pub use money::{Currency, Money};
 pub use product::Product;
 pub use receipt::Receipt;
 pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
-pub use stock_level::{KnownLevel, Scope, Source, StockLevel, restocked_since, sold_out_since};
+pub use stock_level::{Arrival, KnownLevel, Scope, Source, StockLevel, level_met, restocked_since, sold_out_since};
 pub use subscription::{DeliveryId, Subscription, SubscriptionId, SubscriptionKey};

@@ -17,6 +17,8 @@ pub struct LogEntry {
     pub quantity: i64,
     /// What was decided.
     pub tally: Tally,
+    /// Of those matched, how many the level did not find when it came, but a later sweep.
+    pub late_finds: u64,
     /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
     pub mails: BTreeMap<String, i64>,
 }

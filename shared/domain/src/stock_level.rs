@@ -1,4 +1,4 @@
-use crate::{ExternalId, Locale, Sku};
+use crate::{ExternalId, Locale, Sku, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantNames};
@@ -32,12 +32,24 @@ pub enum Source {
     Queue,
 }
 
+/// How a level came in; names it among all levels of its SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// When the queue took it.
+    pub at: Timestamp,
+    /// The message and the place in it that it came from; the same at every redelivery.
+    pub id: String,
+    pub source: Source,
+}
+
 /// A level that was accepted, as later decisions see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownLevel {
     pub scope: Scope,
     pub quantity: i64,
     pub at: Timestamp,
+    /// Missing if the level was stored by a version that did not keep it.
+    pub arrival: Option<Arrival>,
 }
 
 impl Source {
@@ -107,6 +119,14 @@ pub fn restocked_since(
     newest(levels, locale, external_id).is_some_and(|newest| newest.quantity > 0 && newest.at >= since)
 }
 
+/// Returns the level that must have met a subscription: the newest that covers it, if it is positive and came after somebody
+/// subscribed.
+pub fn level_met<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> Option<(&'a KnownLevel, &'a Arrival)> {
+    let newest = newest(levels, &subscription.locale, subscription.external_id.as_ref())?;
+    let arrival = newest.arrival.as_ref()?;
+    (newest.quantity > 0 && subscription.created_on <= arrival.at).then_some((newest, arrival))
+}
+
 fn newest<'a>(levels: &'a [KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> Option<&'a KnownLevel> {
     // Of two that came in the same millisecond, the one that mails: a mail too many is better than one too few.
     let concerned = levels.iter().filter(|level| level.scope.covers(locale, external_id));
@@ -116,6 +136,8 @@ fn newest<'a>(levels: &'a [KnownLevel], locale: &Locale, external_id: Option<&Ex
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ContactId, DeliveryId};
+    use uuid::Uuid;
 
     #[test]
     fn the_newest_level_that_concerns_a_subscription_decides_whether_it_is_sold_out() {
@@ -123,13 +145,44 @@ mod tests {
         let sv = Locale::parse("sv-SE").unwrap();
         let pl = Locale::parse("pl-PL").unwrap();
         let known = [
-            KnownLevel { scope: Scope::Sku, quantity: 5, at: at(1) },
-            KnownLevel { scope: Scope::Locale(sv.clone()), quantity: 0, at: at(2) },
+            KnownLevel { scope: Scope::Sku, quantity: 5, at: at(1), arrival: None },
+            KnownLevel { scope: Scope::Locale(sv.clone()), quantity: 0, at: at(2), arrival: None },
         ];
 
         assert!(sold_out_since(&known, &sv, None));
         assert!(!sold_out_since(&known, &pl, None));
         assert!(!sold_out_since(&[], &pl, None));
+    }
+
+    #[test]
+    fn the_newest_level_that_covers_a_subscription_met_it_if_it_is_positive_and_came_later() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let sv = Locale::parse("sv-SE").unwrap();
+        let level = |scope: &Scope, quantity, second| KnownLevel {
+            scope: scope.clone(),
+            quantity,
+            at: at(second),
+            arrival: Some(Arrival { at: at(second), id: second.to_string(), source: Source::Http }),
+        };
+        let subscribed = |second| Subscription {
+            contact_id: ContactId::new(Uuid::from_u128(1)),
+            sku: Sku::parse("A").unwrap(),
+            locale: sv.clone(),
+            external_id: None,
+            created_on: at(second),
+            delivery: DeliveryId::new(Uuid::from_u128(2)),
+        };
+        let met = |levels: &[KnownLevel], second| {
+            level_met(levels, &subscribed(second)).map(|(_, arrival)| arrival.id.clone())
+        };
+        let of_locale = Scope::Locale(sv.clone());
+
+        assert_eq!(met(&[level(&Scope::Sku, 3, 10)], 9), Some("10".into()));
+        assert_eq!(met(&[level(&Scope::Sku, 3, 10)], 11), None);
+        assert_eq!(met(&[level(&Scope::Sku, 0, 10)], 9), None);
+        assert_eq!(met(&[level(&Scope::Sku, 3, 10), level(&of_locale, 0, 20)], 9), None);
+        assert_eq!(met(&[level(&Scope::Sku, 0, 10), level(&of_locale, 2, 20)], 15), Some("20".into()));
+        assert_eq!(met(&[level(&Scope::ExternalId(ExternalId::parse("north").unwrap()), 2, 20)], 15), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use restock_api::stock_levels as api;
 use restock_api::{FieldError, Read};
-use restock_domain::{AutomationId, ContactId, DeliveryId, Locale, Sku, Source, StockLevel, SubscriptionKey};
+use restock_domain::{Arrival, AutomationId, ContactId, DeliveryId, Locale, Sku, StockLevel, SubscriptionKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,13 +15,14 @@ pub enum ParseError {
     NotOurs { expected: &'static str, reason: String },
 }
 
-/// A message on the stock-level queue: levels from outside or from `update-stock-levels`, or the rest of a level
-/// that had more subscribers than one invocation should handle.
+/// A message on the stock-level queue: levels from outside or from `update-stock-levels`, the rest of a level that had more
+/// subscribers than one invocation should handle, or a sweep or the rest of one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StockMessage {
     /// Each level on its own, so that a bad one holds none of the others up.
     Levels(Vec<Result<StockLevel, InvalidLevel>>),
     Continuation(Box<Continuation>),
+    Sweep(Sweep),
 }
 
 /// Where to go on with a level, or a second look at it.
@@ -30,10 +31,7 @@ pub enum StockMessage {
 pub struct Continuation {
     #[serde(with = "level")]
     pub level: StockLevel,
-    /// The message and the place in it that the level came from; the same at every redelivery.
-    pub level_id: String,
-    pub received_at: Timestamp,
-    pub source: Source,
+    pub arrival: Arrival,
     /// The index that matching reads lags the table, so a level is looked at once more a little later, for subscriptions
     /// that were made just before it.
     pub second_look: bool,
@@ -41,7 +39,28 @@ pub struct Continuation {
     pub seen: Vec<DeliveryId>,
     pub page: u32,
     pub cursor: BTreeMap<String, String>,
+    /// Pages that could not be logged yet, as the log wants them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<String>,
     /// How often the level was sent on, whatever for. A chain that is far longer than any level needs is given up.
+    #[serde(default)]
+    pub hops: u32,
+}
+
+/// Look at every subscription for those that a level should have found and did not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sweep {
+    /// Levels that came later than so many seconds ago are left to their own looks.
+    pub settled_seconds: u64,
+    /// When the first message of the sweep was sent; unknown to the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(default)]
+    pub page: u32,
+    #[serde(default)]
+    pub cursor: BTreeMap<String, String>,
+    /// How often it was sent on.
     #[serde(default)]
     pub hops: u32,
 }
@@ -117,7 +136,7 @@ pub struct InvalidLevel {
 }
 
 impl StockMessage {
-    /// Reads a body: one level, an array of levels, or a continuation. What SNS or EventBridge has put into an envelope of its
+    /// Reads a body: one level, an array of levels, a continuation or a sweep. What SNS or EventBridge has put into an envelope of its
     /// own is taken out.
     pub fn parse(body: &str) -> Result<Self, ParseError> {
         let json = |text: &str| serde_json::from_str(text).map_err(|error| ParseError::NotJson(error.to_string()));
@@ -131,6 +150,9 @@ impl StockMessage {
             Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(read_level).collect())),
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Continuation::TYPE) => {
                 open(Continuation::TYPE, value).map(|found| Self::Continuation(Box::new(found)))
+            }
+            Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Sweep::TYPE) => {
+                open(Sweep::TYPE, value).map(Self::Sweep)
             }
             level => Ok(Self::Levels(vec![read_level(level)])),
         }
@@ -165,6 +187,14 @@ mod level {
 
 impl Continuation {
     const TYPE: &'static str = "continue-matching";
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
+    }
+}
+
+impl Sweep {
+    const TYPE: &'static str = "sweep";
 
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
@@ -230,6 +260,7 @@ fn open<T: DeserializeOwned>(kind: &'static str, message: Value) -> Result<T, Pa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use restock_domain::Source;
     use uuid::Uuid;
 
     fn level() -> StockLevel {
@@ -270,14 +301,20 @@ mod tests {
     fn messages_read_back_as_they_were_written() {
         let continuation = Continuation {
             level: level(),
-            level_id: "m-0".into(),
-            received_at: Timestamp::from_second(5).unwrap(),
-            source: Source::Http,
+            arrival: Arrival { at: Timestamp::from_second(5).unwrap(), id: "m-0".into(), source: Source::Http },
             second_look: true,
             seen: vec![DeliveryId::new(Uuid::from_u128(3))],
             page: 3,
+            untold: vec!["{}".into()],
             hops: 4,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
+        };
+        let sweep = Sweep {
+            settled_seconds: 3_600,
+            started_at: Some(Timestamp::from_second(5).unwrap()),
+            page: 3,
+            cursor: BTreeMap::from([("contactId".into(), "A".into())]),
+            hops: 1,
         };
         let recipient = Recipient {
             contact_id: ContactId::new(Uuid::from_u128(1)),
@@ -305,7 +342,16 @@ mod tests {
             StockMessage::parse(&continuation.body()).unwrap(),
             StockMessage::Continuation(Box::new(continuation))
         );
+        assert_eq!(StockMessage::parse(&sweep.body()).unwrap(), StockMessage::Sweep(sweep));
         assert_eq!(Notification::parse(&notification.body()).unwrap(), notification);
+    }
+
+    #[test]
+    fn a_sweep_begins_with_what_the_schedule_sends() {
+        let sent = r#"{"v": 1, "type": "sweep", "settledSeconds": 3600}"#;
+
+        let begun = Sweep { settled_seconds: 3_600, ..Sweep::default() };
+        assert_eq!(StockMessage::parse(sent).unwrap(), StockMessage::Sweep(begun));
     }
 
     #[test]

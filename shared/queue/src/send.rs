@@ -1,5 +1,5 @@
 use crate::transport::{Order, Outgoing, Pending, Queue, Transport};
-use crate::{Continuation, Error, FeedImport, Notification};
+use crate::{Continuation, Error, FeedImport, Notification, Sweep};
 use futures::{StreamExt, TryStreamExt, stream};
 use restock_domain::time;
 use serde_json::Value;
@@ -40,6 +40,11 @@ impl Queues {
     pub async fn send_continuation(&self, continuation: &Continuation, delay: Duration) -> Result<(), Error> {
         let delay = delay.min(MAX_DELAY);
         self.send(Queue::StockLevels, vec![Outgoing { delay, ..Outgoing::new(continuation.body()) }]).await
+    }
+
+    /// Puts the rest of a sweep on the stock-level queue.
+    pub async fn send_sweep(&self, sweep: &Sweep) -> Result<(), Error> {
+        self.send(Queue::StockLevels, vec![Outgoing::new(sweep.body())]).await
     }
 
     /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes.

@@ -26,7 +26,8 @@ pub trait Database: Send + Sync {
     /// Reads a page of a partition: of a table strongly consistent, of an index as far as it has caught up.
     fn query(&self, query: Query) -> Pending<'_, FoundItems>;
 
-    /// Reads a page of a part of an index, in no particular order.
+    /// Reads a page of a part of a table or index, in no particular order: of a table strongly consistent, of an index as far
+    /// as it has caught up.
     fn scan(&self, scan: Scan) -> Pending<'_, FoundItems>;
 }
 
@@ -123,12 +124,13 @@ pub struct Query {
 #[derive(Debug, Clone)]
 pub struct Scan {
     pub table: Table,
-    pub index: Index,
-    /// The attributes that are wanted of each item.
+    pub index: Option<Index>,
+    /// The attributes that are wanted of each item; empty for all.
     pub attributes: &'static [&'static str],
     /// Which of how many parts; several can be read at the same time.
     pub segment: i32,
     pub segments: i32,
+    pub limit: Option<i32>,
     /// Where the page before ended.
     pub after: Option<Item>,
 }

@@ -55,10 +55,11 @@ impl Store {
         let mut counts = Counts::new();
         let mut scan = Scan {
             table: Table::Subscriptions,
-            index: Index::BySkuLocale,
+            index: Some(Index::BySkuLocale),
             attributes: &["sku", "locale", "createdOn"],
             segment,
             segments: SEGMENTS,
+            limit: None,
             after: None,
         };
         while Instant::now() < until {

@@ -205,11 +205,13 @@ impl Database for DynamoDb {
                 .client
                 .scan()
                 .table_name(self.tables.name(scan.table)?)
-                .index_name(scan.index.name())
-                .projection_expression(attributes.join(", "))
+                .set_index_name(scan.index.map(|index| index.name().to_owned()))
+                .consistent_read(scan.index.is_none())
+                .set_projection_expression((!attributes.is_empty()).then(|| attributes.join(", ")))
                 .set_expression_attribute_names(words.names())
                 .segment(scan.segment)
                 .total_segments(scan.segments)
+                .set_limit(scan.limit)
                 .set_exclusive_start_key(scan.after)
                 .send()
                 .await

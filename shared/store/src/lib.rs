@@ -36,13 +36,13 @@ pub use deliveries::Claimed;
 pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};
 pub use error::{Error, Race};
-pub use log::{LogKey, LoggedLevel};
+pub use log::{LogKey, LoggedLevel, LoggedPage};
 pub use log_pages::{LogFilter, LogPage};
 pub use products::ProductChange;
 pub use purchases::RecordedReceipts;
-pub use stock::{LastLook, LevelWrite};
+pub use stock::{LastLook, LevelWrite, StockFacts};
 pub use subscription_item::Waiting;
-pub use subscriptions::{Cursor, MatchedPage};
+pub use subscriptions::{Cursor, MatchedPage, WaitingPage};
 pub use turns::Turn;
 
 use database::Database;

@@ -4,12 +4,13 @@ use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::automation::{AutomationTally, Tally};
-use restock_domain::{AutomationId, ExternalId, Locale, LogEntry, Scope, Sku, Source, time};
+use restock_domain::{Arrival, AutomationId, ExternalId, Locale, LogEntry, Scope, Sku, Source, time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TABLE: Table = Table::Log;
+const LATE_FINDS: &str = "lateFinds";
 
 /// Names an entry: one for each stock level that found subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,9 +21,9 @@ pub struct LogKey {
 }
 
 impl LogKey {
-    /// Names the entry of a level. `level_id` tells levels apart that were received in one millisecond.
-    pub fn new(sku: Sku, received_at: Timestamp, level_id: &str) -> Self {
-        Self { sku, entry: format!("{}#{level_id}", time::sortable(received_at)) }
+    /// Names the entry of a level. The id tells levels apart that came in one millisecond.
+    pub fn new(sku: Sku, arrival: &Arrival) -> Self {
+        Self { sku, entry: format!("{}#{}", time::sortable(arrival.at), arrival.id) }
     }
 
     /// Returns when the level of an entry was received; `None` if the text does not name an entry.
@@ -50,6 +51,27 @@ struct AutomationTallyItem {
     conditions: BTreeMap<usize, u64>,
 }
 
+/// What was decided about one page of a level's subscriptions.
+#[derive(Debug, Clone)]
+pub struct LoggedPage {
+    /// Grows from page to page of a level.
+    pub number: u64,
+    pub tally: Tally,
+}
+
+impl LoggedPage {
+    /// Returns the form in which a page that could not be logged travels on in a message.
+    pub fn to_text(&self) -> String {
+        format!("{}:{}", self.number, written(self.tally.clone()))
+    }
+
+    /// Returns the page that was written so.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (number, tally) = text.split_once(':')?;
+        Some(Self { number: number.parse().ok()?, tally: parsed(tally).ok()? })
+    }
+}
+
 /// The level of an entry.
 pub struct LoggedLevel<'a> {
     pub source: Source,
@@ -57,6 +79,8 @@ pub struct LoggedLevel<'a> {
     pub quantity: i64,
     /// How long the entry is kept.
     pub kept: Duration,
+    /// True if a sweep found whom the level should have found.
+    pub late: bool,
 }
 
 impl LoggedLevel<'_> {
@@ -75,15 +99,9 @@ impl LoggedLevel<'_> {
 }
 
 impl Store {
-    /// Adds what became of one page of a level's matches. The pages of a level are added in their order and each once: a
-    /// second pass after a redelivery finds fewer subscriptions, as some are used up by then.
-    pub async fn log_matches(
-        &self,
-        key: &LogKey,
-        level: &LoggedLevel<'_>,
-        page: u32,
-        tally: &Tally,
-    ) -> Result<(), Error> {
+    /// Adds what became of pages of a level's matches. The pages of a level are added in their order and each once: a second
+    /// pass after a redelivery finds fewer subscriptions, as some are used up by then.
+    pub async fn log_matches(&self, key: &LogKey, level: &LoggedLevel<'_>, pages: &[LoggedPage]) -> Result<(), Error> {
         let mut race = Race::about("an entry of the log");
         loop {
             race.enter()?;
@@ -92,16 +110,22 @@ impl Store {
                 Some(item) => (read_tally(item)?, last_page(item)),
                 None => Default::default(),
             };
-            if last.is_some_and(|last| last >= page) {
-                return Ok(());
+            let new = pages.iter().filter(|page| last.is_none_or(|last| page.number > last));
+            let Some(newest) = new.clone().map(|page| page.number).max() else { return Ok(()) };
+            let mut late = 0;
+            for page in new {
+                late += if level.late { page.tally.matched as i64 } else { 0 };
+                whole.merge(page.tally.clone());
             }
-            whole.merge(tally.clone());
             let mut actions = level.facts(key);
+            if late > 0 {
+                actions.push(Action::Add(LATE_FINDS.into(), late));
+            }
             actions.push(Action::set("tally", text(written(whole))));
-            actions.push(Action::set("lastPage", number(page.into())));
+            actions.push(Action::set("lastPage", number(newest as i64)));
             let unchanged = match last {
                 None => TableCondition::Missing("lastPage"),
-                Some(last) => TableCondition::Is("lastPage", number(last.into())),
+                Some(last) => TableCondition::Is("lastPage", number(last as i64)),
             };
             if let Written::Done(_) =
                 self.database.write(Write::update(TABLE, item_key(key), actions).when(unchanged)).await?
@@ -148,6 +172,7 @@ pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
         external_id: string_of(&item, "externalId").map(|id| ExternalId::restore(id)),
         quantity: number_of(&item, "quantity").ok_or_else(|| missing("quantity"))?,
         tally: read_tally(&item)?,
+        late_finds: number_of(&item, LATE_FINDS).and_then(|finds| finds.try_into().ok()).unwrap_or_default(),
         mails,
     })
 }
@@ -155,8 +180,11 @@ pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
 /// Reads what was added up so far.
 fn read_tally(item: &Item) -> Result<Tally, Error> {
     let Some(tally) = string_of(item, "tally") else { return Ok(Tally::default()) };
-    let TallyItem { matched, skipped, automations } =
-        serde_json::from_str(tally).map_err(|error| damaged(TABLE, item, error))?;
+    parsed(tally).map_err(|error| damaged(TABLE, item, error))
+}
+
+fn parsed(tally: &str) -> Result<Tally, serde_json::Error> {
+    let TallyItem { matched, skipped, automations } = serde_json::from_str(tally)?;
     let automations = automations.into_iter().map(|of| AutomationTally {
         id: of.id,
         version: of.version,
@@ -182,6 +210,6 @@ fn written(tally: Tally) -> String {
 }
 
 /// Returns up to which page decisions were added up.
-fn last_page(item: &Item) -> Option<u32> {
+fn last_page(item: &Item) -> Option<u64> {
     number_of(item, "lastPage").and_then(|page| page.try_into().ok())
 }

@@ -2,9 +2,9 @@ use crate::database::{Index, Item, Query, Table, TableCondition, Write, Written}
 use crate::item::{read_each, read_item, string_of, text, texts, write_item};
 use crate::{Error, Store, contacts, delivery_record};
 use jiff::Timestamp;
-use restock_domain::{Contact, ExternalId, KnownLevel, Locale, Scope, Sku, Subscription, time};
+use restock_domain::{Arrival, Contact, ExternalId, KnownLevel, Locale, Scope, Sku, StockLevel, Subscription, time};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 const TABLE: Table = Table::Stock;
@@ -42,6 +42,17 @@ struct LevelItem {
     quantity: i64,
     #[serde(with = "time::rfc3339")]
     at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arrival: Option<Arrival>,
+}
+
+/// What is known of the stock of SKUs.
+#[derive(Debug, Default)]
+pub struct StockFacts {
+    /// Those that have a demand mark.
+    pub in_demand: HashSet<Sku>,
+    /// The newest level of each scope.
+    pub levels: HashMap<Sku, Vec<KnownLevel>>,
 }
 
 impl Store {
@@ -83,9 +94,12 @@ impl Store {
     }
 
     /// Remembers a level unless a newer one of its scope is known.
-    pub async fn put_level(&self, sku: &Sku, scope: &Scope, quantity: i64, at: Timestamp) -> Result<LevelWrite, Error> {
+    pub async fn put_level(&self, level: &StockLevel, arrival: &Arrival) -> Result<LevelWrite, Error> {
+        let StockLevel { sku, scope, quantity, .. } = level;
         let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
-        let item = write_item(TABLE, LevelItem { locale, external_id, quantity, at })?;
+        let at = level.effective_at(arrival.at);
+        let item = LevelItem { locale, external_id, quantity: *quantity, at, arrival: Some(arrival.clone()) };
+        let item = write_item(TABLE, item)?;
         let newest = [TableCondition::Missing("at"), TableCondition::AtMost("at", text(time::sortable(at)))];
         let write = Write::put(TABLE, level_key(sku, scope), item).when(TableCondition::Any(newest.into()));
         Ok(match self.database.write(write).await? {
@@ -99,14 +113,31 @@ impl Store {
         self.get(TABLE, level_key(sku, scope)).await?.map(known).transpose()
     }
 
+    /// Returns the demand marks of subscriptions' SKUs, and the levels that cover the subscriptions; strongly consistent.
+    pub async fn stock_of(&self, subscriptions: &[&Subscription]) -> Result<StockFacts, Error> {
+        let mut levels = HashSet::new();
+        for subscription in subscriptions {
+            levels.extend(covering(subscription).into_iter().map(|scope| (&subscription.sku, scope)));
+        }
+        let marked: HashSet<&Sku> = subscriptions.iter().map(|subscription| &subscription.sku).collect();
+        let keys = levels.iter().map(|(sku, scope)| level_key(sku, scope)).chain(marked.into_iter().map(demand));
+        let mut facts = StockFacts::default();
+        for item in self.batch_get(TABLE, keys.collect()).await? {
+            let Some(sku) = string_of(&item, "sku").map(|sku| Sku::restore(sku)) else { continue };
+            if string_of(&item, "scope").is_some_and(|scope| scope == DEMAND) {
+                facts.in_demand.insert(sku);
+            } else {
+                facts.levels.entry(sku).or_default().extend(read_each([item], known));
+            }
+        }
+        Ok(facts)
+    }
+
     /// Reads what may have changed since a subscription was matched. One request, strongly consistent.
     pub async fn last_look(&self, subscription: &Subscription) -> Result<LastLook, Error> {
-        let Subscription { sku, locale, external_id, .. } = subscription;
-        let mut scopes = vec![Scope::Sku, Scope::Locale(locale.clone())];
-        if let Some(id) = external_id {
-            scopes.extend([Scope::ExternalId(id.clone()), Scope::Both(locale.clone(), id.clone())]);
-        }
-        let mut keys: Vec<(Table, Item)> = scopes.iter().map(|scope| (TABLE, level_key(sku, scope))).collect();
+        let sku = &subscription.sku;
+        let mut keys: Vec<(Table, Item)> =
+            covering(subscription).iter().map(|scope| (TABLE, level_key(sku, scope))).collect();
         keys.push((Table::Contacts, contacts::key(subscription.contact_id)));
         keys.push((Table::Deliveries, delivery_record::key(subscription.delivery)));
         let mut seen = LastLook::default();
@@ -122,8 +153,18 @@ impl Store {
 }
 
 fn known(item: Item) -> Result<KnownLevel, Error> {
-    let item: LevelItem = read_item(TABLE, item)?;
-    Ok(KnownLevel { scope: Scope::of(item.locale, item.external_id), quantity: item.quantity, at: item.at })
+    let LevelItem { locale, external_id, quantity, at, arrival } = read_item(TABLE, item)?;
+    Ok(KnownLevel { scope: Scope::of(locale, external_id), quantity, at, arrival })
+}
+
+/// Returns the scopes whose levels cover a subscription.
+fn covering(subscription: &Subscription) -> Vec<Scope> {
+    let Subscription { locale, external_id, .. } = subscription;
+    let mut scopes = vec![Scope::Sku, Scope::Locale(locale.clone())];
+    if let Some(id) = external_id {
+        scopes.extend([Scope::ExternalId(id.clone()), Scope::Both(locale.clone(), id.clone())]);
+    }
+    scopes
 }
 
 fn demand(sku: &Sku) -> Item {

@@ -23,6 +23,8 @@ pub const CLAIMED_FOR: &str = "claimedFor";
 pub const ATTEMPTS: &str = "attempts";
 /// When the shopper subscribed again while somebody had the delivery.
 pub const RENEWED_ON: &str = "renewedOn";
+/// The log entry of a level that met it and did not use it up.
+pub const DECIDED_FOR: &str = "decidedFor";
 
 /// A subscription with what its item says about the delivery.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Waiting {
     pub follows: Option<DeliveryId>,
     /// The log entry of the level that it was claimed for.
     pub claimed_for: Option<String>,
+    /// The log entry of the last level that met it and did not use it up, where that was kept.
+    pub decided_for: Option<String>,
 }
 
 /// The item as the table has it. An index has nothing about the delivery but its id.
@@ -65,6 +69,8 @@ struct SubscriptionItem {
     claimed_until: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed_for: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided_for: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     renewed_on: Vec<Timestamp>,
 }
@@ -92,6 +98,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
         attempts: None,
         claimed_until: None,
         claimed_for: None,
+        decided_for: None,
         renewed_on: Vec::new(),
     };
     write_item(TABLE, item)
@@ -101,7 +108,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
 pub fn read(item: Item) -> Result<Waiting, Error> {
     let item: SubscriptionItem = read_item(TABLE, item)?;
     let SubscriptionItem { contact_id, sku, locale, external_id, created_on, delivery, .. } = item;
-    let SubscriptionItem { follows, claimed_for, renewed_on, .. } = item;
+    let SubscriptionItem { follows, claimed_for, decided_for, renewed_on, .. } = item;
     let attempts = item.attempts.unwrap_or_default();
     let until = item.claimed_until.and_then(|until| Timestamp::from_millisecond(until).ok());
     let standing = match until {
@@ -109,7 +116,7 @@ pub fn read(item: Item) -> Result<Waiting, Error> {
         None => Standing::Open { attempts },
     };
     let subscription = Subscription { contact_id, sku, locale, external_id, created_on, delivery };
-    Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for })
+    Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for, decided_for })
 }
 
 /// Returns moments of renewal as the attribute has them.

@@ -1,7 +1,8 @@
-use crate::database::{Action, Index, PlainWrite, Query, Range, Table, TableCondition, Write, Written};
+use crate::database::{Action, Index, Item, PlainWrite, Query, Range, Scan, Table, TableCondition, Write, Written};
 use crate::item::{read_each, text};
-use crate::subscription_item::{RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals};
+use crate::subscription_item::{DECIDED_FOR, DELIVERY, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals};
 use crate::{Error, Race, Store, delivery_record};
+use futures::{StreamExt, TryStreamExt, stream};
 use restock_domain::{ContactId, Scope, Sku, Subscription, SubscriptionId};
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +17,15 @@ pub struct MatchedPage {
     pub subscriptions: Vec<Subscription>,
     pub next: Option<Cursor>,
 }
+
+/// Some of all subscriptions.
+pub struct WaitingPage {
+    pub waiting: Vec<Waiting>,
+    pub next: Option<Cursor>,
+}
+
+/// Marks that are written at the same time.
+const MARKS_IN_FLIGHT: usize = 16;
 
 impl Store {
     /// Writes a subscription unless it exists, and returns the one that exists now. Whoever answers a subscriber calls
@@ -104,15 +114,45 @@ impl Store {
                 (Index::BySkuExternalId, Range::BeginsWith(format!("{}#", id.as_str())))
             }
         };
-        let after = after.map(|cursor| cursor.into_iter().map(|(name, value)| (name, text(value))).collect());
+        let after = after.map(start_of);
         let query = Query { index: Some(index), range, limit: Some(limit), after, ..Query::of(TABLE, sku.as_str()) };
         let found = self.database.query(query).await?;
         let mut subscriptions = read_each(found.items, |item| Ok(read(item)?.subscription));
         // The prefix alone is not exact: "A#" also begins the order of the external id "A#B".
         subscriptions.retain(|found| scope.covers(&found.locale, found.external_id.as_ref()));
-        let next = found
-            .next
-            .map(|key| key.into_iter().filter_map(|(name, value)| Some((name, value.as_s().ok()?.clone()))).collect());
-        Ok(MatchedPage { subscriptions, next })
+        Ok(MatchedPage { subscriptions, next: found.next.map(cursor_at) })
     }
+
+    /// Returns a page of all subscriptions, whatever an index shows of them; strongly consistent.
+    pub async fn every_subscription(&self, after: Option<Cursor>, limit: i32) -> Result<WaitingPage, Error> {
+        let scan = Scan {
+            table: TABLE,
+            index: None,
+            attributes: &[],
+            segment: 0,
+            segments: 1,
+            limit: Some(limit),
+            after: after.map(start_of),
+        };
+        let found = self.database.scan(scan).await?;
+        Ok(WaitingPage { waiting: read_each(found.items, read), next: found.next.map(cursor_at) })
+    }
+
+    /// Remembers that a level met subscriptions, and did not use them up. Those that are gone or renewed stay as they are.
+    pub async fn note_decisions(&self, subscriptions: &[&Subscription], log_entry: &str) -> Result<(), Error> {
+        let notes = subscriptions.iter().map(|subscription| {
+            let same = TableCondition::Is(DELIVERY, text(subscription.delivery.to_string()));
+            let noted = vec![Action::set(DECIDED_FOR, text(log_entry))];
+            self.database.write(Write::update(TABLE, key(subscription.id()), noted).when(same))
+        });
+        stream::iter(notes).buffer_unordered(MARKS_IN_FLIGHT).try_for_each(async |_| Ok(())).await
+    }
+}
+
+fn start_of(cursor: Cursor) -> Item {
+    cursor.into_iter().map(|(name, value)| (name, text(value))).collect()
+}
+
+fn cursor_at(key: Item) -> Cursor {
+    key.into_iter().filter_map(|(name, value)| Some((name, value.as_s().ok()?.clone()))).collect()
 }

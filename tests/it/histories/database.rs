@@ -1,19 +1,21 @@
 //! Tables in memory that do what DynamoDB does with the words of `restock_store::database`: conditions, and indexes that lag.
 
-use super::world::{Mishap, Sabotage, World, now};
+use super::world::{Mishap, Sabotage, State, World, now};
 use jiff::Timestamp;
 use restock_store::Error;
 use restock_store::database::{
     Action, AllWritten, AttributeValue, BatchGot, Change, Database, FoundItems, Index, Item, Pending, PlainWrite,
     Query, Range, Scan, Table, TableCondition, Write, Written,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest that an index lags its table; far less than the second look waits.
+/// How long an index mostly lags its table, in milliseconds; far less than the second look waits.
 const LAG: u64 = 5_000;
+/// How long it lags when it can't keep up.
+const LONG_LAG: u64 = 6 * 3_600_000;
 
 type Key = (Table, String, String);
 
@@ -24,6 +26,8 @@ pub struct Tables {
     shown: BTreeMap<(Index, String, String, Key), Item>,
     /// What they will show, in the order of the writes.
     coming: Vec<(Timestamp, Key, Option<Item>)>,
+    /// SKUs whose part of an index can't keep up.
+    hot: BTreeSet<String>,
 }
 
 pub struct Simulated(pub Arc<World>);
@@ -113,8 +117,7 @@ impl Database for Simulated {
     }
 
     fn scan(&self, scan: Scan) -> Pending<'_, FoundItems> {
-        let all = move |world: &World| world.lock().tables.items(scan.table).cloned().collect();
-        Box::pin(async move { Ok(FoundItems { items: self.faulty("Scan", all).await?, next: None }) })
+        Box::pin(async move { self.faulty("Scan", |world| world.lock().tables.scan(&scan)).await })
     }
 }
 
@@ -179,17 +182,28 @@ impl World {
             Sabotage::AlwaysRenewed if uses_up(write) => answer.clone().map(renewed),
             _ => after,
         };
+        let sku = after.as_ref().or(answer.as_ref()).map(|item| string(item, "sku")).unwrap_or_default();
         match &after {
             Some(item) => state.tables.items.insert(key.clone(), item.clone()),
             None => state.tables.items.remove(&key),
         };
         if write.table == Table::Subscriptions {
-            let lag = Duration::from_millis(state.random.u64(0..LAG));
+            let lag = self.lag(&mut state, &sku);
             let earlier = state.tables.coming.iter().rev().find(|(_, other, _)| *other == key).map(|(at, ..)| *at);
             let at = (now() + lag).max(earlier.unwrap_or(Timestamp::UNIX_EPOCH));
             state.tables.coming.push((at, key, after));
         }
         Written::Done(answer)
+    }
+
+    /// Returns how long an index takes to show a write of a SKU's subscription. Now and then it takes hours, also for
+    /// everything that is written of a SKU.
+    fn lag(&self, state: &mut State, sku: &str) -> Duration {
+        if state.strikes(self.faults.hours / 10) {
+            state.tables.hot.insert(sku.to_owned());
+        }
+        let long = state.tables.hot.contains(sku) || state.strikes(self.faults.hours);
+        Duration::from_millis(state.random.u64(0..if long { LONG_LAG } else { LAG }))
     }
 
     /// Returns true if a condition that does not hold is passed over, to see that somebody notices.
@@ -231,6 +245,18 @@ fn claims(write: &Write) -> bool {
 impl Tables {
     pub fn items(&self, table: Table) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |((of, ..), _)| *of == table).map(|(_, item)| item)
+    }
+
+    /// Reads a page of a table; nothing that is simulated reads an index so.
+    fn scan(&self, scan: &Scan) -> FoundItems {
+        assert!(scan.index.is_none(), "no index is scanned in a simulation");
+        let after = scan.after.as_ref().map(|after| key_of(scan.table, after));
+        let rest =
+            self.items.iter().filter(|(key, _)| key.0 == scan.table && after.as_ref().is_none_or(|after| *key > after));
+        let limit = scan.limit.map_or(usize::MAX, |limit| limit as usize);
+        let page: Vec<(&Key, &Item)> = rest.take(limit).collect();
+        let next = page.last().filter(|_| page.len() == limit).map(|(_, item)| key_item(scan.table, item));
+        FoundItems { items: page.into_iter().map(|(_, item)| item.clone()).collect(), next }
     }
 
     fn query(&mut self, query: &Query, now: Timestamp) -> FoundItems {

@@ -36,8 +36,13 @@ const FAULTS: Faults = Faults {
     partial: 20,
     duplicate: 40,
     delay: 100,
+    hours: 10,
     events: true,
+    sweeps: true,
 };
+
+/// No index lags for hours, so nobody needs the sweep.
+const NO_SWEEP: Faults = Faults { hours: 0, sweeps: false, ..FAULTS };
 
 /// The outcome of many histories.
 #[derive(Debug, Default)]
@@ -127,7 +132,11 @@ fn a_seed_replays() {
 
 /// Breaks something on purpose, and says what was complained of.
 fn complaints_about(sabotage: Sabotage) -> Vec<Complaint> {
-    let tally = play_all(0..2_000, FAULTS, sabotage);
+    complaints_under(FAULTS, sabotage)
+}
+
+fn complaints_under(faults: Faults, sabotage: Sabotage) -> Vec<Complaint> {
+    let tally = play_all(0..2_000, faults, sabotage);
     tally.complaints.into_iter().map(|(_, complaint)| complaint).collect()
 }
 
@@ -154,16 +163,28 @@ fn the_check_notices_a_subscription_that_is_used_up_before_the_mail() {
 
 #[test]
 fn the_check_notices_a_subscription_that_is_answered_before_it_is_written() {
-    let complaints = complaints_about(Sabotage::AnsweredBeforeWritten);
+    let complaints = complaints_under(NO_SWEEP, Sabotage::AnsweredBeforeWritten);
 
     assert!(complaints.iter().any(|complaint| matches!(complaint, Complaint::Lost(_) | Complaint::Late(_))));
 }
 
 #[test]
 fn the_check_notices_a_second_look_that_does_not_wait_for_the_index() {
-    let complaints = complaints_about(Sabotage::NoSecondLook);
+    let complaints = complaints_under(NO_SWEEP, Sabotage::NoSecondLook);
 
     assert!(complaints.iter().any(|complaint| matches!(complaint, Complaint::Late(_))));
+}
+
+#[test]
+fn nobody_needs_the_sweep_while_no_index_lags_for_hours() {
+    assert_eq!(complaints_under(NO_SWEEP, Sabotage::Nothing), []);
+}
+
+#[test]
+fn the_check_notices_that_nothing_sweeps_although_an_index_lags_for_hours() {
+    let complaints = complaints_under(Faults { sweeps: false, ..FAULTS }, Sabotage::Nothing);
+
+    assert!(complaints.iter().any(|complaint| matches!(complaint, Complaint::Lost(_) | Complaint::Late(_))));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::database::string;
 use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, WITH_FEED, Wish};
+use super::queues::TEMPLATE;
 use super::ses;
 use super::workload::{Step, Workload};
 use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simulate};
@@ -56,10 +57,12 @@ pub fn play(seed: u64, faults: Faults, sabotage: Sabotage) -> History {
             }
             while callers.join_next().await.is_some() {}
             stage.world.settle().await;
+            stage.sweep().await;
             let settled_at = now();
 
             stage.restock_everything().await;
             stage.world.settle().await;
+            stage.sweep().await;
             stage.history(settled_at, &counted)
         })
     })
@@ -99,6 +102,17 @@ impl Stage {
                 break;
             }
         }
+    }
+
+    /// Lets the sweep of the next day come.
+    async fn sweep(&self) {
+        if !self.world.faults.sweeps {
+            return;
+        }
+        let [schedule] = TEMPLATE.schedules.as_slice() else { panic!("there is one schedule") };
+        tokio::time::sleep(schedule.every).await;
+        self.world.enqueue(Queue::StockLevels, &Outgoing::new(schedule.message.clone()));
+        self.world.settle().await;
     }
 
     /// Makes sure that nobody who may be mailed has a reason to wait any longer.

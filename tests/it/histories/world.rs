@@ -35,8 +35,12 @@ pub struct Faults {
     pub partial: u32,
     pub duplicate: u32,
     pub delay: u32,
+    /// That an index shows a write only hours later; a tenth of it, that it shows all of a SKU so late.
+    pub hours: u32,
     /// True if SES's events arrive.
     pub events: bool,
+    /// True if the sweep comes.
+    pub sweeps: bool,
 }
 
 /// A part that is broken on purpose, to see that a check notices.

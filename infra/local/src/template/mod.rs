@@ -10,6 +10,7 @@ use crate::faults::permissions::Permissions;
 use resolver::{Resolver, text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use yaml::Node;
 
 /// Where the emulators answer; what some references resolve to.
@@ -25,6 +26,7 @@ pub struct Template {
     pub queues: Vec<Queue>,
     pub tables: Vec<Table>,
     pub mappings: Vec<Mapping>,
+    pub schedules: Vec<Schedule>,
     /// The queue that SES's events go to.
     pub email_events: Option<String>,
     pub permissions: Permissions,
@@ -73,6 +75,15 @@ pub struct Mapping {
     pub partial_failures: bool,
 }
 
+/// A message that is put on a queue again and again.
+pub struct Schedule {
+    pub every: Duration,
+    pub queue: String,
+    pub message: String,
+    /// The logical id of the role that sends it.
+    pub role: String,
+}
+
 impl Queue {
     pub fn url(&self, sqs: &str) -> String {
         queue_url(sqs, &self.name)
@@ -111,6 +122,7 @@ impl Template {
             queues: vec![],
             tables: vec![],
             mappings: vec![],
+            schedules: vec![],
             email_events: None,
             permissions: Permissions::default(),
         };
@@ -174,6 +186,21 @@ impl Template {
                 let properties = resolver.resolve(properties)?;
                 self.tables.push(Table { id: id.to_owned(), name: table_name(id), properties });
             }
+            "AWS::Scheduler::Schedule" => {
+                let target = &properties["Target"];
+                let role = text(&target["RoleArn"]["Fn::GetAtt"][0])?.to_owned();
+                self.schedules.push(Schedule {
+                    every: period(text(&properties["ScheduleExpression"])?)?,
+                    queue: last_part(text(&resolver.resolve(&target["Arn"])?)?).to_owned(),
+                    message: text(&resolver.resolve(&target["Input"])?)?.to_owned(),
+                    role,
+                });
+            }
+            "AWS::IAM::Role" => {
+                for policy in properties["Policies"].as_array().into_iter().flatten() {
+                    self.permissions.add(id, &resolver.resolve(&policy["PolicyDocument"])?);
+                }
+            }
             "AWS::SNS::Subscription" => {
                 let properties = resolver.resolve(properties)?;
                 let arn = text(&properties["Endpoint"])?;
@@ -227,6 +254,21 @@ impl Template {
         });
         Ok(())
     }
+}
+
+/// Reads `rate(1 day)`, as EventBridge Scheduler has it.
+fn period(expression: &str) -> Result<Duration, Error> {
+    let rate = expression.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')')).and_then(|rate| {
+        let (count, unit) = rate.split_once(' ')?;
+        let minutes = match unit.trim_end_matches('s') {
+            "minute" => 1,
+            "hour" => 60,
+            "day" => 24 * 60,
+            _ => return None,
+        };
+        Some(Duration::from_secs(count.parse::<u64>().ok()? * minutes * 60))
+    });
+    rate.ok_or_else(|| format!("the schedule expression {expression} is not understood").into())
 }
 
 /// Returns where a value has a null in it, as the names that lead there.
@@ -344,6 +386,18 @@ mod tests {
                 mapping.function
             );
         }
+    }
+
+    #[test]
+    fn a_schedule_may_send_to_its_queue_and_a_function_takes_it() {
+        let template = projects();
+        assert!(!template.schedules.is_empty());
+        for schedule in &template.schedules {
+            assert!(template.permissions.allows(&schedule.role, "sqs:SendMessage", &queue_arn(&schedule.queue)));
+            assert!(template.mappings.iter().any(|mapping| mapping.queue == schedule.queue), "{}", schedule.queue);
+            assert!(schedule.every >= Duration::from_secs(60), "no rate is shorter than a minute");
+        }
+        assert!(period("rate(15 minutes)").is_ok() && period("cron(0 3 * * ? *)").is_err());
     }
 
     #[test]

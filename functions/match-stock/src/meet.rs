@@ -1,0 +1,175 @@
+//! What a level does to a page of the subscriptions that it meets: decisions, the log, notifications.
+
+use crate::{App, MAX_LAG};
+use display_error_chain::DisplayErrorChain;
+use jiff::Timestamp;
+use restock_domain::automation::Tally;
+use restock_domain::{Arrival, Automation, AutomationId, ContactId, Decision, Scope, Sku, Subscription};
+use restock_matching::decide_all;
+use restock_queue::{Failure, Notification, Recipient};
+use restock_store::{LogKey, LoggedLevel, LoggedPage};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// Recipients of one notification.
+const RECIPIENTS: usize = 25;
+
+/// A level that subscriptions meet.
+pub struct Met<'a> {
+    pub key: LogKey,
+    pub logged: LoggedLevel<'a>,
+    received_at: Timestamp,
+}
+
+/// Pages that the log does not have yet.
+#[derive(Default)]
+pub struct Untold {
+    pages: Vec<LoggedPage>,
+    /// The log could not be written, so it is left alone for now.
+    in_vain: bool,
+}
+
+/// More than an invocation's pages ever are; a message has 256 KiB.
+const MAX_UNTOLD_BYTES: usize = 100_000;
+
+impl Untold {
+    /// Returns the pages that came with a message.
+    pub fn of(pages: &[String]) -> Self {
+        Self { pages: pages.iter().filter_map(|page| LoggedPage::from_text(page)).collect(), in_vain: false }
+    }
+
+    /// Returns the pages as they travel on in a message; an error if they are too many.
+    pub fn to_texts(&self) -> Result<Vec<String>, Failure> {
+        let texts: Vec<String> = self.pages.iter().map(LoggedPage::to_text).collect();
+        if texts.iter().map(String::len).sum::<usize>() > MAX_UNTOLD_BYTES {
+            return Err(Untold::failure());
+        }
+        Ok(texts)
+    }
+
+    /// Returns an error unless the log has everything.
+    pub fn none_left(&self) -> Result<(), Failure> {
+        if self.pages.is_empty() { Ok(()) } else { Err(Self::failure()) }
+    }
+
+    fn failure() -> Failure {
+        Failure::Retry { after: None, reason: "the log could not be written".into() }
+    }
+}
+
+impl<'a> Met<'a> {
+    pub fn new(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival) -> Self {
+        let logged = LoggedLevel { source: arrival.source, scope, quantity, kept: app.log_kept, late: false };
+        Self { key: LogKey::new(sku, arrival), logged, received_at: arrival.at }
+    }
+}
+
+impl App {
+    /// Decides about a page of subscriptions, tells the log, and queues notifications for those that an automation accepts.
+    /// What the log can't be told now is left in `untold`.
+    ///
+    /// Those that stay are marked with the level, so that the sweep knows that they have met it.
+    pub async fn meet(
+        &self,
+        met: &Met<'_>,
+        page: u64,
+        subscriptions: &[Subscription],
+        untold: &mut Untold,
+    ) -> Result<(), Failure> {
+        if subscriptions.is_empty() {
+            return Ok(());
+        }
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let automations = self.automations.current().await.map_err(retry)?;
+        let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
+        let decisions =
+            decide_all(&self.store, &automations, sku, quantity, subscriptions, now).await.map_err(retry)?;
+        let mut tally = Tally::default();
+        decisions.iter().for_each(|decision| tally.add(decision));
+        info!(%sku, quantity, matched = tally.matched, page, "Matched a stock level");
+
+        // The log comes first: after a crash in between, a second pass finds it written and then sends.
+        untold.pages.push(LoggedPage { number: page, tally });
+        self.tell_log(met, untold).await;
+        let at_once = notifications(subscriptions, &decisions, &met.key).into_iter();
+        let queued = self.queues.send_notifications(at_once.map(|one| (one, Duration::ZERO)).collect()).await;
+        queued.map_err(|error| Failure::retry(&error))?;
+
+        let young = |found: &Subscription| found.created_on >= met.received_at - MAX_LAG;
+        let decided = subscriptions.iter().zip(&decisions);
+        let stay = decided.filter(|(found, decision)| met.logged.late || (decision.outcome.is_err() && young(found)));
+        let stay: Vec<&Subscription> = stay.map(|(found, _)| found).collect();
+        self.store.note_decisions(&stay, &met.key.entry).await.map_err(retry)
+    }
+
+    /// Writes the pages that the log does not have yet. If it can't, they stay, and the log is left alone for now.
+    pub async fn tell_log(&self, met: &Met<'_>, untold: &mut Untold) {
+        if untold.in_vain || untold.pages.is_empty() {
+            return;
+        }
+        match self.store.log_matches(&met.key, &met.logged, &untold.pages).await {
+            Ok(()) => untold.pages.clear(),
+            Err(error) => {
+                untold.in_vain = true;
+                warn!(sku = %met.key.sku, error = %DisplayErrorChain::new(&error), "The log will be written later");
+            }
+        }
+    }
+}
+
+/// Returns the notifications about a page. Of a contact, the newest subscription is mailed, and the others come after it.
+fn notifications(subscriptions: &[Subscription], decisions: &[Decision<'_>], key: &LogKey) -> Vec<Notification> {
+    let accepted = subscriptions.iter().zip(decisions);
+    let accepted: Vec<(&Subscription, &Automation)> =
+        accepted.filter_map(|(found, decision)| Some((found, decision.outcome.ok()?))).collect();
+    let mut newest: HashMap<ContactId, &Subscription> = HashMap::new();
+    for (found, _) in &accepted {
+        let known = newest.entry(found.contact_id).or_insert(found);
+        if age(found) < age(known) {
+            *known = found;
+        }
+    }
+    let (first, others): (Vec<_>, Vec<_>) =
+        accepted.into_iter().partition(|(found, _)| newest[&found.contact_id].delivery == found.delivery);
+    let mut notifications = by_automation(&first, key);
+    for notification in &mut notifications {
+        let contacts: HashSet<ContactId> = notification.recipients.iter().map(|one| one.contact_id).collect();
+        let theirs = others.iter().filter(|(found, _)| contacts.contains(&found.contact_id)).copied();
+        notification.then = by_automation(&theirs.collect::<Vec<_>>(), key);
+    }
+    notifications
+}
+
+/// Returns the order of the subscriptions of a contact, the newest first.
+fn age(subscription: &Subscription) -> (Reverse<Timestamp>, String) {
+    (Reverse(subscription.created_on), subscription.id().key.to_string())
+}
+
+/// Returns the notifications about subscriptions that were accepted, by automation.
+fn by_automation(accepted: &[(&Subscription, &Automation)], key: &LogKey) -> Vec<Notification> {
+    let mut recipients: BTreeMap<(&AutomationId, u64), Vec<Recipient>> = BTreeMap::new();
+    for (subscription, automation) in accepted {
+        recipients.entry((&automation.id, automation.version)).or_default().push(recipient(subscription));
+    }
+    let notification = |automation: &AutomationId, version, recipients: &[Recipient]| Notification {
+        sku: key.sku.clone(),
+        log_entry: key.entry.clone(),
+        automation: automation.clone(),
+        version,
+        recipients: recipients.to_vec(),
+        attempt: 0,
+        hops: 0,
+        accepted: Vec::new(),
+        then: Vec::new(),
+    };
+    let all = recipients.iter().flat_map(|((automation, version), recipients)| {
+        recipients.chunks(RECIPIENTS).map(|chunk| notification(automation, *version, chunk))
+    });
+    all.collect()
+}
+
+fn recipient(subscription: &Subscription) -> Recipient {
+    Recipient { contact_id: subscription.contact_id, key: subscription.id().key, delivery: subscription.delivery }
+}

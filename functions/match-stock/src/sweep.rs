@@ -1,0 +1,93 @@
+//! The sweep: finds whoever a level should have found and did not, because an index showed them too late. A schedule of
+//! `template.yaml` begins one each day.
+
+use crate::meet::{Met, Untold};
+use crate::{App, Budget, MAX_HOPS, MAX_LAG};
+use jiff::Timestamp;
+use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
+use restock_queue::{Failure, Record, Sweep};
+use restock_store::{LogKey, StockFacts, Waiting};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// Subscriptions that are looked at together.
+const PAGE: i32 = 500;
+
+/// A level, and whom it should have found.
+struct Missed {
+    level: KnownLevel,
+    arrival: Arrival,
+    subscriptions: Vec<Subscription>,
+}
+
+impl App {
+    /// Goes through all subscriptions, from where the sweep stands.
+    pub(crate) async fn sweep(&self, sweep: Sweep, record: &Record, budget: &Budget) -> Result<(), Failure> {
+        let started_at = sweep.started_at.unwrap_or(record.sent_at);
+        let mut sweep = Sweep { started_at: Some(started_at), ..sweep };
+        let settled_before = started_at - Duration::from_secs(sweep.settled_seconds);
+        while budget.take() {
+            let after = Some(std::mem::take(&mut sweep.cursor)).filter(|cursor| !cursor.is_empty());
+            let page = self.store.every_subscription(after, PAGE).await.map_err(|error| Failure::retry(&error))?;
+            // Numbers that grow from sweep to sweep, and with them from page to page.
+            let number = started_at.as_millisecond().unsigned_abs() + u64::from(sweep.page);
+            self.meet_late(&page.waiting, settled_before, number).await?;
+            let Some(next) = page.next else {
+                info!(pages = sweep.page + 1, "Swept all subscriptions");
+                return Ok(());
+            };
+            sweep.cursor = next;
+            sweep.page += 1;
+        }
+        if sweep.hops >= MAX_HOPS {
+            let reason = format!("the sweep was sent on {MAX_HOPS} times, which none needs; the next one begins anew");
+            return Err(Failure::Malformed(reason));
+        }
+        sweep.hops += 1;
+        self.queues.send_sweep(&sweep).await.map_err(|error| Failure::retry(&error))
+    }
+
+    /// Lets subscriptions meet the levels that they should have met, and restores demand marks that are missing.
+    async fn meet_late(&self, page: &[Waiting], settled_before: Timestamp, number: u64) -> Result<(), Failure> {
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let subscriptions: Vec<&Subscription> = page.iter().map(|waiting| &waiting.subscription).collect();
+        let facts = self.store.stock_of(&subscriptions).await.map_err(retry)?;
+        for ((sku, _), missed) in missed(page, &facts, settled_before) {
+            let Missed { level, arrival, subscriptions } = missed;
+            warn!(%sku, found = subscriptions.len(), level = %arrival.at, "A sweep found whom a level had not");
+            let mut met = Met::new(self, sku, &level.scope, level.quantity, &arrival);
+            met.logged.late = true;
+            let mut untold = Untold::default();
+            self.meet(&met, number, &subscriptions, &mut untold).await?;
+            untold.none_left()?;
+        }
+        for subscription in subscriptions {
+            if !facts.in_demand.contains(&subscription.sku) {
+                warn!(sku = %subscription.sku, "Somebody waits, but the demand mark was gone; it is restored");
+                self.store.mark_demand(&subscription.sku, (self.clock)()).await.map_err(retry)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the subscriptions that should have met a level and did not, by the level's log entry.
+fn missed(page: &[Waiting], facts: &StockFacts, settled_before: Timestamp) -> BTreeMap<(Sku, String), Missed> {
+    let mut all: BTreeMap<(Sku, String), Missed> = BTreeMap::new();
+    for Waiting { subscription, decided_for, claimed_for, .. } in page {
+        let levels = facts.levels.get(&subscription.sku).map(Vec::as_slice).unwrap_or_default();
+        let Some((level, arrival)) = level_met(levels, subscription) else { continue };
+        let LogKey { sku, entry } = LogKey::new(subscription.sku.clone(), arrival);
+        let has_met = [decided_for, claimed_for].into_iter().flatten().any(|known| *known == entry);
+        // Whoever subscribed long before was seen, as was their mark, unless the mark is gone.
+        let could_be_missed =
+            subscription.created_on >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
+        if has_met || !could_be_missed || arrival.at > settled_before {
+            continue;
+        }
+        let missed = Missed { level: level.clone(), arrival: arrival.clone(), subscriptions: Vec::new() };
+        all.entry((sku, entry)).or_insert(missed).subscriptions.push(subscription.clone());
+    }
+    all
+}

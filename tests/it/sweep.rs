@@ -1,0 +1,126 @@
+//! The daily sweep: the net under everything that matching may miss.
+
+use crate::restock::Restock;
+use restock_queue::Sweep;
+use serde_json::{Value, json};
+
+impl Restock {
+    /// Lets a sweep run as the schedule begins one, but with levels that have only just come.
+    fn sweep(&self) {
+        self.send_message("stock-levels", &Sweep::default().body());
+        self.settle();
+    }
+
+    /// Returns how many a log entry says were matched, and how many of these by a sweep.
+    fn matched(&self, sku: &str) -> [Value; 2] {
+        let entry = self.log_entry(sku);
+        [entry["matched"].clone(), entry["lateFinds"].clone()]
+    }
+}
+
+#[test]
+fn whom_an_index_never_showed_is_found_by_the_sweep_and_the_log_says_so() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let hidden = restock.contact("hidden");
+    let _hidden = restock.hide_from_index(&restock.subscribe(&hidden, "A", "sv-SE", None));
+    restock.subscribe(&restock.contact("shown"), "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["shown"]);
+
+    restock.sweep();
+    restock.sweep();
+
+    assert_eq!(restock.mailed(), ["hidden", "shown"]);
+    assert_eq!(restock.matched("A"), [2, 1]);
+    assert_eq!(restock.log_entry("A")["mails"]["accepted"], 2);
+}
+
+#[test]
+fn a_level_that_found_nobody_is_logged_with_its_late_finds() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    let _hidden = restock.hide_from_index(&restock.subscribe(&contact, "A", "sv-SE", Some("north")));
+    restock.level(json!({"sku": "A", "quantity": 7, "locale": "sv-SE", "externalId": "north"}));
+
+    restock.sweep();
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert_eq!(restock.matched("A"), [1, 1]);
+    let entry = restock.log_entry("A");
+    assert_eq!(
+        [&entry["quantity"], &entry["locale"], &entry["externalId"]],
+        [&json!(7), &json!("sv-SE"), &json!("north")]
+    );
+    assert_eq!(entry["source"], "http");
+}
+
+#[test]
+fn who_waits_rightly_is_no_late_find() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["refused", "sold-out", "after", "elsewhere"]);
+    let unwilling = restock.post("/contacts", &json!({"email": "unwilling@example.com", "acceptsEmail": false})).json();
+    let unwilling = unwilling["id"].as_str().unwrap().to_owned();
+    let contact = restock.contact("a");
+    restock.subscribe(&unwilling, "refused", "sv-SE", None);
+    restock.subscribe(&contact, "elsewhere", "sv-SE", Some("south"));
+    let hidden = restock.hide_from_index(&restock.subscribe(&contact, "sold-out", "sv-SE", None));
+    restock.subscribe(&restock.contact("b"), "after", "sv-SE", None);
+    for sku in ["refused", "sold-out", "after"] {
+        restock.level(json!({"sku": sku, "quantity": 1}));
+    }
+    restock.level(json!({"sku": "elsewhere", "quantity": 1, "externalId": "north"}));
+    restock.level(json!({"sku": "sold-out", "quantity": 0}));
+    restock.subscribe(&contact, "after", "sv-SE", None);
+    // A decision is for a level, even if the next one would be another.
+    restock.patch(&unwilling, &json!({"acceptsEmail": true}));
+    hidden();
+
+    restock.sweep();
+
+    assert_eq!(restock.mailed(), ["b"]);
+    for sku in ["refused", "after"] {
+        assert_eq!(restock.matched(sku), [1, 0], "{sku}");
+    }
+}
+
+#[test]
+fn a_demand_mark_that_is_gone_is_restored_so_the_next_level_finds_whoever_waits() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    let mark = json!({"sku": {"S": "A"}, "scope": {"S": "demand"}});
+    restock.dynamodb("DeleteItem", json!({"TableName": restock.stack.ready.tables["stock"], "Key": mark}));
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert!(restock.mails().is_empty());
+
+    restock.sweep();
+    restock.level(json!({"sku": "A", "quantity": 2}));
+
+    assert_eq!(restock.mailed(), ["a"]);
+}
+
+#[test]
+fn a_sweep_goes_through_all_pages_and_mails_everybody_once() {
+    let restock = Restock::start();
+    let skus: Vec<String> = (0..30).map(|n| format!("sku-{n}")).collect();
+    restock.feed("sv-SE", &skus.iter().map(String::as_str).collect::<Vec<_>>());
+    let contacts: Vec<String> = (0..20).map(|n| restock.contact(&format!("c{n}"))).collect();
+    for contact in &contacts {
+        for sku in &skus {
+            let _hidden = restock.hide_from_index(&restock.subscribe(contact, sku, "sv-SE", None));
+        }
+    }
+    let levels: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
+    restock.put("/inventory/stock-levels/batch", &json!(levels));
+    restock.settle();
+    assert!(restock.mails().is_empty());
+
+    restock.sweep();
+
+    assert_eq!(restock.mails().len(), 600);
+    for sku in &skus {
+        assert_eq!(restock.matched(sku), [20, 20], "{sku}");
+    }
+}
