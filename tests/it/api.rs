@@ -282,11 +282,7 @@ fn every_path_is_the_same_under_v2_and_nothing_is_under_another_version() {
 fn a_key_is_needed_known_and_with_the_scope() {
     let restock = Restock::start();
     let without = Client::new(&format!("{}/api/v3", restock.stack.ready.api));
-    let put_key = |key: &str, scopes: Value| {
-        let item = json!({"kind": {"S": "api-key"}, "id": {"S": restock_store::ApiKey::digest(key)}, "name": {"S": "test"}, "scopes": {"L": scopes}});
-        restock.dynamodb("PutItem", json!({"TableName": restock.stack.ready.tables["configuration"], "Item": item}));
-    };
-    put_key("reader", json!([{"S": "read-feeds"}]));
+    restock.with_key("reader", &["read-feeds"]);
 
     assert_problem(&without.get("/feeds").unwrap(), 401, "MissingApiKey");
     assert_problem(&without.header("apikey", "wrong").get("/feeds").unwrap(), 401, "UnknownApiKey");

@@ -2,7 +2,11 @@
 
 use crate::api::{assert_problem, errors, field_errors};
 use crate::restock::Restock;
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use restock_domain::{ContactId, DeliveryId, Locale, Sku, Subscription};
 use restock_local::client::Answer;
+use restock_queue::Erasure;
 use serde_json::{Value, json};
 
 impl Restock {
@@ -265,4 +269,70 @@ fn erasing_a_contact_erases_its_purchases() {
 
     let request = json!({"TableName": restock.stack.ready.tables["purchases"]});
     assert_eq!(restock.dynamodb("Scan", request)["Count"], 0);
+}
+
+/// Makes subscriptions of a contact as the API does, but at once.
+fn subscribe_to_many(restock: &Restock, contact: &str, count: usize) {
+    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let contact_id = ContactId::parse(contact).unwrap();
+    let subscriptions = (0..count).map(|n| Subscription {
+        contact_id,
+        sku: Sku::parse(&format!("sku-{n}")).unwrap(),
+        locale: Locale::parse("sv-SE").unwrap(),
+        external_id: None,
+        created_on: Timestamp::from_millisecond(1_700_000_000_000 + n as i64).unwrap(),
+        delivery: DeliveryId::random(),
+    });
+    restock.runtime.block_on(async {
+        let writes = stream::iter(subscriptions).map(|one| store.put_subscription(one)).buffer_unordered(16);
+        writes.try_for_each(async |_| Ok(())).await.unwrap();
+    });
+}
+
+#[test]
+fn many_subscriptions_are_listed_page_by_page_oldest_first() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    subscribe_to_many(&restock, &contact, 1_030);
+    let path = format!("/contacts/{contact}/backinstock/subscriptions");
+
+    let first = restock.get(&path);
+    let cursor = first.headers["next-cursor"].clone();
+    let second = restock.get(&format!("{path}?cursor={cursor}"));
+    let small = restock.get(&format!("{path}?limit=7"));
+
+    let skus = |answer: &Answer| -> Vec<String> {
+        answer.json().as_array().unwrap().iter().map(|one| one["sku"].as_str().unwrap().to_owned()).collect()
+    };
+    let all: Vec<String> = (0..1_030).map(|n| format!("sku-{n}")).collect();
+    assert_eq!([skus(&first), skus(&second)].concat(), all);
+    assert_eq!(second.headers.get("next-cursor"), None);
+    assert_eq!(skus(&small), all[..7]);
+    assert_eq!(restock.get(&format!("{path}?cursor=abc")).status, 422);
+}
+
+#[test]
+fn an_erasure_that_one_request_can_not_finish_goes_on_by_itself() {
+    let restock = Restock::start();
+    let (many, other) = (restock.contact("many"), restock.contact("other"));
+    subscribe_to_many(&restock, &many, 1_200);
+    subscribe_to_many(&restock, &other, 3);
+    let receipt = json!({"receiptId": "R", "items": [{"sku": "A"}]});
+    assert_eq!(restock.post(&format!("/contacts/{many}/purchases"), &receipt).status, 200);
+    let made_until = Timestamp::from_millisecond(1_700_000_000_000 + 1_099).unwrap();
+    let erasure =
+        |with_purchases| Erasure { contact_id: ContactId::parse(&many).unwrap(), made_until, with_purchases }.body();
+    let purchases =
+        || restock.dynamodb("Scan", json!({"TableName": restock.stack.ready.tables["purchases"]}))["Count"].clone();
+
+    restock.send_message("erasures", &erasure(false));
+    restock.settle_queues(&["erasures"]);
+    // Whoever unsubscribed from everything and subscribes again later waits.
+    assert_eq!((restock.subscriptions(&many).len(), purchases()), (100, json!(2)));
+
+    restock.send_message("erasures", &erasure(true));
+    restock.settle_queues(&["erasures"]);
+    assert_eq!((restock.subscriptions(&many).len(), purchases()), (100, json!(0)));
+    assert_eq!(restock.delete(&format!("/contacts/{many}")).status, 200);
+    assert_eq!((restock.subscriptions(&many).len(), restock.subscriptions(&other).len()), (0, 3));
 }

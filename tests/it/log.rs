@@ -1,7 +1,8 @@
 //! The integration log: what an entry says, filters, pages, and how long it is kept.
 
 use crate::api::{errors, field_errors};
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
+use restock_local::faults::Spec;
 use serde_json::{Value, json};
 
 /// Levels of five SKUs with different outcomes, in this order.
@@ -147,4 +148,41 @@ fn the_pages_of_a_level_are_added_up_once_each() {
         let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();
         assert_eq!(page.entries[0].tally.matched, 435);
     });
+}
+
+#[test]
+fn everybody_is_mailed_while_the_log_is_throttled_and_its_counts_are_exact_afterwards() {
+    let throttled = Spec { throttle: 1.0, table: Some("LogTable".to_owned()), ..Spec::default() };
+    let restock = Restock::start_with_faults(throttled, &[("SecondLookSeconds", "4")]);
+    let observer = restock.stack.observer().unwrap().clone();
+    restock.feed("sv-SE", &["A"]);
+    (0..30).for_each(|n| drop(restock.subscribe(&restock.contact(&format!("c{n}")), "A", "sv-SE", None)));
+
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    eventually(|| (restock.mails().len() == 30).then_some(()));
+    observer.faults.pause(true);
+    restock.settle();
+
+    let entry = restock.log_entry("A");
+    assert_eq!((&entry["matched"], &entry["mails"]["accepted"]), (&json!(30), &json!(30)), "{entry}");
+    assert_eq!(Restock::sent(&entry), json!({"default": 30}));
+    assert_eq!(entry["mailsEstimated"], false);
+}
+
+#[test]
+fn counts_that_the_log_may_or_may_not_have_are_marked_as_estimates() {
+    let unknown = Spec { error_after: 1.0, table: Some("LogTable".to_owned()), ..Spec::default() };
+    let restock = Restock::start_with_faults(unknown, &[("SecondLookSeconds", "4")]);
+    let observer = restock.stack.observer().unwrap().clone();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    eventually(|| (restock.mailed() == ["a"]).then_some(()));
+    eventually(|| (restock.said("Mails will be counted later") > 0).then_some(()));
+    observer.faults.pause(true);
+    restock.settle();
+
+    let entry = restock.log_entry("A");
+    assert_eq!((&entry["matched"], &entry["mailsEstimated"]), (&json!(1), &json!(true)), "{entry}");
 }

@@ -19,6 +19,7 @@ mod main_job;
 mod malformed;
 mod matching;
 mod openapi;
+mod outlook;
 mod queues;
 mod races;
 mod redrive;

@@ -147,6 +147,27 @@ fn a_notification_that_is_delivered_again_mails_nobody_again_not_even_a_new_subs
 }
 
 #[test]
+fn a_mail_that_was_refused_for_good_is_not_asked_for_again_for_the_same_level() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let body = json!({"email": "refuse@example.com"});
+    let contact = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let first = notification(&restock, &contact);
+
+    for _ in 0..3 {
+        restock.send_message("notifications", &first);
+    }
+    restock.settle();
+    assert_eq!(restock.said("SES permanently refused a mail"), 1);
+    // The next level is another matter.
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.said("SES permanently refused a mail"), 2);
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
+
+#[test]
 fn matching_and_sending_go_on_where_lambda_stops_other_functions_as_a_loop() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

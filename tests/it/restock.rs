@@ -278,6 +278,19 @@ impl Restock {
         self.api.send("DELETE", path, &[]).expect("an answer")
     }
 
+    /// Makes an API key, and returns a client that uses it.
+    pub fn with_key(&self, key: &str, scopes: &[&str]) -> Client {
+        let scopes: Vec<Value> = scopes.iter().map(|scope| json!({ "S": scope })).collect();
+        let item = json!({
+            "kind": {"S": "api-key"},
+            "id": {"S": restock_store::ApiKey::digest(key)},
+            "name": {"S": "test"},
+            "scopes": {"L": scopes},
+        });
+        self.dynamodb("PutItem", json!({"TableName": self.stack.ready.tables["configuration"], "Item": item}));
+        Client::new(&format!("{}/api/v3", self.stack.ready.api)).header("apikey", key)
+    }
+
     /// Sends a request to DynamoDB as it is; the emulator wants to see a signature and does not check it.
     pub fn dynamodb(&self, operation: &str, request: Value) -> Value {
         let signature = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";

@@ -1,8 +1,20 @@
 //! The unsubscribe link of every mail.
 
 use crate::restock::Restock;
+use restock_domain::ContactId;
+use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_local::client::Client;
 use serde_json::json;
+
+impl Restock {
+    /// Returns the link of a contact's mails that unsubscribes it from everything.
+    pub fn unsubscribe_link(&self, contact: &str) -> String {
+        let store = self.runtime.block_on(crate::matching::store(self));
+        let signing_key = self.runtime.block_on(store.signing_key()).unwrap();
+        let token = token(&signing_key, Unsubscribe::All(ContactId::parse(contact).unwrap()));
+        format!("{}/unsubscribe/{token}", self.stack.ready.api)
+    }
+}
 
 /// Starts a stack in which `a` got a mail about A and still waits for B; returns the contact and the mail's one-click link.
 fn with_a_mail() -> (Restock, String, String) {
@@ -29,6 +41,19 @@ fn following_the_link_shows_a_button_and_changes_nothing() {
         "{}",
         page.text
     );
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
+}
+
+#[test]
+fn a_checker_of_links_that_asks_by_head_learns_whether_the_link_works() {
+    let (restock, contact, link) = with_a_mail();
+    let head = |link: &str| {
+        let answer = Client::new(link).send("HEAD", "", b"").unwrap();
+        (answer.status, answer.text)
+    };
+
+    assert_eq!(head(&link), (200, String::new()));
+    assert_eq!(head(&link.replace("/unsubscribe/", "/unsubscribe/x")), (404, String::new()));
     assert_eq!(restock.subscriptions(&contact).len(), 1);
 }
 

@@ -1,13 +1,13 @@
 //! Serves `POST /inventory/backinstock/subscriptions`.
 
 use jiff::Timestamp;
-use restock_api::Problem;
-use restock_api::subscriptions::{NewSubscription, Subscribe, UNSUBSCRIBE_URL};
+use restock_api::subscriptions::{NewSubscription, Subscribe, Subscribed, UNSUBSCRIBE_URL};
+use restock_api::{KeyScope, Problem};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{DeliveryId, Subscription, time};
 use restock_http::{Call, Failure, Handles, Reply};
-use restock_store::Store;
+use restock_store::{Prospect, Store};
 
 pub struct App {
     pub store: Store,
@@ -19,28 +19,28 @@ pub struct App {
 
 /// Subscribes a contact to a SKU. The same call again answers with the subscription that the first one made.
 impl Handles<Subscribe> for App {
-    async fn handle(&self, _: Call, body: NewSubscription) -> Result<Reply<Subscribe>, Failure> {
+    async fn handle(&self, call: Call, body: NewSubscription) -> Result<Reply<Subscribe>, Failure> {
         let NewSubscription { contact_id, sku, locale, external_id } = body;
         let created_on = time::to_millisecond((self.clock)());
         let wanted = Subscription { contact_id, sku, locale, external_id, created_on, delivery: DeliveryId::random() };
 
-        if self.store.contact(wanted.contact_id).await?.is_none() {
+        let Prospect { outlook, marked } = self.store.prospect(&wanted, created_on).await?;
+        if outlook.contact.is_none() {
             return Err(Problem::no_contact().into());
         }
 
         // The order matters. Whoever reads the demand mark after our answer must find the subscription; and a contact
         // that is erased meanwhile is either missing the second time, or its erasure finds the subscription.
         let subscription = self.store.put_subscription(wanted).await?;
-        let (contact, ()) = tokio::try_join!(
-            self.store.contact(subscription.contact_id),
-            self.store.mark_demand(&subscription.sku, created_on)
-        )?;
+        let mark = async { if marked { Ok(()) } else { self.store.mark_demand(&subscription.sku, created_on).await } };
+        let (contact, ()) = tokio::try_join!(self.store.contact(subscription.contact_id), mark)?;
         if contact.is_none() {
             self.store.delete_subscription(subscription.id()).await?;
             return Err(Problem::no_contact().into());
         }
         let token = token(&self.signing_key, Unsubscribe::One(subscription.id()));
         let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
-        Ok(Reply::new(subscription).with_header(UNSUBSCRIBE_URL, link))
+        let may_see_contact = call.may(KeyScope::ReadContacts);
+        Ok(Reply::new(Subscribed::of(subscription, &outlook, may_see_contact)).with_header(UNSUBSCRIBE_URL, link))
     }
 }

@@ -1,22 +1,37 @@
 //! Serves `DELETE /contacts/{contactId}`.
 
+use jiff::Timestamp;
 use restock_api::contacts::EraseContact;
 use restock_api::{ErrorCode, IdReply, Problem};
 use restock_domain::ContactId;
 use restock_domain::signing::SigningKey;
 use restock_http::{Call, Failure, Handles, Reply};
+use restock_queue::{Erasure, Queues};
 use restock_store::Store;
+use std::time::Duration;
+use tokio::time::Instant;
 
 pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
+    pub queues: Queues,
+    pub clock: fn() -> Timestamp,
 }
+
+/// How long a caller waits for subscriptions and purchases to be deleted; what is left then goes on by itself.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Erases a contact: its personal data and its subscriptions, even those whose mail is queued.
 impl Handles<EraseContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<EraseContact>, Failure> {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
-        if !self.store.erase_contact(id, &self.signing_key).await? {
+        let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
+        let erased = self.store.erase_contact(id, &self.signing_key, now, deadline).await?;
+        if !erased.complete {
+            let rest = Erasure { contact_id: id, made_until: now, with_purchases: true };
+            self.queues.send_erasure(&rest).await?;
+        }
+        if !erased.found {
             let detail = "There is no contact with this id. It may be erased already.";
             return Err(Problem::not_found(ErrorCode::ContactNotFound, detail).into());
         }

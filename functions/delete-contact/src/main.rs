@@ -1,4 +1,5 @@
 use delete_contact::App;
+use jiff::Timestamp;
 use lambda_http::Error;
 use restock_api::contacts;
 use restock_http::Service;
@@ -6,7 +7,9 @@ use restock_runtime::Runtime;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store();
-    let app = App { signing_key: store.signing_key().await?, store: store.clone() };
+    let runtime = Runtime::start().await;
+    let store = runtime.store();
+    let signing_key = store.signing_key().await?;
+    let app = App { signing_key, store: store.clone(), queues: runtime.queues(), clock: Timestamp::now };
     Service::with_keys(app, store).serving::<contacts::EraseContact>().run().await
 }

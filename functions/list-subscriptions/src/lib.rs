@@ -1,19 +1,38 @@
 //! Serves `GET /contacts/{contactId}/backinstock/subscriptions`.
 
-use restock_api::subscriptions::{ListSubscriptions, Subscription};
-use restock_domain::ContactId;
-use restock_http::{Call, Failure, Handles, Reply};
+use restock_api::subscriptions::{ListSubscriptions, MAX_LISTED, NEXT_CURSOR, Subscription};
+use restock_domain::{ContactId, time};
+use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
 use restock_store::Store;
 
 pub struct App {
     pub store: Store,
 }
 
-/// Lists everything that a contact waits for, oldest first; nothing for a contact that we don't know.
+/// Lists what a contact waits for, oldest first, a page at a time; nothing for a contact that we don't know.
 impl Handles<ListSubscriptions> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ListSubscriptions>, Failure> {
         let contact = call.parsed_parameter("contactId", ContactId::parse)?;
-        let subscriptions = self.store.subscriptions_of(contact).await?;
-        Ok(Reply::new(subscriptions.into_iter().map(Subscription::from).collect::<Vec<_>>()))
+        let limit = call.parsed_query("limit", |raw| limit(raw, MAX_LISTED))?.unwrap_or(MAX_LISTED);
+        let is_place = |position: &str| position.contains('#');
+        let after = call.parsed_query("cursor", |raw| position(raw, is_place))?;
+
+        let mut subscriptions = self.store.subscriptions_of(contact).await?;
+        if let Some(after) = after {
+            subscriptions.retain(|subscription| place(subscription) > after);
+        }
+        let more = subscriptions.len() > limit;
+        subscriptions.truncate(limit);
+        let next = subscriptions.last().filter(|_| more).map(|last| to_cursor(&place(last)));
+        let reply = Reply::new(subscriptions.into_iter().map(Subscription::from).collect::<Vec<_>>());
+        Ok(match next {
+            Some(next) => reply.with_header(NEXT_CURSOR, next),
+            None => reply,
+        })
     }
+}
+
+/// Returns the place of a subscription in the list, as a text that sorts like the list.
+fn place(subscription: &restock_domain::Subscription) -> String {
+    format!("{}#{}", time::sortable(subscription.created_on), subscription.id().key)
 }

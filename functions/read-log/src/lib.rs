@@ -1,18 +1,13 @@
 //! Serves `GET /inventory/backinstock/log`.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use restock_api::ErrorCode;
 use restock_api::log::{self, DEFAULT_LIMIT, ExplainedTally, LogPage, MAX_ENTRIES, Outcome, ReadLog};
 use restock_domain::automation::AutomationTally;
 use restock_domain::{AutomationId, Invalid, Locale, LogEntry, Sku, time};
-use restock_http::{Call, Failure, Handles, Reply, limit};
+use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
 use restock_store::{LogFilter, LogKey, Store};
 use std::time::Duration;
-
-/// A key of DynamoDB has at most so many bytes.
-const MAX_CURSOR_BYTES: usize = 1_024;
 
 pub struct App {
     pub store: Store,
@@ -33,10 +28,11 @@ impl Handles<ReadLog> for App {
             to: call.parsed_query("to", moment)?,
         };
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_ENTRIES))?.unwrap_or(DEFAULT_LIMIT);
-        let cursor = call.parsed_query("cursor", cursor)?;
+        let is_entry = |position: &str| LogKey::received_at(position).is_some();
+        let cursor = call.parsed_query("cursor", |raw| position(raw, is_entry))?;
 
         let page = self.store.log_page(&filter, cursor.as_deref(), limit, self.log_kept, (self.clock)()).await?;
-        let cursor = page.next.map(|next| URL_SAFE_NO_PAD.encode(next));
+        let cursor = page.next.map(|next| to_cursor(&next));
         Ok(Reply::new(LogPage { entries: self.explained(page.entries).await?, cursor }))
     }
 }
@@ -72,10 +68,4 @@ fn outcome(raw: &str) -> Result<String, Invalid> {
         let words: Vec<&str> = Outcome::all().collect();
         Invalid::new(ErrorCode::InvalidOutcome, format!("Use one of {}.", words.join(", ")))
     })
-}
-
-fn cursor(raw: &str) -> Result<String, Invalid> {
-    let entry = URL_SAFE_NO_PAD.decode(raw).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let entry = entry.filter(|entry| entry.len() <= MAX_CURSOR_BYTES && LogKey::received_at(entry).is_some());
-    entry.ok_or_else(|| Invalid::new(ErrorCode::InvalidCursor, "Use the cursor of the page before as it is."))
 }

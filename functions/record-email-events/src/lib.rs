@@ -7,16 +7,19 @@ use jiff::Timestamp;
 use restock_domain::Suppression;
 use restock_domain::delivery::Milestone;
 use restock_domain::signing::SigningKey;
-use restock_queue::{EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
-use restock_store::{LogKey, Store};
+use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
+use restock_store::{LogKey, LoggedMails, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tracing::{info, warn};
 
 pub struct App {
     pub store: Store,
     pub queues: Queues,
     pub signing_key: SigningKey,
+    /// How long entries of the integration log are kept.
+    pub log_kept: Duration,
     pub clock: fn() -> Timestamp,
 }
 
@@ -70,9 +73,14 @@ impl App {
     async fn tell_log(&self, news: &News) {
         let news = std::mem::take(&mut *news.lock());
         for (entry, outcomes) in news {
-            if let Err(error) = self.store.log_mails(&entry, &outcomes).await {
-                // What counts is recorded; counting it is not worth taking the messages again, which would find no news.
-                warn!(sku = %entry.sku, error = %DisplayErrorChain::new(&error), "The log could not be written");
+            let mails = LoggedMails { outcomes, estimated: false };
+            let Err(error) = self.store.log_mails(&entry, &mails, self.log_kept).await else { continue };
+            warn!(sku = %entry.sku, error = %DisplayErrorChain::new(&error), "Mails will be counted later");
+            let LogKey { sku, entry: log_entry } = entry;
+            let counts = CountMails { sku, log_entry, outcomes: mails.outcomes, estimated: false };
+            // What counts is recorded; taking the messages again would find no news.
+            if let Err(error) = self.queues.send_counts(&counts.after(error.throttled())).await {
+                warn!(error = %DisplayErrorChain::new(&error), "Mails were not counted");
             }
         }
     }
@@ -80,16 +88,16 @@ impl App {
 
 /// What the events of a batch have to tell the log.
 #[derive(Default)]
-struct News(Mutex<HashMap<LogKey, BTreeMap<&'static str, i64>>>);
+struct News(Mutex<HashMap<LogKey, BTreeMap<String, i64>>>);
 
 impl News {
     fn add(&self, entry: Option<LogKey>, milestone: Milestone) {
         if let Some(entry) = entry {
-            *self.lock().entry(entry).or_default().entry(milestone.as_str()).or_default() += 1;
+            *self.lock().entry(entry).or_default().entry(milestone.as_str().to_owned()).or_default() += 1;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<LogKey, BTreeMap<&'static str, i64>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<LogKey, BTreeMap<String, i64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,12 +12,15 @@ use jiff::Timestamp;
 use pace::Pace;
 use restock_domain::delivery::{Claim, Milestone, Settlement, Terms};
 use restock_domain::{
-    Automation, Contact, ContactId, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since, sold_out_since,
-    time,
+    Automation, Contact, ContactId, Locale, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since,
+    sold_out_since, time,
 };
 use restock_email::{Mail, Mailer};
-use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Queue, Queues, Recipient, Record, consume};
-use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Turn, Waiting};
+use restock_queue::{
+    AcceptedMail, CountMails, Failure, MAX_DELAY, Notification, NotificationMessage, Queue, Queues, Recipient, Record,
+    consume,
+};
+use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, LoggedMails, Store, Turn, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -50,6 +53,8 @@ pub struct Settings {
     pub rate: f64,
     /// How long an invocation goes on beginning mails; what is left then is sent on in a message of its own.
     pub budget: Duration,
+    /// How long entries of the integration log are kept.
+    pub log_kept: Duration,
     pub clock: fn() -> Timestamp,
 }
 
@@ -121,11 +126,18 @@ impl App {
     }
 
     async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
-        let notification = Notification::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let message = NotificationMessage::parse(&record.body);
+        match message.map_err(|error| Failure::Malformed(error.to_string()))? {
+            NotificationMessage::Notify(notification) => self.notify(*notification, &record, until).await,
+            NotificationMessage::CountMails(counts) => self.count_later(counts).await,
+        }
+    }
+
+    async fn notify(&self, notification: Notification, record: &Record, until: Instant) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let waiting = self.waiting(&notification).await.map_err(retry)?;
-        let locales: HashSet<_> = waiting.iter().map(|(_, waiting)| &waiting.subscription.locale).collect();
-        let products = self.store.products(locales.iter().map(|locale| (*locale, &notification.sku)));
+        let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
+        let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));
         let automation = self.automations.since(&notification.automation, notification.version);
         let (products, automation) = tokio::try_join!(products, automation).map_err(retry)?;
         let shared = Shared { products, automation: automation.filter(|automation| automation.enabled), until };
@@ -144,22 +156,48 @@ impl App {
         let mut outcomes = BTreeMap::new();
         // Later, those who were mailed in the meantime are gone too.
         if gone > 0 && notification.attempt == 0 && record.receives == 1 {
-            outcomes.insert(Skip::SubscriptionGone.as_str(), gone as i64);
+            outcomes.insert(Skip::SubscriptionGone.as_str().to_owned(), gone as i64);
         }
         let mut later: Vec<(Recipient, Later)> = Vec::new();
         for (recipient, ended) in ended {
             let (outcome, when) = ended.parts();
             if let Some(outcome) = outcome {
-                *outcomes.entry(outcome).or_default() += 1;
+                *outcomes.entry(outcome.to_owned()).or_default() += 1;
             }
             later.extend(when.map(|when| (recipient, when)));
         }
-        let key = LogKey { sku: notification.sku.clone(), entry: notification.log_entry.clone() };
-        if let Err(error) = self.store.log_mails(&key, &outcomes).await {
+        let (sku, log_entry) = (notification.sku.clone(), notification.log_entry.clone());
+        let counts = CountMails { sku, log_entry, outcomes, estimated: false };
+        if let Err(error) = self.count(&counts).await {
             // The mails are out; counting them is not worth sending the message round again.
-            warn!(sku = %key.sku, error = %DisplayErrorChain::new(&error), "The log could not be written");
+            warn!(sku = %counts.sku, error = %DisplayErrorChain::new(&error), "Mails will be counted later");
+            if let Err(error) = self.queues.send_counts(&counts.after(error.throttled())).await {
+                warn!(error = %DisplayErrorChain::new(&error), "Mails were not counted");
+            }
         }
         self.put_off(&notification, later).await
+    }
+
+    /// Adds counts to the log that it could not take when the mails left.
+    async fn count_later(&self, counts: CountMails) -> Result<(), Failure> {
+        match self.count(&counts).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.throttled() || counts.outcomes.is_empty() => Err(Failure::retry(&error)),
+            // Adding them once more might count them twice.
+            Err(_) => {
+                let sent = self.queues.send_counts(&counts.after(false)).await;
+                sent.map_err(|error| Failure::retry(&error))
+            }
+        }
+    }
+
+    async fn count(&self, counts: &CountMails) -> Result<(), restock_store::Error> {
+        if counts.outcomes.is_empty() && !counts.estimated {
+            return Ok(());
+        }
+        let key = LogKey { sku: counts.sku.clone(), entry: counts.log_entry.clone() };
+        let mails = LoggedMails { outcomes: counts.outcomes.clone(), estimated: counts.estimated };
+        self.store.log_mails(&key, &mails, self.settings.log_kept).await
     }
 
     /// Sends recipients on in messages of their own, so that those who are done are done, and being throttled for long
@@ -271,8 +309,8 @@ impl App {
         let Some(automation) = &shared.automation else {
             return Ok(Ended::skipped(Skip::AutomationOff));
         };
-        let product = (subscription.locale.key().to_owned(), subscription.sku.clone());
-        let Some(product) = shared.products.get(&product) else {
+        let of_feed = |feed: &Locale| shared.products.get(&(feed.key().to_owned(), subscription.sku.clone()));
+        let Some(product) = subscription.locale.feeds().iter().find_map(of_feed) else {
             return Ok(Ended::skipped(Skip::NoProductData));
         };
         if let Some(free_at) = waiting.standing.taken_until(clock(), terms) {
@@ -304,6 +342,11 @@ impl App {
         // Its sender did not live to delete it, or a write that the SDK repeated has brought it back.
         if let Some(sent_at) = seen.sent_at {
             return self.use_up(subscription, sent_at).await;
+        }
+        // Another message about it was faster, and the same mail would be refused again.
+        if seen.refused_for.as_deref() == Some(notification.log_entry.as_str()) {
+            self.store.release(subscription, &claim.give_back()).await?;
+            return Ok(Ended::Done(None));
         }
         let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,

@@ -27,6 +27,7 @@ async fn main() -> Result<(), Error> {
         patience,
         rate: restock_runtime::number("SEND_RATE")? / restock_runtime::number("SENDERS")?,
         budget: Duration::from_secs(restock_runtime::whole_number("TIMEOUT_SECONDS")?) / 2,
+        log_kept: restock_runtime::days("LOG_DAYS")?,
         clock: Timestamp::now,
     };
     let automations = restock_runtime::automations(&store)?;

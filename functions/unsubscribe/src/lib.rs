@@ -1,21 +1,30 @@
 //! Serves `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
+use jiff::Timestamp;
 use restock_api::HtmlPage;
-use restock_api::subscriptions::{AskToUnsubscribe, ConfirmUnsubscribe};
+use restock_api::subscriptions::{AskToUnsubscribe, CheckUnsubscribe, ConfirmUnsubscribe};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, verify};
 use restock_domain::{Locale, Suppression};
 use restock_email::{Pages, UnsubscribePage};
 use restock_http::{Call, Failure, Handles, Reply};
+use restock_queue::{Erasure, Queues};
 use restock_store::Store;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use tracing::info;
 
 pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
     pub pages: Arc<Pages>,
+    pub queues: Queues,
+    pub clock: fn() -> Timestamp,
 }
+
+/// How long a shopper waits for subscriptions to be deleted; what is left then goes on by itself.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Shows a button and changes nothing, since scanners follow links.
 impl Handles<AskToUnsubscribe> for App {
@@ -24,6 +33,14 @@ impl Handles<AskToUnsubscribe> for App {
             return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call)?).with_status(404));
         };
         Ok(Reply::new(self.page(UnsubscribePage::Question(what), &call)?))
+    }
+}
+
+/// Answers as `GET` does, without the page: checkers of links ask so.
+impl Handles<CheckUnsubscribe> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<CheckUnsubscribe>, Failure> {
+        let known = verify(&self.signing_key, call.parameter("token")).is_ok();
+        Ok(Reply::new(HtmlPage(String::new())).with_status(if known { 200 } else { 404 }))
     }
 }
 
@@ -48,8 +65,13 @@ impl App {
             Unsubscribe::All(contact) => {
                 // The contact first: whoever is about to mail it looks at it once more.
                 let known = self.store.suppress(contact, Suppression::Unsubscribed).await?;
-                let subscriptions = self.store.delete_subscriptions_of(contact).await?;
-                info!(%contact, known, subscriptions, "A contact unsubscribed from everything");
+                let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
+                let deleted = self.store.delete_subscriptions_of(contact, now, deadline).await?;
+                if !deleted.complete {
+                    let rest = Erasure { contact_id: contact, made_until: now, with_purchases: false };
+                    self.queues.send_erasure(&rest).await?;
+                }
+                info!(%contact, known, subscriptions = deleted.items, "A contact unsubscribed from everything");
                 Ok(known)
             }
             Unsubscribe::One(subscription) => {

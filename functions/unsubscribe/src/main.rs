@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use lambda_http::Error;
 use restock_api::subscriptions;
 use restock_email::Pages;
@@ -7,10 +8,14 @@ use unsubscribe::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store();
-    let app = App { signing_key: store.signing_key().await?, store, pages: Pages::new()?.into() };
+    let runtime = Runtime::start().await;
+    let store = runtime.store();
+    let signing_key = store.signing_key().await?;
+    let pages = Pages::new()?.into();
+    let app = App { signing_key, store, pages, queues: runtime.queues(), clock: Timestamp::now };
     Service::public(app)
         .serving::<subscriptions::AskToUnsubscribe>()
+        .serving::<subscriptions::CheckUnsubscribe>()
         .serving::<subscriptions::ConfirmUnsubscribe>()
         .run()
         .await

@@ -113,6 +113,11 @@ impl Stack {
         {
             return Err(format!("--faults: there is no function {only}; template.yaml has their names.").into());
         }
+        if let Some(only) = options.faults.as_ref().and_then(|spec| spec.table.as_ref())
+            && !template.tables.iter().any(|table| table.id == *only)
+        {
+            return Err(format!("--faults: there is no table {only}; template.yaml has their names.").into());
+        }
         let observer = options.faults.map(|spec| Arc::new(Observer::new(Faults::new(spec), template.permissions)));
         let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
         http::serve(&mut tasks, ses_listener, ses.router());

@@ -43,6 +43,7 @@ pub enum Method {
     Post,
     Patch,
     Delete,
+    Head,
 }
 
 /// A permission of an API key; each endpoint asks for one.

@@ -92,16 +92,29 @@ answer! {
         pub automations: Vec<ExplainedTally>,
         /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
         pub mails: BTreeMap<String, i64>,
+        /// True if the counts in `mails` may be off by a few, as the log did not say whether it took one.
+        pub mails_estimated: bool,
     }
 }
 
 impl LogEntry {
     /// Shows an entry with what the automations decided.
     pub fn of(entry: restock_domain::LogEntry, automations: Vec<ExplainedTally>) -> Self {
-        let restock_domain::LogEntry { at, source, sku, locale, external_id, quantity, tally, late_finds, mails } =
-            entry;
-        let (at, matched, skipped) = (Moment(at), tally.matched, tally.skipped);
-        Self { at, source, sku, locale, external_id, quantity, matched, late_finds, skipped, automations, mails }
+        let restock_domain::LogEntry { source, sku, locale, external_id, quantity, tally, mails, .. } = entry;
+        Self {
+            at: Moment(entry.at),
+            source,
+            sku,
+            locale,
+            external_id,
+            quantity,
+            matched: tally.matched,
+            late_finds: entry.late_finds,
+            skipped: tally.skipped,
+            automations,
+            mails,
+            mails_estimated: entry.mails_estimated,
+        }
     }
 }
 

@@ -59,6 +59,7 @@ fn http(method: Method) -> HttpMethod {
         Method::Post => HttpMethod::Post,
         Method::Patch => HttpMethod::Patch,
         Method::Delete => HttpMethod::Delete,
+        Method::Head => HttpMethod::Head,
     }
 }
 

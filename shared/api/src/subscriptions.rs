@@ -1,10 +1,19 @@
 //! Subscriptions: who waits for what.
 
+use crate::log::whole_number;
+use crate::schema::{Described, Schemas, words};
 use crate::{HtmlPage, IdReply, KeyScope, Moment, answer, body, endpoints};
-use restock_domain::{ContactId, ExternalId, Locale, Sku};
+use restock_domain::{ContactId, ExternalId, Locale, Obstacle, Outlook, Sku};
+use strum::IntoEnumIterator;
+use utoipa::openapi::{RefOr, Schema};
 
 /// The header of an answer with a link that ends the subscription, for the shop's own confirmation page or mail.
 pub const UNSUBSCRIBE_URL: &str = "unsubscribe-url";
+
+/// The header of an answer with the cursor of the next page.
+pub const NEXT_CURSOR: &str = "next-cursor";
+/// Subscriptions to a page: 250 KB of the 6 MB that Lambda answers.
+pub const MAX_LISTED: usize = 1_000;
 
 const READ: Option<KeyScope> = Some(KeyScope::ReadSubscriptions);
 const WRITE: Option<KeyScope> = Some(KeyScope::WriteSubscriptions);
@@ -12,7 +21,7 @@ const WRITE: Option<KeyScope> = Some(KeyScope::WriteSubscriptions);
 endpoints! {
     /// Subscribe a contact to a SKU
     Subscribe("subscribe"): Post "/inventory/backinstock/subscriptions", "create-subscription", WRITE,
-        NewSubscription => 201 Subscription, "The subscription; the same call again answers with the same one.",
+        NewSubscription => 201 Subscribed, "The subscription; the same call again answers with the same one.",
         |operation| operation
             .header::<Subscribe>(UNSUBSCRIBE_URL, "A link that ends this subscription.")
             .problem(404, "There is no such contact.");
@@ -26,11 +35,20 @@ endpoints! {
     /// What a contact waits for
     ListSubscriptions("listSubscriptions"):
         Get "/contacts/{contactId}/backinstock/subscriptions", "list-subscriptions", READ,
-        () => 200 Vec<Subscription>, "Its subscriptions, oldest first.";
+        () => 200 Vec<Subscription>, "Its subscriptions, oldest first.",
+        |operation| operation
+            .query_of("limit", "Subscriptions to a page, 1,000 by default.", whole_number(1.0, MAX_LISTED as f64))
+            .query::<String>("cursor", "The `next-cursor` of the page before.")
+            .header::<ListSubscriptions>(NEXT_CURSOR, "Gets the next page; the last one has none.");
 
     /// A page with a button; changes nothing
     AskToUnsubscribe("askToUnsubscribe"): Get at "" "/unsubscribe/{token}", "unsubscribe", None,
         () => 200 HtmlPage, "The question.",
+        |operation| operation.page(404, "The link does not work.");
+
+    /// Whether the link works; changes nothing
+    CheckUnsubscribe("checkUnsubscribe"): Head at "" "/unsubscribe/{token}", "unsubscribe", None,
+        () => 200 HtmlPage, "It works.",
         |operation| operation.page(404, "The link does not work.");
 
     /// One-click unsubscribe (RFC 8058)
@@ -59,6 +77,83 @@ answer! {
         pub locale: Locale,
         pub external_id: Option<ExternalId>,
         pub created_on: Moment,
+    }
+}
+
+answer! {
+    /// A contact that waits for a SKU, and whether a mail can come.
+    #[derive(Debug)]
+    pub struct Subscribed {
+        pub id: String,
+        pub contact_id: ContactId,
+        pub sku: Sku,
+        pub locale: Locale,
+        pub external_id: Option<ExternalId>,
+        pub created_on: Moment,
+        /// The locale whose feed serves it, if that is another one: `nb-NO` for `no`.
+        pub feed_locale: Option<Locale>,
+        /// False if something stands in the way of a mail now. The subscription waits all the same.
+        pub can_be_mailed: bool,
+        /// What stands in the way. Missing if all of it is about the contact and the key lacks `read-contacts`.
+        pub reason: Option<Reason>,
+        /// What can be done about it.
+        pub advice: Option<String>,
+    }
+}
+
+/// What stands in the way of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reason(Obstacle);
+
+impl serde::Serialize for Reason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl Described for Reason {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        words(Obstacle::iter().map(Obstacle::as_str))
+    }
+}
+
+impl Subscribed {
+    /// Says what stands in the way of a subscription's mail, as far as the caller may know it.
+    pub fn of(subscription: restock_domain::Subscription, outlook: &Outlook, may_see_contact: bool) -> Self {
+        let obstacles = outlook.obstacles(&subscription);
+        let shown = obstacles.iter().copied().find(|obstacle| may_see_contact || !obstacle.is_personal());
+        let feed_locale = outlook.feed.clone().filter(|feed| *feed != subscription.locale);
+        let Subscription { id, contact_id, sku, locale, external_id, created_on } = subscription.into();
+        Self {
+            id,
+            contact_id,
+            sku,
+            locale,
+            external_id,
+            created_on,
+            feed_locale,
+            can_be_mailed: obstacles.is_empty(),
+            reason: shown.map(Reason),
+            advice: shown.map(|obstacle| advice(obstacle).to_owned()),
+        }
+    }
+}
+
+fn advice(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Suppressed => {
+            "Mail to this address bounced, or its owner complained, so it gets none. Ask for another address and change the contact's email."
+        }
+        Obstacle::Unsubscribed => {
+            "The contact unsubscribed from all mail. If the shopper asks for mail again, PATCH the contact with acceptsEmail: true."
+        }
+        Obstacle::NoFeed => {
+            "No product feed serves this locale. Configure one with PUT /feeds/{locale}, and import it."
+        }
+        Obstacle::NoProductData => {
+            "The feed of this locale has no such SKU. Check the spelling of the SKU, or import the feed again."
+        }
+        Obstacle::InStock => "It is in stock already. The mail comes with the next positive stock level.",
     }
 }
 

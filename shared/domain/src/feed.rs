@@ -3,6 +3,7 @@
 use crate::{Currency, ErrorCode, Locale, time};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use strum::VariantNames;
 
 /// The product feed of one locale.
@@ -13,6 +14,14 @@ pub struct Feed {
     /// Of prices that say none.
     pub currency: Option<Currency>,
     pub last_import: Option<Import>,
+}
+
+impl Feed {
+    /// Returns true if it was imported less than so long ago.
+    pub fn fresh_at(&self, now: Timestamp, within: Duration) -> bool {
+        let finished = self.last_import.as_ref().filter(|import| import.status == ImportStatus::Succeeded);
+        finished.and_then(|import| import.finished_at).is_some_and(|finished| finished + within >= now)
+    }
 }
 
 /// One import of a feed.

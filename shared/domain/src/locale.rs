@@ -1,5 +1,7 @@
 use crate::{ErrorCode, Invalid};
+use icu_locale::LocaleExpander;
 use icu_locale_core::LanguageIdentifier;
+use icu_locale_core::subtags::Language;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -37,6 +39,36 @@ impl Locale {
     /// Returns the form that two spellings of one locale share; what is stored in keys.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Returns the locales whose feed serves this one, the best first: itself; for a language alone, the one of the country that
+    /// CLDR takes it for, such as `de-DE` for `de`; and Norwegian by each of its names, as CLDR falls back.
+    pub fn feeds(&self) -> Vec<Self> {
+        let mut feeds = vec![self.clone()];
+        let Ok(own) = LanguageIdentifier::try_from_str(&self.key) else { return feeds };
+        let names: &[&str] = match own.language.as_str() {
+            "no" => &["no", "nb"],
+            "nb" => &["nb", "no"],
+            "nn" => &["nn", "no", "nb"],
+            name => &[name],
+        };
+        let languages: Vec<Language> = names.iter().filter_map(|name| Language::try_from_str(name).ok()).collect();
+        let named = |language: &Language| LanguageIdentifier { language: *language, ..own.clone() };
+        let likely = |language: &Language| {
+            let mut id = named(language);
+            LocaleExpander::new_common().maximize(&mut id);
+            id.region
+        };
+        let region = own.region.or_else(|| languages.iter().find_map(likely));
+        for language in &languages {
+            for id in [named(language), LanguageIdentifier { region, ..named(language) }] {
+                let locale = Self::from(id.to_string());
+                if !feeds.contains(&locale) {
+                    feeds.push(locale);
+                }
+            }
+        }
+        feeds
     }
 
     /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
@@ -98,6 +130,22 @@ mod tests {
             (lower.canonical(), Locale::parse("ZH-hant-tw").unwrap().canonical()),
             ("sv-SE".into(), "zh-Hant-TW".into())
         );
+    }
+
+    #[test]
+    fn a_locale_is_served_by_its_own_feed_or_by_that_of_its_likely_country() {
+        let feeds = |tag: &str| -> Vec<String> {
+            Locale::parse(tag).unwrap().feeds().iter().map(|feed| feed.as_str().to_owned()).collect()
+        };
+
+        assert_eq!(feeds("sv-FI"), ["sv-FI"]);
+        assert_eq!(feeds("sv"), ["sv", "sv-SE"]);
+        assert_eq!(feeds("en"), ["en", "en-US"]);
+        assert_eq!(feeds("no"), ["no", "no-NO", "nb", "nb-NO"]);
+        assert_eq!(feeds("nb"), ["nb", "nb-NO", "no", "no-NO"]);
+        assert_eq!(feeds("nn-NO"), ["nn-NO", "no-NO", "nb-NO"]);
+        assert_eq!(feeds("zh-Hant"), ["zh-Hant", "zh-Hant-TW"]);
+        assert_eq!(feeds("xx"), ["xx"]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct LogEntry {
     pub late_finds: u64,
     /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
     pub mails: BTreeMap<String, i64>,
+    /// True if the counts of mails may be off by a few.
+    pub mails_estimated: bool,
 }
 
 /// The subscribers who wait for one SKU.

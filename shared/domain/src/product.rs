@@ -76,6 +76,13 @@ impl Product {
         self.text("image_link")
     }
 
+    /// Returns whether the feed says that it can be bought now, if the feed says anything.
+    pub fn in_stock(&self) -> Option<bool> {
+        let availability = self.text("availability")?.to_lowercase();
+        let word = availability.rsplit('/').next().unwrap_or_default().replace([' ', '_', '-'], "");
+        Some(word == "instock")
+    }
+
     pub fn price(&self) -> Option<Money> {
         read_price(self.text("price")?, None).ok()
     }

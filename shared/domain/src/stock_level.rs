@@ -103,9 +103,14 @@ impl Scope {
     }
 }
 
+/// Returns true if the newest of the levels that cover a subscription says that the SKU is in stock; `None` if none does.
+pub fn in_stock(levels: &[KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> Option<bool> {
+    newest(levels, locale, external_id).map(|newest| newest.quantity > 0)
+}
+
 /// Returns true if the newest of the levels that cover a subscription says that the SKU is sold out.
 pub fn sold_out_since(levels: &[KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> bool {
-    newest(levels, locale, external_id).is_some_and(|newest| newest.quantity <= 0)
+    in_stock(levels, locale, external_id) == Some(false)
 }
 
 /// Returns true if the newest of the levels that cover a subscription says that the SKU is in stock, and is not older than

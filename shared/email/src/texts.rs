@@ -6,20 +6,22 @@ use std::collections::BTreeMap;
 use unic_langid::LanguageIdentifier;
 
 /// The languages that texts exist in; the first one is used where no other fits.
-const LANGUAGES: [(&str, &str); 11] = [
+const LANGUAGES: [(&str, &str); 10] = [
     ("en", include_str!("../texts/en.ftl")),
     ("sv", include_str!("../texts/sv.ftl")),
     ("fi", include_str!("../texts/fi.ftl")),
     ("pl", include_str!("../texts/pl.ftl")),
     ("de", include_str!("../texts/de.ftl")),
     ("nb", include_str!("../texts/nb.ftl")),
-    // The macrolanguage, as many shops write it.
-    ("no", include_str!("../texts/nb.ftl")),
     ("da", include_str!("../texts/da.ftl")),
     ("fr", include_str!("../texts/fr.ftl")),
     ("nl", include_str!("../texts/nl.ftl")),
     ("ro", include_str!("../texts/ro.ftl")),
 ];
+
+/// Languages that are read as another one where CLDR falls back so: Norwegian without a written form, as many shops write it,
+/// and its other written form.
+const READ_AS: [(&str, &str); 2] = [("no", "nb"), ("nn", "nb")];
 
 /// The texts of every language.
 pub struct Texts {
@@ -43,6 +45,7 @@ impl Texts {
     pub fn of(&self, locale: &Locale) -> &Language {
         locale
             .fallbacks()
+            .map(|tag| READ_AS.iter().find(|(from, _)| *from == tag).map_or(tag, |(_, to)| to))
             .find_map(|tag| self.languages.iter().find(|language| language.tag == tag))
             .unwrap_or(&self.languages[0])
     }
@@ -111,5 +114,6 @@ mod tests {
         let tag = |locale: &str| texts.of(&Locale::parse(locale).unwrap()).tag;
 
         assert_eq!((tag("sv-SE"), tag("SV-fi"), tag("de"), tag("hu-HU")), ("sv", "sv", "de", "en"));
+        assert_eq!((tag("no"), tag("nb-NO"), tag("nn-NO")), ("nb", "nb", "nb"));
     }
 }

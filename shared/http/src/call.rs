@@ -1,6 +1,6 @@
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::{Body, Request, RequestExt};
-use restock_api::Problem;
+use restock_api::{KeyScope, Problem};
 use restock_domain::{ErrorCode, Invalid};
 use std::collections::HashMap;
 
@@ -13,6 +13,8 @@ pub struct Call {
     parameters: HashMap<String, String>,
     query: HashMap<String, String>,
     body: Body,
+    /// What the caller's key allows.
+    pub(crate) scopes: Vec<String>,
 }
 
 impl Call {
@@ -27,7 +29,13 @@ impl Call {
             parameters: parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             query: query.iter().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
             body,
+            scopes: Vec::new(),
         }
+    }
+
+    /// Returns true if the caller's key has a scope, besides the one that the endpoint asks for.
+    pub fn may(&self, scope: KeyScope) -> bool {
+        self.scopes.iter().any(|known| known == scope.as_str())
     }
 
     /// Returns a parameter of the path; empty if the route has none of that name.

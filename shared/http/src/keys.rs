@@ -15,7 +15,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub async fn authorize(&self, store: &Store, call: &Call, scope: KeyScope) -> Result<(), Failure> {
+    /// Returns the scopes of a call's key, if the one that the endpoint asks for is among them.
+    pub async fn authorize(&self, store: &Store, call: &Call, scope: KeyScope) -> Result<Vec<String>, Failure> {
         let Some(key) = call.header("apikey").or_else(|| call.header("x-api-key")) else {
             return Err(
                 Problem::unauthorized(ErrorCode::MissingApiKey, "Send your API key in the header apikey.").into()
@@ -39,7 +40,7 @@ impl Keys {
         };
         // A word that is no scope of ours allows nothing.
         if known.scopes.iter().any(|known| known == scope.as_str()) {
-            return Ok(());
+            return Ok(known.scopes);
         }
         Err(Problem::new(403, ErrorCode::MissingScope, format!("This API key lacks the scope {scope}.")).into())
     }

@@ -113,10 +113,10 @@ impl<A: Send + Sync + 'static> Service<A> {
         .await
     }
 
-    async fn answer(&self, call: Call) -> Result<Response<Body>, Failure> {
+    async fn answer(&self, mut call: Call) -> Result<Response<Body>, Failure> {
         let served = self.served.iter().find(|served| served.fits(&call)).ok_or_else(no_route)?;
         if let (Some(scope), Some(store)) = (served.scope, &self.store) {
-            self.keys.authorize(store, &call, scope).await?;
+            call.scopes = self.keys.authorize(store, &call, scope).await?;
         }
         (served.answer)(&self.app, call).await
     }

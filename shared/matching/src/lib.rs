@@ -18,6 +18,8 @@ pub async fn decide_all<'a>(
     now: Timestamp,
 ) -> Result<Vec<Decision<'a>>, Error> {
     let locales: HashSet<&Locale> = subscriptions.iter().map(|subscription| &subscription.locale).collect();
+    let feeds_of: HashMap<&Locale, Vec<Locale>> = locales.iter().map(|locale| (*locale, locale.feeds())).collect();
+    let may_serve: HashSet<&Locale> = feeds_of.values().flatten().collect();
     let contacts: HashSet<ContactId> = subscriptions.iter().map(|subscription| subscription.contact_id).collect();
     let purchases = async {
         let enabled = automations.iter().filter(|automation| automation.enabled);
@@ -28,17 +30,18 @@ pub async fn decide_all<'a>(
         }
     };
     let (feeds, products, found, purchases) = tokio::try_join!(
-        store.with_feed(&locales),
-        store.products(locales.iter().map(|locale| (*locale, sku))),
+        store.with_feed(&may_serve),
+        store.products(may_serve.iter().map(|locale| (*locale, sku))),
         store.contacts(contacts.iter().copied()),
         purchases,
     )?;
     let decisions = subscriptions.iter().map(|subscription| {
+        let feed = feeds_of[&subscription.locale].iter().find(|feed| feeds.contains(feed));
         let candidate = Candidate {
             subscription,
             quantity,
-            feed_configured: feeds.contains(&subscription.locale),
-            product: products.get(&(subscription.locale.key().to_owned(), sku.clone())),
+            feed_configured: feed.is_some(),
+            product: feed.and_then(|feed| products.get(&(feed.key().to_owned(), sku.clone()))),
             contact: found.get(&subscription.contact_id),
             purchased_on: purchases.get(&subscription.contact_id).copied(),
             now,

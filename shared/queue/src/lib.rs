@@ -14,8 +14,8 @@ pub use consume::{Failure, Record, consume, while_hidden};
 pub use email_event::{EmailEvent, EmailEventKind};
 pub use error::Error;
 pub use messages::{
-    AcceptedMail, Continuation, FeedImport, FeedSource, InvalidLevel, Notification, ParseError, Recipient,
-    StockMessage, Sweep,
+    AcceptedMail, Continuation, CountMails, Erasure, FeedImport, FeedSource, InvalidLevel, Notification,
+    NotificationMessage, ParseError, Recipient, StockMessage, Sweep,
 };
 pub use send::{MAX_DELAY, Queues};
 pub use transport::{Queue, Sqs, Urls};

@@ -90,6 +90,25 @@ pub struct Notification {
     pub then: Vec<Notification>,
 }
 
+/// A message on the notifications queue.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NotificationMessage {
+    Notify(Box<Notification>),
+    CountMails(CountMails),
+}
+
+/// Add counts of mails to the log, which could not be written when they left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountMails {
+    pub sku: Sku,
+    pub log_entry: String,
+    pub outcomes: BTreeMap<String, i64>,
+    /// True if some were perhaps counted already, and are not counted again.
+    #[serde(default)]
+    pub estimated: bool,
+}
+
 /// A mail that SES accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,6 +124,17 @@ pub struct Recipient {
     pub contact_id: ContactId,
     pub key: SubscriptionKey,
     pub delivery: DeliveryId,
+}
+
+/// Delete what is left of a contact that had more than one request could delete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Erasure {
+    pub contact_id: ContactId,
+    /// Subscriptions that were made later stay: the contact may have been allowed mail again.
+    pub made_until: Timestamp,
+    /// True for an erased contact, false for one that unsubscribed from everything.
+    pub with_purchases: bool,
 }
 
 /// Import a locale's feed.
@@ -203,6 +233,38 @@ impl Sweep {
 
 impl Notification {
     const TYPE: &'static str = "notify";
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
+    }
+}
+
+impl CountMails {
+    const TYPE: &'static str = "count-mails";
+
+    /// Returns what is left to do after a write that failed: the same if it was certainly not carried out, else only to say
+    /// that the counts are estimates.
+    pub fn after(self, certainly_not_done: bool) -> Self {
+        if certainly_not_done { self } else { Self { outcomes: BTreeMap::new(), estimated: true, ..self } }
+    }
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
+    }
+}
+
+impl NotificationMessage {
+    pub fn parse(body: &str) -> Result<Self, ParseError> {
+        let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
+        if value.get("type").is_some_and(|kind| kind == CountMails::TYPE) {
+            return open(CountMails::TYPE, value).map(Self::CountMails);
+        }
+        open(Notification::TYPE, value).map(|found| Self::Notify(Box::new(found)))
+    }
+}
+
+impl Erasure {
+    const TYPE: &'static str = "erase";
 
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
@@ -343,7 +405,17 @@ mod tests {
             StockMessage::Continuation(Box::new(continuation))
         );
         assert_eq!(StockMessage::parse(&sweep.body()).unwrap(), StockMessage::Sweep(sweep));
-        assert_eq!(Notification::parse(&notification.body()).unwrap(), notification);
+        let counts = CountMails {
+            sku: Sku::parse("A").unwrap(),
+            log_entry: "e".into(),
+            outcomes: BTreeMap::from([("accepted".into(), 3)]),
+            estimated: true,
+        };
+        assert_eq!(
+            NotificationMessage::parse(&notification.body()).unwrap(),
+            NotificationMessage::Notify(Box::new(notification))
+        );
+        assert_eq!(NotificationMessage::parse(&counts.body()).unwrap(), NotificationMessage::CountMails(counts));
     }
 
     #[test]
@@ -356,8 +428,8 @@ mod tests {
 
     #[test]
     fn what_is_no_message_says_why() {
-        assert!(matches!(Notification::parse("{"), Err(ParseError::NotJson(_))));
-        assert!(matches!(Notification::parse(r#"{"v":2,"type":"notify"}"#), Err(ParseError::NotOurs { .. })));
+        assert!(matches!(NotificationMessage::parse("{"), Err(ParseError::NotJson(_))));
+        assert!(matches!(NotificationMessage::parse(r#"{"v":2,"type":"notify"}"#), Err(ParseError::NotOurs { .. })));
         assert!(matches!(StockMessage::parse("no"), Err(ParseError::NotJson(_))));
     }
 }

@@ -8,6 +8,7 @@ pub enum Queue {
     Notifications,
     FeedImports,
     EmailEvents,
+    Erasures,
 }
 
 impl Queue {

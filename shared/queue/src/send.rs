@@ -1,5 +1,5 @@
 use crate::transport::{Order, Outgoing, Pending, Queue, Transport};
-use crate::{Continuation, Error, FeedImport, Notification, Sweep};
+use crate::{Continuation, CountMails, Erasure, Error, FeedImport, Notification, Sweep};
 use futures::{StreamExt, TryStreamExt, stream};
 use restock_domain::time;
 use serde_json::Value;
@@ -11,6 +11,8 @@ const MAX_ENTRIES: usize = 10;
 const MAX_BYTES: usize = 256 * 1024;
 /// The longest delay that SQS allows.
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
+/// When counts are tried again that the log could not take.
+const COUNTED_AFTER: Duration = Duration::from_secs(5);
 const IN_FLIGHT: usize = 4;
 const ATTEMPTS: u32 = 5;
 
@@ -54,6 +56,17 @@ impl Queues {
             Outgoing { delay, ..Outgoing::new(notification.body()) }
         });
         self.send(Queue::Notifications, messages.collect()).await
+    }
+
+    /// Sends counts of mails on, to be logged a little later.
+    pub async fn send_counts(&self, counts: &CountMails) -> Result<(), Error> {
+        let delay = COUNTED_AFTER;
+        self.send(Queue::Notifications, vec![Outgoing { delay, ..Outgoing::new(counts.body()) }]).await
+    }
+
+    /// Queues the rest of an erasure.
+    pub async fn send_erasure(&self, erasure: &Erasure) -> Result<(), Error> {
+        self.send(Queue::Erasures, vec![Outgoing::new(erasure.body())]).await
     }
 
     /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the other.

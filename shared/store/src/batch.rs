@@ -5,6 +5,7 @@ use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use restock_domain::time;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Limits of BatchGetItem and BatchWriteItem (DynamoDB API reference).
 const MAX_KEYS: usize = 100;
@@ -13,6 +14,17 @@ const MAX_WRITES: usize = 25;
 /// import that gives up starts from the beginning.
 const ATTEMPTS: u32 = 10;
 const IN_FLIGHT: usize = 8;
+
+/// Items that are read and deleted together.
+const DELETED_AT_ONCE: i32 = 500;
+
+/// The outcome of a deletion of many items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deleted {
+    pub items: usize,
+    /// False if the time was over before all were deleted.
+    pub complete: bool,
+}
 
 impl Store {
     /// Reads items of one table by key, strongly consistent, in no particular order. Keys must not repeat.
@@ -34,6 +46,32 @@ impl Store {
         let chunks: Vec<Vec<PlainWrite>> = writes.chunks(MAX_WRITES).map(<[PlainWrite]>::to_vec).collect();
         let writes = chunks.into_iter().map(|chunk| self.write_chunk(chunk));
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect().await
+    }
+
+    /// Deletes what a query of a table finds and the filter lets through, a page at a time, until the deadline.
+    pub(crate) async fn delete_all(
+        &self,
+        mut query: Query,
+        filter: impl Fn(&Item) -> bool,
+        deadline: Instant,
+    ) -> Result<Deleted, Error> {
+        query.limit = Some(DELETED_AT_ONCE);
+        let mut deleted = Deleted { items: 0, complete: false };
+        while !deleted.complete && Instant::now() < deadline {
+            let found = self.database.query(query.clone()).await?;
+            // By their keys alone, so that an item that can't be read is deleted too.
+            let deletions: Vec<PlainWrite> = found
+                .items
+                .iter()
+                .filter(|item| filter(item))
+                .map(|item| PlainWrite::Delete(query.table, query.table.key_of(item)))
+                .collect();
+            deleted.items += deletions.len();
+            self.batch_write(deletions).await?;
+            query.after = found.next;
+            deleted.complete = query.after.is_none();
+        }
+        Ok(deleted)
     }
 
     /// Returns every item that a query finds, over all its pages.

@@ -7,8 +7,18 @@ use restock_domain::signing::SigningKey;
 use restock_domain::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Locale, Suppression, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+use tokio::time::Instant;
 
 const TABLE: Table = Table::Contacts;
+
+/// The outcome of an erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// False if there was nothing of the contact.
+    pub found: bool,
+    /// False if the time was over before all of its subscriptions and purchases were deleted.
+    pub complete: bool,
+}
 
 /// The outcome of a new contact.
 pub enum CreatedContact {
@@ -154,7 +164,13 @@ impl Store {
     /// stays, so that it stays suppressed even if a new contact takes the address. Returns true if there was anything.
     ///
     /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
-    pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey) -> Result<bool, Error> {
+    pub async fn erase_contact(
+        &self,
+        id: ContactId,
+        signing: &SigningKey,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Result<Erased, Error> {
         let mut found = false;
         let mut race = Race::about("the erasure of a contact");
         while let Some(contact) = self.contact(id).await? {
@@ -171,9 +187,10 @@ impl Store {
                 break;
             }
         }
-        let subscriptions = self.delete_subscriptions_of(id).await?;
-        self.delete_purchases_of(id).await?;
-        Ok(found || subscriptions > 0)
+        let subscriptions = self.delete_subscriptions_of(id, now, deadline).await?;
+        let purchases = self.delete_purchases_of(id, deadline).await?;
+        let found = found || subscriptions.items + purchases.items > 0;
+        Ok(Erased { found, complete: subscriptions.complete && purchases.complete })
     }
 }
 

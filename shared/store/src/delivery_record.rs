@@ -17,6 +17,12 @@ pub fn sent_at(record: &Item) -> Result<Option<Timestamp>, Error> {
     at.map(|at| at.parse().map_err(|error: jiff::Error| damaged(Table::Deliveries, record, error))).transpose()
 }
 
+/// Returns the log entry of the level for which SES permanently refused the mail, if that was what became of it.
+pub fn refused_for(record: &Item) -> Option<String> {
+    let refused = record.contains_key(Milestone::Failed.as_str()) && !record.contains_key(Milestone::Accepted.as_str());
+    string_of(record, "entry").filter(|_| refused).cloned()
+}
+
 /// Returns what a record says besides its milestones.
 pub fn facts(subscription: &Subscription, log_entry: &str) -> Vec<Action> {
     vec![

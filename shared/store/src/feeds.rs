@@ -136,10 +136,10 @@ impl Store {
     }
 }
 
-fn read(item: Item) -> Result<Feed, Error> {
+pub(crate) fn read(item: Item) -> Result<Feed, Error> {
     read_item::<FeedItem>(TABLE, item).map(Feed::from)
 }
 
-fn key(locale: &Locale) -> Item {
+pub(crate) fn key(locale: &Locale) -> Item {
     texts([("kind", KIND), ("id", locale.key())])
 }

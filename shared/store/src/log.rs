@@ -6,11 +6,16 @@ use jiff::Timestamp;
 use restock_domain::automation::{AutomationTally, Tally};
 use restock_domain::{Arrival, AutomationId, ExternalId, Locale, LogEntry, Scope, Sku, Source, time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 const TABLE: Table = Table::Log;
 const LATE_FINDS: &str = "lateFinds";
+/// Ends the name of the item that has the counts of an entry's mails.
+const OF_MAILS: &str = "#mails";
+/// Begins the name of a count of mails.
+const MAILS: &str = "mails.";
+const ESTIMATED: &str = "estimated";
 
 /// Names an entry: one for each stock level that found subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +75,14 @@ impl LoggedPage {
         let (number, tally) = text.split_once(':')?;
         Some(Self { number: number.parse().ok()?, tally: parsed(tally).ok()? })
     }
+}
+
+/// Counts of mails, by outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoggedMails {
+    pub outcomes: BTreeMap<String, i64>,
+    /// True if some may be counted twice or not at all.
+    pub estimated: bool,
 }
 
 /// The level of an entry.
@@ -137,17 +150,49 @@ impl Store {
 
     /// Adds up how mails went. A crash just before it leaves the numbers too low; a message that is retried for one
     /// recipient tells again why others were skipped.
-    pub async fn log_mails(&self, key: &LogKey, outcomes: &BTreeMap<&'static str, i64>) -> Result<(), Error> {
-        if outcomes.is_empty() {
-            return Ok(());
+    ///
+    /// They have an item of their own, which is small and in no index: it is written for every few mails, and each write
+    /// counts by the size of its item.
+    pub async fn log_mails(&self, key: &LogKey, mails: &LoggedMails, kept: Duration) -> Result<(), Error> {
+        let received = LogKey::received_at(&key.entry).unwrap_or_default();
+        let expires = number((received + kept).as_second());
+        let mut actions = vec![Action::set("expiresAt", expires)];
+        actions.extend(mails.outcomes.iter().map(|(outcome, count)| Action::Add(format!("{MAILS}{outcome}"), *count)));
+        if mails.estimated {
+            actions.push(Action::set(ESTIMATED, AttributeValue::Bool(true)));
         }
-        let additions = outcomes.iter().map(|(outcome, count)| Action::Add(format!("mails.{outcome}"), *count));
-        self.database.write(Write::update(TABLE, item_key(key), additions.collect())).await.map(drop)
+        self.database.write(Write::update(TABLE, mails_key(key), actions)).await.map(drop)
     }
+
+    /// Adds the counts of mails to entries.
+    pub(crate) async fn with_mails(&self, mut entries: Vec<Item>) -> Result<Vec<Item>, Error> {
+        let key = |item: &Item| LogKey {
+            sku: Sku::restore(string_of(item, "sku").map_or("", String::as_str)),
+            entry: string_of(item, "entry").cloned().unwrap_or_default(),
+        };
+        let keys = entries.iter().map(|entry| mails_key(&key(entry))).collect();
+        let mut mails: HashMap<LogKey, Item> =
+            self.batch_get(TABLE, keys).await?.into_iter().map(|item| (key(&item), item)).collect();
+        for entry in &mut entries {
+            let LogKey { sku, entry: name } = key(entry);
+            let counts = mails.remove(&LogKey { sku, entry: name + OF_MAILS }).into_iter().flatten();
+            entry.extend(counts.filter(|(name, _)| name.starts_with(MAILS) || name == ESTIMATED));
+        }
+        Ok(entries)
+    }
+}
+
+/// Returns true if an item has the counts of an entry's mails, and is no entry.
+pub(crate) fn counts_mails(item: &Item) -> bool {
+    string_of(item, "entry").is_some_and(|entry| entry.ends_with(OF_MAILS))
 }
 
 fn item_key(key: &LogKey) -> Item {
     texts([("sku", key.sku.as_str()), ("entry", &key.entry)])
+}
+
+fn mails_key(key: &LogKey) -> Item {
+    texts([("sku", key.sku.as_str()), ("entry", &format!("{}{OF_MAILS}", key.entry))])
 }
 
 /// Returns the partition of `by-month`, from the beginning of an entry: `2026-11`.
@@ -160,7 +205,7 @@ pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
     let word = |name: &str| string_of(&item, name).ok_or_else(|| missing(name));
     let mut mails = BTreeMap::new();
     for (name, value) in &item {
-        if let (Some(outcome), AttributeValue::N(count)) = (name.strip_prefix("mails."), value) {
+        if let (Some(outcome), AttributeValue::N(count)) = (name.strip_prefix(MAILS), value) {
             mails.insert(outcome.to_owned(), count.parse().map_err(|_| missing(name))?);
         }
     }
@@ -174,6 +219,7 @@ pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
         tally: read_tally(&item)?,
         late_finds: number_of(&item, LATE_FINDS).and_then(|finds| finds.try_into().ok()).unwrap_or_default(),
         mails,
+        mails_estimated: item.contains_key(ESTIMATED),
     })
 }
 

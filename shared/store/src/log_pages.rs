@@ -2,7 +2,7 @@
 
 use crate::database::{Index, Item, Query, Range, Table};
 use crate::item::{read_each, string_of};
-use crate::log::{month, read_entry};
+use crate::log::{counts_mails, month, read_entry};
 use crate::{Error, Store};
 use jiff::Timestamp;
 use restock_domain::automation::AutomationTally;
@@ -118,7 +118,8 @@ impl<'a> Reader<'a> {
             }
             let Some(mut query) = self.partitions.pop() else { return Ok(None) };
             let found = self.store.database.query(query.clone()).await?;
-            self.read = found.items.into_iter();
+            let entries = found.items.into_iter().filter(|item| !counts_mails(item));
+            self.read = self.store.with_mails(entries.collect()).await?.into_iter();
             if found.next.is_some() {
                 query.after = found.next;
                 self.partitions.push(query);

@@ -31,21 +31,9 @@ impl Store {
         &self,
         wanted: impl IntoIterator<Item = (&Locale, &Sku)>,
     ) -> Result<HashMap<(String, Sku), Product>, Error> {
-        #[derive(Deserialize)]
-        struct Stored {
-            feed: String,
-            sku: Sku,
-            data: String,
-        }
         let keys = wanted.into_iter().map(|(locale, sku)| key(locale, sku)).collect();
         let items = self.batch_get(TABLE, keys).await?;
-        let products = read_each(items, |item| {
-            let Stored { feed, sku, data } = read_item(TABLE, item.clone())?;
-            let locale = feed.rsplit_once('#').map_or(feed.as_str(), |(locale, _)| locale).to_owned();
-            let data: Fields = serde_json::from_str(&data).map_err(|error| damaged(TABLE, &item, error))?;
-            Ok(((locale, sku.clone()), Product::restore(sku, data)))
-        });
-        Ok(products.into_iter().collect())
+        Ok(read_each(items, read).into_iter().collect())
     }
 
     /// Calls `each` with every stored product of a locale and its digest. Reads as much as the feed holds.
@@ -86,7 +74,21 @@ impl Store {
     }
 }
 
-fn key(locale: &Locale, sku: &Sku) -> Item {
+/// Reads a product, with the key of its feed's locale.
+pub(crate) fn read(item: Item) -> Result<((String, Sku), Product), Error> {
+    #[derive(Deserialize)]
+    struct Stored {
+        feed: String,
+        sku: Sku,
+        data: String,
+    }
+    let Stored { feed, sku, data } = read_item(TABLE, item.clone())?;
+    let locale = feed.rsplit_once('#').map_or(feed.as_str(), |(locale, _)| locale).to_owned();
+    let data: Fields = serde_json::from_str(&data).map_err(|error| damaged(TABLE, &item, error))?;
+    Ok(((locale, sku.clone()), Product::restore(sku, data)))
+}
+
+pub(crate) fn key(locale: &Locale, sku: &Sku) -> Item {
     let shard = Sha256::digest(sku.as_str())[0] % SHARDS;
     texts([("feed", &partition(locale, shard)), ("sku", sku.as_str())])
 }

@@ -1,13 +1,18 @@
-use crate::database::{Action, Item, PlainWrite, Query, Table, TableCondition, Write, Written};
+use crate::batch::Deleted;
+use crate::database::{Action, Item, Query, Table, TableCondition, Write, Written};
 use crate::item::{damaged, read_each, string_of, text, texts};
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_domain::{ContactId, Receipt, Sku, time};
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use tokio::time::Instant;
 
 const TABLE: Table = Table::Purchases;
 const IN_FLIGHT: usize = 8;
+/// How long taking back purchases of an erased contact may take.
+const UNDONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many receipts were new, and how many were known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +38,8 @@ impl Store {
         }
         // One that is erased meanwhile is either missing now, or its erasure finds the purchases.
         if self.contact(contact).await?.is_none() {
-            self.delete_purchases_of(contact).await?;
+            // A request has a few receipts at the most, besides what the erasure finds.
+            self.delete_purchases_of(contact, Instant::now() + UNDONE_WITHIN).await?;
             return Ok(None);
         }
         Ok(Some(counts))
@@ -92,12 +98,9 @@ impl Store {
         Ok(read_each(items, read).into_iter().collect())
     }
 
-    /// Deletes every purchase of a contact.
-    pub(crate) async fn delete_purchases_of(&self, contact: ContactId) -> Result<(), Error> {
-        let items = self.query_all(Query::of(TABLE, contact.to_string())).await?;
-        let keys = items.iter().filter_map(|item| string_of(item, "purchase"));
-        let deletions = keys.map(|purchase| PlainWrite::Delete(TABLE, key(contact, purchase))).collect();
-        self.batch_write(deletions).await
+    /// Deletes the purchases of a contact, or as many as the deadline allows.
+    pub async fn delete_purchases_of(&self, contact: ContactId, deadline: Instant) -> Result<Deleted, Error> {
+        self.delete_all(Query::of(TABLE, contact.to_string()), |_| true, deadline).await
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::database::{Index, Item, Query, Table, TableCondition, Write, Written};
+use crate::database::{Action, Index, Item, Query, Table, TableCondition, Write, Written};
 use crate::item::{read_each, read_item, string_of, text, texts, write_item};
 use crate::{Error, Store, contacts, delivery_record};
 use jiff::Timestamp;
@@ -11,8 +11,31 @@ const TABLE: Table = Table::Stock;
 const DEMAND: &str = "demand";
 /// On a demand mark: when somebody last subscribed, to an hour.
 const NEWEST: &str = "newest";
+/// On a demand mark: when it was made.
+const SINCE: &str = "since";
 /// A younger mark is not written again, so that a storm of subscribers does not write it each time.
 const FRESH: Duration = Duration::from_secs(3_600);
+
+/// A demand mark.
+pub struct Mark {
+    /// When it was made; since then, levels are stored.
+    pub since: Option<Timestamp>,
+    newest: Option<Timestamp>,
+}
+
+impl Mark {
+    /// Reads a demand mark; nothing for another item of the table.
+    pub fn of(item: &Item) -> Option<Self> {
+        string_of(item, "scope").filter(|scope| *scope == DEMAND)?;
+        let moment = |name: &str| string_of(item, name)?.parse().ok();
+        Some(Self { since: moment(SINCE), newest: moment(NEWEST) })
+    }
+
+    /// Returns true if it was written so recently that another subscriber need not write it.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.newest.is_some_and(|newest| newest >= now - FRESH)
+    }
+}
 
 /// True if a level counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +53,8 @@ pub struct LastLook {
     pub levels: Vec<KnownLevel>,
     /// When SES accepted its mail, if it is known to have.
     pub sent_at: Option<Timestamp>,
+    /// The log entry of the level for which SES permanently refused its mail.
+    pub refused_for: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,14 +84,9 @@ impl Store {
     /// Makes sure that levels of this SKU are looked at. It comes after the subscription is written and before it is
     /// answered, so a subscription answered before a level was accepted is always looked for.
     pub async fn mark_demand(&self, sku: &Sku, now: Timestamp) -> Result<(), Error> {
-        // A strongly consistent read costs a fifth of a write, and the mark of a popular SKU is fresh.
-        let mark = self.get(TABLE, demand(sku)).await?;
-        let newest = mark.as_ref().and_then(|mark| string_of(mark, NEWEST)?.parse::<Timestamp>().ok());
-        if newest.is_none_or(|newest| newest < now - FRESH) {
-            let mark = Item::from([(NEWEST.to_owned(), text(time::sortable(now)))]);
-            self.database.write(Write::put(TABLE, demand(sku), mark)).await?;
-        }
-        Ok(())
+        let now = text(time::sortable(now));
+        let marked = vec![Action::set(NEWEST, now.clone()), Action::SetIfMissing(SINCE.into(), now)];
+        self.database.write(Write::update(TABLE, demand(sku), marked)).await.map(drop)
     }
 
     /// Returns the given SKUs that somebody may be waiting for; strongly consistent.
@@ -124,7 +144,7 @@ impl Store {
         let mut facts = StockFacts::default();
         for item in self.batch_get(TABLE, keys.collect()).await? {
             let Some(sku) = string_of(&item, "sku").map(|sku| Sku::restore(sku)) else { continue };
-            if string_of(&item, "scope").is_some_and(|scope| scope == DEMAND) {
+            if Mark::of(&item).is_some() {
                 facts.in_demand.insert(sku);
             } else {
                 facts.levels.entry(sku).or_default().extend(read_each([item], known));
@@ -144,7 +164,10 @@ impl Store {
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
                 Table::Contacts => seen.contact = Some(contacts::read(item)?),
-                Table::Deliveries => seen.sent_at = delivery_record::sent_at(&item)?,
+                Table::Deliveries => {
+                    seen.sent_at = delivery_record::sent_at(&item)?;
+                    seen.refused_for = delivery_record::refused_for(&item);
+                }
                 _ => seen.levels.push(known(item)?),
             }
         }
@@ -152,13 +175,13 @@ impl Store {
     }
 }
 
-fn known(item: Item) -> Result<KnownLevel, Error> {
+pub(crate) fn known(item: Item) -> Result<KnownLevel, Error> {
     let LevelItem { locale, external_id, quantity, at, arrival } = read_item(TABLE, item)?;
     Ok(KnownLevel { scope: Scope::of(locale, external_id), quantity, at, arrival })
 }
 
 /// Returns the scopes whose levels cover a subscription.
-fn covering(subscription: &Subscription) -> Vec<Scope> {
+pub(crate) fn covering(subscription: &Subscription) -> Vec<Scope> {
     let Subscription { locale, external_id, .. } = subscription;
     let mut scopes = vec![Scope::Sku, Scope::Locale(locale.clone())];
     if let Some(id) = external_id {
@@ -167,12 +190,12 @@ fn covering(subscription: &Subscription) -> Vec<Scope> {
     scopes
 }
 
-fn demand(sku: &Sku) -> Item {
+pub(crate) fn demand(sku: &Sku) -> Item {
     texts([("sku", sku.as_str()), ("scope", DEMAND)])
 }
 
 /// Returns the key of a scope's level. A locale has no `#`, so no two scopes share a key.
-fn level_key(sku: &Sku, scope: &Scope) -> Item {
+pub(crate) fn level_key(sku: &Sku, scope: &Scope) -> Item {
     let scope = match scope {
         Scope::Sku => "level#all".into(),
         Scope::Locale(locale) => format!("level#locale#{}", locale.key()),

@@ -1,10 +1,13 @@
-use crate::database::{Action, Index, Item, PlainWrite, Query, Range, Scan, Table, TableCondition, Write, Written};
-use crate::item::{read_each, text};
+use crate::batch::Deleted;
+use crate::database::{Action, Index, Item, Query, Range, Scan, Table, TableCondition, Write, Written};
+use crate::item::{read_each, string_of, text};
 use crate::subscription_item::{DECIDED_FOR, DELIVERY, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals};
 use crate::{Error, Race, Store, delivery_record};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use restock_domain::{ContactId, Scope, Sku, Subscription, SubscriptionId};
 use std::collections::{BTreeMap, HashMap};
+use tokio::time::Instant;
 
 /// Renewals that a subscription keeps; beyond that, the last one is replaced.
 const MAX_RENEWALS: usize = 10;
@@ -81,15 +84,19 @@ impl Store {
         Ok(subscriptions)
     }
 
-    /// Deletes every subscription of a contact, and returns how many there were.
-    pub async fn delete_subscriptions_of(&self, contact: ContactId) -> Result<usize, Error> {
-        let items = self.query_all(Query::of(TABLE, contact.to_string())).await?;
-        // By their keys alone, so that one that can't be read is deleted too.
-        let deletions: Vec<PlainWrite> =
-            items.into_iter().map(|item| PlainWrite::Delete(TABLE, TABLE.key_of(&item))).collect();
-        let deleted = deletions.len();
-        self.batch_write(deletions).await?;
-        Ok(deleted)
+    /// Deletes the subscriptions of a contact that were made until a moment, or as many as the deadline allows.
+    pub async fn delete_subscriptions_of(
+        &self,
+        contact: ContactId,
+        made_until: Timestamp,
+        deadline: Instant,
+    ) -> Result<Deleted, Error> {
+        let made_later = |item: &Item| {
+            let created_on = string_of(item, "createdOn").and_then(|on| on.parse::<Timestamp>().ok());
+            // One that can't be read is deleted too.
+            created_on.is_some_and(|created_on| created_on > made_until)
+        };
+        self.delete_all(Query::of(TABLE, contact.to_string()), |item| !made_later(item), deadline).await
     }
 
     /// Returns the given subscriptions that exist, whatever their delivery; strongly consistent.

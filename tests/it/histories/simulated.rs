@@ -162,7 +162,7 @@ impl Stage {
                 self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)).await
             }
             Asked::Erase(contact) => {
-                let app = delete_contact::App { store, signing_key: SigningKey(KEY) };
+                let app = delete_contact::App { store, signing_key: SigningKey(KEY), queues, clock: now };
                 let id = self.cast.contacts[*contact].1.to_string();
                 call::<EraseContact, _>(&app, &[("contactId", id)], None).await
             }
@@ -189,7 +189,8 @@ impl Stage {
 
     async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Failure> {
         let key = || SigningKey(KEY);
-        let app = unsubscribe::App { store: self.world.store(), signing_key: key(), pages: PAGES.clone() };
+        let (store, queues, pages) = (self.world.store(), self.world.queues(), PAGES.clone());
+        let app = unsubscribe::App { store, signing_key: key(), pages, queues, clock: now };
         call::<ConfirmUnsubscribe, _>(&app, &[("token", token(&key(), what))], None).await
     }
 

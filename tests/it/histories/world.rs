@@ -116,6 +116,7 @@ pub const AUTOMATIONS_KEPT: Duration = Duration::from_secs(30);
 pub const TERMS: Terms = Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) };
 pub const PATIENCE: Duration = Duration::from_secs(15);
 const SECOND_LOOK: Duration = Duration::from_secs(30);
+const LOG_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Returns the simulated time.
 pub fn now() -> Timestamp {
@@ -295,7 +296,7 @@ impl World {
                 lag: seconds(40),
                 second_look_after,
                 automations: CachedAutomations::new(self.store(), AUTOMATIONS_KEPT),
-                log_kept: seconds(90 * 24 * 3600),
+                log_kept: LOG_KEPT,
                 clock: now,
             });
             let handle = move |event| {
@@ -304,7 +305,8 @@ impl World {
             };
             functions.spawn_local(self.clone().poll("match-stock", handle));
 
-            let settings = Settings { terms, patience, rate: 1000.0, budget: seconds(30), clock: now };
+            let settings =
+                Settings { terms, patience, rate: 1000.0, budget: seconds(30), log_kept: LOG_KEPT, clock: now };
             let mailer = Box::new(ses::Simulated(self.clone()));
             let automations = CachedAutomations::new(self.store(), AUTOMATIONS_KEPT);
             let sender = Arc::new(send_email::App::new(self.store(), self.queues(), automations, mailer, settings));
@@ -314,10 +316,18 @@ impl World {
             };
             functions.spawn_local(self.clone().poll("send-email", handle));
         }
+        let eraser = Arc::new(finish_erasure::App { store: self.store(), queues: self.queues(), budget: seconds(30) });
+        let handle = move |event| {
+            let eraser = eraser.clone();
+            async move { eraser.handle(event).await }
+        };
+        functions.spawn_local(self.clone().poll("finish-erasure", handle));
+
         let recorder = Arc::new(record_email_events::App {
             store: self.store(),
             queues: self.queues(),
             signing_key: SigningKey([7; 32]),
+            log_kept: LOG_KEPT,
             clock: now,
         });
         let world = self.clone();

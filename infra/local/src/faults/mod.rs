@@ -48,6 +48,8 @@ pub struct Spec {
     pub kills: u64,
     /// Only requests of this function.
     pub function: Option<String>,
+    /// Only requests about this table, by its logical id in the template.
+    pub table: Option<String>,
     /// True if SES's events are lost.
     pub events_lost: bool,
 }
@@ -72,6 +74,7 @@ impl Default for Spec {
             kill: 0.0,
             kills: u64::MAX,
             function: None,
+            table: None,
             events_lost: false,
         }
     }
@@ -111,6 +114,7 @@ impl FromStr for Spec {
                 "kill" => spec.kill = chance()?,
                 "kills" => spec.kills = number()?,
                 "function" => spec.function = Some(value.to_owned()),
+                "table" => spec.table = Some(value.to_owned()),
                 "events-lost" => {
                     spec.events_lost = value.parse().map_err(|_| format!("{name} is true or false, not {value}"))?;
                 }
@@ -270,13 +274,15 @@ mod tests {
 
     #[test]
     fn a_specification_is_read_and_what_is_wrong_with_it_is_said() {
-        let spec: Spec = "seed=7, throttle=0.5,kills=3,function=send-email,events-lost=true".parse().unwrap();
+        let spec: Spec =
+            "seed=7, throttle=0.5,kills=3,function=send-email,table=LogTable,events-lost=true".parse().unwrap();
 
         let expected = Spec {
             seed: 7,
             throttle: 0.5,
             kills: 3,
             function: Some("send-email".into()),
+            table: Some("LogTable".into()),
             events_lost: true,
             ..Spec::default()
         };

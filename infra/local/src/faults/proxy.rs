@@ -2,6 +2,7 @@
 //! asked. Tests and people reach the emulators directly.
 
 use crate::aws::lambda::Lambda;
+use crate::aws::names::table_name;
 use crate::faults::permissions::{self, Permissions};
 use crate::faults::{Draw, Fate, Faults};
 use axum::Router;
@@ -128,9 +129,9 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
     if let Some(denied) = proxy.denial(&asked) {
         return denied;
     }
-    let Some(mut draw) = proxy.observer.faults.draw(&asked.function, &asked.operation) else {
-        return proxy.forward(asked, None).await;
-    };
+    let concerned = proxy.concerned(&asked.body);
+    let draw = concerned.then(|| proxy.observer.faults.draw(&asked.function, &asked.operation)).flatten();
+    let Some(mut draw) = draw else { return proxy.forward(asked, None).await };
     let spec = &proxy.observer.faults.spec;
     if draw.strikes(spec.slow) {
         tokio::time::sleep(draw.up_to(spec.slow_ms)).await;
@@ -177,6 +178,13 @@ impl Proxy {
             Service::Ses => "SendEmail".into(),
             Service::DynamoDb | Service::Sqs => target.rsplit('.').next().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// Returns true if faults are for a request's table, or for all.
+    fn concerned(&self, body: &[u8]) -> bool {
+        let Some(table) = &self.observer.faults.spec.table else { return true };
+        let name = format!("\"{}\"", table_name(table));
+        self.service == Service::DynamoDb && body.windows(name.len()).any(|part| part == name.as_bytes())
     }
 
     /// Returns the answer to a request that the function's policies do not allow.

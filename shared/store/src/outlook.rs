@@ -1,0 +1,66 @@
+//! What is known when somebody subscribes, in one request.
+
+use crate::database::{Item, Table};
+use crate::item::read_each;
+use crate::stock::{Mark, covering, demand, known, level_key};
+use crate::{Error, Store, contacts, feeds, products};
+use jiff::Timestamp;
+use restock_domain::{KnownLevel, Locale, Outlook, Product, Subscription};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A feed that was imported less than so long ago is believed about stock. An older one may be from before it sold out.
+const FRESH_FEED: Duration = Duration::from_secs(3_600);
+
+/// The facts about a subscription, and how its SKU's demand mark is.
+pub struct Prospect {
+    pub outlook: Outlook,
+    /// True if the mark need not be written. It stays for a day after it was, so it is there when this subscription is.
+    pub marked: bool,
+}
+
+impl Store {
+    /// Reads what is known about a subscription that is about to be made. One request, strongly consistent.
+    pub async fn prospect(&self, subscription: &Subscription, now: Timestamp) -> Result<Prospect, Error> {
+        let sku = &subscription.sku;
+        let may_serve = subscription.locale.feeds();
+        let mut keys: Vec<(Table, Item)> =
+            covering(subscription).iter().map(|scope| (Table::Stock, level_key(sku, scope))).collect();
+        keys.push((Table::Stock, demand(sku)));
+        keys.push((Table::Contacts, contacts::key(subscription.contact_id)));
+        for locale in &may_serve {
+            keys.push((Table::Configuration, feeds::key(locale)));
+            keys.push((Table::Products, products::key(locale, sku)));
+        }
+        let mut outlook = Outlook::default();
+        let (mut mark, mut levels, mut fresh) = (None, Vec::new(), HashMap::new());
+        let mut found: HashMap<String, Product> = HashMap::new();
+        for (table, item) in self.batch_get_all(keys).await? {
+            match table {
+                Table::Contacts => outlook.contact = Some(contacts::read(item)?),
+                Table::Configuration => {
+                    let feeds = read_each([item], feeds::read).into_iter();
+                    fresh.extend(feeds.map(|feed| (feed.locale.key().to_owned(), feed.fresh_at(now, FRESH_FEED))));
+                }
+                Table::Products => {
+                    found.extend(read_each([item], products::read).into_iter().map(|((feed, _), one)| (feed, one)));
+                }
+                _ => match Mark::of(&item) {
+                    Some(found) => mark = Some(found),
+                    None => levels.extend(read_each([item], known)),
+                },
+            }
+        }
+        outlook.feed = may_serve.into_iter().find(|locale| fresh.contains_key(locale.key()));
+        outlook.feed_is_fresh = outlook.feed.as_ref().is_some_and(|feed| fresh[feed.key()]);
+        outlook.product = outlook.feed.as_ref().and_then(|feed: &Locale| found.remove(feed.key()));
+        // Without a mark levels pass unseen, so what was stored before this one may be long over.
+        let since = mark.as_ref().and_then(|mark| mark.since);
+        let counts = |level: &KnownLevel| {
+            let came = level.arrival.as_ref().map(|arrival| arrival.at);
+            since.zip(came).is_some_and(|(since, came)| came >= since)
+        };
+        outlook.levels = levels.into_iter().filter(counts).collect();
+        Ok(Prospect { outlook, marked: mark.is_some_and(|mark| mark.is_fresh(now)) })
+    }
+}
