@@ -393,3 +393,69 @@ fn serve_once(content_type: &str, file: &[u8]) -> String {
     });
     url
 }
+
+/// Answers every request with a file, at the URL that this returns, and tells what each request said.
+fn serve_telling(answer: Vec<u8>) -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/feed.csv", listener.local_addr().unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut request = [0; 8192];
+            let length = connection.read(&mut request).unwrap();
+            let _ = tell.send(String::from_utf8_lossy(&request[..length]).to_lowercase());
+            connection.write_all(&answer).unwrap();
+        }
+    });
+    (url, told)
+}
+
+#[test]
+fn a_password_goes_to_the_server_that_it_was_given_for_and_is_never_shown() {
+    let restock = Restock::start();
+    let file = b"id,title,link,price\nA,Mug,https://shop.example/a,10.00 EUR\n";
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/csv\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        file.len()
+    );
+    let (other, other_told) = serve_telling([head.as_bytes(), file].concat());
+    let away = format!("HTTP/1.1 302 Found\r\nlocation: {other}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let (url, told) = serve_telling(away.into_bytes());
+    let import = || {
+        let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
+        restock.imported("sv-SE", &started)
+    };
+
+    let settings = json!({"url": url, "user": "shop", "password": "s3cret: ö"});
+    let feed = restock.put("/feeds/sv-SE", &settings);
+    assert_eq!((feed.status, feed.json()["user"].as_str()), (200, Some("shop")), "{}", feed.text);
+    assert!(!feed.text.contains("s3cret") && !restock.get("/feeds").text.contains("s3cret"));
+    assert_eq!(import()["status"], "succeeded");
+    // "shop:s3cret: ö", in lower case as the whole request is.
+    assert!(told.recv().unwrap().contains("authorization: basic c2hvcdpzm2nyzxq6imo2"));
+    assert!(!other_told.recv().unwrap().contains("authorization"));
+
+    // Another URL gets nothing of it.
+    assert_eq!(restock.put("/feeds/sv-SE", &json!({"url": other})).json()["user"], Value::Null);
+    assert_eq!(import()["status"], "succeeded");
+    assert!(!other_told.recv().unwrap().contains("authorization"));
+}
+
+#[test]
+fn what_is_wrong_with_credentials_is_said() {
+    let restock = Restock::start();
+    for (settings, pointer) in [
+        (json!({"user": "shop"}), "/user"),
+        (json!({"url": "https://shop.example/feed", "password": "x"}), "/password"),
+        (json!({"url": "https://shop.example/feed", "user": "a:b", "password": "x"}), "/user"),
+        (json!({"url": "https://shop.example/feed", "user": "a", "password": "x\r\ny"}), "/password"),
+        (json!({"url": "https://shop.example/feed", "user": ""}), "/user"),
+        (json!({"url": "https://a:b@shop.example/feed"}), "/url"),
+    ] {
+        let answer = restock.put("/feeds/sv-SE", &settings);
+
+        assert_eq!(answer.status, 422, "{settings}: {}", answer.text);
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{settings}");
+    }
+}

@@ -1,9 +1,9 @@
 //! Serves `PUT /feeds/{locale}`.
 
-use restock_api::feeds::{ConfigureFeed, FeedSettings, OptionalFeedSettings, WebAddress};
+use restock_api::feeds::{ConfigureFeed, Credential, FeedSettings, OptionalFeedSettings, WebAddress};
 use restock_domain::Locale;
 use restock_http::{Call, Failure, Handles, Reply};
-use restock_store::Store;
+use restock_store::{FeedConfiguration, Store};
 
 pub struct App {
     pub store: Store,
@@ -13,8 +13,13 @@ pub struct App {
 impl Handles<ConfigureFeed> for App {
     async fn handle(&self, call: Call, body: OptionalFeedSettings) -> Result<Reply<ConfigureFeed>, Failure> {
         let locale = call.parsed_parameter("locale", Locale::parse)?;
-        let OptionalFeedSettings(FeedSettings { url, currency }) = body;
-        let url = url.map(|WebAddress(url)| url);
-        Ok(Reply::new(self.store.put_feed(&locale, url.as_deref(), currency).await?))
+        let OptionalFeedSettings(FeedSettings { url, currency, user, password }) = body;
+        let settings = FeedConfiguration {
+            url: url.map(|WebAddress(url)| url),
+            currency,
+            user: user.map(|Credential(user)| user),
+            password: password.map(|Credential(password)| password),
+        };
+        Ok(Reply::new(self.store.put_feed(&locale, &settings).await?))
     }
 }

@@ -1,4 +1,6 @@
 use crate::Stop;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::MultiGzDecoder;
 use restock_domain::{Currency, ErrorCode};
 use restock_feed::{End, Item, ItemFault, MediaType, Unreadable};
@@ -42,9 +44,10 @@ impl File {
                 Ok(Self { media_type, currency, content: Content::Memory(bytes) })
             }
             FeedSource::Url(url) => {
+                let credentials = store.feed_credentials(&job.locale, url).await?;
                 let (url, progress) = (url.clone(), Arc::new(Progress::default()));
                 let counted = progress.clone();
-                let download = spawn_blocking(move || download(&url, currency, &counted));
+                let download = spawn_blocking(move || download(&url, credentials, currency, &counted));
                 tokio::select! {
                     downloaded = download => {
                         let downloaded = downloaded.map_err(|error| failed(error.to_string()))?;
@@ -144,6 +147,7 @@ impl<R: Read> Read for Counted<'_, R> {
 
 fn download(
     url: &str,
+    credentials: Option<(String, String)>,
     currency: Option<Currency>,
     progress: &Progress,
 ) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
@@ -154,7 +158,13 @@ fn download(
         .user_agent(concat!("Restock/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();
-    let mut response = agent.get(url).call()?;
+    let mut request = agent.get(url);
+    if let Some((user, password)) = credentials {
+        let basic = STANDARD.encode(format!("{user}:{password}"));
+        // Where the server leads to another one, ureq leaves this header behind.
+        request = request.header("authorization", format!("Basic {basic}"));
+    }
+    let mut response = request.call()?;
     let content_type =
         response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     // It has answered, even if it never sends a byte more.

@@ -45,6 +45,57 @@ body! {
         pub url: Option<WebAddress>,
         /// The currency of prices that say none, or whose sign several share: `199.00`, `199 kr`.
         pub currency: Option<Currency>,
+        /// The user name that the URL's server asks for (HTTP Basic). It is shown; it goes to no other server.
+        pub user: Option<Credential>,
+        /// The password that goes with it. It is never shown, so send it again with every change of the feed.
+        pub password: Option<Credential>,
+    }
+}
+
+/// A user name or a password.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct Credential(pub String);
+
+const MAX_CREDENTIAL_CHARACTERS: usize = 500;
+
+/// Shows nothing, so that no log has a password.
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential")
+    }
+}
+
+impl Read for Credential {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        string(value, |raw| {
+            let usable =
+                (1..=MAX_CREDENTIAL_CHARACTERS).contains(&raw.chars().count()) && !raw.contains(char::is_control);
+            let message = "Use 1 to 500 characters without line breaks.";
+            if usable { Ok(Self(raw.to_owned())) } else { Err(Invalid::new(ErrorCode::InvalidCredential, message)) }
+        })
+    }
+}
+
+impl Described for Credential {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        of(of_type(Type::String).min_length(Some(1)).max_length(Some(MAX_CREDENTIAL_CHARACTERS)))
+    }
+}
+
+impl FeedSettings {
+    /// Returns what is wrong with the settings together.
+    fn misfit(&self) -> Option<FieldError> {
+        let error = |pointer: &str, message: &str| {
+            Some(FieldError::new(pointer, Invalid::new(ErrorCode::InvalidCredential, message)))
+        };
+        match (&self.url, &self.user, &self.password) {
+            (None, Some(_), _) => error("/user", "Say with url whose user this is."),
+            (_, None, Some(_)) => error("/password", "Say with user whose password this is."),
+            // HTTP Basic ends the name with the first colon (RFC 7617).
+            (_, Some(Credential(user)), _) if user.contains(':') => error("/user", "A user name has no colon."),
+            _ => None,
+        }
     }
 }
 
@@ -54,7 +105,11 @@ pub struct OptionalFeedSettings(pub FeedSettings);
 impl Body for OptionalFeedSettings {
     fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
         let body = if bytes.is_empty() { json!({}) } else { payload::json(content_type, bytes)? };
-        Ok(Self(FeedSettings::read(body)?))
+        let settings = FeedSettings::read(body)?;
+        match settings.misfit() {
+            None => Ok(Self(settings)),
+            Some(error) => Err(vec![error].into()),
+        }
     }
 
     fn describe(operation: Operation<'_>) -> Operation<'_> {
@@ -73,7 +128,7 @@ impl Read for WebAddress {
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
         string(value, |raw| {
             let invalid = || {
-                let message = "Use an http or https URL of at most 2,000 characters, without user name or password.";
+                let message = "Use an http or https URL of at most 2,000 characters. A user name and a password have settings of their own, user and password.";
                 Invalid::new(ErrorCode::InvalidUrl, message)
             };
             let url = Url::parse(raw.trim()).map_err(|_| invalid())?;
@@ -141,6 +196,8 @@ answer! {
         pub url: Option<String>,
         /// Of prices that say none.
         pub currency: Option<String>,
+        /// Who fetches it, if its server asks for that.
+        pub user: Option<String>,
         pub last_import: Option<Import>,
     }
 }
@@ -186,9 +243,9 @@ answer! {
 
 impl From<restock_domain::Feed> for Feed {
     fn from(feed: restock_domain::Feed) -> Self {
-        let restock_domain::Feed { locale, url, currency, last_import } = feed;
+        let restock_domain::Feed { locale, url, currency, user, last_import } = feed;
         let currency = currency.map(|currency| currency.as_str().to_owned());
-        Self { locale, url, currency, last_import: last_import.map(Import::from) }
+        Self { locale, url, currency, user, last_import: last_import.map(Import::from) }
     }
 }
 

@@ -48,6 +48,8 @@ pub enum ErrorCode {
     InvalidContactId,
     /// A country is an ISO 3166-1 code of two letters.
     InvalidCountryCode,
+    /// A user name or a password of a feed is not usable, or does not stand where it belongs.
+    InvalidCredential,
     /// A currency is an ISO 4217 code of three letters.
     InvalidCurrency,
     /// The cursor is not one that the page before returned.

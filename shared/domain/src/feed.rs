@@ -13,6 +13,8 @@ pub struct Feed {
     pub url: Option<String>,
     /// Of prices that say none.
     pub currency: Option<Currency>,
+    /// The user name that the URL's server asks for; its password is kept apart.
+    pub user: Option<String>,
     pub last_import: Option<Import>,
 }
 

@@ -80,8 +80,11 @@ impl Renderer {
             Some(name) => language.text_with("greeting-name", &[("name", &name)]),
             None => language.text("greeting"),
         };
-        let price = content.product.price().map(|price| format_price(&price, content.locale));
-        let sale_price = content.product.sale_price(content.now).map(|price| format_price(&price, content.locale));
+        // Digits, signs and direction of a price go with the texts around it.
+        let of_texts = Locale::from(language.tag.to_owned());
+        let locale = if language.speaks(content.locale) { content.locale } else { &of_texts };
+        let price = content.product.price().map(|price| format_price(&price, locale));
+        let sale_price = content.product.sale_price(content.now).map(|price| format_price(&price, locale));
         let shown = sale_price.as_ref().or(price.as_ref()).map(String::as_str);
         let own = content.email.subject(content.locale).and_then(|text| format_subject(text, &title, shown));
         let subject = own.unwrap_or_else(|| language.text_with("subject", &[("title", &title)]));
@@ -205,6 +208,21 @@ mod tests {
             let mail = rendered(locale, Some("Åsa"), json!({"price": "1299.00 EUR", "sale_price": "999.00 EUR"}));
             let readable = format!("{}\n\n{}", mail.subject, mail.text).replace(['\u{a0}', '\u{202f}'], " ");
             insta::assert_snapshot!(format!("text-{locale}"), readable);
+        }
+    }
+
+    #[test]
+    fn a_mail_in_a_language_without_texts_is_english_down_to_its_prices() {
+        for (locale, price, written) in [
+            ("ar-EG", "1299.50 EGP", "EGP 1,299.50"),
+            ("he-IL", "1299.50 ILS", "₪1,299.50"),
+            ("hu-HU", "1299.00 HUF", "Ft 1,299"),
+            ("hi-IN", "1299.50 INR", "₹1,299.50"),
+            ("nn-NO", "1299.50 NOK", "1 299,50 kr"),
+        ] {
+            let text = rendered(locale, None, json!({ "price": price })).text.replace(['\u{a0}', '\u{202f}'], " ");
+
+            assert!(text.contains(written), "{locale}: {text}");
         }
     }
 

@@ -45,13 +45,23 @@ impl Texts {
     pub fn of(&self, locale: &Locale) -> &Language {
         locale
             .fallbacks()
-            .map(|tag| READ_AS.iter().find(|(from, _)| *from == tag).map_or(tag, |(_, to)| to))
+            .map(read_as)
             .find_map(|tag| self.languages.iter().find(|language| language.tag == tag))
             .unwrap_or(&self.languages[0])
     }
 }
 
+/// Returns the tag of the texts that a tag is read as.
+fn read_as(tag: &str) -> &str {
+    READ_AS.iter().find(|(from, _)| *from == tag).map_or(tag, |(_, to)| to)
+}
+
 impl Language {
+    /// Returns true if the texts are in the language of a locale; false for the default ones where there are no better ones.
+    pub fn speaks(&self, locale: &Locale) -> bool {
+        locale.fallbacks().any(|tag| read_as(tag) == self.tag)
+    }
+
     fn load(tag: &'static str, source: &str) -> Result<Self, TemplateError> {
         let broken = || TemplateError::Texts(tag);
         let resource = FluentResource::try_new(source.to_owned()).map_err(|_| broken())?;

@@ -1,5 +1,5 @@
 use crate::database::{Action, Item, Query, Table, TableCondition, Write, Written};
-use crate::item::{damaged, read_each, read_item, text, texts};
+use crate::item::{damaged, read_each, read_item, string_of, text, texts};
 use crate::{Error, Store};
 use jiff::Timestamp;
 use restock_domain::{Currency, Feed, Import, ImportError, ImportStatus, Locale, time};
@@ -8,6 +8,17 @@ use std::collections::HashSet;
 
 const TABLE: Table = Table::Configuration;
 const KIND: &str = "feed";
+/// Passwords are kept apart from what is shown, and only the importer may read them.
+const CREDENTIALS: &str = "feed-credentials";
+
+/// Where a feed is and how it is read.
+#[derive(Default)]
+pub struct FeedConfiguration {
+    pub url: Option<String>,
+    pub currency: Option<Currency>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+}
 
 /// A feed as the table has it.
 #[derive(Serialize, Deserialize)]
@@ -16,6 +27,8 @@ struct FeedItem {
     locale: Locale,
     url: Option<String>,
     currency: Option<String>,
+    #[serde(default)]
+    user: Option<String>,
     last_import: Option<ImportItem>,
 }
 
@@ -47,7 +60,13 @@ struct ErrorItem {
 impl From<FeedItem> for Feed {
     fn from(item: FeedItem) -> Self {
         let currency = item.currency.as_deref().and_then(Currency::parse);
-        Self { locale: item.locale, url: item.url, currency, last_import: item.last_import.map(Import::from) }
+        Self {
+            locale: item.locale,
+            url: item.url,
+            currency,
+            user: item.user,
+            last_import: item.last_import.map(Import::from),
+        }
     }
 }
 
@@ -82,22 +101,42 @@ impl From<Import> for ImportItem {
 }
 
 impl Store {
-    /// Configures a locale's feed. `url` and `currency` replace those that were there; what was imported stays.
-    pub async fn put_feed(
-        &self,
-        locale: &Locale,
-        url: Option<&str>,
-        currency: Option<Currency>,
-    ) -> Result<Feed, Error> {
+    /// Configures a locale's feed. The settings replace those that were there; what was imported stays.
+    pub async fn put_feed(&self, locale: &Locale, settings: &FeedConfiguration) -> Result<Feed, Error> {
+        let FeedConfiguration { url, currency, user, password } = settings;
+        let credentials = match (url, user) {
+            (Some(url), Some(user)) => {
+                let password = password.as_deref().unwrap_or_default();
+                Write::put(
+                    TABLE,
+                    credentials_key(locale),
+                    texts([("url", url), ("user", user), ("password", password)]),
+                )
+            }
+            _ => Write::delete(TABLE, credentials_key(locale)),
+        };
+        self.database.write(credentials).await?;
         let set = |name: &str, value: Option<&str>| match value {
             Some(value) => Action::set(name, text(value)),
             None => Action::Remove(name.into()),
         };
         let currency = currency.as_ref().map(Currency::as_str);
-        let actions = vec![Action::set("locale", text(locale.as_str())), set("url", url), set("currency", currency)];
+        let actions = vec![
+            Action::set("locale", text(locale.as_str())),
+            set("url", url.as_deref()),
+            set("currency", currency),
+            set("user", user.as_deref()),
+        ];
         let written = self.database.write(Write::update(TABLE, key(locale), actions)).await?;
         let (Written::Done(item) | Written::Refused(item)) = written;
         read(item.unwrap_or_default())
+    }
+
+    /// Returns the user name and the password for a URL of a locale's feed, if they were given for just that URL.
+    pub async fn feed_credentials(&self, locale: &Locale, url: &str) -> Result<Option<(String, String)>, Error> {
+        let Some(item) = self.get(TABLE, credentials_key(locale)).await? else { return Ok(None) };
+        let word = |name: &str| string_of(&item, name).cloned();
+        Ok(word("user").zip(word("password")).filter(|_| word("url").as_deref() == Some(url)))
     }
 
     /// Shows an import as the feed's last one, unless one that was asked for later is shown already. Configures the feed
@@ -142,4 +181,8 @@ pub(crate) fn read(item: Item) -> Result<Feed, Error> {
 
 pub(crate) fn key(locale: &Locale) -> Item {
     texts([("kind", KIND), ("id", locale.key())])
+}
+
+fn credentials_key(locale: &Locale) -> Item {
+    texts([("kind", CREDENTIALS), ("id", locale.key())])
 }

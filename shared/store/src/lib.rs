@@ -38,6 +38,7 @@ pub use deliveries::Claimed;
 pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};
 pub use error::{Error, Race};
+pub use feeds::FeedConfiguration;
 pub use log::{LogKey, LoggedLevel, LoggedMails, LoggedPage};
 pub use log_pages::{LogFilter, LogPage};
 pub use outlook::Prospect;

@@ -19,7 +19,7 @@ use restock_email::Pages;
 use restock_http::{Call as Request, Failure, Handles, answer};
 use restock_queue::transport::{Outgoing, Queue};
 use restock_store::database::Table;
-use restock_store::{CreatedContact, Expected, ProductChange};
+use restock_store::{CreatedContact, Expected, FeedConfiguration, ProductChange};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -79,7 +79,7 @@ async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
     let skus: Vec<String> = (0..workload.skus).map(|n| format!("sku-{n}")).collect();
     for locale in &LOCALES[..WITH_FEED] {
         let locale = Locale::parse(locale).unwrap();
-        store.put_feed(&locale, None, None).await.unwrap();
+        store.put_feed(&locale, &FeedConfiguration::default()).await.unwrap();
         store.change_products(&locale, skus.iter().map(|sku| put(sku)).collect()).await.unwrap();
     }
     let mut contacts = Vec::new();
