@@ -319,7 +319,7 @@ fn an_erasure_that_one_request_can_not_finish_goes_on_by_itself() {
     subscribe_to_many(&restock, &other, 3);
     let receipt = json!({"receiptId": "R", "items": [{"sku": "A"}]});
     assert_eq!(restock.post(&format!("/contacts/{many}/purchases"), &receipt).status, 200);
-    let made_until = Timestamp::from_millisecond(1_700_000_000_000 + 1_099).unwrap();
+    let made_until = Some(Timestamp::from_millisecond(1_700_000_000_000 + 1_099).unwrap());
     let erasure =
         |with_purchases| Erasure { contact_id: ContactId::parse(&many).unwrap(), made_until, with_purchases }.body();
     let purchases =

@@ -1,14 +1,25 @@
 //! The daily sweep: the net under everything that matching may miss.
 
-use crate::restock::Restock;
-use restock_queue::Sweep;
+use crate::restock::{Restock, eventually};
+use restock_domain::{Arrival, Scope, Sku, StockLevel};
+use restock_queue::{Continuation, Sweep};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 impl Restock {
     /// Lets a sweep run as the schedule begins one, but with levels that have only just come.
     fn sweep(&self) {
         self.send_message("stock-levels", &Sweep::default().body());
         self.settle();
+    }
+
+    /// Returns how the newest level of all of a SKU came in, as the table has it.
+    fn known_arrival(&self, sku: &str) -> Arrival {
+        let key = json!({"sku": {"S": sku}, "scope": {"S": "level#all"}});
+        let item = self.dynamodb("GetItem", json!({"TableName": self.stack.ready.tables["stock"], "Key": key}));
+        let arrival = &item["Item"]["arrival"]["M"];
+        let word = |name: &str| arrival[name]["S"].as_str().unwrap();
+        Arrival { at: word("at").parse().unwrap(), id: word("id").into(), source: word("source").parse().unwrap() }
     }
 
     /// Returns how many a log entry says were matched, and how many of these by a sweep.
@@ -123,4 +134,36 @@ fn a_sweep_goes_through_all_pages_and_mails_everybody_once() {
     for sku in &skus {
         assert_eq!(restock.matched(sku), [20, 20], "{sku}");
     }
+}
+
+#[test]
+fn a_sweep_does_not_shut_out_what_the_level_still_has_to_log() {
+    let restock = Restock::start_with_second_look_after("900");
+    restock.feed("sv-SE", &["A"]);
+    let hidden = restock.contact("hidden");
+    let shown = restock.hide_from_index(&restock.subscribe(&hidden, "A", "sv-SE", None));
+    let late = restock.contact("late");
+    let shown_late = restock.hide_from_index(&restock.subscribe(&late, "A", "sv-SE", None));
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    eventually(|| (restock.counts("stock-levels") == [0, 0, 1]).then_some(()));
+    let arrival = restock.known_arrival("A");
+
+    restock.send_message("stock-levels", &Sweep::default().body());
+    eventually(|| (restock.mailed().len() == 2).then_some(()));
+    restock.subscribe(&restock.contact("seen-by-second-look"), "A", "sv-SE", None);
+    let second_look = Continuation {
+        level: StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None },
+        arrival,
+        second_look: true,
+        seen: Vec::new(),
+        page: 1_000_000,
+        cursor: BTreeMap::new(),
+        untold: Vec::new(),
+        hops: 0,
+    };
+    restock.send_message("stock-levels", &second_look.body());
+    eventually(|| (restock.mailed().len() == 3).then_some(()));
+
+    assert_eq!(restock.matched("A"), [3, 2]);
+    drop((shown, shown_late));
 }

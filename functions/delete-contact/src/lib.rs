@@ -1,6 +1,5 @@
 //! Serves `DELETE /contacts/{contactId}`.
 
-use jiff::Timestamp;
 use restock_api::contacts::EraseContact;
 use restock_api::{ErrorCode, IdReply, Problem};
 use restock_domain::ContactId;
@@ -15,7 +14,6 @@ pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
     pub queues: Queues,
-    pub clock: fn() -> Timestamp,
 }
 
 /// How long a caller waits for subscriptions and purchases to be deleted; what is left then goes on by itself.
@@ -25,10 +23,9 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 impl Handles<EraseContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<EraseContact>, Failure> {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
-        let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
-        let erased = self.store.erase_contact(id, &self.signing_key, now, deadline).await?;
+        let erased = self.store.erase_contact(id, &self.signing_key, Instant::now() + AT_ONCE).await?;
         if !erased.complete {
-            let rest = Erasure { contact_id: id, made_until: now, with_purchases: true };
+            let rest = Erasure { contact_id: id, made_until: None, with_purchases: true };
             self.queues.send_erasure(&rest).await?;
         }
         if !erased.found {

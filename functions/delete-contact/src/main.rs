@@ -1,5 +1,4 @@
 use delete_contact::App;
-use jiff::Timestamp;
 use lambda_http::Error;
 use restock_api::contacts;
 use restock_http::Service;
@@ -10,6 +9,6 @@ async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
     let signing_key = store.signing_key().await?;
-    let app = App { signing_key, store: store.clone(), queues: runtime.queues(), clock: Timestamp::now };
+    let app = App { signing_key, store: store.clone(), queues: runtime.queues() };
     Service::with_keys(app, store).serving::<contacts::EraseContact>().run().await
 }

@@ -66,9 +66,9 @@ impl App {
                 // The contact first: whoever is about to mail it looks at it once more.
                 let known = self.store.suppress(contact, Suppression::Unsubscribed).await?;
                 let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
-                let deleted = self.store.delete_subscriptions_of(contact, now, deadline).await?;
+                let deleted = self.store.delete_subscriptions_of(contact, Some(now), deadline).await?;
                 if !deleted.complete {
-                    let rest = Erasure { contact_id: contact, made_until: now, with_purchases: false };
+                    let rest = Erasure { contact_id: contact, made_until: Some(now), with_purchases: false };
                     self.queues.send_erasure(&rest).await?;
                 }
                 info!(%contact, known, subscriptions = deleted.items, "A contact unsubscribed from everything");

@@ -291,7 +291,8 @@ async fn keep(schedule: Schedule, broker: Arc<Broker>) {
     loop {
         tokio::time::sleep(schedule.every).await;
         // The queue is there as long as the stack is.
-        let _ = broker.send(&schedule.queue, schedule.message.clone(), BTreeMap::new(), SendOptions::default());
+        let message = schedule.message_at(jiff::Timestamp::now());
+        let _ = broker.send(&schedule.queue, message, BTreeMap::new(), SendOptions::default());
     }
 }
 

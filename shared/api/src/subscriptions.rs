@@ -92,7 +92,8 @@ answer! {
         pub created_on: Moment,
         /// The locale whose feed serves it, if that is another one: `nb-NO` for `no`.
         pub feed_locale: Option<Locale>,
-        /// False if something stands in the way of a mail now. The subscription waits all the same.
+        /// False if something stands in the way of a mail now; what automations ask for is not looked at. The subscription waits all
+        /// the same.
         pub can_be_mailed: bool,
         /// What stands in the way. Missing if all of it is about the contact and the key lacks `read-contacts`.
         pub reason: Option<Reason>,

@@ -53,7 +53,7 @@ pub struct Continuation {
 pub struct Sweep {
     /// Levels that came later than so many seconds ago are left to their own looks.
     pub settled_seconds: u64,
-    /// When the first message of the sweep was sent; unknown to the first.
+    /// When the sweep was to begin, the same for each of its messages. If it is missing, when the first message was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     #[serde(default)]
@@ -131,8 +131,10 @@ pub struct Recipient {
 #[serde(rename_all = "camelCase")]
 pub struct Erasure {
     pub contact_id: ContactId,
-    /// Subscriptions that were made later stay: the contact may have been allowed mail again.
-    pub made_until: Timestamp,
+    /// Subscriptions that were made later stay: a contact that unsubscribed may have been allowed mail again. Nothing of an
+    /// erased one stays.
+    #[serde(default)]
+    pub made_until: Option<Timestamp>,
     /// True for an erased contact, false for one that unsubscribed from everything.
     pub with_purchases: bool,
 }

@@ -164,13 +164,7 @@ impl Store {
     /// stays, so that it stays suppressed even if a new contact takes the address. Returns true if there was anything.
     ///
     /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
-    pub async fn erase_contact(
-        &self,
-        id: ContactId,
-        signing: &SigningKey,
-        now: Timestamp,
-        deadline: Instant,
-    ) -> Result<Erased, Error> {
+    pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey, deadline: Instant) -> Result<Erased, Error> {
         let mut found = false;
         let mut race = Race::about("the erasure of a contact");
         while let Some(contact) = self.contact(id).await? {
@@ -187,7 +181,7 @@ impl Store {
                 break;
             }
         }
-        let subscriptions = self.delete_subscriptions_of(id, now, deadline).await?;
+        let subscriptions = self.delete_subscriptions_of(id, None, deadline).await?;
         let purchases = self.delete_purchases_of(id, deadline).await?;
         let found = found || subscriptions.items + purchases.items > 0;
         Ok(Erased { found, complete: subscriptions.complete && purchases.complete })

@@ -7,6 +7,7 @@ use crate::database::{
 };
 use crate::item::text;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -86,6 +87,7 @@ impl Database for DynamoDb {
                     written(answer.map(|answer| answer.attributes), "PutItem")
                 }
                 Change::Update(actions) => {
+                    let counts = condition.is_none() && actions.iter().any(|action| matches!(action, Action::Add(..)));
                     let expression = words.update(actions);
                     let request = self
                         .client
@@ -93,7 +95,13 @@ impl Database for DynamoDb {
                         .set_key(Some(write.key))
                         .update_expression(expression)
                         .return_values(ReturnValue::AllNew);
-                    let answer = in_words!(request, table, condition, words).send().await;
+                    let mut request = in_words!(request, table, condition, words).customize();
+                    if counts {
+                        // The SDK would count twice what it repeats after a lost answer.
+                        let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+                        request = request.config_override(once);
+                    }
+                    let answer = request.send().await;
                     written(answer.map(|answer| answer.attributes), "UpdateItem")
                 }
                 Change::Delete => {

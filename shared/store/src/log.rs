@@ -11,6 +11,9 @@ use std::time::Duration;
 
 const TABLE: Table = Table::Log;
 const LATE_FINDS: &str = "lateFinds";
+/// Up to which page decisions were added up, of the level's own and of sweeps.
+const LAST_PAGE: &str = "lastPage";
+const LAST_SWEEP: &str = "lastSweepPage";
 /// Ends the name of the item that has the counts of an entry's mails.
 const OF_MAILS: &str = "#mails";
 /// Begins the name of a count of mails.
@@ -119,11 +122,13 @@ impl Store {
         loop {
             race.enter()?;
             let logged = self.get(TABLE, item_key(key)).await?;
-            let (mut whole, last) = match &logged {
-                Some(item) => (read_tally(item)?, last_page(item)),
+            let (mut whole, last_page, last_sweep) = match &logged {
+                Some(item) => (read_tally(item)?, number_of(item, LAST_PAGE), number_of(item, LAST_SWEEP)),
                 None => Default::default(),
             };
-            let new = pages.iter().filter(|page| last.is_none_or(|last| page.number > last));
+            // A sweep has numbers of its own, as the level's pages may come after it.
+            let (name, last) = if level.late { (LAST_SWEEP, last_sweep) } else { (LAST_PAGE, last_page) };
+            let new = pages.iter().filter(|page| last.is_none_or(|last| page.number as i64 > last));
             let Some(newest) = new.clone().map(|page| page.number).max() else { return Ok(()) };
             let mut late = 0;
             for page in new {
@@ -135,11 +140,12 @@ impl Store {
                 actions.push(Action::Add(LATE_FINDS.into(), late));
             }
             actions.push(Action::set("tally", text(written(whole))));
-            actions.push(Action::set("lastPage", number(newest as i64)));
-            let unchanged = match last {
-                None => TableCondition::Missing("lastPage"),
-                Some(last) => TableCondition::Is("lastPage", number(last as i64)),
+            actions.push(Action::set(name, number(newest as i64)));
+            let same = |name, last: Option<i64>| match last {
+                None => TableCondition::Missing(name),
+                Some(last) => TableCondition::Is(name, number(last)),
             };
+            let unchanged = TableCondition::All(vec![same(LAST_PAGE, last_page), same(LAST_SWEEP, last_sweep)]);
             if let Written::Done(_) =
                 self.database.write(Write::update(TABLE, item_key(key), actions).when(unchanged)).await?
             {
@@ -253,9 +259,4 @@ fn written(tally: Tally) -> String {
         conditions: of.conditions,
     });
     serde_json::json!(TallyItem { matched, skipped, automations: automations.collect() }).to_string()
-}
-
-/// Returns up to which page decisions were added up.
-fn last_page(item: &Item) -> Option<u64> {
-    number_of(item, "lastPage").and_then(|page| page.try_into().ok())
 }

@@ -1,6 +1,6 @@
 use crate::batch::Deleted;
 use crate::database::{Action, Index, Item, Query, Range, Scan, Table, TableCondition, Write, Written};
-use crate::item::{read_each, string_of, text};
+use crate::item::{read_each, text};
 use crate::subscription_item::{DECIDED_FOR, DELIVERY, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals};
 use crate::{Error, Race, Store, delivery_record};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -84,17 +84,20 @@ impl Store {
         Ok(subscriptions)
     }
 
-    /// Deletes the subscriptions of a contact that were made until a moment, or as many as the deadline allows.
+    /// Deletes the subscriptions of a contact, or as many as the deadline allows. Those that were made, or asked for again, after
+    /// `made_until` stay, if it is given.
     pub async fn delete_subscriptions_of(
         &self,
         contact: ContactId,
-        made_until: Timestamp,
+        made_until: Option<Timestamp>,
         deadline: Instant,
     ) -> Result<Deleted, Error> {
         let made_later = |item: &Item| {
-            let created_on = string_of(item, "createdOn").and_then(|on| on.parse::<Timestamp>().ok());
+            let Some(made_until) = made_until else { return false };
             // One that can't be read is deleted too.
-            created_on.is_some_and(|created_on| created_on > made_until)
+            read(item.clone()).is_ok_and(|Waiting { subscription, renewed_on, .. }| {
+                subscription.created_on > made_until || renewed_on.iter().any(|on| *on > made_until)
+            })
         };
         self.delete_all(Query::of(TABLE, contact.to_string()), |item| !made_later(item), deadline).await
     }
@@ -149,8 +152,12 @@ impl Store {
     pub async fn note_decisions(&self, subscriptions: &[&Subscription], log_entry: &str) -> Result<(), Error> {
         let notes = subscriptions.iter().map(|subscription| {
             let same = TableCondition::Is(DELIVERY, text(subscription.delivery.to_string()));
+            // The newest one counts, in whatever order they come.
+            let newest =
+                vec![TableCondition::Missing(DECIDED_FOR), TableCondition::AtMost(DECIDED_FOR, text(log_entry))];
+            let condition = TableCondition::All(vec![same, TableCondition::Any(newest)]);
             let noted = vec![Action::set(DECIDED_FOR, text(log_entry))];
-            self.database.write(Write::update(TABLE, key(subscription.id()), noted).when(same))
+            self.database.write(Write::update(TABLE, key(subscription.id()), noted).when(condition))
         });
         stream::iter(notes).buffer_unordered(MARKS_IN_FLIGHT).try_for_each(async |_| Ok(())).await
     }

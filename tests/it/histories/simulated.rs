@@ -111,7 +111,7 @@ impl Stage {
         }
         let [schedule] = TEMPLATE.schedules.as_slice() else { panic!("there is one schedule") };
         tokio::time::sleep(schedule.every).await;
-        self.world.enqueue(Queue::StockLevels, &Outgoing::new(schedule.message.clone()));
+        self.world.enqueue(Queue::StockLevels, &Outgoing::new(schedule.message_at(now())));
         self.world.settle().await;
     }
 
@@ -162,7 +162,7 @@ impl Stage {
                 self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)).await
             }
             Asked::Erase(contact) => {
-                let app = delete_contact::App { store, signing_key: SigningKey(KEY), queues, clock: now };
+                let app = delete_contact::App { store, signing_key: SigningKey(KEY), queues };
                 let id = self.cast.contacts[*contact].1.to_string();
                 call::<EraseContact, _>(&app, &[("contactId", id)], None).await
             }

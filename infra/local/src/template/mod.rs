@@ -79,9 +79,16 @@ pub struct Mapping {
 pub struct Schedule {
     pub every: Duration,
     pub queue: String,
-    pub message: String,
+    message: String,
     /// The logical id of the role that sends it.
     pub role: String,
+}
+
+impl Schedule {
+    /// Returns the message of a moment, with what EventBridge Scheduler fills in.
+    pub fn message_at(&self, at: jiff::Timestamp) -> String {
+        self.message.replace("<aws.scheduler.scheduled-time>", &at.to_string())
+    }
 }
 
 impl Queue {
