@@ -58,6 +58,13 @@ fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sen
     assert_eq!(restock.mailed(), ["a"]);
 }
 
+/// Returns the message of the second look at a level that says that there is one.
+pub fn second_look(sku: &str, arrival: Arrival) -> String {
+    let level = StockLevel { sku: Sku::parse(sku).unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None };
+    let (seen, cursor, untold) = (Vec::new(), BTreeMap::new(), Vec::new());
+    Continuation { level, arrival, second_look: true, seen, page: 1_000_000, cursor, untold, hops: 0 }.body()
+}
+
 /// Returns the notification of a contact's only subscription.
 fn notification(restock: &Restock, contact: &str) -> String {
     let store = restock.runtime.block_on(crate::matching::store(restock));
@@ -93,17 +100,8 @@ fn a_subscription_that_the_index_did_not_show_yet_is_found_by_the_second_look() 
     assert!(restock.mails().is_empty());
     shown();
     // The message that waits for a quarter of an hour, now.
-    let second_look = Continuation {
-        level: StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None },
-        arrival: Arrival { at: jiff::Timestamp::now(), id: "level".into(), source: Source::Http },
-        second_look: true,
-        seen: Vec::new(),
-        page: 1_000_000,
-        cursor: BTreeMap::new(),
-        untold: Vec::new(),
-        hops: 0,
-    };
-    restock.send_message("stock-levels", &second_look.body());
+    let arrival = Arrival { at: jiff::Timestamp::now(), id: "level".into(), source: Source::Http };
+    restock.send_message("stock-levels", &second_look("A", arrival));
     eventually(|| (!restock.mails().is_empty()).then_some(()));
 
     assert_eq!(restock.mailed(), ["a"]);

@@ -1,10 +1,10 @@
 //! The daily sweep: the net under everything that matching may miss.
 
+use crate::queues::second_look;
 use crate::restock::{Restock, eventually};
-use restock_domain::{Arrival, Scope, Sku, StockLevel};
-use restock_queue::{Continuation, Sweep};
+use restock_domain::Arrival;
+use restock_queue::Sweep;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 impl Restock {
     /// Lets a sweep run as the schedule begins one, but with levels that have only just come.
@@ -130,6 +130,9 @@ fn a_sweep_goes_through_all_pages_and_mails_everybody_once() {
 
     restock.sweep();
 
+    let usage = restock.stack.observer().unwrap().usage();
+    let scan = &usage[&("match-stock".to_owned(), "Scan".to_owned())];
+    assert!(scan.requests == 2 && scan.capacity_units <= 30.0, "{} read units", scan.capacity_units);
     assert_eq!(restock.mails().len(), 600);
     for sku in &skus {
         assert_eq!(restock.matched(sku), [20, 20], "{sku}");
@@ -141,9 +144,9 @@ fn a_sweep_does_not_shut_out_what_the_level_still_has_to_log() {
     let restock = Restock::start_with_second_look_after("900");
     restock.feed("sv-SE", &["A"]);
     let hidden = restock.contact("hidden");
-    let shown = restock.hide_from_index(&restock.subscribe(&hidden, "A", "sv-SE", None));
+    let _hidden = restock.hide_from_index(&restock.subscribe(&hidden, "A", "sv-SE", None));
     let late = restock.contact("late");
-    let shown_late = restock.hide_from_index(&restock.subscribe(&late, "A", "sv-SE", None));
+    let _late = restock.hide_from_index(&restock.subscribe(&late, "A", "sv-SE", None));
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
     eventually(|| (restock.counts("stock-levels") == [0, 0, 1]).then_some(()));
     let arrival = restock.known_arrival("A");
@@ -151,19 +154,25 @@ fn a_sweep_does_not_shut_out_what_the_level_still_has_to_log() {
     restock.send_message("stock-levels", &Sweep::default().body());
     eventually(|| (restock.mailed().len() == 2).then_some(()));
     restock.subscribe(&restock.contact("seen-by-second-look"), "A", "sv-SE", None);
-    let second_look = Continuation {
-        level: StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None },
-        arrival,
-        second_look: true,
-        seen: Vec::new(),
-        page: 1_000_000,
-        cursor: BTreeMap::new(),
-        untold: Vec::new(),
-        hops: 0,
-    };
-    restock.send_message("stock-levels", &second_look.body());
+    restock.send_message("stock-levels", &second_look("A", arrival));
     eventually(|| (restock.mailed().len() == 3).then_some(()));
 
     assert_eq!(restock.matched("A"), [3, 2]);
-    drop((shown, shown_late));
+}
+
+#[test]
+fn the_decision_for_the_newest_level_stays_in_whatever_order_levels_come() {
+    let restock = Restock::start_without_functions();
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    restock.runtime.block_on(async {
+        crate::matching::many_subscriptions(&restock, "A", 1).await;
+        let page = store.every_subscription(None, 10).await.unwrap();
+        let subscription = &page.waiting[0].subscription;
+        for entry in ["2026-11-25T10:00:00.000Z#b", "2026-11-25T09:00:00.000Z#a"] {
+            store.note_decisions(&[subscription], entry).await.unwrap();
+        }
+
+        let known = store.every_subscription(None, 10).await.unwrap().waiting[0].decided_for.clone();
+        assert_eq!(known.as_deref(), Some("2026-11-25T10:00:00.000Z#b"));
+    });
 }

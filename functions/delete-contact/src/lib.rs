@@ -25,7 +25,7 @@ impl Handles<EraseContact> for App {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
         let erased = self.store.erase_contact(id, &self.signing_key, Instant::now() + AT_ONCE).await?;
         if !erased.complete {
-            let rest = Erasure { contact_id: id, made_until: None, with_purchases: true };
+            let rest = Erasure { contact_id: id, made_until: None };
             self.queues.send_erasure(&rest).await?;
         }
         if !erased.found {

@@ -23,10 +23,10 @@ impl App {
     /// All of it may happen twice: what is deleted is not found again.
     async fn process(&self, record: Record, deadline: Instant) -> Result<(), Failure> {
         let erasure = Erasure::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
-        let Erasure { contact_id, made_until, with_purchases } = erasure;
+        let Erasure { contact_id, made_until } = erasure;
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let mut deleted = self.store.delete_subscriptions_of(contact_id, made_until, deadline).await.map_err(retry)?;
-        if deleted.complete && with_purchases {
+        if deleted.complete && made_until.is_none() {
             let purchases = self.store.delete_purchases_of(contact_id, deadline).await.map_err(retry)?;
             deleted.items += purchases.items;
             deleted.complete = purchases.complete;

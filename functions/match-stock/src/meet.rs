@@ -11,7 +11,7 @@ use restock_store::{LogKey, LoggedLevel, LoggedPage};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Recipients of one notification.
 const RECIPIENTS: usize = 25;
@@ -35,9 +35,16 @@ pub struct Untold {
 const MAX_UNTOLD_BYTES: usize = 100_000;
 
 impl Untold {
-    /// Returns the pages that came with a message.
+    /// Returns the pages that came with a message. One that can't be read is a fault of ours, and is said so.
     pub fn of(pages: &[String]) -> Self {
-        Self { pages: pages.iter().filter_map(|page| LoggedPage::from_text(page)).collect(), in_vain: false }
+        let read = |page: &String| {
+            let read = LoggedPage::from_text(page);
+            if read.is_none() {
+                error!(page, "A page can't be read, so the log will lack it");
+            }
+            read
+        };
+        Self { pages: pages.iter().filter_map(read).collect(), in_vain: false }
     }
 
     /// Returns the pages as they travel on in a message; an error if they are too many.
@@ -63,6 +70,12 @@ impl<'a> Met<'a> {
     pub fn new(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival) -> Self {
         let logged = LoggedLevel { source: arrival.source, scope, quantity, kept: app.log_kept, late: false };
         Self { key: LogKey::new(sku, arrival), logged, received_at: arrival.at }
+    }
+
+    /// Returns a level that subscriptions meet in a sweep.
+    pub fn late(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival) -> Self {
+        let met = Self::new(app, sku, scope, quantity, arrival);
+        Self { logged: LoggedLevel { late: true, ..met.logged }, ..met }
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
 use restock_queue::{Failure, Record, Sweep};
 use restock_store::{LogKey, StockFacts, Waiting};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tracing::{info, warn};
 
@@ -56,16 +56,14 @@ impl App {
         for ((sku, _), missed) in missed(page, &facts, settled_before) {
             let Missed { level, arrival, subscriptions } = missed;
             warn!(%sku, found = subscriptions.len(), level = %arrival.at, "A sweep found whom a level had not");
-            let mut met = Met::new(self, sku, &level.scope, level.quantity, &arrival);
-            met.logged.late = true;
+            let met = Met::late(self, sku, &level.scope, level.quantity, &arrival);
             // If the log can't be told, the mails are worth more than their count.
             self.meet(&met, number, &subscriptions, &mut Untold::default()).await?;
         }
-        for subscription in subscriptions {
-            if !facts.in_demand.contains(&subscription.sku) {
-                warn!(sku = %subscription.sku, "Somebody waits, but the demand mark was gone; it is restored");
-                self.store.mark_demand(&subscription.sku, (self.clock)()).await.map_err(retry)?;
-            }
+        let skus: BTreeSet<&Sku> = subscriptions.iter().map(|subscription| &subscription.sku).collect();
+        for sku in skus.into_iter().filter(|sku| !facts.in_demand.contains(sku)) {
+            warn!(%sku, "Somebody waits, but the demand mark was gone; it is restored");
+            self.store.mark_demand(sku, (self.clock)()).await.map_err(retry)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use restock_domain::Suppression;
 use restock_domain::delivery::Milestone;
 use restock_domain::signing::SigningKey;
 use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
-use restock_store::{LogKey, LoggedMails, Store};
+use restock_store::{LogKey, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,11 +73,10 @@ impl App {
     async fn tell_log(&self, news: &News) {
         let news = std::mem::take(&mut *news.lock());
         for (entry, outcomes) in news {
-            let mails = LoggedMails { outcomes, estimated: false };
-            let Err(error) = self.store.log_mails(&entry, &mails, self.log_kept).await else { continue };
+            let Err(error) = self.store.log_mails(&entry, &outcomes, false, self.log_kept).await else { continue };
             warn!(sku = %entry.sku, error = %DisplayErrorChain::new(&error), "Mails will be counted later");
             let LogKey { sku, entry: log_entry } = entry;
-            let counts = CountMails { sku, log_entry, outcomes: mails.outcomes, estimated: false };
+            let counts = CountMails { sku, log_entry, outcomes, estimated: false };
             // What counts is recorded; taking the messages again would find no news.
             if let Err(error) = self.queues.send_counts(&counts.after(error.throttled())).await {
                 warn!(error = %DisplayErrorChain::new(&error), "Mails were not counted");

@@ -20,7 +20,7 @@ use restock_queue::{
     AcceptedMail, CountMails, Failure, MAX_DELAY, Notification, NotificationMessage, Queue, Queues, Recipient, Record,
     consume,
 };
-use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, LoggedMails, Store, Turn, Waiting};
+use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Turn, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -196,8 +196,7 @@ impl App {
             return Ok(());
         }
         let key = LogKey { sku: counts.sku.clone(), entry: counts.log_entry.clone() };
-        let mails = LoggedMails { outcomes: counts.outcomes.clone(), estimated: counts.estimated };
-        self.store.log_mails(&key, &mails, self.settings.log_kept).await
+        self.store.log_mails(&key, &counts.outcomes, counts.estimated, self.settings.log_kept).await
     }
 
     /// Sends recipients on in messages of their own, so that those who are done are done, and being throttled for long

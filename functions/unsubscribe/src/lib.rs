@@ -68,7 +68,7 @@ impl App {
                 let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
                 let deleted = self.store.delete_subscriptions_of(contact, Some(now), deadline).await?;
                 if !deleted.complete {
-                    let rest = Erasure { contact_id: contact, made_until: Some(now), with_purchases: false };
+                    let rest = Erasure { contact_id: contact, made_until: Some(now) };
                     self.queues.send_erasure(&rest).await?;
                 }
                 info!(%contact, known, subscriptions = deleted.items, "A contact unsubscribed from everything");

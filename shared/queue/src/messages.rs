@@ -131,12 +131,10 @@ pub struct Recipient {
 #[serde(rename_all = "camelCase")]
 pub struct Erasure {
     pub contact_id: ContactId,
-    /// Subscriptions that were made later stay: a contact that unsubscribed may have been allowed mail again. Nothing of an
-    /// erased one stays.
-    #[serde(default)]
+    /// Of a contact that unsubscribed from everything: subscriptions that were made later stay, as it may have been allowed mail
+    /// again. Missing for an erased one, of which nothing stays, its purchases included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_until: Option<Timestamp>,
-    /// True for an erased contact, false for one that unsubscribed from everything.
-    pub with_purchases: bool,
 }
 
 /// Import a locale's feed.

@@ -39,7 +39,7 @@ pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};
 pub use error::{Error, Race};
 pub use feeds::FeedConfiguration;
-pub use log::{LogKey, LoggedLevel, LoggedMails, LoggedPage};
+pub use log::{LogKey, LoggedLevel, LoggedPage};
 pub use log_pages::{LogFilter, LogPage};
 pub use outlook::Prospect;
 pub use products::ProductChange;

@@ -80,14 +80,6 @@ impl LoggedPage {
     }
 }
 
-/// Counts of mails, by outcome.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LoggedMails {
-    pub outcomes: BTreeMap<String, i64>,
-    /// True if some may be counted twice or not at all.
-    pub estimated: bool,
-}
-
 /// The level of an entry.
 pub struct LoggedLevel<'a> {
     pub source: Source,
@@ -157,14 +149,22 @@ impl Store {
     /// Adds up how mails went. A crash just before it leaves the numbers too low; a message that is retried for one
     /// recipient tells again why others were skipped.
     ///
+    /// `estimated` says that some may be counted twice or not at all.
+    ///
     /// They have an item of their own, which is small and in no index: it is written for every few mails, and each write
     /// counts by the size of its item.
-    pub async fn log_mails(&self, key: &LogKey, mails: &LoggedMails, kept: Duration) -> Result<(), Error> {
+    pub async fn log_mails(
+        &self,
+        key: &LogKey,
+        outcomes: &BTreeMap<String, i64>,
+        estimated: bool,
+        kept: Duration,
+    ) -> Result<(), Error> {
         let received = LogKey::received_at(&key.entry).unwrap_or_default();
         let expires = number((received + kept).as_second());
         let mut actions = vec![Action::set("expiresAt", expires)];
-        actions.extend(mails.outcomes.iter().map(|(outcome, count)| Action::Add(format!("{MAILS}{outcome}"), *count)));
-        if mails.estimated {
+        actions.extend(outcomes.iter().map(|(outcome, count)| Action::Add(format!("{MAILS}{outcome}"), *count)));
+        if estimated {
             actions.push(Action::set(ESTIMATED, AttributeValue::Bool(true)));
         }
         self.database.write(Write::update(TABLE, mails_key(key), actions)).await.map(drop)
