@@ -4,6 +4,7 @@
 
 mod api;
 mod automations;
+mod brand;
 mod contacts;
 mod cost;
 mod crashes;

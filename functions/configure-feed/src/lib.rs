@@ -1,6 +1,7 @@
 //! Serves `PUT /feeds/{locale}`.
 
-use restock_api::feeds::{ConfigureFeed, Credential, FeedSettings, OptionalFeedSettings, WebAddress};
+use restock_api::feeds::{ConfigureFeed, Credential, FeedSettings, OptionalFeedSettings};
+use restock_api::values::WebAddress;
 use restock_domain::Locale;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::{FeedConfiguration, Store};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use restock_api::automations::{AutomationSettings, ETAG, PutAutomation};
 use restock_api::{ErrorCode, Errors, FieldError, Problem};
-use restock_domain::{Automation, AutomationId, Invalid, Sender};
+use restock_domain::{Automation, AutomationId};
 use restock_email::check_subject;
 use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
 use restock_store::{AutomationChange, MAX_AUTOMATIONS, Store};
@@ -41,12 +41,8 @@ impl App {
     /// Refuses what only the email's own rules can tell.
     fn check_email(&self, automation: &Automation) -> Result<(), Vec<FieldError>> {
         let mut errors = Errors::default();
-        if let Some(sender) = &automation.email.sender
-            && !self.may_send_as(sender)
-        {
-            let message =
-                format!("SES may send from {} only. Use such an address, or verify another one.", self.sender_identity);
-            errors.add("/email/sender", Invalid::new(ErrorCode::SenderNotVerified, message));
+        if let Some(Err(invalid)) = automation.email.sender.as_ref().map(|sender| sender.check(&self.sender_identity)) {
+            errors.add("/email/sender", invalid);
         }
         for (language, text) in &automation.email.subject {
             if let Err(invalid) = check_subject(text) {
@@ -54,12 +50,5 @@ impl App {
             }
         }
         errors.finish()
-    }
-
-    fn may_send_as(&self, sender: &Sender) -> bool {
-        let (address, identity) = (sender.address.key(), self.sender_identity.to_lowercase());
-        let domain = address.rsplit('@').next().unwrap_or_default();
-        // An identity that is a domain covers its subdomains too.
-        address == identity || domain == identity || domain.ends_with(&format!(".{identity}"))
     }
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use pace::Pace;
 use restock_domain::delivery::{Claim, Milestone, Settlement, Terms};
 use restock_domain::{
-    Automation, Contact, ContactId, Locale, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since,
+    Automation, Brands, Contact, ContactId, Locale, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since,
     sold_out_since, time,
 };
 use restock_email::{Mail, Mailer};
@@ -20,8 +20,9 @@ use restock_queue::{
     AcceptedMail, CountMails, Failure, MAX_DELAY, Notification, NotificationMessage, Queue, Queues, Recipient, Record,
     consume,
 };
-use restock_store::{CachedAutomations, Claimed, LastLook, LogKey, Store, Turn, Waiting};
+use restock_store::{CachedAutomations, CachedBrands, Claimed, LastLook, LogKey, Store, Turn, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -39,6 +40,7 @@ pub struct App {
     store: Store,
     queues: Queues,
     automations: CachedAutomations,
+    brands: CachedBrands,
     mailer: Box<dyn Mailer>,
     settings: Settings,
     pace: Pace,
@@ -81,6 +83,7 @@ struct Shared {
     products: HashMap<(String, Sku), Product>,
     /// None if it was switched off or deleted since it accepted them.
     automation: Option<Automation>,
+    brands: Arc<Brands>,
     until: Instant,
 }
 
@@ -114,10 +117,11 @@ impl App {
         store: Store,
         queues: Queues,
         automations: CachedAutomations,
+        brands: CachedBrands,
         mailer: Box<dyn Mailer>,
         settings: Settings,
     ) -> Self {
-        Self { store, queues, automations, mailer, pace: Pace::new(settings.rate), settings }
+        Self { store, queues, automations, brands, mailer, pace: Pace::new(settings.rate), settings }
     }
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
@@ -139,8 +143,10 @@ impl App {
         let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
         let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));
         let automation = self.automations.since(&notification.automation, notification.version);
-        let (products, automation) = tokio::try_join!(products, automation).map_err(retry)?;
-        let shared = Shared { products, automation: automation.filter(|automation| automation.enabled), until };
+        let read = tokio::try_join!(products, automation, self.brands.current());
+        let (products, automation, brands) = read.map_err(retry)?;
+        let automation = automation.filter(|automation| automation.enabled);
+        let shared = Shared { products, automation, brands, until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
             let known = notification.accepted.iter().find(|accepted| accepted.recipient == *recipient);
@@ -363,7 +369,8 @@ impl App {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Backoff));
         }
-        let mail = Mail { subscription, contact: &contact, product, automation, now: asked_at };
+        let brand = shared.brands.of(&subscription.locale);
+        let mail = Mail { subscription, contact: &contact, product, automation, brand: &brand, now: asked_at };
         let outcome = self.mailer.send(&claim, mail).await;
         self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
     }

@@ -31,6 +31,7 @@ async fn main() -> Result<(), Error> {
         clock: Timestamp::now,
     };
     let automations = restock_runtime::automations(&store)?;
-    let app = App::new(store, runtime.queues(), automations, Box::new(mailer), settings);
+    let brands = restock_runtime::brands(&store)?;
+    let app = App::new(store, runtime.queues(), automations, brands, Box::new(mailer), settings);
     restock_runtime::serve_queue(|event| app.handle(event)).await
 }

@@ -1,11 +1,12 @@
 //! Serves `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
+use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::HtmlPage;
 use restock_api::subscriptions::{AskToUnsubscribe, CheckUnsubscribe, ConfirmUnsubscribe};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, verify};
-use restock_domain::{Locale, Suppression};
+use restock_domain::{Brands, Locale, Suppression};
 use restock_email::{Pages, UnsubscribePage};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{Erasure, Queues};
@@ -13,7 +14,7 @@ use restock_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 pub struct App {
     pub store: Store,
@@ -30,9 +31,9 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 impl Handles<AskToUnsubscribe> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<AskToUnsubscribe>, Failure> {
         let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
-            return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call)?).with_status(404));
+            return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call).await?).with_status(404));
         };
-        Ok(Reply::new(self.page(UnsubscribePage::Question(what), &call)?))
+        Ok(Reply::new(self.page(UnsubscribePage::Question(what), &call).await?))
     }
 }
 
@@ -47,12 +48,12 @@ impl Handles<CheckUnsubscribe> for App {
 impl Handles<ConfirmUnsubscribe> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ConfirmUnsubscribe>, Failure> {
         let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
-            return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call)?).with_status(404));
+            return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call).await?).with_status(404));
         };
         if self.unsubscribe(what).await? {
-            Ok(Reply::new(self.page(UnsubscribePage::Done(what), &call)?))
+            Ok(Reply::new(self.page(UnsubscribePage::Done(what), &call).await?))
         } else {
-            Ok(Reply::new(self.page(UnsubscribePage::Gone, &call)?).with_status(404))
+            Ok(Reply::new(self.page(UnsubscribePage::Gone, &call).await?).with_status(404))
         }
     }
 }
@@ -82,10 +83,15 @@ impl App {
         }
     }
 
-    fn page(&self, page: UnsubscribePage, call: &Call) -> Result<HtmlPage, Failure> {
+    async fn page(&self, page: UnsubscribePage, call: &Call) -> Result<HtmlPage, Failure> {
         let locale = Locale::parse(call.query("lang").unwrap_or("en")).or_else(|_| Locale::parse("en"));
         let locale = locale.map_err(|error| Failure::internal(&error))?;
-        let html = self.pages.render(page, &locale).map_err(|error| Failure::internal(&error))?;
+        // A page without the brand is better than none.
+        let brands = self.store.brands().await.unwrap_or_else(|error| {
+            warn!(error = %DisplayErrorChain::new(&error), "A page is shown without the brand");
+            Brands::default()
+        });
+        let html = self.pages.render(page, &locale, &brands.of(&locale)).map_err(|error| Failure::internal(&error))?;
         Ok(HtmlPage(html))
     }
 }

@@ -145,9 +145,10 @@ Restock is running. Ctrl-C stops it.
   API key   {api_key}
   Inbox     {inbox}
 
-Try it: import the sample shop's feed, make a contact that waits for a sold-out product, and restock it. The commands can be
-run again.
+Try it: take the sample shop's brand and feed, make a contact that waits for a sold-out product, and restock it. The commands
+can be run again.
 
+  curl -s {inbox}/shop/brand.json | curl -X PUT {api}/api/v3/brand {json} -d @-
   curl -X PUT {api}/api/v3/feeds/en-GB {json} -d '{{"url":"{inbox}/shop/en-GB.xml"}}'
   curl -X POST {api}/api/v3/feeds/en-GB/imports {json}
 

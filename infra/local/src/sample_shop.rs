@@ -1,4 +1,4 @@
-//! The sample shop: its product feeds, and pictures that the inbox can show. Both are served beside the inbox.
+//! The sample shop: its product feeds, its brand, and pictures that the inbox can show. All are served beside the inbox.
 
 use crate::functions::workspace;
 use axum::Router;
@@ -20,11 +20,17 @@ pub fn read(file: &str) -> std::io::Result<String> {
     fs::read_to_string(workspace().join("infra/local/sample-shop").join(file))
 }
 
-/// Serves a feed whose pictures are where this is served.
+/// Returns the shop's brand, with its pictures where the inbox serves them.
+pub fn brand(inbox: &str) -> std::io::Result<String> {
+    Ok(read("brand.json")?.replace(IMAGES, &format!("{inbox}/shop/images/")))
+}
+
+/// Serves a feed or the brand, with pictures that are where this is served.
 async fn feed(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let content_type = match file.rsplit_once('.') {
         Some((locale, "xml")) if is_name(locale) => "application/xml",
         Some((locale, "tsv")) if is_name(locale) => "text/tab-separated-values",
+        Some(("brand", "json")) => "application/json",
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

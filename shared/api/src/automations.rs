@@ -3,23 +3,21 @@
 use crate::conditions::Conditions;
 use crate::log::whole_number;
 use crate::schema::{Described, Schemas};
-use crate::values::ShortText;
-use crate::wire::{Read, alone, escaped, wrong_type};
-use crate::{Errors, FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
+use crate::values::{Name, by_language};
+use crate::wire::{Read, alone};
+use crate::{FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
 use restock_domain::automation::{ANY_LANGUAGE, DEFAULT_PRIORITY, LOWEST_PRIORITY};
-use restock_domain::{
-    AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Locale, Sender, Template,
-};
+use restock_domain::{AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Sender, Template};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::openapi::{RefOr, Schema};
 
-const READ: Option<KeyScope> = Some(KeyScope::ReadAutomations);
-const WRITE: Option<KeyScope> = Some(KeyScope::WriteAutomations);
+pub(crate) const READ: Option<KeyScope> = Some(KeyScope::ReadAutomations);
+pub(crate) const WRITE: Option<KeyScope> = Some(KeyScope::WriteAutomations);
 /// Versions of an automation that are listed.
 pub const MAX_VERSIONS: usize = 100;
-/// The header with the version of an automation.
+/// The header with the version of an automation or of the brand.
 pub const ETAG: &str = "etag";
 const NO_AUTOMATION: &str = "There is no such automation.";
 
@@ -101,7 +99,7 @@ impl AutomationSettings {
             return Err(alone(Invalid::new(ErrorCode::TooLong, message)));
         }
         let EmailSettings { template, sender, reply_to, subject } = self.email.unwrap_or_default();
-        let (template, subject) = (template.unwrap_or_default(), subject.unwrap_or_default().0);
+        let (template, subject) = (template.unwrap_or_default(), subject.unwrap_or_default().texts());
         Ok(restock_domain::Automation {
             id,
             name: self.name.0,
@@ -113,28 +111,6 @@ impl AutomationSettings {
             version: 0,
             updated_on: None,
         })
-    }
-}
-
-/// A text that is not empty.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct Name(String);
-
-impl Read for Name {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        let empty = || alone(Invalid::new(ErrorCode::Empty, "The text can't be empty or blank."));
-        ShortText::read(value)?.not_empty().map(Self).ok_or_else(empty)
-    }
-}
-
-impl Described for Name {
-    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
-        let mut schema = ShortText::schema(schemas);
-        if let RefOr::T(Schema::Object(text)) = &mut schema {
-            text.min_length = Some(1);
-        }
-        schema
     }
 }
 
@@ -157,30 +133,20 @@ impl Described for Priority {
     }
 }
 
-/// Texts by language, whose tags are kept in lower case, which is how they are looked up.
+/// Texts by language, or for all others.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
-pub struct Subjects(BTreeMap<String, String>);
+pub struct Subjects(BTreeMap<String, Name>);
+
+impl Subjects {
+    fn texts(self) -> BTreeMap<String, String> {
+        self.0.into_iter().map(|(language, Name(text))| (language, text)).collect()
+    }
+}
 
 impl Read for Subjects {
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        let Value::Object(map) = value else {
-            return Err(alone(wrong_type("an object of texts by language", &value)));
-        };
-        let (mut subjects, mut errors) = (BTreeMap::new(), Errors::default());
-        for (language, text) in map {
-            let pointer = format!("/{}", escaped(&language));
-            if language != ANY_LANGUAGE
-                && let Err(invalid) = Locale::parse(&language)
-            {
-                errors.add(&pointer, invalid);
-            }
-            if let Some(Name(text)) = errors.take(&pointer, Name::read(text)) {
-                subjects.insert(language.to_lowercase(), text);
-            }
-        }
-        errors.finish()?;
-        Ok(Self(subjects))
+        by_language(value, &[ANY_LANGUAGE]).map(Self)
     }
 }
 

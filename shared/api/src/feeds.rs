@@ -3,12 +3,12 @@
 use crate::openapi::Operation;
 use crate::payload::{self, Body};
 use crate::schema::{Described, Schemas, of, of_type};
+use crate::values::WebAddress;
 use crate::wire::{Read, string};
 use crate::{FieldError, KeyScope, Moment, Problem, answer, body, endpoints};
 use restock_domain::{Currency, ErrorCode, ImportStatus, Invalid, Locale};
 use serde::Serialize;
 use serde_json::{Value, json};
-use url::Url;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{RefOr, Schema};
 
@@ -114,37 +114,6 @@ impl Body for OptionalFeedSettings {
 
     fn describe(operation: Operation<'_>) -> Operation<'_> {
         operation.json_body::<FeedSettings>()
-    }
-}
-
-/// An http or https URL without user name and password.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct WebAddress(pub String);
-
-const MAX_URL_CHARACTERS: usize = 2_000;
-
-impl Read for WebAddress {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        string(value, |raw| {
-            let invalid = || {
-                let message = "Use an http or https URL of at most 2,000 characters. A user name and a password have settings of their own, user and password.";
-                Invalid::new(ErrorCode::InvalidUrl, message)
-            };
-            let url = Url::parse(raw.trim()).map_err(|_| invalid())?;
-            let usable = matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && raw.len() <= MAX_URL_CHARACTERS;
-            if usable { Ok(Self(url.into())) } else { Err(invalid()) }
-        })
-    }
-}
-
-impl Described for WebAddress {
-    fn schema(_: &mut Schemas) -> RefOr<Schema> {
-        of(of_type(Type::String).max_length(Some(MAX_URL_CHARACTERS)))
     }
 }
 

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod automation_tests;
 pub mod automations;
+pub mod brand;
 mod conditions;
 pub mod contacts;
 pub mod documents;
@@ -44,6 +45,7 @@ pub fn endpoints() -> Vec<Description> {
         contacts::all,
         purchases::all,
         automations::all,
+        brand::all,
         feeds::all,
         system::all,
     ];

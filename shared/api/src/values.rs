@@ -1,17 +1,21 @@
 //! Reads and describes the values of `restock-domain`, and the few that only the API has.
 
+use crate::payload::each;
 use crate::schema::{Described, Schemas, of, of_type, words};
-use crate::wire::{Read, alone, string, wrong_type};
-use crate::{FieldError, answer};
+use crate::wire::{Read, alone, escaped, string, wrong_type};
+use crate::{Errors, FieldError, answer};
 use jiff::Timestamp;
+use restock_domain::brand::{Color, FontStack};
 use restock_domain::{
     Attributes, AutomationId, ContactId, CountryCode, EmailAddress, ErrorCode, ExternalId, ImportStatus, Invalid,
     Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression, Template, time,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use strum::VariantNames;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use url::Url;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 
 /// Says how a type is read from a string, and described.
@@ -97,6 +101,8 @@ text_value!(
     text("My Shop <hello@shop.example>")
         .description(Some("An address, or a name and an address that SES may send from."))
 );
+text_value!(Color, Color::parse, text("#1f2328").pattern(Some("^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$")));
+text_value!(FontStack, FontStack::parse, text("Lato, Helvetica, Arial, sans-serif").max_length(Some(200)));
 text_value!(CountryCode, CountryCode::parse, of_type(Type::String).pattern(Some("^[A-Za-z]{2}$")));
 text_value!(SubscriptionId, SubscriptionId::parse, of_type(Type::String));
 
@@ -187,6 +193,102 @@ impl ShortText {
     pub fn not_empty(self) -> Option<String> {
         Some(self.0).filter(|text| !text.is_empty())
     }
+}
+
+/// A text that is not empty.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Name(pub String);
+
+impl Read for Name {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        let empty = || alone(Invalid::new(ErrorCode::Empty, "The text can't be empty or blank."));
+        ShortText::read(value)?.not_empty().map(Self).ok_or_else(empty)
+    }
+}
+
+impl Described for Name {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        let mut schema = ShortText::schema(schemas);
+        if let RefOr::T(Schema::Object(text)) = &mut schema {
+            text.min_length = Some(1);
+        }
+        schema
+    }
+}
+
+/// An http or https URL without user name and password.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct WebAddress(pub String);
+
+const MAX_URL_CHARACTERS: usize = 2_000;
+
+impl Read for WebAddress {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        string(value, |raw| {
+            let invalid = || {
+                let message = "Use an http or https URL of at most 2,000 characters, without user name and password.";
+                Invalid::new(ErrorCode::InvalidUrl, message)
+            };
+            let url = Url::parse(raw.trim()).map_err(|_| invalid())?;
+            let usable = matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && raw.len() <= MAX_URL_CHARACTERS;
+            if usable { Ok(Self(url.into())) } else { Err(invalid()) }
+        })
+    }
+}
+
+impl Described for WebAddress {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        of(of_type(Type::String).max_length(Some(MAX_URL_CHARACTERS)))
+    }
+}
+
+/// A list of at most so many values.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct UpTo<const MAX: usize, T>(pub Vec<T>);
+
+impl<const MAX: usize, T: Read> Read for UpTo<MAX, T> {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        match value {
+            Value::Array(values) if values.len() <= MAX => each(values, T::read).map(Self),
+            Value::Array(_) => Err(alone(Invalid::new(ErrorCode::TooMany, format!("Use at most {MAX}.")))),
+            other => Err(alone(wrong_type("an array", &other))),
+        }
+    }
+}
+
+impl<const MAX: usize, T: Described> Described for UpTo<MAX, T> {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        let list = ArrayBuilder::new().items(schemas.of::<T>()).max_items(Some(MAX));
+        Schema::from(list.build()).into()
+    }
+}
+
+/// Reads values by language tag, which are kept as they are looked up (`sv_SE` as `sv-se`). Other names may stand beside them.
+pub fn by_language<T: Read>(value: Value, others: &[&str]) -> Result<BTreeMap<String, T>, Vec<FieldError>> {
+    let Value::Object(map) = value else {
+        return Err(alone(wrong_type("an object with language tags as names", &value)));
+    };
+    let (mut values, mut errors) = (BTreeMap::new(), Errors::default());
+    for (name, value) in map {
+        let pointer = format!("/{}", escaped(&name));
+        let key = match Locale::parse(&name) {
+            _ if others.contains(&name.as_str()) => Some(name),
+            Ok(locale) => Some(locale.key().to_owned()),
+            Err(invalid) => errors.take(&pointer, Err(alone(invalid))),
+        };
+        if let (Some(value), Some(key)) = (errors.take(&pointer, T::read(value)), key) {
+            values.insert(key, value);
+        }
+    }
+    errors.finish()?;
+    Ok(values)
 }
 
 /// Attributes of a contact.

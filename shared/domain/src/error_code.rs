@@ -42,6 +42,8 @@ pub enum ErrorCode {
     InvalidAutomationId,
     /// The text has a character that can't be stored or sent, such as a control character.
     InvalidCharacter,
+    /// A colour is hexadecimal, such as `#1f2328`.
+    InvalidColor,
     /// A condition has either `field`, `operator` and `value`, or one of `all`, `any` and `not`.
     InvalidCondition,
     /// A contact's id is a GUID.
@@ -58,6 +60,8 @@ pub enum ErrorCode {
     InvalidEmail,
     /// The item has bytes that don't belong to the file's encoding.
     InvalidEncoding,
+    /// A font stack has names with commas between them, and ends with a family that every mail client has.
+    InvalidFontStack,
     /// The item's id can't be a SKU.
     InvalidId,
     /// The item's link is not an http or https address.
@@ -90,6 +94,8 @@ pub enum ErrorCode {
     InvalidUrl,
     /// The item has more bytes than are taken.
     ItemTooLarge,
+    /// The text is hard to read on what is behind it.
+    LowContrast,
     /// The body or the line is not JSON.
     MalformedJson,
     /// The item's XML is not well-formed.

@@ -3,6 +3,7 @@
 //! Nothing here awaits, reads a clock or an environment variable, or knows AWS, HTTP or JSON. Time is always an argument.
 
 pub mod automation;
+pub mod brand;
 mod contact;
 pub mod delivery;
 mod error_code;
@@ -25,6 +26,7 @@ pub use automation::{
     Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, Template,
     decide,
 };
+pub use brand::{Brand, Brands};
 pub use contact::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Suppression};
 pub use error_code::{ErrorCode, Invalid};
 pub use feed::{Feed, Import, ImportError, ImportStatus};

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
 use mrml::prelude::render::RenderOptions;
-use restock_domain::{EmailChoice, Locale, Product, Template};
+use restock_domain::brand::Scheme;
+use restock_domain::{Brand, EmailChoice, Locale, Product, Template};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use unicode_segmentation::UnicodeSegmentation;
@@ -22,6 +23,13 @@ const SOURCES: [(Template, &str, &str); 2] = [
     (Template::Letter, include_str!("../templates/letter.mjml"), include_str!("../templates/back-in-stock.txt")),
 ];
 
+/// What the templates share, as they name it in `mj-include`.
+const PARTS: [(&str, &str); 3] = [
+    ("head.mjml", include_str!("../templates/head.mjml")),
+    ("header.mjml", include_str!("../templates/header.mjml")),
+    ("footer.mjml", include_str!("../templates/footer.mjml")),
+];
+
 /// The contents of one email.
 pub struct Content<'a> {
     pub email: &'a EmailChoice,
@@ -29,6 +37,8 @@ pub struct Content<'a> {
     pub product: &'a Product,
     pub first_name: Option<&'a str>,
     pub unsubscribe_url: &'a str,
+    /// Of the locale.
+    pub brand: &'a Brand,
     pub now: Timestamp,
 }
 
@@ -57,6 +67,11 @@ struct Variables<'a> {
     price: Option<String>,
     sale_price: Option<String>,
     unsubscribe_url: &'a str,
+    brand: &'a Brand,
+    light: Scheme,
+    dark: Scheme,
+    /// Where to ask, as a sentence.
+    support: Option<String>,
     /// Texts without variables.
     t: BTreeMap<&'static str, String>,
 }
@@ -103,6 +118,10 @@ impl Renderer {
             price,
             sale_price,
             unsubscribe_url: content.unsubscribe_url,
+            brand: content.brand,
+            light: content.brand.light(),
+            dark: content.brand.dark(),
+            support: language.support(content.brand),
             t: language.texts(&["preview", "body", "button", "hurry", "reason", "unsubscribe"]),
         };
         let template = content.email.template;
@@ -123,8 +142,12 @@ fn text_name(template: Template) -> String {
 
 fn html_of(mjml: &str) -> Result<String, TemplateError> {
     let broken = |error: &dyn std::fmt::Display| TemplateError::Mjml(error.to_string());
-    let parsed = mrml::parse(mjml).map_err(|error| broken(&error))?;
-    // No fonts: the email loads nothing but the product's image.
+    // mrml includes files too, but renders their sections as wide as the screen.
+    let include =
+        |mjml: String, (name, part): &(&str, &str)| mjml.replace(&format!("<mj-include path=\"{name}\" />"), part);
+    let whole = PARTS.iter().fold(mjml.to_owned(), include);
+    let parsed = mrml::parse(whole).map_err(|error| broken(&error))?;
+    // No fonts: the email loads nothing but the logo and the product's image.
     let options = RenderOptions { disable_comments: true, social_icon_origin: None, fonts: Default::default() };
     parsed.element.render(&options).map_err(|error| broken(&error))
 }
@@ -181,9 +204,15 @@ fn turns_text(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use restock_domain::EmailAddress;
+    use restock_domain::brand::{Color, FontStack, Logo, Palette, SocialLink};
     use serde_json::{Value as Json, json};
 
     fn rendered(locale: &str, first_name: Option<&str>, fields: Json) -> Rendered {
+        rendered_as(&Brand::default(), locale, first_name, fields)
+    }
+
+    fn rendered_as(brand: &Brand, locale: &str, first_name: Option<&str>, fields: Json) -> Rendered {
         let mut data = json!({"id": "A", "title": "Wool socks", "link": "https://shop.example/a?x=1&y=2"});
         if let (Json::Object(data), Json::Object(fields)) = (&mut data, fields) {
             data.extend(fields);
@@ -197,6 +226,7 @@ mod tests {
                 product: &Product::from_feed(serde_json::from_value(Json::Object(data)).unwrap(), None).unwrap().0,
                 first_name,
                 unsubscribe_url: "https://api.example/unsubscribe/token",
+                brand,
                 now: "2026-11-23T12:00:00Z".parse().unwrap(),
             })
             .unwrap()
@@ -208,6 +238,63 @@ mod tests {
             let mail = rendered(locale, Some("Åsa"), json!({"price": "1299.00 EUR", "sale_price": "999.00 EUR"}));
             let readable = format!("{}\n\n{}", mail.subject, mail.text).replace(['\u{a0}', '\u{202f}'], " ");
             insta::assert_snapshot!(format!("text-{locale}"), readable);
+        }
+    }
+
+    fn brand() -> Brand {
+        let lines = |lines: &[&str]| Some(lines.iter().map(|line| (*line).to_owned()).collect());
+        let color = |text| Color::parse(text).ok();
+        Brand {
+            name: Some("Wool & Co".into()),
+            link: Some("https://shop.example/?utm_source=mail&x=1".into()),
+            logo: Some(Logo { url: "https://shop.example/logo.png".into(), width: 140, alt: None }),
+            colors: Palette { button: color("#b3261e"), background: color("#fffaf0"), ..Palette::default() },
+            font: FontStack::parse("Lato, Arial, sans-serif").ok(),
+            address: lines(&["Wool & Co AB", "Storgatan 1", "111 22 Stockholm"]),
+            legal: lines(&["Org. no. 556000-0000"]),
+            support: EmailAddress::parse("help@shop.example").ok(),
+            social: Some(vec![SocialLink { name: "Instagram".into(), url: "https://instagram.example/wool".into() }]),
+            ..Brand::default()
+        }
+    }
+
+    #[test]
+    fn a_branded_mail_has_the_shops_logo_colors_font_and_footer() {
+        let mail = rendered_as(&brand(), "sv-SE", None, json!({"price": "1299.00 SEK"}));
+
+        for part in [
+            "src=\"https://shop.example/logo.png\" alt=\"Wool &amp; Co\" width=\"140\"",
+            "href=\"https://shop.example/?utm_source=mail&amp;x=1\"",
+            "bgcolor=\"#b3261e\"",
+            "background-color:#fffaf0",
+            "font-family:Lato, Arial, sans-serif",
+            "href=\"mailto:help@shop.example\"",
+            "Frågor? Skriv till help@shop.example",
+            "Storgatan 1<br />111 22 Stockholm<br />Org. no. 556000-0000",
+            ">Instagram</a>",
+        ] {
+            assert!(mail.html.contains(part), "{part} is missing in {}", mail.html);
+        }
+        assert!(!mail.html.contains("{{") && !mail.html.contains("{%"));
+        insta::assert_snapshot!("text-branded", mail.text.replace(['\u{a0}', '\u{202f}'], " "));
+    }
+
+    #[test]
+    fn every_part_of_a_brand_may_be_missing() {
+        let whole = brand();
+        let logo = Brand { logo: None, ..whole.clone() };
+        let name = Brand { name: None, ..whole.clone() };
+        let link = Brand { link: None, ..whole.clone() };
+        let footer = Brand { support: None, social: None, address: None, ..whole.clone() };
+        let social = Brand { support: None, legal: None, address: Some(Vec::new()), ..whole };
+        for brand in [logo, name, link, footer, social] {
+            let mail = rendered_as(&brand, "en", None, json!({"price": "5 EUR"}));
+
+            for text in [&mail.html, &mail.text] {
+                assert!(!text.contains("none") || text.contains("text-decoration:none"), "{text}");
+                assert!(!text.contains("{{") && !text.contains("{%") && !text.contains("None"), "{text}");
+            }
+            assert!(!mail.text.contains("\n\n\n"), "{}", mail.text);
         }
     }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Outcome};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
-use restock_domain::{Automation, Contact, Product, Sender, Subscription};
+use restock_domain::{Automation, Brand, Contact, Product, Sender, Subscription};
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
@@ -25,6 +25,8 @@ pub struct Mail<'a> {
     pub product: &'a Product,
     /// The automation that accepted the subscription.
     pub automation: &'a Automation,
+    /// Of the subscription's locale.
+    pub brand: &'a Brand,
     pub now: Timestamp,
 }
 
@@ -37,9 +39,9 @@ pub trait Mailer: Send + Sync {
 pub struct SesMailer {
     pub client: Client,
     pub renderer: Renderer,
-    /// As it stands in `From`, such as `My Shop <hello@shop.example>`, for automations that have no sender of their own.
+    /// As it stands in `From`, such as `My Shop <hello@shop.example>`, where neither the automation nor the brand has one.
     pub sender: String,
-    /// For automations that have none of their own.
+    /// Where neither the automation nor the brand has one.
     pub reply_to: Option<String>,
     pub configuration_set: Option<String>,
     pub signing_key: SigningKey,
@@ -71,19 +73,22 @@ impl Mailer for SesMailer {
 
 impl SesMailer {
     fn request(&self, mail: Mail<'_>) -> Result<SendEmailFluentBuilder, NotBuilt> {
-        let Mail { subscription, contact, product, automation, now } = mail;
+        let Mail { subscription, contact, product, automation, brand, now } = mail;
         let token = token(&self.signing_key, Unsubscribe::All(contact.id));
         // Also answers a POST, for one-click unsubscribing (RFC 8058).
         let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
         let choice = &automation.email;
-        let sender = choice.sender.as_ref().map_or_else(|| self.sender.clone(), from);
-        let reply_to = choice.reply_to.as_ref().map(|address| address.as_str().to_owned()).or(self.reply_to.clone());
+        let sender = choice.sender.as_ref().or(brand.sender.as_ref());
+        let sender = sender.map_or_else(|| self.sender.clone(), from);
+        let reply_to = choice.reply_to.as_ref().or(brand.reply_to.as_ref());
+        let reply_to = reply_to.map(|address| address.as_str().to_owned()).or(self.reply_to.clone());
         let rendered = self.renderer.render(&Content {
             email: choice,
             locale: &subscription.locale,
             product,
             first_name: contact.first_name.as_deref(),
             unsubscribe_url: &unsubscribe_url,
+            brand,
             now,
         })?;
         let utf8 = |data: &str| Text::builder().data(data).charset("UTF-8").build();

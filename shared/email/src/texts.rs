@@ -1,7 +1,7 @@
 use crate::TemplateError;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
-use restock_domain::Locale;
+use restock_domain::{Brand, Locale};
 use std::collections::BTreeMap;
 use unic_langid::LanguageIdentifier;
 
@@ -87,6 +87,12 @@ impl Language {
             arguments.set(*name, *value);
         }
         self.bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
+    }
+
+    /// Returns the sentence that says where shoppers may ask.
+    pub fn support(&self, brand: &Brand) -> Option<String> {
+        let address = brand.support.as_ref()?.as_str();
+        Some(self.text_with("support", &[("address", address)]))
     }
 
     /// Texts without variables, for templates.

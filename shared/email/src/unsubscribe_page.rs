@@ -1,8 +1,11 @@
 use crate::TemplateError;
 use crate::texts::Texts;
-use minijinja::{Environment, UndefinedBehavior, context};
-use restock_domain::Locale;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use restock_domain::brand::Scheme;
 use restock_domain::unsubscribe::Unsubscribe;
+use restock_domain::{Brand, Locale};
+use serde::Serialize;
 
 const PAGE: &str = "unsubscribe.html";
 
@@ -16,6 +19,19 @@ pub enum UnsubscribePage {
     Invalid,
     /// The contact that the link belongs to was erased, so nothing was done; its address may belong to another contact now.
     Gone,
+}
+
+#[derive(Serialize)]
+struct Variables<'a> {
+    lang: &'a str,
+    title: String,
+    text: String,
+    button: Option<String>,
+    /// Where to ask, as a sentence.
+    support: Option<String>,
+    brand: &'a Brand,
+    light: Scheme,
+    dark: Scheme,
 }
 
 /// The pages, ready to be filled in.
@@ -32,7 +48,8 @@ impl Pages {
         Ok(Self { templates, texts: Texts::load()? })
     }
 
-    pub fn render(&self, page: UnsubscribePage, locale: &Locale) -> Result<String, TemplateError> {
+    /// Returns a page in the language of a locale, with the brand of it.
+    pub fn render(&self, page: UnsubscribePage, locale: &Locale, brand: &Brand) -> Result<String, TemplateError> {
         let language = self.texts.of(locale);
         let (title, text) = match page {
             UnsubscribePage::Question(Unsubscribe::All(_)) => ("unsubscribe-title", "unsubscribe-question"),
@@ -43,14 +60,17 @@ impl Pages {
             UnsubscribePage::Gone => ("unsubscribe-gone-title", "unsubscribe-gone-text"),
         };
         let asks = matches!(page, UnsubscribePage::Question(_));
-        let button = asks.then(|| language.text("unsubscribe-button"));
-        let variables = context! {
-            lang => language.tag,
-            title => language.text(title),
-            text => language.text(text),
-            button,
+        let variables = Variables {
+            lang: language.tag,
+            title: language.text(title),
+            text: language.text(text),
+            button: asks.then(|| language.text("unsubscribe-button")),
+            support: language.support(brand),
+            brand,
+            light: brand.light(),
+            dark: brand.dark(),
         };
-        Ok(self.templates.get_template(PAGE)?.render(variables)?)
+        Ok(self.templates.get_template(PAGE)?.render(Serde(&variables))?)
     }
 }
 
@@ -61,7 +81,7 @@ mod tests {
     #[test]
     fn only_the_question_has_a_button_and_it_posts() {
         let pages = Pages::new().unwrap();
-        let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap()).unwrap();
+        let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap(), &Brand::default()).unwrap();
 
         let all = Unsubscribe::All(restock_domain::ContactId::new(uuid::Uuid::nil()));
         assert!(html(UnsubscribePage::Question(all)).contains("<form method=\"post\">"));

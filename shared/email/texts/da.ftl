@@ -10,6 +10,7 @@ button = Se produktet
 hurry = Vi kan ikke reservere det til dig, så kig forbi snart.
 reason = Du får denne mail, fordi du bad om besked, når produktet er tilbage på lager. Vi sender den kun én gang.
 unsubscribe = Afmeld
+support = Spørgsmål? Skriv til { $address }
 
 unsubscribe-title = Afmeld
 unsubscribe-question = Vil du stoppe alle mails om varer tilbage på lager, som du har bedt om?

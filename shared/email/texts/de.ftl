@@ -10,6 +10,7 @@ button = Zum Produkt
 hurry = Wir können es nicht für Sie zurücklegen, schauen Sie also bald vorbei.
 reason = Sie erhalten diese E-Mail, weil Sie benachrichtigt werden wollten, sobald das Produkt wieder verfügbar ist. Wir senden sie nur einmal.
 unsubscribe = Abmelden
+support = Fragen? Schreiben Sie an { $address }
 
 unsubscribe-title = Abmelden
 unsubscribe-question = Möchten Sie alle Benachrichtigungen über wieder verfügbare Produkte abbestellen?

@@ -11,6 +11,7 @@ button = See the product
 hurry = We can't reserve it for you, so have a look soon.
 reason = You get this email because you asked to be told when this product is back in stock. We don't send it again.
 unsubscribe = Unsubscribe
+support = Questions? Write to { $address }
 
 unsubscribe-title = Unsubscribe
 unsubscribe-question = Do you want to stop all back-in-stock emails that you have asked for?

@@ -10,6 +10,7 @@ button = Katso tuotetta
 hurry = Emme voi varata sitä sinulle, joten käy katsomassa pian.
 reason = Saat tämän viestin, koska pyysit ilmoitusta, kun tuote on taas varastossa. Lähetämme sen vain kerran.
 unsubscribe = Peruuta tilaus
+support = Kysyttävää? Kirjoita osoitteeseen { $address }
 
 unsubscribe-title = Peruuta tilaus
 unsubscribe-question = Haluatko lopettaa kaikki pyytämäsi varastoilmoitukset?

@@ -10,6 +10,7 @@ button = Voir le produit
 hurry = Nous ne pouvons pas vous le réserver, alors ne tardez pas trop.
 reason = Vous recevez cet e-mail parce que vous avez demandé à être averti du retour en stock de ce produit. Nous ne l'envoyons qu'une fois.
 unsubscribe = Se désabonner
+support = Une question ? Écrivez à { $address }
 
 unsubscribe-title = Se désabonner
 unsubscribe-question = Voulez-vous arrêter tous les e-mails de retour en stock que vous avez demandés ?

@@ -10,6 +10,7 @@ button = Se produktet
 hurry = Vi kan ikke reservere det for deg, så ta en titt snart.
 reason = Du får denne e-posten fordi du ba om beskjed når produktet er tilbake på lager. Vi sender den bare én gang.
 unsubscribe = Meld deg av
+support = Spørsmål? Skriv til { $address }
 
 unsubscribe-title = Meld deg av
 unsubscribe-question = Vil du stoppe alle e-poster om varer tilbake på lager som du har bedt om?

@@ -10,6 +10,7 @@ button = Bekijk het product
 hurry = We kunnen het niet voor je reserveren, dus kijk snel.
 reason = Je krijgt deze e-mail omdat je vroeg om een bericht zodra dit product weer op voorraad is. We sturen hem maar één keer.
 unsubscribe = Afmelden
+support = Vragen? Mail naar { $address }
 
 unsubscribe-title = Afmelden
 unsubscribe-question = Wil je alle voorraadberichten stoppen waar je om hebt gevraagd?

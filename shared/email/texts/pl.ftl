@@ -10,6 +10,7 @@ button = Zobacz produkt
 hurry = Nie możemy go dla Ciebie zarezerwować, więc zajrzyj niedługo.
 reason = Otrzymujesz tę wiadomość, ponieważ masz zapisane powiadomienie o dostępności tego produktu. Wysyłamy ją tylko raz.
 unsubscribe = Zrezygnuj z powiadomień
+support = Masz pytania? Napisz: { $address }
 
 unsubscribe-title = Rezygnacja z powiadomień
 unsubscribe-question = Czy chcesz zrezygnować ze wszystkich powiadomień o dostępności produktów?

@@ -10,6 +10,7 @@ button = Vezi produsul
 hurry = Nu îl putem rezerva pentru tine, așa că nu mai aștepta mult.
 reason = Primești acest e-mail pentru că ai cerut să te anunțăm când produsul revine în stoc. Îl trimitem o singură dată.
 unsubscribe = Dezabonare
+support = Întrebări? Scrie la { $address }
 
 unsubscribe-title = Dezabonare
 unsubscribe-question = Vrei să oprești toate e-mailurile despre produse revenite în stoc pe care le-ai cerut?

@@ -10,6 +10,7 @@ button = Se produkten
 hurry = Vi kan inte reservera den åt dig, så titta in snart.
 reason = Du får det här mejlet för att du bad oss säga till när produkten är åter i lager. Vi skickar det bara en gång.
 unsubscribe = Avregistrera
+support = Frågor? Skriv till { $address }
 
 unsubscribe-title = Avregistrera
 unsubscribe-question = Vill du stoppa alla mejl om varor som är åter i lager som du har bett om?

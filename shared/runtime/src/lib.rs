@@ -10,7 +10,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use lambda_runtime::{LambdaEvent, service_fn};
 use restock_queue::{Queues, Sqs, Urls};
-use restock_store::{CachedAutomations, DynamoDb, Store, Tables};
+use restock_store::{CachedAutomations, CachedBrands, DynamoDb, Store, Tables};
 use std::time::Duration;
 
 /// The connections and settings of one function.
@@ -84,8 +84,16 @@ pub async fn serve_queue<F: Future<Output = SqsBatchResponse>>(
 
 /// Returns the automations, as they were no longer ago than the setting says.
 pub fn automations(store: &Store) -> Result<CachedAutomations, SettingError> {
-    let kept = Duration::from_secs(whole_number("AUTOMATIONS_KEPT_SECONDS")?);
-    Ok(CachedAutomations::new(store.clone(), kept))
+    Ok(CachedAutomations::new(store.clone(), kept()?))
+}
+
+/// Returns the brand, as it was no longer ago than the setting says.
+pub fn brands(store: &Store) -> Result<CachedBrands, SettingError> {
+    Ok(CachedBrands::new(store.clone(), kept()?))
+}
+
+fn kept() -> Result<Duration, SettingError> {
+    whole_number("AUTOMATIONS_KEPT_SECONDS").map(Duration::from_secs)
 }
 
 /// Reads a setting that is a number of days.

@@ -1,5 +1,7 @@
-use crate::database::{AllWritten, Item, Query, Range, Table, TableCondition, Write};
-use crate::item::{damaged, number, number_of, read_each, string_of, text, texts};
+use crate::cached::Cached;
+use crate::database::{AllWritten, Item, Query, Range, Table, Write};
+use crate::item::{damaged, number, read_each, string_of, text, texts};
+use crate::versions::{Expected, unchanged_since, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::{Automation, AutomationId, Condition, EmailAddress, EmailChoice, Sender, Template, time};
@@ -7,8 +9,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 const TABLE: Table = Table::Configuration;
 /// The newest version of each; of one that was deleted, only its number.
@@ -18,18 +18,6 @@ const VERSION_KIND: &str = "automation-version";
 const DOCUMENT: &str = "document";
 /// The limit of stored automations; each subscription may have to be shown to all of them.
 pub const MAX_AUTOMATIONS: usize = 50;
-
-/// A caller's claim about the version that it has seen (RFC 9110, `If-Match` and `If-None-Match`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    Anything,
-    /// There is one.
-    Something,
-    Nothing,
-    Version(u64),
-    /// Given, and no version that there can be.
-    Unmet,
-}
 
 /// The outcome of a change.
 #[derive(Debug)]
@@ -104,7 +92,8 @@ impl Store {
         loop {
             race.enter()?;
             let newest = newest(id, self.get(TABLE, key(id)).await?)?;
-            if !expected.allows(&newest) {
+            let seen = newest.automation.as_ref().map(|automation| automation.version);
+            if !expected.allows(seen) {
                 return Ok(AutomationChange::Stale);
             }
             match (&newest.automation, to) {
@@ -121,11 +110,10 @@ impl Store {
                 updated_on: Some(time::to_millisecond(now)),
                 ..automation.clone()
             });
-            let unchanged = match newest.version {
-                0 => TableCondition::Missing("version"),
-                seen => TableCondition::Is("version", number(seen as i64)),
-            };
-            let mut writes = vec![Write::put(TABLE, key(id), item(version, to.and(changed.as_ref()))?).when(unchanged)];
+            let mut writes = vec![
+                Write::put(TABLE, key(id), item(version, to.and(changed.as_ref()))?)
+                    .when(unchanged_since(newest.version)),
+            ];
             if let (Some(_), Some(changed)) = (to, &changed) {
                 writes.push(Write::put(TABLE, version_key(id, version), item(version, Some(changed))?));
             }
@@ -194,18 +182,17 @@ impl Store {
 /// The automations as they were not longer than a while ago, so that not every message reads them.
 pub struct CachedAutomations {
     store: Store,
-    kept: Duration,
-    seen: Mutex<Option<(Instant, Arc<[Automation]>)>>,
+    seen: Cached<[Automation]>,
 }
 
 impl CachedAutomations {
     pub fn new(store: Store, kept: Duration) -> Self {
-        Self { store, kept, seen: Mutex::default() }
+        Self { store, seen: Cached::new(kept) }
     }
 
     /// Returns them in the order in which they are asked.
     pub async fn current(&self) -> Result<Arc<[Automation]>, Error> {
-        self.not_older_than(self.kept).await
+        self.seen.current(self.read()).await
     }
 
     /// Returns one of them, at least as new as a version that somebody else has seen; `None` if it was deleted.
@@ -213,33 +200,12 @@ impl CachedAutomations {
         let find = |automations: Arc<[Automation]>| automations.iter().find(|automation| automation.id == *id).cloned();
         match find(self.current().await?).filter(|automation| automation.version >= version) {
             Some(automation) => Ok(Some(automation)),
-            None => Ok(find(self.not_older_than(Duration::ZERO).await?)),
+            None => Ok(find(self.seen.newest(self.read()).await?)),
         }
     }
 
-    async fn not_older_than(&self, kept: Duration) -> Result<Arc<[Automation]>, Error> {
-        let mut seen = self.seen.lock().await;
-        if let Some((since, automations)) = &*seen
-            && since.elapsed() < kept
-        {
-            return Ok(automations.clone());
-        }
-        let asked = Instant::now();
-        let automations: Arc<[Automation]> = self.store.automations().await?.into();
-        *seen = Some((asked, automations.clone()));
-        Ok(automations)
-    }
-}
-
-impl Expected {
-    fn allows(self, newest: &Newest) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Something => newest.automation.is_some(),
-            Self::Nothing => newest.automation.is_none(),
-            Self::Version(version) => newest.automation.as_ref().is_some_and(|found| found.version == version),
-            Self::Unmet => false,
-        }
+    async fn read(&self) -> Result<Arc<[Automation]>, Error> {
+        Ok(self.store.automations().await?.into())
     }
 }
 
@@ -290,10 +256,6 @@ fn read(item: &Item) -> Result<Automation, Error> {
         version: version_of(item),
         updated_on: document.updated_on,
     })
-}
-
-fn version_of(item: &Item) -> u64 {
-    number_of(item, "version").and_then(|version| version.try_into().ok()).unwrap_or_default()
 }
 
 fn key(id: &AutomationId) -> Item {

@@ -5,6 +5,8 @@
 mod api_keys;
 mod automations;
 mod batch;
+mod brand;
+mod cached;
 mod contact_changes;
 mod contacts;
 pub mod database;
@@ -28,10 +30,12 @@ mod suppression;
 mod table;
 mod turns;
 mod uploads;
+mod versions;
 
 pub use api_keys::ApiKey;
-pub use automations::{AutomationChange, CachedAutomations, Expected, MAX_AUTOMATIONS};
+pub use automations::{AutomationChange, CachedAutomations, MAX_AUTOMATIONS};
 pub use batch::Deleted;
+pub use brand::CachedBrands;
 pub use contact_changes::{ChangedContact, ContactChange};
 pub use contacts::{CreatedContact, Erased};
 pub use deliveries::Claimed;
@@ -48,6 +52,7 @@ pub use stock::{LastLook, LevelWrite, StockFacts};
 pub use subscription_item::Waiting;
 pub use subscriptions::{Cursor, MatchedPage, WaitingPage};
 pub use turns::Turn;
+pub use versions::Expected;
 
 use database::Database;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 mod shop;
 
 use crate::client::Client;
-use crate::{Error, Ready};
+use crate::{Error, Ready, sample_shop};
 use serde_json::{Value, json};
 use shop::Shop;
 use std::collections::BTreeSet;
@@ -47,6 +47,7 @@ pub fn run(ready: &Ready, feed: Option<(PathBuf, String)>) -> Result<(), Error> 
         Some((file, locale)) => Shop::of_feed(&file, &locale)?,
         None => Shop::sample()?,
     };
+    demo.brand()?;
     println!("1. Product feeds");
     for feed in &shop.feeds {
         demo.import(feed)?;
@@ -81,6 +82,12 @@ fn levels(shop: &Shop) -> [Level; 3] {
 }
 
 impl Demo<'_> {
+    /// Stores the sample shop's brand, so that the mails are its own.
+    fn brand(&self) -> Result<(), Error> {
+        let brand = sample_shop::brand(&self.ready.inbox)?;
+        expect(200, &self.api.json("PUT", "/brand", &serde_json::from_str(&brand)?)?).map(drop)
+    }
+
     fn import(&self, feed: &shop::Feed) -> Result<(), Error> {
         let started = feed.start_import(&self.api)?;
         let import_id = expect(202, &started)?["importId"].clone();
@@ -152,7 +159,9 @@ impl Demo<'_> {
             let subscription =
                 waiting.iter().find(|subscription| subscription.email == to).ok_or("a mail to a stranger")?;
             check(mailed.insert(subscription.number), "somebody was mailed twice")?;
-            println!("   #{} was mailed: {}", subscription.number, mail["subject"].as_str().unwrap_or_default());
+            let (from, subject) = (&mail["from"], &mail["subject"]);
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            println!("   #{} was mailed by {}: {}", subscription.number, word(from), word(subject));
             for line in mail["text"].as_str().unwrap_or_default().lines().filter(|line| !line.is_empty()).take(5) {
                 println!("        | {line}");
             }

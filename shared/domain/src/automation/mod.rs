@@ -158,6 +158,18 @@ impl Sender {
         EmailAddress::parse(address)?;
         Ok(raw.to_owned().into())
     }
+
+    /// Refuses an address that SES may not send from, as far as the identity tells: a domain or an address that is verified.
+    pub fn check(&self, identity: &str) -> Result<(), Invalid> {
+        let (address, allowed) = (self.address.key(), identity.to_lowercase());
+        let domain = address.rsplit('@').next().unwrap_or_default();
+        // An identity that is a domain covers its subdomains too.
+        if address == allowed || domain == allowed || domain.ends_with(&format!(".{allowed}")) {
+            return Ok(());
+        }
+        let message = format!("SES may send from {identity} only. Use such an address, or verify another one.");
+        Err(Invalid::new(ErrorCode::SenderNotVerified, message))
+    }
 }
 
 /// Returns the name, which may be empty, and the address.

@@ -1,0 +1,41 @@
+//! Serves `PUT /brand`.
+
+use jiff::Timestamp;
+use restock_api::automations::ETAG;
+use restock_api::brand::{BrandSettings, PutBrand};
+use restock_api::{Errors, FieldError, Problem};
+use restock_domain::Brands;
+use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
+use restock_store::Store;
+
+pub struct App {
+    pub store: Store,
+    /// The domain or the address that SES may send from.
+    pub sender_identity: String,
+    pub clock: fn() -> Timestamp,
+}
+
+/// Stores the brand as a whole. `If-Match` with the `ETag` that was read refuses to overwrite somebody else's change.
+impl Handles<PutBrand> for App {
+    async fn handle(&self, call: Call, body: BrandSettings) -> Result<Reply<PutBrand>, Failure> {
+        let brands = body.into_brands()?;
+        self.check_senders(&brands)?;
+        let stored = self.store.put_brands(brands, expected_version(&call), (self.clock)()).await?;
+        let brands = stored.ok_or_else(Problem::stale)?;
+        let version = brands.version;
+        Ok(Reply::new(brands).with_header(ETAG, etag(version)))
+    }
+}
+
+impl App {
+    fn check_senders(&self, brands: &Brands) -> Result<(), Vec<FieldError>> {
+        let mut errors = Errors::default();
+        let locales = brands.locales.iter().map(|(tag, brand)| (format!("/locales/{tag}"), brand));
+        for (pointer, brand) in locales.chain([("/shop".to_owned(), &brands.shop)]) {
+            if let Some(Err(invalid)) = brand.sender.as_ref().map(|sender| sender.check(&self.sender_identity)) {
+                errors.add(&format!("{pointer}/sender"), invalid);
+            }
+        }
+        errors.finish()
+    }
+}

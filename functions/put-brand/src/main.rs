@@ -1,0 +1,14 @@
+use jiff::Timestamp;
+use lambda_http::Error;
+use put_brand::App;
+use restock_api::brand;
+use restock_http::Service;
+use restock_runtime::Runtime;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let store = Runtime::start().await.store();
+    let sender_identity = restock_runtime::required("SENDER_IDENTITY")?;
+    let app = App { store: store.clone(), sender_identity, clock: Timestamp::now };
+    Service::with_keys(app, store).serving::<brand::PutBrand>().run().await
+}

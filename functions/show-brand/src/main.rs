@@ -1,0 +1,11 @@
+use lambda_http::Error;
+use restock_api::brand;
+use restock_http::Service;
+use restock_runtime::Runtime;
+use show_brand::App;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store).serving::<brand::GetBrand>().run().await
+}

@@ -1,0 +1,87 @@
+use crate::cached::Cached;
+use crate::database::{Item, Table, Write, Written};
+use crate::item::{damaged, number, string_of, text, texts};
+use crate::versions::{Expected, unchanged_since, version_of};
+use crate::{Error, Race, Store};
+use jiff::Timestamp;
+use restock_domain::{Brand, Brands, time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const TABLE: Table = Table::Configuration;
+const DOCUMENT: &str = "document";
+
+/// The brand as it is stored, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    shop: Brand,
+    locales: BTreeMap<String, Brand>,
+    updated_on: Option<Timestamp>,
+}
+
+impl Store {
+    /// Stores the brand as the next version. Returns `None` if the version is not one that the caller may change.
+    pub async fn put_brands(
+        &self,
+        brands: Brands,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<Option<Brands>, Error> {
+        let mut race = Race::about("the change of the brand");
+        loop {
+            race.enter()?;
+            let seen = self.get(TABLE, key()).await?.map_or(0, |item| version_of(&item));
+            if !expected.allows(Some(seen).filter(|version| *version > 0)) {
+                return Ok(None);
+            }
+            let updated_on = Some(time::to_millisecond(now));
+            let brands = Brands { version: seen + 1, updated_on, ..brands.clone() };
+            let write = Write::put(TABLE, key(), item(&brands)?).when(unchanged_since(seen));
+            if let Written::Done(_) = self.database.write(write).await? {
+                return Ok(Some(brands));
+            }
+        }
+    }
+
+    /// Returns the brand; an empty one if none was stored. Strongly consistent.
+    pub async fn brands(&self) -> Result<Brands, Error> {
+        self.get(TABLE, key()).await?.map_or_else(|| Ok(Brands::default()), |item| read(&item))
+    }
+}
+
+/// The brand as it was not longer than a while ago, so that not every message reads it.
+pub struct CachedBrands {
+    store: Store,
+    seen: Cached<Brands>,
+}
+
+impl CachedBrands {
+    pub fn new(store: Store, kept: Duration) -> Self {
+        Self { store, seen: Cached::new(kept) }
+    }
+
+    pub async fn current(&self) -> Result<Arc<Brands>, Error> {
+        self.seen.current(async { Ok(self.store.brands().await?.into()) }).await
+    }
+}
+
+fn item(brands: &Brands) -> Result<Item, Error> {
+    let Brands { shop, locales, version, updated_on } = brands.clone();
+    let document = serde_json::to_string(&Document { shop, locales, updated_on });
+    let document = document.map_err(|error| damaged(TABLE, &key(), error))?;
+    Ok(Item::from([("version".into(), number(version as i64)), (DOCUMENT.into(), text(document))]))
+}
+
+fn read(item: &Item) -> Result<Brands, Error> {
+    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
+    let Document { shop, locales, updated_on } =
+        serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))?;
+    Ok(Brands { shop, locales, version: version_of(item), updated_on })
+}
+
+fn key() -> Item {
+    texts([("kind", "brand"), ("id", "brand")])
+}
