@@ -72,5 +72,6 @@ fn import(restock: &Restock) -> FeedImport {
         started_at: Timestamp::now(),
         source: FeedSource::Upload,
         allow_shrink: false,
+        scheduled: false,
     }
 }

@@ -304,11 +304,11 @@ impl Restock {
         answer.json()
     }
 
-    fn queue(&self, name: &str) -> &str {
+    pub fn queue(&self, name: &str) -> &str {
         &self.stack.ready.queues[name]
     }
 
-    fn sqs(&self, operation: &str, request: Value) -> Value {
+    pub fn sqs(&self, operation: &str, request: Value) -> Value {
         let client = Client::new(&self.stack.ready.endpoints["sqs"]);
         let target = format!("AmazonSQS.{operation}");
         client.header("x-amz-target", &target).json("POST", "/", &request).expect("SQS answers").json()

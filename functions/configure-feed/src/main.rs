@@ -1,4 +1,5 @@
 use configure_feed::App;
+use jiff::Timestamp;
 use lambda_http::Error;
 use restock_api::feeds;
 use restock_http::Service;
@@ -7,5 +8,6 @@ use restock_runtime::Runtime;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    Service::with_keys(App { store: store.clone() }, store).serving::<feeds::ConfigureFeed>().run().await
+    let app = App { store: store.clone(), clock: Timestamp::now };
+    Service::with_keys(app, store).serving::<feeds::ConfigureFeed>().run().await
 }

@@ -5,12 +5,13 @@ use flate2::bufread::MultiGzDecoder;
 use restock_domain::{Currency, ErrorCode};
 use restock_feed::{End, Item, ItemFault, MediaType, Unreadable};
 use restock_queue::{FeedImport, FeedSource};
-use restock_store::Store;
+use restock_store::{Fetch, Store};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
+use ureq::http::StatusCode;
 
 /// The size of a download; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
 const MAX_BYTES: u64 = 3 * 1024 * 1024 * 1024;
@@ -21,6 +22,9 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const MIN_BYTES: u64 = 64 * 1024;
 const WINDOW: Duration = Duration::from_secs(30);
 
+/// A longer ETag is not kept.
+const MAX_VALIDATOR_BYTES: usize = 1_000;
+
 /// A feed that can be read more than once.
 pub struct File {
     media_type: MediaType,
@@ -29,25 +33,43 @@ pub struct File {
     content: Content,
 }
 
+/// The answer to the question for a file.
+pub enum Obtained {
+    /// The file, and which version it is if it came from a server.
+    File(File, Option<Version>),
+    /// It is the one that was imported last.
+    Unchanged(Fetch),
+}
+
+/// A file as its server names it, and the currency that its prices were read in.
+pub struct Version {
+    pub url: String,
+    pub currency: Option<Currency>,
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+}
+
 enum Content {
     Memory(Vec<u8>),
     Disk(tempfile::NamedTempFile),
 }
 
 impl File {
-    pub async fn obtain(store: &Store, job: &FeedImport) -> Result<Self, Stop> {
+    /// Obtains the file of an import, unless it is known and has not changed.
+    pub async fn obtain(store: &Store, job: &FeedImport, known: Option<&Fetch>) -> Result<Obtained, Stop> {
         let currency = store.feed(&job.locale).await?.and_then(|feed| feed.currency);
         match &job.source {
             FeedSource::Upload => {
                 let (content_type, bytes) = store.upload(&job.import_id).await?;
                 let media_type = MediaType::of_download(Some(&content_type), "", &bytes);
-                Ok(Self { media_type, currency, content: Content::Memory(bytes) })
+                Ok(Obtained::File(Self { media_type, currency, content: Content::Memory(bytes) }, None))
             }
             FeedSource::Url(url) => {
                 let credentials = store.feed_credentials(&job.locale, url).await?;
+                let known = known.filter(|fetch| fetch.url == *url && fetch.currency == currency).cloned();
                 let (url, progress) = (url.clone(), Arc::new(Progress::default()));
                 let counted = progress.clone();
-                let download = spawn_blocking(move || download(&url, credentials, currency, &counted));
+                let download = spawn_blocking(move || download(&url, credentials, currency, known, &counted));
                 tokio::select! {
                     downloaded = download => {
                         let downloaded = downloaded.map_err(|error| failed(error.to_string()))?;
@@ -149,8 +171,9 @@ fn download(
     url: &str,
     credentials: Option<(String, String)>,
     currency: Option<Currency>,
+    known: Option<Fetch>,
     progress: &Progress,
-) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Obtained, Box<dyn std::error::Error + Send + Sync>> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(10)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -164,9 +187,23 @@ fn download(
         // Where the server leads to another one, ureq leaves this header behind.
         request = request.header("authorization", format!("Basic {basic}"));
     }
+    let validators = known.as_ref().map(|fetch| (fetch.etag.as_deref(), fetch.last_modified.as_deref()));
+    let (etag, last_modified) = validators.unwrap_or_default();
+    for (name, value) in [("if-none-match", etag), ("if-modified-since", last_modified)] {
+        if let Some(value) = value {
+            request = request.header(name, value);
+        }
+    }
     let mut response = request.call()?;
-    let content_type =
-        response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    if let (StatusCode::NOT_MODIFIED, Some(fetch)) = (response.status(), known) {
+        return Ok(Obtained::Unchanged(fetch));
+    }
+    let header = |name: &str| response.headers().get(name)?.to_str().ok().map(ToOwned::to_owned);
+    let content_type = header("content-type");
+    let short = |value: &String| value.len() <= MAX_VALIDATOR_BYTES;
+    let (etag, last_modified) = (header("etag").filter(short), header("last-modified").filter(short));
+    let version = Version { url: url.to_owned(), currency, etag, last_modified };
+    let version = Some(version).filter(|version| version.etag.is_some() || version.last_modified.is_some());
     // It has answered, even if it never sends a byte more.
     progress.add(1)?;
     let mut body = Counted(response.body_mut().with_config().limit(MAX_BYTES).reader(), progress);
@@ -180,7 +217,7 @@ fn download(
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.strip_suffix(".gz").unwrap_or(path);
     let media_type = MediaType::of_download(content_type.as_deref(), path, &beginning);
-    Ok(File { media_type, currency, content })
+    Ok(Obtained::File(File { media_type, currency, content }, version))
 }
 
 fn failed(reason: String) -> Stop {

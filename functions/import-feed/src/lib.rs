@@ -3,16 +3,17 @@
 //! The changes to write are found by comparing with what is stored, so an import that was interrupted goes on where it stopped,
 //! and one that runs twice writes nothing the second time.
 
+mod due;
 mod file;
 mod survey;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use file::File;
+use file::{File, Obtained, Version};
 use jiff::Timestamp;
 use restock_domain::{ErrorCode, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
-use restock_queue::{Failure, FeedImport, Queue, Queues, Record, consume, while_hidden};
-use restock_store::{ProductChange, Store};
+use restock_queue::{Failure, FeedImport, FeedMessage, Queue, Queues, Record, consume, while_hidden};
+use restock_store::{Fetch, ProductChange, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use survey::{Comparison, Survey, digest};
@@ -21,6 +22,8 @@ use tracing::{error, info};
 
 /// Changes that are written at a time; what bounds the memory of an import besides the digests of its items.
 const CHANGES: usize = 500;
+/// Whatever is wrong with stored products, or with what a server says of its file, is mended after so long.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// A feed with at least this many products that loses more than half of them is not trusted.
 const ENOUGH_TO_JUDGE: usize = 10;
 
@@ -62,7 +65,8 @@ impl App {
     }
 
     async fn process(&self, record: Record) -> Result<(), Failure> {
-        let job = FeedImport::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let message = FeedMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let FeedMessage::Import(job) = message else { return self.import_due().await };
         let work = self.run(&job, record.receives);
         while_hidden(&self.queues, Queue::FeedImports, &record, self.settings.lease, work).await
     }
@@ -73,6 +77,9 @@ impl App {
         let mut import = Import::running(job.import_id.clone(), job.started_at);
         if last_try {
             self.record_crash(job, import.clone()).await?;
+        } else if job.scheduled {
+            // Nobody has shown it yet.
+            self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
         }
         let limited = tokio::time::timeout(self.settings.time, self.import(job, &mut import)).await;
         let outcome = limited.unwrap_or_else(|_| Err(self.out_of_time()));
@@ -125,7 +132,17 @@ impl App {
     }
 
     async fn import(&self, job: &FeedImport, import: &mut Import) -> Result<(), Stop> {
-        let file = Arc::new(File::obtain(&self.store, job).await?);
+        let known = self.known(job).await?;
+        let (file, version) = match File::obtain(&self.store, job, known.as_ref()).await? {
+            Obtained::Unchanged(fetch) => {
+                // What was left out of the file is told still.
+                let Import { items, rejected, errors, .. } = fetch.import;
+                (import.items, import.rejected, import.errors) = (items, rejected, errors);
+                import.unchanged = items - rejected;
+                return Ok(());
+            }
+            Obtained::File(file, version) => (Arc::new(file), version),
+        };
 
         // First look at everything, and change nothing until the whole file was judged.
         let (mut survey, end) = survey::take(file.clone()).await?;
@@ -165,10 +182,25 @@ impl App {
         }
 
         import.unchanged = survey.unchanged();
+        self.store.forget_fetch(&job.locale).await?;
         import.imported = self.write_changes(&job.locale, file, Arc::new(survey)).await?;
         import.removed = gone.len() as u64;
         self.remove(&job.locale, gone).await?;
+        if let Some(Version { url, currency, etag, last_modified }) = version.filter(|_| end == End::Complete) {
+            let fetch = Fetch { url, currency, etag, last_modified, import: import.clone() };
+            self.store.put_fetch(&job.locale, &fetch).await?;
+        }
         Ok(())
+    }
+
+    /// Returns the file that the products are from, if it is enough to ask whether it has changed. A person who asks for an
+    /// import gets one, and each day the whole file is read, whatever its server says.
+    async fn known(&self, job: &FeedImport) -> Result<Option<Fetch>, Stop> {
+        if !job.scheduled {
+            return Ok(None);
+        }
+        let fetch = self.store.fetch(&job.locale).await?;
+        Ok(fetch.filter(|fetch| fetch.import.started_at + READ_AGAIN_AFTER > job.started_at))
     }
 
     /// Reads the file once more and writes what is new or changed.

@@ -1,5 +1,6 @@
 //! Serves `GET /feeds` and `GET /feeds/{locale}`.
 
+use jiff::Timestamp;
 use restock_api::feeds::{Feed, GetFeed, ListFeeds};
 use restock_api::{ErrorCode, Problem};
 use restock_domain::Locale;
@@ -8,11 +9,13 @@ use restock_store::Store;
 
 pub struct App {
     pub store: Store,
+    pub clock: fn() -> Timestamp,
 }
 
 impl Handles<ListFeeds> for App {
     async fn handle(&self, _: Call, (): ()) -> Result<Reply<ListFeeds>, Failure> {
-        Ok(Reply::new(self.store.feeds().await?.into_iter().map(Feed::from).collect::<Vec<_>>()))
+        let now = (self.clock)();
+        Ok(Reply::new(self.store.feeds().await?.into_iter().map(|feed| Feed::at(now, feed)).collect::<Vec<_>>()))
     }
 }
 
@@ -21,6 +24,7 @@ impl Handles<GetFeed> for App {
         let locale = call.parsed_parameter("locale", Locale::parse)?;
         let not_found =
             || Problem::not_found(ErrorCode::FeedNotFound, "No product feed is configured for this locale.");
-        Ok(Reply::new(self.store.feed(&locale).await?.ok_or_else(not_found)?))
+        let feed = self.store.feed(&locale).await?.ok_or_else(not_found)?;
+        Ok(Reply::new(Feed::at((self.clock)(), feed)))
     }
 }

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use lambda_http::Error;
 use restock_api::feeds;
 use restock_http::Service;
@@ -7,9 +8,6 @@ use show_feeds::App;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    Service::with_keys(App { store: store.clone() }, store)
-        .serving::<feeds::ListFeeds>()
-        .serving::<feeds::GetFeed>()
-        .run()
-        .await
+    let app = App { store: store.clone(), clock: Timestamp::now };
+    Service::with_keys(app, store).serving::<feeds::ListFeeds>().serving::<feeds::GetFeed>().run().await
 }

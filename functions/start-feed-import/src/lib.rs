@@ -29,8 +29,7 @@ impl Handles<ImportFeed> for App {
         let source = match file {
             None => FeedSource::Url(self.configured_url(&locale).await?),
             Some((content_type, _)) if MediaType::parse(&content_type).is_none() => {
-                let detail =
-                    "Say what the file is with Content-Type: application/xml, text/csv or text/tab-separated-values.";
+                let detail = "Say what the file is with Content-Type: application/xml, text/csv, text/tab-separated-values or application/x-ndjson.";
                 return Err(Problem::unsupported_media_type(detail).into());
             }
             Some((content_type, bytes)) => {
@@ -46,6 +45,7 @@ impl Handles<ImportFeed> for App {
             started_at: import.started_at,
             source,
             allow_shrink: call.query("allowShrink").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            scheduled: false,
         };
         if let Err(error) = self.queues.send_feed_import(&queued).await {
             let message = "The import could not be queued. Start it again.".to_owned();

@@ -292,7 +292,10 @@ async fn keep(schedule: Schedule, broker: Arc<Broker>) {
         tokio::time::sleep(schedule.every).await;
         // The queue is there as long as the stack is.
         let message = schedule.message_at(jiff::Timestamp::now());
-        let _ = broker.send(&schedule.queue, message, BTreeMap::new(), SendOptions::default());
+        // By the content, as the queue has it.
+        let deduplication = schedule.group.as_ref().map(|_| message.clone());
+        let options = SendOptions { group: schedule.group.clone(), deduplication, ..SendOptions::default() };
+        let _ = broker.send(&schedule.queue, message, BTreeMap::new(), options);
     }
 }
 

@@ -6,8 +6,9 @@ use crate::schema::{Described, Schemas, of, of_type};
 use crate::values::WebAddress;
 use crate::wire::{Read, string};
 use crate::{FieldError, KeyScope, Moment, Problem, answer, body, endpoints};
-use restock_domain::{Currency, ErrorCode, ImportStatus, Invalid, Locale};
-use serde::Serialize;
+use jiff::Timestamp;
+use restock_domain::{Currency, ErrorCode, FeedSchedule, FeedWarning, ImportStatus, Invalid, Locale};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{RefOr, Schema};
@@ -49,6 +50,39 @@ body! {
         pub user: Option<Credential>,
         /// The password that goes with it. It is never shown, so send it again with every change of the feed.
         pub password: Option<Credential>,
+        /// How often the feed is fetched: a period from 15 minutes to a day (`PT15M`, `6 hours`), or `none`. Hourly by
+        /// default, if there is a URL.
+        pub schedule: Option<Schedule>,
+    }
+}
+
+/// How often a feed is fetched; `None` if only when somebody asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule(pub Option<FeedSchedule>);
+
+const NO_SCHEDULE: &str = "none";
+
+impl Read for Schedule {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        string(value, |raw| match raw.trim() {
+            NO_SCHEDULE => Ok(Self(None)),
+            period => FeedSchedule::parse(period).map(|schedule| Self(Some(schedule))),
+        })
+    }
+}
+
+impl Described for Schedule {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        of(of_type(Type::String).examples([json!("PT1H"), json!(NO_SCHEDULE)]))
+    }
+}
+
+impl Serialize for Schedule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_str(NO_SCHEDULE),
+            Some(schedule) => serializer.collect_str(&schedule),
+        }
     }
 }
 
@@ -89,6 +123,10 @@ impl FeedSettings {
         let error = |pointer: &str, message: &str| {
             Some(FieldError::new(pointer, Invalid::new(ErrorCode::InvalidCredential, message)))
         };
+        if let (None, Some(Schedule(Some(_)))) = (&self.url, self.schedule) {
+            let message = "Say with url what to fetch. A feed that is uploaded has no schedule.";
+            return Some(FieldError::new("/schedule", Invalid::new(ErrorCode::InvalidSchedule, message)));
+        }
         match (&self.url, &self.user, &self.password) {
             (None, Some(_), _) => error("/user", "Say with url whose user this is."),
             (_, None, Some(_)) => error("/password", "Say with user whose password this is."),
@@ -136,7 +174,7 @@ impl Described for Currency {
 pub struct FeedFile(pub Option<(String, Vec<u8>)>);
 
 /// The types of a feed's file.
-const FEED_TYPES: [&str; 3] = ["application/xml", "text/csv", "text/tab-separated-values"];
+const FEED_TYPES: [&str; 4] = ["application/xml", "text/csv", "text/tab-separated-values", "application/x-ndjson"];
 /// A larger file comes by URL.
 pub const MAX_FEED_BYTES: usize = 5 * 1024 * 1024;
 
@@ -167,7 +205,15 @@ answer! {
         pub currency: Option<String>,
         /// Who fetches it, if its server asks for that.
         pub user: Option<String>,
+        pub schedule: Schedule,
         pub last_import: Option<Import>,
+        /// When an import last succeeded.
+        pub last_succeeded_on: Option<Moment>,
+        /// Imports that failed since then.
+        pub failures: u64,
+        /// `failing` if three imports in a row have failed; `tooOld` if none has succeeded for three times as long as the
+        /// schedule says. An alarm tells the operator too.
+        pub warning: Option<FeedWarning>,
     }
 }
 
@@ -210,11 +256,32 @@ answer! {
     }
 }
 
-impl From<restock_domain::Feed> for Feed {
-    fn from(feed: restock_domain::Feed) -> Self {
-        let restock_domain::Feed { locale, url, currency, user, last_import } = feed;
-        let currency = currency.map(|currency| currency.as_str().to_owned());
-        Self { locale, url, currency, user, last_import: last_import.map(Import::from) }
+impl Feed {
+    /// Returns a feed as it is shown at a moment.
+    pub fn at(now: Timestamp, feed: restock_domain::Feed) -> Self {
+        let warning = feed.warning(now);
+        let restock_domain::Feed {
+            locale,
+            url,
+            currency,
+            user,
+            schedule,
+            last_import,
+            last_succeeded_on,
+            failures,
+            ..
+        } = feed;
+        Self {
+            locale,
+            url,
+            currency: currency.map(|currency| currency.as_str().to_owned()),
+            user,
+            schedule: Schedule(schedule),
+            last_import: last_import.map(Import::from),
+            last_succeeded_on: last_succeeded_on.map(Moment),
+            failures,
+            warning,
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use crate::{Errors, FieldError, answer};
 use jiff::Timestamp;
 use restock_domain::brand::{Color, FontStack};
 use restock_domain::{
-    Attributes, AutomationId, ContactId, CountryCode, EmailAddress, ErrorCode, ExternalId, ImportStatus, Invalid,
-    Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression, Template, time,
+    Attributes, AutomationId, ContactId, CountryCode, EmailAddress, ErrorCode, ExternalId, FeedWarning, ImportStatus,
+    Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression, Template,
+    time,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -109,6 +110,7 @@ text_value!(SubscriptionId, SubscriptionId::parse, of_type(Type::String));
 word_value!(Suppression, "Suppression", "Why an address gets no more mail, from the least to the most serious.");
 word_value!(Source, "Source", "How a level reached us.");
 word_value!(ImportStatus, "ImportStatus", "");
+word_value!(FeedWarning, "FeedWarning", "Why somebody should look at a feed.");
 word_value!(Template, "Template", "The templates that are compiled in.");
 
 impl Read for Template {

@@ -80,6 +80,8 @@ pub enum ErrorCode {
     InvalidReceiptId,
     /// A sale period is two ISO 8601 times with a slash between them.
     InvalidSalePeriod,
+    /// A schedule is `none`, or a period from 15 minutes to a day, such as `PT1H`.
+    InvalidSchedule,
     /// A sender is an address, or a name and an address such as `My Shop <hello@shop.example>`.
     InvalidSender,
     /// The subject has braces other than `{ $title }` and `{ $price }`, or comes out empty or with control characters.
@@ -114,7 +116,7 @@ pub enum ErrorCode {
     MissingTitle,
     /// The first line of the file names no column `id`.
     NoIdColumn,
-    /// The file is neither an RSS nor an Atom feed.
+    /// The file has no item: it is neither an RSS nor an Atom feed, nor JSON lines.
     NoItems,
     /// No item of the file can be used, so nothing was changed.
     NoUsableItems,

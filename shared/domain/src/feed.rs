@@ -1,10 +1,11 @@
 //! Product feeds, and the imports that bring stored products to what a feed has.
 
-use crate::{Currency, ErrorCode, Locale, time};
-use jiff::Timestamp;
+use crate::{Currency, ErrorCode, Invalid, Locale, time};
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
-use strum::VariantNames;
+use strum::{IntoStaticStr, VariantNames};
 
 /// The product feed of one locale.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,14 +16,97 @@ pub struct Feed {
     pub currency: Option<Currency>,
     /// The user name that the URL's server asks for; its password is kept apart.
     pub user: Option<String>,
+    /// How often it is fetched; `None` if only when somebody asks.
+    pub schedule: Option<FeedSchedule>,
+    pub configured_on: Option<Timestamp>,
     pub last_import: Option<Import>,
+    /// When an import last succeeded.
+    pub last_succeeded_on: Option<Timestamp>,
+    /// Imports that failed since then.
+    pub failures: u64,
 }
 
+/// How often a feed is fetched, from every 15 minutes to every day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FeedSchedule {
+    minutes: u32,
+}
+
+/// Why somebody should look at a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum FeedWarning {
+    /// Three imports in a row have failed.
+    Failing,
+    /// No import has succeeded for three times as long as its schedule says.
+    TooOld,
+}
+
+/// Feeds that are due are looked for every 15 minutes, but for the delays of that.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+/// An import that began longer ago was ended by something.
+const LONGEST_IMPORT: Duration = Duration::from_secs(60 * 60);
+const MAX_FAILURES: u64 = 3;
+
 impl Feed {
+    /// Returns true if it is time to fetch it by its schedule.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let (Some(schedule), Some(_)) = (self.schedule, &self.url) else { return false };
+        let Some(last) = &self.last_import else { return true };
+        let runs = last.status == ImportStatus::Running && last.started_at + LONGEST_IMPORT > now;
+        !runs && last.started_at + schedule.every() <= now + TOLERANCE
+    }
+
+    /// Returns why somebody should look at it, if there is a reason.
+    pub fn warning(&self, now: Timestamp) -> Option<FeedWarning> {
+        if self.failures >= MAX_FAILURES {
+            return Some(FeedWarning::Failing);
+        }
+        let (schedule, since) = (self.schedule?, self.last_succeeded_on.max(self.configured_on)?);
+        (since + 3 * schedule.every() + LONGEST_IMPORT < now).then_some(FeedWarning::TooOld)
+    }
+
     /// Returns true if it was imported less than so long ago.
     pub fn fresh_at(&self, now: Timestamp, within: Duration) -> bool {
         let finished = self.last_import.as_ref().filter(|import| import.status == ImportStatus::Succeeded);
         finished.and_then(|import| import.finished_at).is_some_and(|finished| finished + within >= now)
+    }
+}
+
+impl FeedSchedule {
+    pub const HOURLY: Self = Self { minutes: 60 };
+
+    /// Reads a period: `PT30M`, `PT6H`, `P1D`, `30 minutes`.
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let invalid = || {
+            let message = "Use none, or whole minutes from 15 minutes to a day, such as PT15M, PT1H or 6 hours.";
+            Invalid::new(ErrorCode::InvalidSchedule, message)
+        };
+        let span: Span = raw.trim().parse().map_err(|_| invalid())?;
+        let period = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| invalid())?;
+        let minutes = u32::try_from(period.as_mins()).ok().filter(|minutes| (15..=24 * 60).contains(minutes));
+        let whole = minutes.filter(|minutes| i64::from(*minutes) * 60 == period.as_secs());
+        whole.map(|minutes| Self { minutes }).ok_or_else(invalid)
+    }
+
+    pub fn minutes(self) -> u32 {
+        self.minutes
+    }
+
+    fn every(self) -> Duration {
+        Duration::from_secs(u64::from(self.minutes) * 60)
+    }
+}
+
+/// Writes what [`FeedSchedule::parse`] reads.
+impl fmt::Display for FeedSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.minutes % 60 {
+            0 => write!(f, "PT{}H", self.minutes / 60),
+            _ => write!(f, "PT{}M", self.minutes),
+        }
     }
 }
 
@@ -86,5 +170,78 @@ impl Import {
 impl ImportError {
     pub fn new(position: u64, sku: Option<String>, error_code: ErrorCode, message: String) -> Self {
         Self { position, sku, error_code: error_code.as_str().to_owned(), message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-25T12:00:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn feed(schedule: &str, started_at: &str, status: ImportStatus) -> Feed {
+        Feed {
+            locale: Locale::parse("sv-SE").unwrap(),
+            url: Some("https://shop.example/feed.xml".into()),
+            currency: None,
+            user: None,
+            schedule: FeedSchedule::parse(schedule).ok(),
+            configured_on: Some(at("2026-11-01T00:00:00Z")),
+            last_import: Some(Import { status, ..Import::running("1".into(), at(started_at)) }),
+            last_succeeded_on: Some(at(started_at)),
+            failures: 0,
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_a_period_from_15_minutes_to_a_day() {
+        let schedule = |raw: &str| FeedSchedule::parse(raw).map(|schedule| schedule.to_string());
+
+        for (raw, written) in
+            [("PT15M", "PT15M"), ("90 minutes", "PT90M"), ("pt1h", "PT1H"), ("P1D", "PT24H"), (" 6 hours ", "PT6H")]
+        {
+            assert_eq!(schedule(raw).as_deref(), Ok(written), "{raw}");
+        }
+        for bad in ["", "none", "PT14M", "PT15M30S", "P1DT1M", "-PT1H", "P1M", "hourly", "PT99999999999H"] {
+            assert_eq!(schedule(bad).unwrap_err().error_code, ErrorCode::InvalidSchedule, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_feed_is_due_when_its_period_is_over_and_nothing_runs() {
+        let due = |feed: Feed| feed.is_due(at(NOW));
+        let (succeeded, running) = (ImportStatus::Succeeded, ImportStatus::Running);
+
+        assert!(due(feed("PT1H", "2026-11-25T11:00:00Z", succeeded)));
+        assert!(due(feed("PT1H", "2026-11-25T11:04:00Z", ImportStatus::Failed)), "the last look was a little late");
+        assert!(!due(feed("PT1H", "2026-11-25T11:10:00Z", succeeded)));
+        assert!(!due(feed("PT15M", "2026-11-25T11:30:00Z", running)));
+        assert!(due(feed("PT15M", "2026-11-25T10:30:00Z", running)), "whatever ran was ended");
+        assert!(!due(feed("none", "2026-11-01T11:00:00Z", succeeded)));
+        assert!(!due(Feed { url: None, ..feed("PT1H", "2026-11-01T11:00:00Z", succeeded) }));
+        assert!(due(Feed { last_import: None, ..feed("PT1H", NOW, succeeded) }));
+    }
+
+    #[test]
+    fn a_feed_that_fails_or_grows_old_has_a_warning() {
+        let warning = |feed: Feed| feed.warning(at(NOW));
+        let succeeded = ImportStatus::Succeeded;
+
+        assert_eq!(warning(feed("PT1H", "2026-11-25T08:30:00Z", succeeded)), None);
+        assert_eq!(warning(feed("PT1H", "2026-11-25T07:30:00Z", succeeded)), Some(FeedWarning::TooOld));
+        assert_eq!(warning(feed("none", "2026-11-01T07:30:00Z", succeeded)), None);
+        let never = |configured_on| Feed {
+            last_succeeded_on: None,
+            configured_on: Some(at(configured_on)),
+            ..feed("PT1H", NOW, succeeded)
+        };
+        assert_eq!(warning(never("2026-11-25T11:00:00Z")), None);
+        assert_eq!(warning(never("2026-11-25T01:00:00Z")), Some(FeedWarning::TooOld));
+        let failing = |failures| warning(Feed { failures, ..feed("none", NOW, ImportStatus::Failed) });
+        assert_eq!((failing(2), failing(3)), (None, Some(FeedWarning::Failing)));
     }
 }

@@ -29,7 +29,7 @@ pub use automation::{
 pub use brand::{Brand, Brands};
 pub use contact::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Suppression};
 pub use error_code::{ErrorCode, Invalid};
-pub use feed::{Feed, Import, ImportError, ImportStatus};
+pub use feed::{Feed, FeedSchedule, FeedWarning, Import, ImportError, ImportStatus};
 pub use identifiers::{ExternalId, MAX_IDENTIFIER_BYTES, Sku, hex};
 pub use locale::Locale;
 pub use log::{LogEntry, Waiters, Wanted};

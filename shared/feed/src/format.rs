@@ -7,6 +7,8 @@ pub enum Format {
     Xml,
     Csv,
     Tsv,
+    /// One JSON object to a line.
+    JsonLines,
 }
 
 /// The format of a file by its content type.
@@ -24,6 +26,7 @@ impl MediaType {
             "application/xml" | "text/xml" | "application/rss+xml" | "application/atom+xml" => Format::Xml,
             "text/csv" | "application/csv" => Format::Csv,
             "text/tab-separated-values" => Format::Tsv,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Format::JsonLines,
             _ => return None,
         };
         let charset = parts
@@ -48,13 +51,21 @@ impl MediaType {
             (".atom", Format::Xml),
             (".csv", Format::Csv),
             (".tsv", Format::Tsv),
+            (".jsonl", Format::JsonLines),
+            (".ndjson", Format::JsonLines),
         ]
         .into_iter()
         .find(|(end, _)| path.ends_with(end))
         .map(|(_, format)| format);
         let format = declared.map(|declared| declared.format).or(by_name).unwrap_or_else(|| {
-            let looks_like_xml = beginning.iter().take(64).any(|byte| *byte == b'<');
-            if looks_like_xml { Format::Xml } else { Format::Csv }
+            let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
+            if beginning.starts_with(b"{") {
+                Format::JsonLines
+            } else if beginning.iter().take(64).any(|byte| *byte == b'<') {
+                Format::Xml
+            } else {
+                Format::Csv
+            }
         });
         Self { format, charset }
     }
@@ -80,6 +91,8 @@ mod tests {
         assert_eq!(format(Some("text/plain"), "/feed.tsv", b"id\ttitle"), Format::Tsv);
         assert_eq!(format(Some("application/octet-stream"), "/feed", b"\xef\xbb\xbf<?xml"), Format::Xml);
         assert_eq!(format(None, "/feed", b"id,title"), Format::Csv);
+        assert_eq!(format(Some("application/json"), "/feed", b"\xef\xbb\xbf {\"id\""), Format::JsonLines);
+        assert_eq!(format(None, "/feed.jsonl", b""), Format::JsonLines);
         assert_eq!(format(Some("text/csv"), "/feed.xml", b""), Format::Csv);
     }
 }

@@ -1,13 +1,15 @@
-//! Streaming readers of product feeds: RSS 2.0 and Atom with the Google Merchant namespace, CSV and TSV.
+//! Streaming readers of product feeds: RSS 2.0 and Atom with the Google Merchant namespace, CSV, TSV and JSON lines.
 //!
 //! Real feeds are broken in many ways. An item that can't be read is reported with its place and reason, and the others
 //! are read. Memory is bounded, whatever the file holds: a row, or a tag or text of XML, that is too large is
 //! reported, and reading goes on behind it.
 
 mod bounded;
+mod column;
 mod encoding;
 mod format;
 mod item;
+mod lines;
 mod plain;
 mod rows;
 mod table;
@@ -34,7 +36,9 @@ pub enum End {
 /// The file as a whole is no feed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    #[error("This is neither an RSS nor an Atom feed: no item or entry was found.")]
+    #[error(
+        "The file has no items. An RSS feed has elements item, an Atom feed entry, and JSON lines an object to a line."
+    )]
     NoItems,
     #[error("The first line must name the columns, and one of them must be id.")]
     NoIdColumn,
@@ -65,5 +69,6 @@ pub fn read(
         Format::Xml => xml::read(Bounded::new(text), currency, each),
         Format::Csv => table::read(text, b",;\t", currency, each),
         Format::Tsv => table::read(text, b"\t", currency, each),
+        Format::JsonLines => lines::read(text, currency, each),
     }
 }

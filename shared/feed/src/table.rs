@@ -1,7 +1,8 @@
+use crate::column::Column;
 use crate::item::{self, Item, ItemFault};
 use crate::rows::{Form, MAX_BYTES, Row, Rows};
 use crate::{End, Unreadable};
-use restock_domain::{Currency, ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES};
+use restock_domain::{Currency, ErrorCode, Fields, MAX_IDENTIFIER_BYTES};
 use std::io::BufRead;
 
 /// Lines before the one that names the columns: comments of a template, and empty ones.
@@ -17,7 +18,7 @@ pub fn read(
 ) -> Result<End, Unreadable> {
     let mut rows = Rows::new(input);
     let (columns, form) = header(&mut rows, delimiters)?;
-    let id = columns.iter().position(|column| column == "id").ok_or(Unreadable::NoIdColumn)?;
+    let id = columns.iter().position(|column| column.name == "id").ok_or(Unreadable::NoIdColumn)?;
     let (mut position, mut end, mut lost) = (0, End::Complete, false);
     while let Some(row) = rows.next(form)? {
         if row.fields.iter().all(|field| field.trim().is_empty()) {
@@ -36,16 +37,16 @@ pub fn read(
 }
 
 /// Returns the names of the columns, and how rows are told apart.
-fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<String>, Form), Unreadable> {
+fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<Column>, Form), Unreadable> {
     for _ in 0..MAX_PREFACE {
         let line = rows.peek_line()?;
         let count = |delimiter: &u8| line.iter().filter(|byte| *byte == delimiter).count();
         // max_by_key takes the last of equals, so the preferred delimiter comes last.
         let delimiter = delimiters.iter().rev().copied().max_by_key(count).unwrap_or(b',');
         let Some(row) = rows.next(Form { delimiter, columns: None })? else { break };
-        let columns: Vec<String> = row.fields.iter().map(|name| column(name)).collect();
-        if columns.iter().any(|column| column == "id") {
-            let address = columns.iter().position(|column| column == "link");
+        let columns: Vec<Column> = row.fields.iter().map(|name| Column::parse(name)).collect();
+        if columns.iter().any(|column| column.name == "id") {
+            let address = columns.iter().position(|column| column.name == "link");
             let form = Form { delimiter, columns: address.map(|address| (columns.len(), address)) };
             return Ok((columns, form));
         }
@@ -57,7 +58,7 @@ fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<Strin
     Err(Unreadable::NoIdColumn)
 }
 
-fn read_row(columns: &[String], id: usize, row: &Row, currency: Option<Currency>) -> Result<Item, ItemFault> {
+fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>) -> Result<Item, ItemFault> {
     let sku = || {
         let id = row.fields.get(id).map(|id| id.trim()).filter(|id| !id.is_empty());
         id.filter(|id| id.len() <= MAX_IDENTIFIER_BYTES).map(ToOwned::to_owned)
@@ -73,10 +74,10 @@ fn read_row(columns: &[String], id: usize, row: &Row, currency: Option<Currency>
         return Err(fault(ErrorCode::WrongNumberOfFields, message));
     }
     let mut data = Fields::new();
-    for (name, field) in columns.iter().zip(&row.fields) {
+    for (column, field) in columns.iter().zip(&row.fields) {
         let text = field.trim();
-        if !text.is_empty() && !name.is_empty() {
-            item::add(&mut data, name, FieldValue::from(text));
+        if !text.is_empty() && !column.name.is_empty() {
+            item::add(&mut data, &column.name, column.value(text));
         }
     }
     let mut item = item::item(data, currency)?;
@@ -85,10 +86,4 @@ fn read_row(columns: &[String], id: usize, row: &Row, currency: Option<Currency>
         item.left_out.push(fault(ErrorCode::StrayQuote, message));
     }
     Ok(item)
-}
-
-/// Returns the name of a field by its column: `sale_price` for `g:Sale Price`.
-fn column(name: &str) -> String {
-    let name = name.trim().to_lowercase().replace(' ', "_");
-    name.strip_prefix("g:").map(ToOwned::to_owned).unwrap_or(name)
 }

@@ -14,7 +14,7 @@ pub use consume::{Failure, Record, consume, while_hidden};
 pub use email_event::{EmailEvent, EmailEventKind};
 pub use error::Error;
 pub use messages::{
-    AcceptedMail, Continuation, CountMails, Erasure, FeedImport, FeedSource, InvalidLevel, Notification,
+    AcceptedMail, Continuation, CountMails, Erasure, FeedImport, FeedMessage, FeedSource, InvalidLevel, Notification,
     NotificationMessage, ParseError, Recipient, StockMessage, Sweep,
 };
 pub use send::{MAX_DELAY, Queues};

@@ -148,6 +148,17 @@ pub struct FeedImport {
     pub source: FeedSource,
     /// Import even if most of the stored products are missing from the file.
     pub allow_shrink: bool,
+    /// The feed's schedule asks for it, so a file that has not changed is not read again.
+    #[serde(default)]
+    pub scheduled: bool,
+}
+
+/// What the queue of imports carries.
+#[derive(Debug, Clone)]
+pub enum FeedMessage {
+    Import(FeedImport),
+    /// Queues an import of each feed that is due by its schedule.
+    ImportDue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,9 +292,17 @@ impl FeedImport {
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
     }
+}
+
+impl FeedMessage {
+    const DUE: &'static str = "import-due-feeds";
 
     pub fn parse(body: &str) -> Result<Self, ParseError> {
-        parse(Self::TYPE, body)
+        let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
+        if value.get("type").is_some_and(|kind| kind == Self::DUE) {
+            return open::<serde::de::IgnoredAny>(Self::DUE, value).map(|_| Self::ImportDue);
+        }
+        open(FeedImport::TYPE, value).map(Self::Import)
     }
 }
 

@@ -1,8 +1,9 @@
 use crate::database::{Action, Item, Query, Table, TableCondition, Write, Written};
-use crate::item::{damaged, read_each, read_item, string_of, text, texts};
+use crate::item::{damaged, number, read_each, read_item, string_of, text, texts};
 use crate::{Error, Store};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use restock_domain::{Currency, Feed, Import, ImportError, ImportStatus, Locale, time};
+use restock_domain::{Currency, Feed, FeedSchedule, Import, ImportError, ImportStatus, Locale, time};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -10,6 +11,8 @@ const TABLE: Table = Table::Configuration;
 const KIND: &str = "feed";
 /// Passwords are kept apart from what is shown, and only the importer may read them.
 const CREDENTIALS: &str = "feed-credentials";
+/// The import that was counted as failed last, so that it is counted once.
+const FAILED_IMPORT: &str = "failedImport";
 
 /// Where a feed is and how it is read.
 #[derive(Default)]
@@ -18,6 +21,7 @@ pub struct FeedConfiguration {
     pub currency: Option<Currency>,
     pub user: Option<String>,
     pub password: Option<String>,
+    pub schedule: Option<FeedSchedule>,
 }
 
 /// A feed as the table has it.
@@ -29,12 +33,20 @@ struct FeedItem {
     currency: Option<String>,
     #[serde(default)]
     user: Option<String>,
+    #[serde(default)]
+    schedule: Option<FeedSchedule>,
+    #[serde(default)]
+    configured_on: Option<Timestamp>,
     last_import: Option<ImportItem>,
+    #[serde(default)]
+    last_succeeded_on: Option<Timestamp>,
+    #[serde(default)]
+    failures: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ImportItem {
+pub(crate) struct ImportItem {
     id: String,
     status: ImportStatus,
     #[serde(with = "time::rfc3339")]
@@ -65,7 +77,11 @@ impl From<FeedItem> for Feed {
             url: item.url,
             currency,
             user: item.user,
+            schedule: item.schedule,
+            configured_on: item.configured_on,
             last_import: item.last_import.map(Import::from),
+            last_succeeded_on: item.last_succeeded_on,
+            failures: item.failures,
         }
     }
 }
@@ -102,8 +118,8 @@ impl From<Import> for ImportItem {
 
 impl Store {
     /// Configures a locale's feed. The settings replace those that were there; what was imported stays.
-    pub async fn put_feed(&self, locale: &Locale, settings: &FeedConfiguration) -> Result<Feed, Error> {
-        let FeedConfiguration { url, currency, user, password } = settings;
+    pub async fn put_feed(&self, locale: &Locale, settings: &FeedConfiguration, now: Timestamp) -> Result<Feed, Error> {
+        let FeedConfiguration { url, currency, user, password, schedule } = settings;
         let credentials = match (url, user) {
             (Some(url), Some(user)) => {
                 let password = password.as_deref().unwrap_or_default();
@@ -116,16 +132,17 @@ impl Store {
             _ => Write::delete(TABLE, credentials_key(locale)),
         };
         self.database.write(credentials).await?;
-        let set = |name: &str, value: Option<&str>| match value {
-            Some(value) => Action::set(name, text(value)),
+        let set = |name: &str, value: Option<AttributeValue>| match value {
+            Some(value) => Action::set(name, value),
             None => Action::Remove(name.into()),
         };
-        let currency = currency.as_ref().map(Currency::as_str);
         let actions = vec![
             Action::set("locale", text(locale.as_str())),
-            set("url", url.as_deref()),
-            set("currency", currency),
-            set("user", user.as_deref()),
+            set("url", url.as_ref().map(text)),
+            set("currency", currency.as_ref().map(|currency| text(currency.as_str()))),
+            set("user", user.as_ref().map(text)),
+            set("schedule", schedule.map(|schedule| number(schedule.minutes().into()))),
+            Action::set("configuredOn", text(time::sortable(now))),
         ];
         let written = self.database.write(Write::update(TABLE, key(locale), actions)).await?;
         let (Written::Done(item) | Written::Refused(item)) = written;
@@ -143,19 +160,34 @@ impl Store {
     /// where there was none.
     pub async fn put_import(&self, locale: &Locale, import: &Import) -> Result<(), Error> {
         let started = text(time::sortable(import.started_at));
-        let import = serde_dynamo::to_attribute_value(ImportItem::from(import.clone()));
-        let import = import.map_err(|error| damaged(TABLE, &key(locale), error))?;
-        let actions = vec![
-            Action::SetIfMissing("locale".into(), text(locale.as_str())),
-            Action::set("lastImport", import),
-            Action::set("lastImportStartedAt", started.clone()),
-        ];
-        let newest = vec![
+        let shown = serde_dynamo::to_attribute_value(ImportItem::from(import.clone()));
+        let shown = shown.map_err(|error| damaged(TABLE, &key(locale), error))?;
+        let newest = TableCondition::Any(vec![
             TableCondition::Missing("lastImportStartedAt"),
-            TableCondition::AtMost("lastImportStartedAt", started),
+            TableCondition::AtMost("lastImportStartedAt", started.clone()),
+        ]);
+        let mut actions = vec![
+            Action::SetIfMissing("locale".into(), text(locale.as_str())),
+            Action::set("lastImport", shown),
+            Action::set("lastImportStartedAt", started),
         ];
-        let write = Write::update(TABLE, key(locale), actions).when(TableCondition::Any(newest));
-        self.database.write(write).await.map(drop)
+        match import.status {
+            ImportStatus::Running => {}
+            ImportStatus::Succeeded => {
+                let finished = text(time::sortable(import.finished_at.unwrap_or(import.started_at)));
+                actions.extend([Action::set("lastSucceededOn", finished), Action::Remove("failures".into())]);
+            }
+            ImportStatus::Failed => {
+                let counts = [Action::set(FAILED_IMPORT, text(&import.id)), Action::Add("failures".into(), 1)];
+                let once = TableCondition::IsNot(FAILED_IMPORT, text(&import.id));
+                let write = Write::update(TABLE, key(locale), actions.iter().cloned().chain(counts).collect());
+                let counted = self.database.write(write.when(TableCondition::All(vec![newest.clone(), once]))).await?;
+                if let Written::Done(_) = counted {
+                    return Ok(());
+                }
+            }
+        }
+        self.database.write(Write::update(TABLE, key(locale), actions).when(newest)).await.map(drop)
     }
 
     pub async fn feed(&self, locale: &Locale) -> Result<Option<Feed>, Error> {

@@ -79,7 +79,7 @@ async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
     let skus: Vec<String> = (0..workload.skus).map(|n| format!("sku-{n}")).collect();
     for locale in &LOCALES[..WITH_FEED] {
         let locale = Locale::parse(locale).unwrap();
-        store.put_feed(&locale, &FeedConfiguration::default()).await.unwrap();
+        store.put_feed(&locale, &FeedConfiguration::default(), jiff::Timestamp::UNIX_EPOCH).await.unwrap();
         store.change_products(&locale, skus.iter().map(|sku| put(sku)).collect()).await.unwrap();
     }
     let mut contacts = Vec::new();

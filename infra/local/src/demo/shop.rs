@@ -67,6 +67,7 @@ impl Feed {
             restock_feed::Format::Xml => "application/xml",
             restock_feed::Format::Csv => "text/csv",
             restock_feed::Format::Tsv => "text/tab-separated-values",
+            restock_feed::Format::JsonLines => "application/x-ndjson",
         };
         Ok(Self { locale: locale.to_owned(), name, content_type, bytes })
     }

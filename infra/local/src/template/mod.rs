@@ -55,6 +55,8 @@ pub struct Queue {
     pub visibility_seconds: u64,
     pub delay_seconds: u64,
     pub fifo: bool,
+    /// Two messages with one body within five minutes are one.
+    pub deduplicates_content: bool,
     /// The name of the dead-letter queue and the most receives before a message goes there.
     pub redrive: Option<(String, u32)>,
 }
@@ -79,6 +81,8 @@ pub struct Mapping {
 pub struct Schedule {
     pub every: Duration,
     pub queue: String,
+    /// The message group, for a FIFO queue.
+    pub group: Option<String>,
     message: String,
     /// The logical id of the role that sends it.
     pub role: String,
@@ -186,6 +190,7 @@ impl Template {
                     visibility_seconds: properties["VisibilityTimeout"].as_u64().unwrap_or(30),
                     delay_seconds: properties["DelaySeconds"].as_u64().unwrap_or(0),
                     fifo: properties["FifoQueue"] == true,
+                    deduplicates_content: properties["ContentBasedDeduplication"] == true,
                     redrive: redrive.transpose()?,
                 });
             }
@@ -199,6 +204,7 @@ impl Template {
                 self.schedules.push(Schedule {
                     every: period(text(&properties["ScheduleExpression"])?)?,
                     queue: last_part(text(&resolver.resolve(&target["Arn"])?)?).to_owned(),
+                    group: target["SqsParameters"]["MessageGroupId"].as_str().map(ToOwned::to_owned),
                     message: text(&resolver.resolve(&target["Input"])?)?.to_owned(),
                     role,
                 });
@@ -220,6 +226,7 @@ impl Template {
             | "AWS::Lambda::Permission"
             | "AWS::IAM::ManagedPolicy"
             | "AWS::Logs::LogGroup"
+            | "AWS::Logs::MetricFilter"
             | "AWS::CloudWatch::Alarm"
             | "AWS::SES::ConfigurationSet"
             | "AWS::SES::ConfigurationSetEventDestination"
@@ -403,6 +410,14 @@ mod tests {
             assert!(template.permissions.allows(&schedule.role, "sqs:SendMessage", &queue_arn(&schedule.queue)));
             assert!(template.mappings.iter().any(|mapping| mapping.queue == schedule.queue), "{}", schedule.queue);
             assert!(schedule.every >= Duration::from_secs(60), "no rate is shorter than a minute");
+            let queue = template.queues.iter().find(|queue| queue.name == schedule.queue).unwrap();
+            // A schedule names no deduplication id, without which a FIFO queue takes nothing.
+            assert_eq!(
+                (queue.fifo, queue.deduplicates_content),
+                (schedule.group.is_some(), queue.fifo),
+                "{}",
+                schedule.queue
+            );
         }
         assert!(period("rate(15 minutes)").is_ok() && period("cron(0 3 * * ? *)").is_err());
     }

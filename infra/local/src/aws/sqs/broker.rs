@@ -392,6 +392,7 @@ mod tests {
             visibility_seconds: 30,
             delay_seconds: 0,
             fifo,
+            deduplicates_content: false,
             redrive,
         };
         Broker::new(&[queue("q", Some(("dead".into(), 2))), queue("dead", None)], Timestamp::now)

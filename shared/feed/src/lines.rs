@@ -1,0 +1,92 @@
+//! JSON lines: one product to a line, with the names that a table has.
+
+use crate::column::Column;
+use crate::item::{self, Item, ItemFault};
+use crate::{End, Unreadable};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES};
+use serde_json::Value;
+use std::io::{BufRead, Read};
+
+/// Bytes of a line; no product needs more.
+const MAX_BYTES: usize = 100_000;
+
+/// Reads JSON lines. A line that can't be used is reported, and reading goes on behind it.
+pub fn read(
+    mut input: impl BufRead,
+    currency: Option<Currency>,
+    each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
+) -> Result<End, Unreadable> {
+    let (mut number, mut position, mut end) = (0_u64, 0, End::Complete);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if input.by_ref().take(MAX_BYTES as u64 + 1).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        number += 1;
+        let too_large = line.len() > MAX_BYTES && !line.ends_with(b"\n");
+        if too_large {
+            input.skip_until(b'\n')?;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        position += 1;
+        let fault = |error_code, message| Err(ItemFault { sku: None, error_code, message });
+        let item = if too_large {
+            fault(ErrorCode::ItemTooLarge, format!("Line {number} has more than {MAX_BYTES} bytes."))
+        } else {
+            match serde_json::from_slice(&line) {
+                Ok(Value::Object(object)) => item_of(object, currency),
+                Ok(_) => fault(ErrorCode::MalformedJson, format!("Line {number} is not a JSON object.")),
+                Err(error) => {
+                    // What a file looks like that was cut off.
+                    if error.is_eof() && !line.ends_with(b"\n") {
+                        end = End::CutOff;
+                    }
+                    let message = format!("Line {number} is not JSON that we can read: see column {}.", error.column());
+                    fault(ErrorCode::MalformedJson, message)
+                }
+            }
+        };
+        each(position, item);
+    }
+    if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
+}
+
+fn item_of(object: serde_json::Map<String, Value>, currency: Option<Currency>) -> Result<Item, ItemFault> {
+    let data = fields(object);
+    let sku = data.get("id").and_then(FieldValue::as_text).filter(|id| id.len() <= MAX_IDENTIFIER_BYTES);
+    let sku = sku.map(ToOwned::to_owned);
+    item::item(data, currency).map_err(|fault| ItemFault { sku: sku.or(fault.sku.clone()), ..fault })
+}
+
+fn fields(object: serde_json::Map<String, Value>) -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in object {
+        let column = Column::parse(&name);
+        if let Some(value) = field(&column, value) {
+            item::add(&mut fields, &column.name, value);
+        }
+    }
+    fields
+}
+
+/// Returns a value as a table or XML would have it: numbers and booleans are texts, and what is empty is missing.
+fn field(column: &Column, value: Value) -> Option<FieldValue> {
+    let text = match value {
+        Value::Null => return None,
+        Value::Array(values) => {
+            let values: Vec<_> = values.into_iter().filter_map(|value| field(column, value)).collect();
+            return (!values.is_empty()).then_some(FieldValue::Many(values));
+        }
+        Value::Object(object) => {
+            let fields = fields(object);
+            return (!fields.is_empty()).then_some(FieldValue::Group(fields));
+        }
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let text = text.trim();
+    (!text.is_empty()).then(|| column.value(text))
+}

@@ -1,0 +1,66 @@
+use crate::database::{Table, Write};
+use crate::feeds::ImportItem;
+use crate::item::{read_item, texts, write_item};
+use crate::{Error, Store};
+use restock_domain::{Currency, Import, Locale};
+use serde::{Deserialize, Serialize};
+
+const TABLE: Table = Table::Configuration;
+const KIND: &str = "feed-fetch";
+
+/// The file that a locale's products come from, as far as its server names its version (RFC 9110, conditional requests).
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    pub url: String,
+    /// Prices without one were read in this currency.
+    pub currency: Option<Currency>,
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    /// The import that read it.
+    pub import: Import,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FetchItem {
+    kind: String,
+    id: String,
+    url: String,
+    currency: Option<String>,
+    etag: Option<String>,
+    last_modified: Option<String>,
+    import: ImportItem,
+}
+
+impl Store {
+    /// Remembers which file was imported.
+    pub async fn put_fetch(&self, locale: &Locale, fetch: &Fetch) -> Result<(), Error> {
+        let Fetch { url, currency, etag, last_modified, import } = fetch.clone();
+        let item = FetchItem {
+            kind: KIND.to_owned(),
+            id: locale.key().to_owned(),
+            url,
+            currency: currency.map(|currency| currency.as_str().to_owned()),
+            etag,
+            last_modified,
+            import: import.into(),
+        };
+        let item = write_item(TABLE, item)?;
+        let key = texts([("kind", KIND), ("id", locale.key())]);
+        self.database.write(Write::put(TABLE, key, item)).await.map(drop)
+    }
+
+    /// Returns the file that the products are from; `None` if that is not known.
+    pub async fn fetch(&self, locale: &Locale) -> Result<Option<Fetch>, Error> {
+        let Some(item) = self.get(TABLE, texts([("kind", KIND), ("id", locale.key())])).await? else { return Ok(None) };
+        let FetchItem { url, currency, etag, last_modified, import, .. } = read_item(TABLE, item)?;
+        let currency = currency.as_deref().and_then(Currency::parse);
+        Ok(Some(Fetch { url, currency, etag, last_modified, import: import.into() }))
+    }
+
+    /// Forgets it, before products change.
+    pub async fn forget_fetch(&self, locale: &Locale) -> Result<(), Error> {
+        let key = texts([("kind", KIND), ("id", locale.key())]);
+        self.database.write(Write::delete(TABLE, key)).await.map(drop)
+    }
+}
