@@ -95,7 +95,7 @@ fn everything_that_is_wrong_with_an_automation_is_named() {
     let restock = Restock::start();
     let body = json!({
         "enabled": "on", "conditions": [{"any": [{"field": "quantity", "operator": "contains", "value": "x"}]}],
-        "email": {"template": "none", "replyTo": "nobody"},
+        "email": {"template": "None!", "replyTo": "nobody"},
     });
 
     let answer = restock.put("/automations/a", &body);
@@ -104,13 +104,17 @@ fn everything_that_is_wrong_with_an_automation_is_named() {
         ("/name", "Required"),
         ("/enabled", "WrongType"),
         ("/conditions/0/any/0/operator", "UnknownOperator"),
-        ("/email/template", "UnknownTemplate"),
+        ("/email/template", "InvalidTemplateId"),
         ("/email/replyTo", "InvalidEmail"),
     ];
     assert_eq!(field_errors(&answer), errors(&expected));
-    let email = json!({"sender": "a@elsewhere.example", "subject": {"sv": "{ $name }"}});
+    let email = json!({"template": "none", "sender": "a@elsewhere.example", "subject": {"sv": "{ $name }"}});
     let answer = restock.put("/automations/a", &json!({"name": "a", "email": email}));
-    let expected = [("/email/sender", "SenderNotVerified"), ("/email/subject/sv", "InvalidSubject")];
+    let expected = [
+        ("/email/template", "UnknownTemplate"),
+        ("/email/sender", "SenderNotVerified"),
+        ("/email/subject/sv", "InvalidSubject"),
+    ];
     assert_eq!(field_errors(&answer), errors(&expected));
     let answer = restock.put("/automations/A%20b", &json!({"name": "a"}));
     assert_eq!(field_errors(&answer), errors(&[("/automationId", "InvalidAutomationId")]));

@@ -28,4 +28,5 @@ mod redrive;
 mod restock;
 mod stack;
 mod sweep;
+mod templates;
 mod unsubscribe;

@@ -8,7 +8,7 @@ use restock_runtime::Runtime;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    let public_url = restock_runtime::required("PUBLIC_URL")?.trim_end_matches('/').to_owned();
+    let public_url = restock_runtime::public_url()?;
     let app = App { signing_key: store.signing_key().await?, store: store.clone(), public_url, clock: Timestamp::now };
     Service::with_keys(app, store).serving::<subscriptions::Subscribe>().run().await
 }

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use restock_api::automations::{AutomationSettings, ETAG, PutAutomation};
-use restock_api::{ErrorCode, Errors, FieldError, Problem};
-use restock_domain::{Automation, AutomationId};
-use restock_email::check_subject;
+use restock_api::{ErrorCode, Errors, Problem};
+use restock_domain::{Automation, AutomationId, Invalid};
+use restock_email::{built_in_template, check_subject};
 use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
 use restock_store::{AutomationChange, MAX_AUTOMATIONS, Store};
 
@@ -20,7 +20,7 @@ impl Handles<PutAutomation> for App {
     async fn handle(&self, call: Call, body: AutomationSettings) -> Result<Reply<PutAutomation>, Failure> {
         let id = call.parsed_parameter("automationId", AutomationId::parse)?;
         let automation = body.into_automation(id)?;
-        self.check_email(&automation)?;
+        self.check_email(&automation).await?;
         match self.store.put_automation(automation, expected_version(&call), (self.clock)()).await? {
             AutomationChange::Done(automation) => {
                 let version = automation.version;
@@ -39,8 +39,14 @@ impl Handles<PutAutomation> for App {
 
 impl App {
     /// Refuses what only the email's own rules can tell.
-    fn check_email(&self, automation: &Automation) -> Result<(), Vec<FieldError>> {
+    async fn check_email(&self, automation: &Automation) -> Result<(), Failure> {
         let mut errors = Errors::default();
+        let template = &automation.email.template;
+        if built_in_template(template).is_none() && self.store.template(template).await?.is_none() {
+            let message =
+                "There is no such template. GET /templates lists them; PUT /templates/{templateId} stores one.";
+            errors.add("/email/template", Invalid::new(ErrorCode::UnknownTemplate, message));
+        }
         if let Some(Err(invalid)) = automation.email.sender.as_ref().map(|sender| sender.check(&self.sender_identity)) {
             errors.add("/email/sender", invalid);
         }
@@ -49,6 +55,6 @@ impl App {
                 errors.add(&format!("/email/subject/{language}"), invalid);
             }
         }
-        errors.finish()
+        Ok(errors.finish()?)
     }
 }

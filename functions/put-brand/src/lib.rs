@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use restock_api::automations::ETAG;
 use restock_api::brand::{BrandSettings, PutBrand};
 use restock_api::{Errors, FieldError, Problem};
-use restock_domain::Brands;
+use restock_domain::{Brands, Locale};
+use restock_email::check_texts;
 use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
 use restock_store::Store;
 
@@ -19,7 +20,7 @@ pub struct App {
 impl Handles<PutBrand> for App {
     async fn handle(&self, call: Call, body: BrandSettings) -> Result<Reply<PutBrand>, Failure> {
         let brands = body.into_brands()?;
-        self.check_senders(&brands)?;
+        self.check_senders_and_texts(&brands)?;
         let stored = self.store.put_brands(brands, expected_version(&call), (self.clock)()).await?;
         let brands = stored.ok_or_else(Problem::stale)?;
         let version = brands.version;
@@ -28,12 +29,19 @@ impl Handles<PutBrand> for App {
 }
 
 impl App {
-    fn check_senders(&self, brands: &Brands) -> Result<(), Vec<FieldError>> {
+    /// Refuses what only the email's own rules can tell.
+    fn check_senders_and_texts(&self, brands: &Brands) -> Result<(), Vec<FieldError>> {
         let mut errors = Errors::default();
         let locales = brands.locales.iter().map(|(tag, brand)| (format!("/locales/{tag}"), brand));
         for (pointer, brand) in locales.chain([("/shop".to_owned(), &brands.shop)]) {
             if let Some(Err(invalid)) = brand.sender.as_ref().map(|sender| sender.check(&self.sender_identity)) {
                 errors.add(&format!("{pointer}/sender"), invalid);
+            }
+        }
+        for (tag, texts) in &brands.texts {
+            for (id, invalid) in check_texts(&Locale::from(tag.clone()), texts) {
+                let id = if id.is_empty() { id } else { format!("/{id}") };
+                errors.add(&format!("/texts/{tag}{id}"), invalid);
             }
         }
         errors.finish()

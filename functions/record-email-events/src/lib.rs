@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use restock_domain::Suppression;
 use restock_domain::delivery::Milestone;
 use restock_domain::signing::SigningKey;
+use restock_domain::template::count_of;
 use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
 use restock_store::{LogKey, Store};
 use std::collections::{BTreeMap, HashMap};
@@ -61,10 +62,13 @@ impl App {
         // Whatever SES says about a mail, it has accepted it.
         let EmailEvent { subscription, delivery, message_id, accepted_at, .. } = event;
         let settled = self.store.settle_sent(*subscription, *delivery, message_id, *accepted_at).await?;
-        news.add(settled, Milestone::Accepted);
+        if let (Some(entry), Some(template)) = (&settled, &event.template) {
+            news.add(entry.clone(), count_of(template));
+        }
+        news.add_milestone(settled, Milestone::Accepted);
         if let Some(milestone) = milestone {
             let noted = self.store.note(*delivery, milestone, now).await?;
-            news.add(noted, milestone);
+            news.add_milestone(noted, milestone);
         }
         Ok(())
     }
@@ -90,10 +94,14 @@ impl App {
 struct News(Mutex<HashMap<LogKey, BTreeMap<String, i64>>>);
 
 impl News {
-    fn add(&self, entry: Option<LogKey>, milestone: Milestone) {
+    fn add_milestone(&self, entry: Option<LogKey>, milestone: Milestone) {
         if let Some(entry) = entry {
-            *self.lock().entry(entry).or_default().entry(milestone.as_str().to_owned()).or_default() += 1;
+            self.add(entry, milestone.as_str().to_owned());
         }
+    }
+
+    fn add(&self, entry: LogKey, count: String) {
+        *self.lock().entry(entry).or_default().entry(count).or_default() += 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<LogKey, BTreeMap<String, i64>>> {

@@ -11,16 +11,19 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use pace::Pace;
 use restock_domain::delivery::{Claim, Milestone, Settlement, Terms};
+use restock_domain::template::count_of;
 use restock_domain::{
-    Automation, Brands, Contact, ContactId, Locale, Product, Skip, Sku, Subscription, SubscriptionId, restocked_since,
-    sold_out_since, time,
+    Automation, Brands, Contact, ContactId, Locale, Product, Skip, Sku, Subscription, SubscriptionId, Template,
+    TemplateId, restocked_since, sold_out_since, time,
 };
-use restock_email::{Mail, Mailer};
+use restock_email::{Mail, Mailer, built_in_template, default_template};
 use restock_queue::{
     AcceptedMail, CountMails, Failure, MAX_DELAY, Notification, NotificationMessage, Queue, Queues, Recipient, Record,
     consume,
 };
-use restock_store::{CachedAutomations, CachedBrands, Claimed, LastLook, LogKey, Store, Turn, Waiting};
+use restock_store::{
+    CachedAutomations, CachedBrands, CachedTemplates, Claimed, LastLook, LogKey, Store, Turn, Waiting,
+};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +44,7 @@ pub struct App {
     queues: Queues,
     automations: CachedAutomations,
     brands: CachedBrands,
+    templates: CachedTemplates,
     mailer: Box<dyn Mailer>,
     settings: Settings,
     pace: Pace,
@@ -55,6 +59,8 @@ pub struct Settings {
     pub rate: f64,
     /// How long an invocation goes on beginning mails; what is left then is sent on in a message of its own.
     pub budget: Duration,
+    /// How long automations, templates and the brand are used before they are read again.
+    pub settings_kept: Duration,
     /// How long entries of the integration log are kept.
     pub log_kept: Duration,
     pub clock: fn() -> Timestamp,
@@ -82,7 +88,7 @@ enum Later {
 struct Shared {
     products: HashMap<(String, Sku), Product>,
     /// None if it was switched off or deleted since it accepted them.
-    automation: Option<Automation>,
+    automation: Option<(Automation, Arc<Template>)>,
     brands: Arc<Brands>,
     until: Instant,
 }
@@ -113,15 +119,11 @@ impl Ended {
 }
 
 impl App {
-    pub fn new(
-        store: Store,
-        queues: Queues,
-        automations: CachedAutomations,
-        brands: CachedBrands,
-        mailer: Box<dyn Mailer>,
-        settings: Settings,
-    ) -> Self {
-        Self { store, queues, automations, brands, mailer, pace: Pace::new(settings.rate), settings }
+    pub fn new(store: Store, queues: Queues, mailer: Box<dyn Mailer>, settings: Settings) -> Self {
+        let automations = CachedAutomations::new(store.clone(), settings.settings_kept);
+        let brands = CachedBrands::new(store.clone(), settings.settings_kept);
+        let templates = CachedTemplates::new(store.clone(), settings.settings_kept);
+        Self { store, queues, automations, brands, templates, mailer, pace: Pace::new(settings.rate), settings }
     }
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
@@ -145,7 +147,13 @@ impl App {
         let automation = self.automations.since(&notification.automation, notification.version);
         let read = tokio::try_join!(products, automation, self.brands.current());
         let (products, automation, brands) = read.map_err(retry)?;
-        let automation = automation.filter(|automation| automation.enabled);
+        let automation = match automation.filter(|automation| automation.enabled) {
+            None => None,
+            Some(automation) => {
+                let template = self.template(&automation.email.template).await.map_err(retry)?;
+                Some((automation, template))
+            }
+        };
         let shared = Shared { products, automation, brands, until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
@@ -172,6 +180,10 @@ impl App {
             }
             later.extend(when.map(|when| (recipient, when)));
         }
+        let accepted = outcomes.get(Milestone::Accepted.as_str()).copied();
+        if let (Some(accepted), Some((_, template))) = (accepted, &shared.automation) {
+            outcomes.insert(count_of(&template.tag()), accepted);
+        }
         let (sku, log_entry) = (notification.sku.clone(), notification.log_entry.clone());
         let counts = CountMails { sku, log_entry, outcomes, estimated: false };
         if let Err(error) = self.count(&counts).await {
@@ -182,6 +194,18 @@ impl App {
             }
         }
         self.put_off(&notification, later).await
+    }
+
+    /// Returns a template. Where one was deleted in the moment in which an automation took it, the default one stands in.
+    async fn template(&self, id: &TemplateId) -> Result<Arc<Template>, restock_store::Error> {
+        if let Some(stored) = self.templates.get(id).await? {
+            return Ok(stored);
+        }
+        let compiled_in = built_in_template(id).unwrap_or_else(|| {
+            warn!(template = %id, "A template is missing; the default one is sent");
+            default_template()
+        });
+        Ok(Arc::new(compiled_in))
     }
 
     /// Adds counts to the log that it could not take when the mails left.
@@ -311,7 +335,7 @@ impl App {
     ) -> Result<Ended, restock_store::Error> {
         let Settings { terms, patience, clock, .. } = self.settings;
         let subscription = &waiting.subscription;
-        let Some(automation) = &shared.automation else {
+        let Some((automation, template)) = &shared.automation else {
             return Ok(Ended::skipped(Skip::AutomationOff));
         };
         let of_feed = |feed: &Locale| shared.products.get(&(feed.key().to_owned(), subscription.sku.clone()));
@@ -369,8 +393,8 @@ impl App {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Backoff));
         }
-        let brand = shared.brands.of(&subscription.locale);
-        let mail = Mail { subscription, contact: &contact, product, automation, brand: &brand, now: asked_at };
+        let brands = &shared.brands;
+        let mail = Mail { subscription, contact: &contact, product, automation, template, brands, now: asked_at };
         let outcome = self.mailer.send(&claim, mail).await;
         self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
     }

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use restock_domain::delivery::Terms;
-use restock_email::{Renderer, SesMailer};
+use restock_email::{Renderer, Ses, SesMailer};
 use restock_runtime::Runtime;
 use send_email::{App, Settings};
 use std::time::Duration;
@@ -14,24 +14,25 @@ async fn main() -> Result<(), Error> {
     // Half of the lease is for what comes before asking SES.
     let patience = lease / 2;
     let mailer = SesMailer {
-        client: runtime.ses(patience),
+        ses: Ses {
+            client: runtime.ses(patience),
+            sender: restock_runtime::required("SENDER")?,
+            reply_to: restock_runtime::optional("REPLY_TO"),
+            configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
+        },
         renderer: Renderer::new()?,
-        sender: restock_runtime::required("SENDER")?,
-        reply_to: restock_runtime::optional("REPLY_TO"),
-        configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
         signing_key: store.signing_key().await?,
-        public_url: restock_runtime::required("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
+        public_url: restock_runtime::public_url()?,
     };
     let settings = Settings {
         terms: Terms { lease, grace: Duration::from_secs(restock_runtime::whole_number("CLAIM_GRACE_SECONDS")?) },
         patience,
         rate: restock_runtime::number("SEND_RATE")? / restock_runtime::number("SENDERS")?,
         budget: Duration::from_secs(restock_runtime::whole_number("TIMEOUT_SECONDS")?) / 2,
+        settings_kept: restock_runtime::settings_kept()?,
         log_kept: restock_runtime::days("LOG_DAYS")?,
         clock: Timestamp::now,
     };
-    let automations = restock_runtime::automations(&store)?;
-    let brands = restock_runtime::brands(&store)?;
-    let app = App::new(store, runtime.queues(), automations, brands, Box::new(mailer), settings);
+    let app = App::new(store, runtime.queues(), Box::new(mailer), settings);
     restock_runtime::serve_queue(|event| app.handle(event)).await
 }

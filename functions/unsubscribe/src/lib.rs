@@ -91,7 +91,7 @@ impl App {
             warn!(error = %DisplayErrorChain::new(&error), "A page is shown without the brand");
             Brands::default()
         });
-        let html = self.pages.render(page, &locale, &brands.of(&locale)).map_err(|error| Failure::internal(&error))?;
+        let html = self.pages.render(page, &locale, &brands).map_err(|error| Failure::internal(&error))?;
         Ok(HtmlPage(html))
     }
 }

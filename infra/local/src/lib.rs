@@ -8,6 +8,7 @@ pub mod client;
 pub mod demo;
 pub mod faults;
 mod functions;
+mod gallery;
 mod inbox;
 mod sample_shop;
 mod stack;

@@ -116,7 +116,9 @@ fn parameters(no_functions: bool, faults: bool) -> BTreeMap<String, String> {
     let public_url = no_functions.then(|| ("PublicUrl".to_owned(), format!("http://127.0.0.1:{WATCH_PORT}")));
     // Events of SES are late too where functions are killed and throttled; no mail is sent again before they had time.
     let grace = faults.then(|| ("ClaimGraceSeconds".to_owned(), "60".to_owned()));
-    public_url.into_iter().chain(grace).collect()
+    // What the commands of docs/api.md name.
+    let test_recipients = ("TestRecipients".to_owned(), "you@example.com".to_owned());
+    public_url.into_iter().chain(grace).chain([test_recipients]).collect()
 }
 
 /// Waits for Ctrl-C or for being asked to end.

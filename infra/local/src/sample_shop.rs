@@ -22,7 +22,12 @@ pub fn read(file: &str) -> std::io::Result<String> {
 
 /// Returns the shop's brand, with its pictures where the inbox serves them.
 pub fn brand(inbox: &str) -> std::io::Result<String> {
-    Ok(read("brand.json")?.replace(IMAGES, &format!("{inbox}/shop/images/")))
+    Ok(with_pictures_at(inbox, &read("brand.json")?))
+}
+
+/// Returns a text in which the shop's pictures are where the inbox serves them.
+pub fn with_pictures_at(inbox: &str, text: &str) -> String {
+    text.replace(IMAGES, &format!("{inbox}/shop/images/"))
 }
 
 /// Serves a feed or the brand, with pictures that are where this is served.
@@ -36,7 +41,7 @@ async fn feed(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     match read(&file) {
         Ok(feed) => {
-            let feed = feed.replace(IMAGES, &format!("http://{host}/shop/images/"));
+            let feed = with_pictures_at(&format!("http://{host}"), &feed);
             ([(header::CONTENT_TYPE, content_type)], feed).into_response()
         }
         Err(_) => StatusCode::NOT_FOUND.into_response(),

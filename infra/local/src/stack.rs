@@ -6,11 +6,12 @@ use crate::aws::names::{REGION, last_part};
 use crate::aws::ses::Ses;
 use crate::aws::sqs::{Broker, SendOptions};
 use crate::aws::{http, poller, sqs};
+use crate::client::Client;
 use crate::faults::proxy::{self, Observer, Service};
 use crate::faults::{Faults, Spec};
 use crate::inbox::Inbox;
 use crate::template::{Endpoints, Queue, Schedule, Table, Template};
-use crate::{Binaries, Error, functions, inbox};
+use crate::{Binaries, Error, functions, gallery, inbox};
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
@@ -122,7 +123,9 @@ impl Stack {
         let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
         http::serve(&mut tasks, ses_listener, ses.router());
         let inbox_url = http::url(&inbox_listener)?;
-        http::serve(&mut tasks, inbox_listener, inbox::router(inbox.clone()));
+        let client = Client::new(&format!("{}/api/v3", endpoints.api)).header("apikey", API_KEY);
+        let pages = inbox::router(inbox.clone()).merge(gallery::router(client, &inbox_url));
+        http::serve(&mut tasks, inbox_listener, pages);
 
         let environment = match &observer {
             None => environment(&urls),

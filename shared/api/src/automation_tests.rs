@@ -371,7 +371,7 @@ fn consent_is_the_automations_to_ask_for() {
 fn an_automation_is_checked_field_by_field() {
     let body = json!({
         "name": " ", "enabled": "yes", "condition": [], "priority": 0, "requiresConsent": 1, "conditions": [{"field": "x"}],
-        "email": {"template": "none", "sender": "shop", "replyTo": "a@b", "subjects": {}, "subject": {"no tag": "A", "default": ""}},
+        "email": {"template": "None!", "sender": "shop", "replyTo": "a@b", "subjects": {}, "subject": {"no tag": "A", "default": ""}},
     });
 
     let errors = stored(body, "a").unwrap_err();
@@ -384,7 +384,7 @@ fn an_automation_is_checked_field_by_field() {
         ("/requiresConsent", "WrongType"),
         ("/conditions/0/field", "UnknownField"),
         ("/conditions/0/operator", "Required"),
-        ("/email/template", "UnknownTemplate"),
+        ("/email/template", "InvalidTemplateId"),
         ("/email/sender", "InvalidEmail"),
         ("/email/replyTo", "InvalidEmail"),
         ("/email/subject/default", "Empty"),

@@ -7,7 +7,7 @@ use crate::values::{Name, by_language};
 use crate::wire::{Read, alone};
 use crate::{FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
 use restock_domain::automation::{ANY_LANGUAGE, DEFAULT_PRIORITY, LOWEST_PRIORITY};
-use restock_domain::{AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Sender, Template};
+use restock_domain::{AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Sender, TemplateId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ body! {
     #[derive(Debug, Default)]
     pub struct EmailSettings {
         /// `back-in-stock` by default.
-        pub template: Option<Template>,
+        pub template: Option<TemplateId>,
         pub sender: Option<Sender>,
         pub reply_to: Option<EmailAddress>,
         /// By language tag (`sv`, `sv-SE`) or `default`. A text may hold `{ $title }` and `{ $price }`.
@@ -200,7 +200,7 @@ answer! {
     /// The email of an automation; what is missing is as the deployment's settings and the compiled-in texts say.
     #[derive(Debug)]
     pub struct Email {
-        pub template: Template,
+        pub template: TemplateId,
         pub sender: Option<Sender>,
         pub reply_to: Option<EmailAddress>,
         /// By language tag (`sv`, `sv-SE`) or `default`. A text may hold `{ $title }` and `{ $price }`.

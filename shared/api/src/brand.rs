@@ -3,9 +3,9 @@
 use crate::automations::{ETAG, READ, WRITE};
 use crate::schema::{Described, Schemas, of, of_type};
 use crate::values::{Name, ShortText, UpTo, WebAddress, by_language};
-use crate::wire::{Errors, Read, alone};
+use crate::wire::{Errors, Read, alone, escaped, string, wrong_type};
 use crate::{FieldError, Moment, answer, body, endpoints};
-use restock_domain::brand::{Color, FontStack, MIN_CONTRAST, Palette, Scheme};
+use restock_domain::brand::{Color, FontStack, MIN_CONTRAST, Palette, Scheme, TextsById};
 use restock_domain::{EmailAddress, ErrorCode, Invalid, Sender, brand};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -32,6 +32,9 @@ body! {
         pub shop: Option<Look>,
         /// What is different for a locale or a language, by its tag (`sv-SE`, `sv`).
         pub locales: Option<Looks>,
+        /// Texts in place of the compiled-in ones, by language and then by their ids, in Fluent's syntax.
+        /// `docs/templates.md` lists them.
+        pub texts: Option<TextsByLanguage>,
     }
     // What is shown may be sent back as it is.
     strict ["version", "updatedOn"]
@@ -65,6 +68,8 @@ body! {
         pub sender: Option<Sender>,
         /// For automations that have none of their own.
         pub reply_to: Option<EmailAddress>,
+        /// What is added to links to the shop that lack it, such as `{"utm_source": "restock"}`.
+        pub link_parameters: Option<LinkParameters>,
     }
     strict []
 }
@@ -147,6 +152,87 @@ impl Described for Looks {
     }
 }
 
+/// Texts by their ids.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub struct Texts(TextsById);
+
+const MAX_TEXT_CHARACTERS: usize = 500;
+
+impl Read for Texts {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        named_texts(value, MAX_TEXT_CHARACTERS).map(Self)
+    }
+}
+
+impl Described for Texts {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        BTreeMap::<String, String>::schema(schemas)
+    }
+}
+
+/// Texts by language tag.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub struct TextsByLanguage(BTreeMap<String, Texts>);
+
+impl Read for TextsByLanguage {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        by_language(value, &[]).map(Self)
+    }
+}
+
+impl Described for TextsByLanguage {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        BTreeMap::<String, Texts>::schema(schemas)
+    }
+}
+
+/// Parameters of a URL by their names.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub struct LinkParameters(BTreeMap<String, String>);
+
+const MAX_LINK_PARAMETERS: usize = 10;
+const MAX_PARAMETER_CHARACTERS: usize = 100;
+
+impl Read for LinkParameters {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        let parameters = named_texts(value, MAX_PARAMETER_CHARACTERS)?;
+        if parameters.len() > MAX_LINK_PARAMETERS {
+            let message = format!("Use at most {MAX_LINK_PARAMETERS} parameters.");
+            return Err(alone(Invalid::new(ErrorCode::TooMany, message)));
+        }
+        Ok(Self(parameters))
+    }
+}
+
+impl Described for LinkParameters {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        BTreeMap::<String, String>::schema(schemas)
+    }
+}
+
+/// Reads an object of texts of at most so many characters.
+fn named_texts(value: Value, max: usize) -> Result<BTreeMap<String, String>, Vec<FieldError>> {
+    let Value::Object(map) = value else {
+        return Err(alone(wrong_type("an object of texts", &value)));
+    };
+    let (mut texts, mut errors) = (BTreeMap::new(), Errors::default());
+    for (name, value) in map {
+        let read = string(value, |text| {
+            let fits = text.chars().count() <= max;
+            let long = || Invalid::new(ErrorCode::TooLong, format!("Use at most {max} characters."));
+            if fits { Ok(text.trim().to_owned()) } else { Err(long()) }
+        });
+        if let Some(text) = errors.take(&format!("/{}", escaped(&name)), read) {
+            texts.insert(name, text);
+        }
+    }
+    errors.finish()?;
+    Ok(texts)
+}
+
 answer! {
     /// The brand as it is stored.
     #[derive(Debug)]
@@ -154,6 +240,7 @@ answer! {
         pub shop: Look,
         /// What is different for a locale or a language, by its tag in lower case.
         pub locales: Looks,
+        pub texts: TextsByLanguage,
         /// Counts the changes, from 1; 0 if none was stored.
         pub version: u64,
         pub updated_on: Option<Moment>,
@@ -170,10 +257,11 @@ impl BrandSettings {
             let message = format!("A brand has at most {MAX_BYTES} bytes. Leave out what locales share with the shop.");
             return Err(alone(Invalid::new(ErrorCode::TooLong, message)));
         }
-        let looks = self.locales.unwrap_or_default().0;
+        let (looks, texts) = (self.locales.unwrap_or_default().0, self.texts.unwrap_or_default().0);
         let brands = restock_domain::Brands {
             shop: self.shop.unwrap_or_default().into(),
             locales: looks.into_iter().map(|(tag, look)| (tag, look.into())).collect(),
+            texts: texts.into_iter().map(|(tag, Texts(texts))| (tag, texts)).collect(),
             ..restock_domain::Brands::default()
         };
         let mut errors = Errors::default();
@@ -227,6 +315,7 @@ impl From<Look> for restock_domain::Brand {
             social: look.social.map(|UpTo(links)| links.into_iter().map(link).collect()),
             sender: look.sender,
             reply_to: look.reply_to,
+            link_parameters: look.link_parameters.map(|LinkParameters(parameters)| parameters),
         }
     }
 }
@@ -253,6 +342,7 @@ impl From<restock_domain::Brand> for Look {
             social: brand.social.map(|links| UpTo(links.into_iter().map(link).collect())),
             sender: brand.sender,
             reply_to: brand.reply_to,
+            link_parameters: brand.link_parameters.map(LinkParameters),
         }
     }
 }
@@ -269,10 +359,11 @@ fn colors(palette: Palette) -> Option<Colors> {
 
 impl From<restock_domain::Brands> for Brand {
     fn from(brands: restock_domain::Brands) -> Self {
-        let restock_domain::Brands { shop, locales, version, updated_on } = brands;
+        let restock_domain::Brands { shop, locales, texts, version, updated_on } = brands;
         Self {
             shop: shop.into(),
             locales: Looks(locales.into_iter().map(|(tag, brand)| (tag, brand.into())).collect()),
+            texts: TextsByLanguage(texts.into_iter().map(|(tag, texts)| (tag, Texts(texts))).collect()),
             version,
             updated_on: updated_on.map(Moment),
         }

@@ -24,6 +24,7 @@ pub mod schema;
 pub mod stock_levels;
 pub mod subscriptions;
 pub mod system;
+pub mod templates;
 pub mod values;
 pub mod wire;
 
@@ -46,6 +47,7 @@ pub fn endpoints() -> Vec<Description> {
         purchases::all,
         automations::all,
         brand::all,
+        templates::all,
         feeds::all,
         system::all,
     ];

@@ -4,7 +4,7 @@ use crate::schema::{Described, Schemas, of, of_type, words};
 use crate::{KeyScope, Moment, answer, endpoints};
 use restock_domain::automation::{self, AutomationTally};
 use restock_domain::delivery::Milestone;
-use restock_domain::{Automation, AutomationId, ExternalId, Locale, Refusal, Skip, Sku, Source};
+use restock_domain::{Automation, AutomationId, ExternalId, Locale, Refusal, Skip, Sku, Source, TemplateId};
 use std::collections::BTreeMap;
 use strum::IntoEnumIterator;
 use utoipa::openapi::schema::Type;
@@ -92,6 +92,8 @@ answer! {
         pub automations: Vec<ExplainedTally>,
         /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
         pub mails: BTreeMap<String, i64>,
+        /// How many mails were sent with each template.
+        pub templates: Vec<TemplateMails>,
         /// True if the counts in `mails` may be off by a few, as the log did not say whether it took one.
         pub mails_estimated: bool,
     }
@@ -100,7 +102,8 @@ answer! {
 impl LogEntry {
     /// Shows an entry with what the automations decided.
     pub fn of(entry: restock_domain::LogEntry, automations: Vec<ExplainedTally>) -> Self {
-        let restock_domain::LogEntry { source, sku, locale, external_id, quantity, tally, mails, .. } = entry;
+        let restock_domain::LogEntry { source, sku, locale, external_id, quantity, tally, mails, templates, .. } =
+            entry;
         Self {
             at: Moment(entry.at),
             source,
@@ -113,8 +116,22 @@ impl LogEntry {
             skipped: tally.skipped,
             automations,
             mails,
+            templates: templates
+                .into_iter()
+                .map(|((id, version), mails)| TemplateMails { id, version, mails })
+                .collect(),
             mails_estimated: entry.mails_estimated,
         }
+    }
+}
+
+answer! {
+    /// The mails that were sent with one version of a template; `GET /templates/{id}?version=` shows it.
+    #[derive(Debug)]
+    pub struct TemplateMails {
+        pub id: TemplateId,
+        pub version: u64,
+        pub mails: i64,
     }
 }
 

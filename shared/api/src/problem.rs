@@ -83,6 +83,11 @@ impl Problem {
         Self::not_found(ErrorCode::AutomationNotFound, detail)
     }
 
+    pub fn no_template() -> Self {
+        let detail = "There is no template with this id, or not in this version. GET /templates lists them.";
+        Self::not_found(ErrorCode::TemplateNotFound, detail)
+    }
+
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(413, ErrorCode::PayloadTooLarge, detail)
     }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use restock_domain::brand::{Color, FontStack};
 use restock_domain::{
     Attributes, AutomationId, ContactId, CountryCode, EmailAddress, ErrorCode, ExternalId, FeedWarning, ImportStatus,
-    Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression, Template,
-    time,
+    Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression,
+    TemplateId, time,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -96,6 +96,12 @@ text_value!(
     text("early-birds").pattern(Some("^[a-z0-9][a-z0-9-]{0,49}$"))
 );
 text_value!(
+    TemplateId,
+    Some("TemplateId"),
+    TemplateId::parse,
+    text("back-in-stock").pattern(Some("^[a-z0-9][a-z0-9-]{0,49}$"))
+);
+text_value!(
     Sender,
     Some("Sender"),
     Sender::parse,
@@ -111,14 +117,6 @@ word_value!(Suppression, "Suppression", "Why an address gets no more mail, from 
 word_value!(Source, "Source", "How a level reached us.");
 word_value!(ImportStatus, "ImportStatus", "");
 word_value!(FeedWarning, "FeedWarning", "Why somebody should look at a feed.");
-word_value!(Template, "Template", "The templates that are compiled in.");
-
-impl Read for Template {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        string(value, Self::parse)
-    }
-}
-
 /// A moment: RFC 3339 with an offset when it is read, and in UTC with three decimals when it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(transparent)]

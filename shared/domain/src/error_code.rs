@@ -88,6 +88,12 @@ pub enum ErrorCode {
     InvalidSubject,
     /// The id of a subscription is the one that subscribing returned.
     InvalidSubscriptionId,
+    /// A template can't be parsed or rendered, lacks what every mail needs, or makes mails that are too large.
+    InvalidTemplate,
+    /// The id of a template has up to 50 lower-case letters, digits and hyphens.
+    InvalidTemplateId,
+    /// The text has braces other than those of its variables, or comes out empty or with control characters.
+    InvalidText,
     /// The text is not a time with an offset such as `2026-11-23T08:30:00Z`.
     InvalidTimestamp,
     /// The unsubscribe link is not complete.
@@ -98,6 +104,8 @@ pub enum ErrorCode {
     ItemTooLarge,
     /// The text is hard to read on what is behind it.
     LowContrast,
+    /// SES did not take a test mail.
+    MailNotTaken,
     /// The body or the line is not JSON.
     MalformedJson,
     /// The item's XML is not well-formed.
@@ -118,8 +126,12 @@ pub enum ErrorCode {
     NoIdColumn,
     /// The file has no item: it is neither an RSS nor an Atom feed, nor JSON lines.
     NoItems,
+    /// No feed of the locale has the SKU.
+    NoProductData,
     /// No item of the file can be used, so nothing was changed.
     NoUsableItems,
+    /// Test mails go to the addresses of the parameter `TestRecipients` only.
+    NotATestRecipient,
     /// None of the batch's stock levels is valid.
     NoValidStockLevel,
     /// The body is not an array.
@@ -148,10 +160,16 @@ pub enum ErrorCode {
     TooDeep,
     /// The text has too many characters or bytes.
     TooLong,
+    /// Automations use the template.
+    TemplateInUse,
+    /// There is no such template, or not in this version.
+    TemplateNotFound,
     /// There are too many parts.
     TooMany,
     /// There are as many automations as there may be.
     TooManyAutomations,
+    /// There are as many templates as there may be.
+    TooManyTemplates,
     /// Too many requests at the moment; send the same one again after `Retry-After` seconds.
     TooManyRequests,
     /// The file breaks off within the item.

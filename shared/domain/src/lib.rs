@@ -19,12 +19,12 @@ mod scalar;
 pub mod signing;
 mod stock_level;
 mod subscription;
+pub mod template;
 pub mod time;
 pub mod unsubscribe;
 
 pub use automation::{
-    Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, Template,
-    decide,
+    Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, decide,
 };
 pub use brand::{Brand, Brands};
 pub use contact::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Suppression};
@@ -40,3 +40,4 @@ pub use receipt::Receipt;
 pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use stock_level::{Arrival, KnownLevel, Scope, Source, StockLevel, level_met, restocked_since, sold_out_since};
 pub use subscription::{DeliveryId, Subscription, SubscriptionId, SubscriptionKey};
+pub use template::{Template, TemplateId, TemplateSource};

@@ -1,5 +1,5 @@
 use crate::{ErrorCode, Invalid};
-use icu_locale::LocaleExpander;
+use icu_locale::{LocaleDirectionality, LocaleExpander};
 use icu_locale_core::LanguageIdentifier;
 use icu_locale_core::subtags::Language;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,12 @@ impl Locale {
             }
         }
         feeds
+    }
+
+    /// Returns true if its language is written from right to left (CLDR).
+    pub fn is_right_to_left(&self) -> bool {
+        let id = LanguageIdentifier::try_from_str(&self.key);
+        id.is_ok_and(|id| LocaleDirectionality::new_common().is_right_to_left(&id))
     }
 
     /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
@@ -146,6 +152,14 @@ mod tests {
         assert_eq!(feeds("nn-NO"), ["nn-NO", "no-NO", "nb-NO"]);
         assert_eq!(feeds("zh-Hant"), ["zh-Hant", "zh-Hant-TW"]);
         assert_eq!(feeds("xx"), ["xx"]);
+    }
+
+    #[test]
+    fn hebrew_and_arabic_are_written_from_right_to_left() {
+        let right_to_left = |tag: &str| Locale::parse(tag).unwrap().is_right_to_left();
+
+        assert!(right_to_left("ar-EG") && right_to_left("he") && right_to_left("fa-IR") && right_to_left("az-Arab"));
+        assert!(!right_to_left("sv-SE") && !right_to_left("az") && !right_to_left("xx"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Entries of the integration log, and counts of demand.
 
 use crate::automation::Tally;
-use crate::{ExternalId, Locale, Sku, Source};
+use crate::{ExternalId, Locale, Sku, Source, TemplateId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ pub struct LogEntry {
     pub late_finds: u64,
     /// How the mails went, by outcome: `accepted`, `failed`, or why one was not sent after all.
     pub mails: BTreeMap<String, i64>,
+    /// How many mails were sent with each template, by its version.
+    pub templates: BTreeMap<(TemplateId, u64), i64>,
     /// True if the counts of mails may be off by a few.
     pub mails_estimated: bool,
 }

@@ -1,24 +1,34 @@
 //! The email: its texts by language, its templates, prices in the format of a locale, and sending through SES.
 
+mod check;
+mod fluent;
+mod links;
 mod money;
+mod personal;
 mod render;
+pub mod sample;
 mod send;
 mod subject;
+mod template;
 mod texts;
 mod unsubscribe_page;
 
+pub use check::MAX_HTML_BYTES;
 pub use money::format_price;
 pub use render::{Content, Rendered, Renderer};
-pub use send::{Mail, Mailer, SesMailer};
+pub use send::{Mail, Mailer, Ses, SesMailer};
 pub use subject::check_subject;
+pub use template::{Part, Unusable, built_in_template, built_in_templates, default_template};
+pub use texts::{check_texts, languages};
 pub use unsubscribe_page::{Pages, UnsubscribePage};
 
-/// A template or a text that was compiled in is broken. Tests render all of them, so this does not happen in production.
+/// A mail or a page can't be rendered. Templates are tried before they are stored, and tests render those that are compiled
+/// in, so this does not happen in production.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    #[error("an MJML template can't be rendered: {0}")]
-    Mjml(String),
-    #[error("a template can't be filled in")]
+    #[error("a template can't be used")]
+    Unusable(#[from] Unusable),
+    #[error("a page can't be filled in")]
     Fill(#[from] minijinja::Error),
     #[error("the texts of the language {0} are broken")]
     Texts(&'static str),

@@ -1,44 +1,28 @@
 use crate::TemplateError;
+use crate::links::with_parameters;
 use crate::money::format_price;
+use crate::personal::Personal;
 use crate::subject::format_subject;
-use crate::texts::Texts;
+use crate::template::{Compiled, Parts};
+use crate::texts::{Language, Texts};
 use jiff::Timestamp;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
-use mrml::prelude::render::RenderOptions;
 use restock_domain::brand::Scheme;
-use restock_domain::{Brand, EmailChoice, Locale, Product, Template};
+use restock_domain::{Brand, Brands, EmailChoice, Fields, Locale, Money, Product, Template, TemplateId};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Each template as HTML and as text.
-const SOURCES: [(Template, &str, &str); 2] = [
-    (
-        Template::BackInStock,
-        include_str!("../templates/back-in-stock.mjml"),
-        include_str!("../templates/back-in-stock.txt"),
-    ),
-    // The text of a letter is the same; it never had a picture.
-    (Template::Letter, include_str!("../templates/letter.mjml"), include_str!("../templates/back-in-stock.txt")),
-];
-
-/// What the templates share, as they name it in `mj-include`.
-const PARTS: [(&str, &str); 3] = [
-    ("head.mjml", include_str!("../templates/head.mjml")),
-    ("header.mjml", include_str!("../templates/header.mjml")),
-    ("footer.mjml", include_str!("../templates/footer.mjml")),
-];
-
 /// The contents of one email.
+#[derive(Clone, Copy)]
 pub struct Content<'a> {
     pub email: &'a EmailChoice,
+    pub template: &'a Template,
     pub locale: &'a Locale,
     pub product: &'a Product,
     pub first_name: Option<&'a str>,
     pub unsubscribe_url: &'a str,
-    /// Of the locale.
-    pub brand: &'a Brand,
+    pub brands: &'a Brands,
     pub now: Timestamp,
 }
 
@@ -49,24 +33,39 @@ pub struct Rendered {
     pub text: String,
 }
 
-/// The templates, ready to be filled in. MJML becomes HTML once, when this is made; values are put in afterwards and
-/// escaped, so no value is ever read as markup.
+/// Renders mails. Templates are made ready when they are first used.
 pub struct Renderer {
-    templates: Environment<'static>,
     texts: Texts,
+    personal: Personal,
+    compiled: Mutex<HashMap<(TemplateId, u64), Arc<Compiled>>>,
 }
 
+/// Templates that are kept ready; a shop uses a few.
+const MAX_COMPILED: usize = 50;
+
+/// What a template may show. `docs/templates.md` lists it.
 #[derive(Serialize)]
-struct Variables<'a> {
-    lang: &'a str,
+pub(crate) struct Variables<'a> {
+    lang: String,
+    dir: &'static str,
+    /// The side where lines begin.
+    start: &'static str,
     subject: &'a str,
-    greeting: String,
+    greeting: &'a str,
+    unsubscribe_url: &'a str,
+    sku: &'a str,
     title: &'a str,
-    link: &'a str,
+    link: String,
     image: Option<&'a str>,
     price: Option<String>,
     sale_price: Option<String>,
-    unsubscribe_url: &'a str,
+    saving: Option<String>,
+    availability: Option<String>,
+    /// It can be ordered, and is delivered later.
+    available_later: bool,
+    variant: Option<String>,
+    /// All fields of the feed.
+    product: &'a Fields,
     brand: &'a Brand,
     light: Scheme,
     dark: Scheme,
@@ -78,92 +77,127 @@ struct Variables<'a> {
 
 impl Renderer {
     pub fn new() -> Result<Self, TemplateError> {
-        let mut templates = Environment::new();
-        templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.set_formatter(format_value);
-        for (template, mjml, text) in SOURCES {
-            templates.add_template_owned(html_name(template), html_of(mjml)?)?;
-            templates.add_template_owned(text_name(template), text)?;
-        }
-        Ok(Self { templates, texts: Texts::load()? })
+        Ok(Self { texts: Texts::load()?, personal: Personal::new(), compiled: Mutex::default() })
     }
 
-    pub fn render(&self, content: &Content<'_>) -> Result<Rendered, TemplateError> {
-        let language = self.texts.of(content.locale);
-        let title = one_line(content.product.title());
-        let greeting = match content.first_name.and_then(name_to_greet) {
-            Some(name) => language.text_with("greeting-name", &[("name", &name)]),
-            None => language.text("greeting"),
-        };
-        // Digits, signs and direction of a price go with the texts around it.
-        let of_texts = Locale::from(language.tag.to_owned());
-        let locale = if language.speaks(content.locale) { content.locale } else { &of_texts };
-        let price = content.product.price().map(|price| format_price(&price, locale));
-        let sale_price = content.product.sale_price(content.now).map(|price| format_price(&price, locale));
-        let shown = sale_price.as_ref().or(price.as_ref()).map(String::as_str);
-        let own = content.email.subject(content.locale).and_then(|text| format_subject(text, &title, shown));
-        let subject = own.unwrap_or_else(|| language.text_with("subject", &[("title", &title)]));
-        let price = price.map(|price| match &sale_price {
-            Some(_) => language.text_with("price-before", &[("price", &price)]),
-            None => language.text_with("price", &[("price", &price)]),
-        });
-        let sale_price = sale_price.map(|sale| language.text_with("price-now", &[("sale", &sale)]));
-        let variables = Variables {
-            lang: language.tag,
-            subject: &subject,
-            greeting,
-            title: &title,
-            link: content.product.link().unwrap_or_default(),
-            image: content.product.image(),
-            price,
-            sale_price,
-            unsubscribe_url: content.unsubscribe_url,
-            brand: content.brand,
-            light: content.brand.light(),
-            dark: content.brand.dark(),
-            support: language.support(content.brand),
-            t: language.texts(&["preview", "body", "button", "hurry", "reason", "unsubscribe"]),
-        };
-        let template = content.email.template;
-        let html = self.templates.get_template(&html_name(template))?.render(Serde(&variables))?;
-        let text = self.templates.get_template(&text_name(template))?.render(Serde(&variables))?;
+    /// Renders one recipient's mail.
+    pub fn render(&self, content: Content<'_>) -> Result<Rendered, TemplateError> {
+        let compiled = self.compiled(content.template)?;
+        let language = self.texts.of(content.locale, content.brands.texts(content.locale));
+        let (subject, parts) = with_variables(content, &language, &self.personal, |variables| {
+            Ok((variables.subject.to_owned(), compiled.fill(&variables)?))
+        })?;
+        let Parts { html, text } = self.personal.fill(&parts, &greeting(content, &language), content.unsubscribe_url);
         Ok(Rendered { subject, html, text })
     }
+
+    /// Returns true if mails to a locale are in its language.
+    pub fn speaks(&self, locale: &Locale, brands: &Brands) -> bool {
+        self.texts.of(locale, brands.texts(locale)).speaks(locale)
+    }
+
+    /// Calls a function with the variables of a mail, in which these marks stand for what differs between recipients.
+    pub(crate) fn try_variables<T>(
+        &self,
+        content: Content<'_>,
+        personal: &Personal,
+        use_them: impl FnOnce(Variables<'_>) -> Result<T, TemplateError>,
+    ) -> Result<T, TemplateError> {
+        let language = self.texts.of(content.locale, content.brands.texts(content.locale));
+        with_variables(content, &language, personal, use_them)
+    }
+
+    fn compiled(&self, template: &Template) -> Result<Arc<Compiled>, TemplateError> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (template.id.clone(), template.version);
+        if let Some(ready) = compiled.get(&key) {
+            return Ok(ready.clone());
+        }
+        let ready = Arc::new(Compiled::of(template)?);
+        if compiled.len() >= MAX_COMPILED {
+            compiled.clear();
+        }
+        compiled.insert(key, ready.clone());
+        Ok(ready)
+    }
 }
 
-/// Returns the name of the HTML part's template. The ending of a name says whether values are escaped.
-fn html_name(template: Template) -> String {
-    format!("{template:?}.html")
-}
-
-fn text_name(template: Template) -> String {
-    format!("{template:?}.txt")
-}
-
-fn html_of(mjml: &str) -> Result<String, TemplateError> {
-    let broken = |error: &dyn std::fmt::Display| TemplateError::Mjml(error.to_string());
-    // mrml includes files too, but renders their sections as wide as the screen.
-    let include =
-        |mjml: String, (name, part): &(&str, &str)| mjml.replace(&format!("<mj-include path=\"{name}\" />"), part);
-    let whole = PARTS.iter().fold(mjml.to_owned(), include);
-    let parsed = mrml::parse(whole).map_err(|error| broken(&error))?;
-    // No fonts: the email loads nothing but the logo and the product's image.
-    let options = RenderOptions { disable_comments: true, social_icon_origin: None, fonts: Default::default() };
-    parsed.element.render(&options).map_err(|error| broken(&error))
-}
-
-/// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay readable.
-fn format_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
-    let (AutoEscape::Html, Some(text)) = (state.auto_escape(), value.as_str()) else {
-        return minijinja::escape_formatter(output, state, value);
+/// Calls a function with the variables of a mail.
+fn with_variables<T>(
+    content: Content<'_>,
+    language: &Language<'_>,
+    personal: &Personal,
+    use_them: impl FnOnce(Variables<'_>) -> Result<T, TemplateError>,
+) -> Result<T, TemplateError> {
+    let Content { product, .. } = content;
+    let mut brand = content.brands.of(content.locale);
+    let parameters = brand.link_parameters.take().unwrap_or_default();
+    brand.link = brand.link.map(|link| with_parameters(&link, &parameters));
+    let title = one_line(product.title());
+    // Digits, signs and direction of a price go with the texts around it.
+    let locale = if language.speaks(content.locale) { content.locale } else { &language.locale };
+    let written = |money: Money| format_price(&money, locale);
+    let (full, sale) = (product.price(), product.sale_price(content.now));
+    let saving = full.zip(sale).map(|(full, sale)| Money { amount: full.amount - sale.amount, ..full });
+    let shown = sale.or(full).map(written);
+    let own = content.email.subject(content.locale);
+    let own = own.and_then(|text| format_subject(text, &title, shown.as_deref()));
+    let subject = own.unwrap_or_else(|| language.text_with("subject", &[("title", &title)]));
+    let price_text = if sale.is_some() { "price-before" } else { "price" };
+    let with = |id: &str, name: &str, money: Option<Money>| {
+        money.map(|money| language.text_with(id, &[(name, &written(money))]))
     };
-    let escaped = text
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;");
-    output.write_str(&escaped).map_err(minijinja::Error::from)
+    let availability = availability(product);
+    let right_to_left = language.direction() == "rtl";
+    use_them(Variables {
+        lang: language.locale.canonical(),
+        dir: language.direction(),
+        start: if right_to_left { "right" } else { "left" },
+        subject: &subject,
+        greeting: &personal.greeting,
+        unsubscribe_url: &personal.unsubscribe_url,
+        sku: product.sku().as_str(),
+        title: &title,
+        link: with_parameters(product.link().unwrap_or_default(), &parameters),
+        image: product.image(),
+        price: with(price_text, "price", full),
+        sale_price: with("price-now", "sale", sale),
+        saving: with("saving", "saving", saving),
+        availability: availability.map(|id| language.text(id)),
+        available_later: availability.is_some_and(|id| id != IN_STOCK),
+        variant: variant(product),
+        product: product.data(),
+        light: brand.light(),
+        dark: brand.dark(),
+        support: language.support(&brand),
+        brand: &brand,
+        t: language.texts(&["preview", "body", "button", "hurry", "reason", "unsubscribe"]),
+    })
+}
+
+const IN_STOCK: &str = "in-stock";
+
+/// Returns the id of the text that says whether a product can be bought, by the feed (Google Merchant, `availability`).
+fn availability(product: &Product) -> Option<&'static str> {
+    match product.text("availability")?.to_lowercase().replace(' ', "_").as_str() {
+        "in_stock" => Some(IN_STOCK),
+        "preorder" => Some("preorder"),
+        "backorder" => Some("backorder"),
+        _ => None,
+    }
+}
+
+/// Returns colour and size, as far as the feed names them.
+fn variant(product: &Product) -> Option<String> {
+    let named: Vec<String> = ["color", "size"].iter().filter_map(|field| product.text(field)).map(one_line).collect();
+    (!named.is_empty()).then(|| named.join(" · "))
+}
+
+fn greeting(content: Content<'_>, language: &Language<'_>) -> String {
+    match content.first_name.and_then(name_to_greet) {
+        Some(name) => language.text_with("greeting-name", &[("name", &name)]),
+        None => language.text("greeting"),
+    }
 }
 
 /// Characters of a title in a subject line.
@@ -204,6 +238,7 @@ fn turns_text(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::built_in_templates;
     use restock_domain::EmailAddress;
     use restock_domain::brand::{Color, FontStack, Logo, Palette, SocialLink};
     use serde_json::{Value as Json, json};
@@ -220,13 +255,14 @@ mod tests {
         let Json::Object(data) = data else { unreachable!() };
         Renderer::new()
             .unwrap()
-            .render(&Content {
+            .render(Content {
                 email: &EmailChoice::default(),
+                template: &built_in_templates()[0],
                 locale: &Locale::parse(locale).unwrap(),
                 product: &Product::from_feed(serde_json::from_value(Json::Object(data)).unwrap(), None).unwrap().0,
                 first_name,
                 unsubscribe_url: "https://api.example/unsubscribe/token",
-                brand,
+                brands: &Brands { shop: brand.clone(), ..Brands::default() },
                 now: "2026-11-23T12:00:00Z".parse().unwrap(),
             })
             .unwrap()
@@ -270,8 +306,8 @@ mod tests {
             "font-family:Lato, Arial, sans-serif",
             "href=\"mailto:help@shop.example\"",
             "Frågor? Skriv till help@shop.example",
-            "Storgatan 1<br />111 22 Stockholm<br />Org. no. 556000-0000",
-            ">Instagram</a>",
+            "<bdi>Storgatan 1</bdi><br /><bdi>111 22 Stockholm</bdi><br /><bdi>Org. no. 556000-0000</bdi>",
+            "<bdi>Instagram</bdi></a>",
         ] {
             assert!(mail.html.contains(part), "{part} is missing in {}", mail.html);
         }
@@ -299,10 +335,22 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_in_hebrew_is_written_from_right_to_left() {
+        let mail = rendered(
+            "he-IL",
+            Some("נועה"),
+            json!({"price": "1299.50 ILS", "image_link": "https://shop.example/a.jpg"}),
+        );
+
+        assert!(mail.html.contains("lang=\"he\" dir=\"rtl\"") && mail.text.starts_with("שלום נועה!"), "{}", mail.text);
+        assert!(!mail.html.contains("direction:ltr") && !mail.html.contains("align=\"left\""), "{}", mail.html);
+    }
+
+    #[test]
     fn a_mail_in_a_language_without_texts_is_english_down_to_its_prices() {
         for (locale, price, written) in [
-            ("ar-EG", "1299.50 EGP", "EGP 1,299.50"),
-            ("he-IL", "1299.50 ILS", "₪1,299.50"),
+            ("fa-IR", "1299.50 EUR", "€1,299.50"),
+            ("ur-PK", "1299.50 EGP", "EGP 1,299.50"),
             ("hu-HU", "1299.00 HUF", "Ft 1,299"),
             ("hi-IN", "1299.50 INR", "₹1,299.50"),
             ("nn-NO", "1299.50 NOK", "1 299,50 kr"),

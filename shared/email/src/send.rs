@@ -1,4 +1,4 @@
-use crate::{Content, Renderer, TemplateError};
+use crate::{Content, Rendered, Renderer, TemplateError};
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Outcome};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
-use restock_domain::{Automation, Brand, Contact, Product, Sender, Subscription};
+use restock_domain::{
+    Automation, Brand, Brands, Contact, EmailAddress, EmailChoice, Product, Sender, Subscription, Template,
+};
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
@@ -25,8 +27,9 @@ pub struct Mail<'a> {
     pub product: &'a Product,
     /// The automation that accepted the subscription.
     pub automation: &'a Automation,
-    /// Of the subscription's locale.
-    pub brand: &'a Brand,
+    /// The one that the automation names.
+    pub template: &'a Template,
+    pub brands: &'a Brands,
     pub now: Timestamp,
 }
 
@@ -35,19 +38,29 @@ pub trait Mailer: Send + Sync {
     fn send<'a>(&'a self, claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 }
 
-/// Sends through SES v2. The client must not retry by itself (see [`Outcome::Unknown`]).
+/// Sends mails to the recipients of deliveries.
 pub struct SesMailer {
-    pub client: Client,
+    pub ses: Ses,
     pub renderer: Renderer,
+    pub signing_key: SigningKey,
+    /// Where the API is reachable from outside, without a slash at the end.
+    pub public_url: String,
+}
+
+/// SES v2. The client must not retry by itself (see [`Outcome::Unknown`]).
+pub struct Ses {
+    pub client: Client,
     /// As it stands in `From`, such as `My Shop <hello@shop.example>`, where neither the automation nor the brand has one.
     pub sender: String,
     /// Where neither the automation nor the brand has one.
     pub reply_to: Option<String>,
     pub configuration_set: Option<String>,
-    pub signing_key: SigningKey,
-    /// Where the API is reachable from outside, without a slash at the end.
-    pub public_url: String,
 }
+
+/// A mail is not one that SES takes.
+#[derive(Debug, thiserror::Error)]
+#[error("SES answered {0}")]
+pub struct NotTaken(String);
 
 #[derive(Debug, thiserror::Error)]
 enum NotBuilt {
@@ -73,27 +86,71 @@ impl Mailer for SesMailer {
 
 impl SesMailer {
     fn request(&self, mail: Mail<'_>) -> Result<SendEmailFluentBuilder, NotBuilt> {
-        let Mail { subscription, contact, product, automation, brand, now } = mail;
+        let Mail { subscription, contact, product, automation, template, brands, now } = mail;
         let token = token(&self.signing_key, Unsubscribe::All(contact.id));
         // Also answers a POST, for one-click unsubscribing (RFC 8058).
         let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
-        let choice = &automation.email;
-        let sender = choice.sender.as_ref().or(brand.sender.as_ref());
-        let sender = sender.map_or_else(|| self.sender.clone(), from);
-        let reply_to = choice.reply_to.as_ref().or(brand.reply_to.as_ref());
-        let reply_to = reply_to.map(|address| address.as_str().to_owned()).or(self.reply_to.clone());
-        let rendered = self.renderer.render(&Content {
-            email: choice,
+        let rendered = self.renderer.render(Content {
+            email: &automation.email,
+            template,
             locale: &subscription.locale,
             product,
             first_name: contact.first_name.as_deref(),
             unsubscribe_url: &unsubscribe_url,
-            brand,
+            brands,
             now,
         })?;
+        let brand = brands.of(&subscription.locale);
+        let request = self.ses.request(&automation.email, &brand, &contact.email, &rendered, &unsubscribe_url)?;
+        let tag = |name: &str, value: String| MessageTag::builder().name(name).value(value).build();
+        // These come back with every event that SES sends about the mail.
+        Ok(request
+            .email_tags(tag("subscription", subscription.id().to_string())?)
+            .email_tags(tag("delivery", subscription.delivery.to_string())?)
+            .email_tags(tag("automation", automation.id.to_string())?)
+            .email_tags(tag("template", template.tag())?))
+    }
+}
+
+impl Ses {
+    /// Sends a mail that belongs to no delivery; returns its id.
+    pub async fn send_test(
+        &self,
+        email: &EmailChoice,
+        brand: &Brand,
+        to: &EmailAddress,
+        rendered: &Rendered,
+        unsubscribe_url: &str,
+    ) -> Result<String, NotTaken> {
+        let request = self.request(email, brand, to, rendered, unsubscribe_url);
+        let sent = request.map_err(|error| NotTaken(error.to_string()))?.send().await;
+        match sent {
+            Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
+            Err(error) => {
+                let message = error.as_service_error().and_then(|error| error.meta().message());
+                Err(NotTaken(message.or(error.code()).unwrap_or("nothing in time").to_owned()))
+            }
+        }
+    }
+
+    /// Returns what stands in `From`.
+    pub fn from(&self, email: &EmailChoice, brand: &Brand) -> String {
+        email.sender.as_ref().or(brand.sender.as_ref()).map_or_else(|| self.sender.clone(), from)
+    }
+
+    fn request(
+        &self,
+        email: &EmailChoice,
+        brand: &Brand,
+        to: &EmailAddress,
+        rendered: &Rendered,
+        unsubscribe_url: &str,
+    ) -> Result<SendEmailFluentBuilder, BuildError> {
+        let sender = self.from(email, brand);
+        let reply_to = email.reply_to.as_ref().or(brand.reply_to.as_ref());
+        let reply_to = reply_to.map(|address| address.as_str().to_owned()).or(self.reply_to.clone());
         let utf8 = |data: &str| Text::builder().data(data).charset("UTF-8").build();
         let header = |name: &str, value: String| MessageHeader::builder().name(name).value(value).build();
-        let tag = |name: &str, value: String| MessageTag::builder().name(name).value(value).build();
         let message = Message::builder()
             .subject(utf8(&rendered.subject)?)
             .body(Body::builder().html(utf8(&rendered.html)?).text(utf8(&rendered.text)?).build())
@@ -106,13 +163,9 @@ impl SesMailer {
             .send_email()
             .from_email_address(sender)
             .set_reply_to_addresses(reply_to.map(|address| vec![address]))
-            .destination(Destination::builder().to_addresses(contact.email.as_str()).build())
+            .destination(Destination::builder().to_addresses(to.as_str()).build())
             .content(EmailContent::builder().simple(message).build())
-            .set_configuration_set_name(self.configuration_set.clone())
-            // These come back with every event that SES sends about the mail.
-            .email_tags(tag("subscription", subscription.id().to_string())?)
-            .email_tags(tag("delivery", subscription.delivery.to_string())?)
-            .email_tags(tag("automation", automation.id.to_string())?))
+            .set_configuration_set_name(self.configuration_set.clone()))
     }
 }
 

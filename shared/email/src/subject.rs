@@ -1,6 +1,6 @@
 //! Subjects that a retailer wrote: texts in Fluent's syntax, with `{ $title }` and `{ $price }`.
 
-use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
+use crate::fluent::{self, can_be_sent};
 use restock_domain::{ErrorCode, Invalid};
 
 /// Refuses a text that `format_subject` can't fill in.
@@ -26,24 +26,8 @@ pub fn format_subject(text: &str, title: &str, price: Option<&str>) -> Option<St
     fill_in(text, title, price.unwrap_or_default()).filter(|subject| can_be_sent(subject))
 }
 
-/// Returns true if SES takes the subject.
-fn can_be_sent(subject: &str) -> bool {
-    !subject.trim().is_empty() && !subject.chars().any(char::is_control)
-}
-
 fn fill_in(text: &str, title: &str, price: &str) -> Option<String> {
-    let resource =
-        FluentResource::try_new(format!("subject = {text}")).ok().filter(|resource| resource.entries().count() == 1)?;
-    let mut bundle = FluentBundle::default();
-    bundle.set_use_isolating(false);
-    bundle.add_resource(resource).ok()?;
-    let pattern = bundle.get_message("subject")?.value()?;
-    let mut arguments = FluentArgs::new();
-    arguments.set("title", title);
-    arguments.set("price", price);
-    let mut errors = Vec::new();
-    let formatted = bundle.format_pattern(pattern, Some(&arguments), &mut errors).into_owned();
-    errors.is_empty().then_some(formatted)
+    fluent::fill_in(text, &[("title", title), ("price", price)])
 }
 
 #[cfg(test)]

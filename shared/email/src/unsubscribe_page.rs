@@ -4,7 +4,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use restock_domain::brand::Scheme;
 use restock_domain::unsubscribe::Unsubscribe;
-use restock_domain::{Brand, Locale};
+use restock_domain::{Brand, Brands, Locale};
 use serde::Serialize;
 
 const PAGE: &str = "unsubscribe.html";
@@ -23,7 +23,8 @@ pub enum UnsubscribePage {
 
 #[derive(Serialize)]
 struct Variables<'a> {
-    lang: &'a str,
+    lang: String,
+    dir: &'static str,
     title: String,
     text: String,
     button: Option<String>,
@@ -49,8 +50,9 @@ impl Pages {
     }
 
     /// Returns a page in the language of a locale, with the brand of it.
-    pub fn render(&self, page: UnsubscribePage, locale: &Locale, brand: &Brand) -> Result<String, TemplateError> {
-        let language = self.texts.of(locale);
+    pub fn render(&self, page: UnsubscribePage, locale: &Locale, brands: &Brands) -> Result<String, TemplateError> {
+        let language = self.texts.of(locale, brands.texts(locale));
+        let brand = &brands.of(locale);
         let (title, text) = match page {
             UnsubscribePage::Question(Unsubscribe::All(_)) => ("unsubscribe-title", "unsubscribe-question"),
             UnsubscribePage::Question(Unsubscribe::One(_)) => ("unsubscribe-title", "unsubscribe-one-question"),
@@ -61,7 +63,8 @@ impl Pages {
         };
         let asks = matches!(page, UnsubscribePage::Question(_));
         let variables = Variables {
-            lang: language.tag,
+            lang: language.locale.canonical(),
+            dir: language.direction(),
             title: language.text(title),
             text: language.text(text),
             button: asks.then(|| language.text("unsubscribe-button")),
@@ -81,7 +84,7 @@ mod tests {
     #[test]
     fn only_the_question_has_a_button_and_it_posts() {
         let pages = Pages::new().unwrap();
-        let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap(), &Brand::default()).unwrap();
+        let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap(), &Brands::default()).unwrap();
 
         let all = Unsubscribe::All(restock_domain::ContactId::new(uuid::Uuid::nil()));
         assert!(html(UnsubscribePage::Question(all)).contains("<form method=\"post\">"));

@@ -17,6 +17,8 @@ pub struct EmailEvent {
     pub accepted_at: Timestamp,
     pub delivery: DeliveryId,
     pub subscription: SubscriptionId,
+    /// The tag of the template that it was made of.
+    pub template: Option<String>,
     /// Where the mail went; the contact may have another address by now.
     pub recipient: Option<EmailAddress>,
 }
@@ -78,6 +80,7 @@ impl EmailEvent {
         let recipient = event.mail.destination.first().and_then(|address| EmailAddress::parse(address).ok());
         Ok(Some(Self {
             recipient,
+            template: tag("template").cloned(),
             kind,
             message_id: event.mail.message_id,
             accepted_at: event.mail.timestamp,

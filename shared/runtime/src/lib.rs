@@ -10,7 +10,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use lambda_runtime::{LambdaEvent, service_fn};
 use restock_queue::{Queues, Sqs, Urls};
-use restock_store::{CachedAutomations, CachedBrands, DynamoDb, Store, Tables};
+use restock_store::{CachedAutomations, DynamoDb, Store, Tables};
 use std::time::Duration;
 
 /// The connections and settings of one function.
@@ -84,16 +84,17 @@ pub async fn serve_queue<F: Future<Output = SqsBatchResponse>>(
 
 /// Returns the automations, as they were no longer ago than the setting says.
 pub fn automations(store: &Store) -> Result<CachedAutomations, SettingError> {
-    Ok(CachedAutomations::new(store.clone(), kept()?))
+    Ok(CachedAutomations::new(store.clone(), settings_kept()?))
 }
 
-/// Returns the brand, as it was no longer ago than the setting says.
-pub fn brands(store: &Store) -> Result<CachedBrands, SettingError> {
-    Ok(CachedBrands::new(store.clone(), kept()?))
-}
-
-fn kept() -> Result<Duration, SettingError> {
+/// Returns how long automations, templates and the brand are used before they are read again.
+pub fn settings_kept() -> Result<Duration, SettingError> {
     whole_number("AUTOMATIONS_KEPT_SECONDS").map(Duration::from_secs)
+}
+
+/// Returns where the API is reachable from outside, without a slash at the end.
+pub fn public_url() -> Result<String, SettingError> {
+    Ok(required("PUBLIC_URL")?.trim_end_matches('/').to_owned())
 }
 
 /// Reads a setting that is a number of days.

@@ -1,21 +1,17 @@
 use crate::cached::Cached;
-use crate::database::{AllWritten, Item, Query, Range, Table, Write};
-use crate::item::{damaged, number, read_each, string_of, text, texts};
-use crate::versions::{Expected, unchanged_since, version_of};
+use crate::database::{AllWritten, Item, Query, Table};
+use crate::item::{damaged, read_each, string_of};
+use crate::versions::{Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
-use restock_domain::{Automation, AutomationId, Condition, EmailAddress, EmailChoice, Sender, Template, time};
+use restock_domain::{Automation, AutomationId, Condition, EmailAddress, EmailChoice, Sender, TemplateId, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 const TABLE: Table = Table::Configuration;
-/// The newest version of each; of one that was deleted, only its number.
-const KIND: &str = "automation";
-/// Every version there ever was, so that the log stays readable.
-const VERSION_KIND: &str = "automation-version";
-const DOCUMENT: &str = "document";
+const KINDS: Kinds = Kinds { newest: "automation", versions: "automation-version" };
 /// The limit of stored automations; each subscription may have to be shown to all of them.
 pub const MAX_AUTOMATIONS: usize = 50;
 
@@ -47,7 +43,7 @@ struct Document {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EmailDocument {
-    template: Template,
+    template: TemplateId,
     sender: Option<Sender>,
     reply_to: Option<EmailAddress>,
     #[serde(default)]
@@ -91,7 +87,7 @@ impl Store {
         let mut race = Race::about("the change of an automation");
         loop {
             race.enter()?;
-            let newest = newest(id, self.get(TABLE, key(id)).await?)?;
+            let newest = newest(id, self.get(TABLE, KINDS.key(id.as_str())).await?)?;
             let seen = newest.automation.as_ref().map(|automation| automation.version);
             if !expected.allows(seen) {
                 return Ok(AutomationChange::Stale);
@@ -110,13 +106,8 @@ impl Store {
                 updated_on: Some(time::to_millisecond(now)),
                 ..automation.clone()
             });
-            let mut writes = vec![
-                Write::put(TABLE, key(id), item(version, to.and(changed.as_ref()))?)
-                    .when(unchanged_since(newest.version)),
-            ];
-            if let (Some(_), Some(changed)) = (to, &changed) {
-                writes.push(Write::put(TABLE, version_key(id, version), item(version, Some(changed))?));
-            }
+            let document = to.and(changed.as_ref()).map(document).transpose()?;
+            let writes = KINDS.next_version(id.as_str(), newest.version, document);
             if let (AllWritten::Done, Some(changed)) = (self.database.write_all(writes).await?, changed) {
                 return Ok(AutomationChange::Done(Box::new(changed)));
             }
@@ -124,7 +115,7 @@ impl Store {
     }
 
     pub async fn automation(&self, id: &AutomationId) -> Result<Option<Automation>, Error> {
-        Ok(newest(id, self.get(TABLE, key(id)).await?)?.automation)
+        Ok(newest(id, self.get(TABLE, KINDS.key(id.as_str())).await?)?.automation)
     }
 
     /// Returns an automation as it was in that version, even if it was deleted since.
@@ -139,7 +130,7 @@ impl Store {
         versions: &HashSet<(AutomationId, u64)>,
     ) -> Result<HashMap<(AutomationId, u64), Automation>, Error> {
         let built_in = Automation::built_in();
-        let keys = versions.iter().map(|(id, version)| version_key(id, *version)).collect();
+        let keys = versions.iter().map(|(id, version)| KINDS.version_key(id.as_str(), *version)).collect();
         let mut found = HashMap::from([((built_in.id.clone(), built_in.version), built_in)]);
         let stored = read_each(self.batch_get(TABLE, keys).await?, |item| read(&item));
         found.extend(stored.into_iter().map(|automation| ((automation.id.clone(), automation.version), automation)));
@@ -149,30 +140,21 @@ impl Store {
     /// Returns the versions of an automation that were stored, even if it was deleted since; the newest first, at most so
     /// many.
     pub async fn automation_history(&self, id: &AutomationId, max: usize) -> Result<Vec<Automation>, Error> {
-        let range = Range::BeginsWith(format!("{id}#"));
-        let mut query = Query { range, newest_first: true, ..Query::of(TABLE, VERSION_KIND) };
-        let mut versions = Vec::new();
-        loop {
-            let found = self.database.query(query.clone()).await?;
-            versions.extend(read_each(found.items, |item| read(&item)));
-            query.after = found.next;
-            if versions.len() >= max || query.after.is_none() {
-                let built_in = Automation::built_in();
-                versions.extend((query.after.is_none() && built_in.id == *id).then_some(built_in));
-                versions.truncate(max);
-                return Ok(versions);
-            }
-        }
+        let (items, all) = self.versions_of(&KINDS, id.as_str(), max).await?;
+        let mut versions = read_each(items, |item| read(&item));
+        let built_in = Automation::built_in();
+        versions.extend((all && versions.len() < max && built_in.id == *id).then_some(built_in));
+        Ok(versions)
     }
 
     /// Returns all automations in the order in which they are asked; strongly consistent.
     pub async fn automations(&self) -> Result<Vec<Automation>, Error> {
-        let items = self.query_all(Query::of(TABLE, KIND)).await?;
+        let items = self.query_all(Query::of(TABLE, KINDS.newest)).await?;
         let built_in = Automation::built_in();
         let replaced = items.iter().any(|item| string_of(item, "id").is_some_and(|id| id == built_in.id.as_str()));
         let mut automations = if replaced { Vec::new() } else { vec![built_in] };
         // Of one that was deleted there is no document.
-        let there = items.into_iter().filter(|item| item.contains_key(DOCUMENT));
+        let there = items.into_iter().filter(has_document);
         automations.extend(read_each(there, |item| read(&item)));
         automations.sort_by(|one, other| one.order().cmp(&other.order()));
         Ok(automations)
@@ -214,39 +196,24 @@ fn newest(id: &AutomationId, item: Option<Item>) -> Result<Newest, Error> {
         let built_in = Automation::built_in();
         return Ok(Newest { version: 0, automation: (built_in.id == *id).then_some(built_in) });
     };
-    let automation = item.contains_key(DOCUMENT).then(|| read(&item)).transpose()?;
+    let automation = has_document(&item).then(|| read(&item)).transpose()?;
     Ok(Newest { version: version_of(&item), automation })
 }
 
-/// Returns the item of a version. Without an automation, it says that the automation was deleted.
-fn item(version: u64, automation: Option<&Automation>) -> Result<Item, Error> {
-    let mut item = Item::from([("version".into(), number(version as i64))]);
-    if let Some(automation) = automation.cloned() {
-        let EmailChoice { template, sender, reply_to, subject } = automation.email;
-        let document = Document {
-            name: automation.name,
-            enabled: automation.enabled,
-            priority: automation.priority,
-            requires_consent: automation.requires_consent,
-            conditions: automation.conditions,
-            email: EmailDocument { template, sender, reply_to, subject },
-            updated_on: automation.updated_on,
-        };
-        let document = serde_json::to_string(&document);
-        item.insert(DOCUMENT.into(), text(document.map_err(|error| damaged(TABLE, &key(&automation.id), error))?));
-    }
-    Ok(item)
+fn document(automation: &Automation) -> Result<String, Error> {
+    let Automation { id, name, enabled, priority, requires_consent, conditions, email, updated_on, version: _ } =
+        automation.clone();
+    let EmailChoice { template, sender, reply_to, subject } = email;
+    let email = EmailDocument { template, sender, reply_to, subject };
+    let document = Document { name, enabled, priority, requires_consent, conditions, email, updated_on };
+    serde_json::to_string(&document).map_err(|error| damaged(TABLE, &KINDS.key(id.as_str()), error))
 }
 
-/// Reads an item of either kind. The id of a version's item ends with its number.
 fn read(item: &Item) -> Result<Automation, Error> {
-    let id = string_of(item, "id").and_then(|id| id.split('#').next()).map(AutomationId::restore);
-    let id = id.ok_or_else(|| damaged(TABLE, item, "it has no id"))?;
-    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
-    let document: Document = serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))?;
+    let (id, document) = document_of::<Document>(item)?;
     let EmailDocument { template, sender, reply_to, subject } = document.email;
     Ok(Automation {
-        id,
+        id: AutomationId::restore(id),
         name: document.name,
         enabled: document.enabled,
         priority: document.priority,
@@ -256,13 +223,4 @@ fn read(item: &Item) -> Result<Automation, Error> {
         version: version_of(item),
         updated_on: document.updated_on,
     })
-}
-
-fn key(id: &AutomationId) -> Item {
-    texts([("kind", KIND), ("id", id.as_str())])
-}
-
-/// Sorts as the numbers do.
-fn version_key(id: &AutomationId, version: u64) -> Item {
-    texts([("kind", VERSION_KIND), ("id", &format!("{id}#{version:010}"))])
 }

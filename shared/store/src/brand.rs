@@ -4,6 +4,7 @@ use crate::item::{damaged, number, string_of, text, texts};
 use crate::versions::{Expected, unchanged_since, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
+use restock_domain::brand::TextsById;
 use restock_domain::{Brand, Brands, time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ const DOCUMENT: &str = "document";
 struct Document {
     shop: Brand,
     locales: BTreeMap<String, Brand>,
+    #[serde(default)]
+    texts: BTreeMap<String, TextsById>,
     updated_on: Option<Timestamp>,
 }
 
@@ -69,17 +72,17 @@ impl CachedBrands {
 }
 
 fn item(brands: &Brands) -> Result<Item, Error> {
-    let Brands { shop, locales, version, updated_on } = brands.clone();
-    let document = serde_json::to_string(&Document { shop, locales, updated_on });
+    let Brands { shop, locales, texts, version, updated_on } = brands.clone();
+    let document = serde_json::to_string(&Document { shop, locales, texts, updated_on });
     let document = document.map_err(|error| damaged(TABLE, &key(), error))?;
     Ok(Item::from([("version".into(), number(version as i64)), (DOCUMENT.into(), text(document))]))
 }
 
 fn read(item: &Item) -> Result<Brands, Error> {
     let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
-    let Document { shop, locales, updated_on } =
+    let Document { shop, locales, texts, updated_on } =
         serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))?;
-    Ok(Brands { shop, locales, version: version_of(item), updated_on })
+    Ok(Brands { shop, locales, texts, version: version_of(item), updated_on })
 }
 
 fn key() -> Item {

@@ -29,6 +29,7 @@ mod subscription_item;
 mod subscriptions;
 mod suppression;
 mod table;
+mod templates;
 mod turns;
 mod uploads;
 mod versions;
@@ -53,6 +54,7 @@ pub use purchases::RecordedReceipts;
 pub use stock::{LastLook, LevelWrite, StockFacts};
 pub use subscription_item::Waiting;
 pub use subscriptions::{Cursor, MatchedPage, WaitingPage};
+pub use templates::{CachedTemplates, MAX_TEMPLATES, TemplateChange};
 pub use turns::Turn;
 pub use versions::Expected;
 

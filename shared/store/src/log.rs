@@ -4,6 +4,7 @@ use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::automation::{AutomationTally, Tally};
+use restock_domain::template::counted;
 use restock_domain::{Arrival, AutomationId, ExternalId, Locale, LogEntry, Scope, Sku, Source, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -209,11 +210,14 @@ pub(crate) fn month(entry: &str) -> String {
 pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
     let missing = |name: &str| damaged(TABLE, &item, format!("{name} is missing, or not as it should be"));
     let word = |name: &str| string_of(&item, name).ok_or_else(|| missing(name));
-    let mut mails = BTreeMap::new();
+    let (mut mails, mut templates) = (BTreeMap::new(), BTreeMap::new());
     for (name, value) in &item {
-        if let (Some(outcome), AttributeValue::N(count)) = (name.strip_prefix(MAILS), value) {
-            mails.insert(outcome.to_owned(), count.parse().map_err(|_| missing(name))?);
-        }
+        let (Some(outcome), AttributeValue::N(count)) = (name.strip_prefix(MAILS), value) else { continue };
+        let count = count.parse().map_err(|_| missing(name))?;
+        match counted(outcome) {
+            Some(template) => templates.insert(template, count),
+            None => mails.insert(outcome.to_owned(), count),
+        };
     }
     Ok(LogEntry {
         at: LogKey::received_at(word("entry")?).ok_or_else(|| missing("entry"))?,
@@ -225,6 +229,7 @@ pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
         tally: read_tally(&item)?,
         late_finds: number_of(&item, LATE_FINDS).and_then(|finds| finds.try_into().ok()).unwrap_or_default(),
         mails,
+        templates,
         mails_estimated: item.contains_key(ESTIMATED),
     })
 }

@@ -1,7 +1,75 @@
 //! Documents with numbered versions, and what callers say of the version that they change.
 
-use crate::database::{Item, TableCondition};
-use crate::item::{number, number_of};
+use crate::database::{Item, Query, Range, Table, TableCondition, Write};
+use crate::item::{damaged, number, number_of, string_of, text, texts};
+use crate::{Error, Store};
+use serde::de::DeserializeOwned;
+
+const TABLE: Table = Table::Configuration;
+const DOCUMENT: &str = "document";
+
+/// The kinds of items that versioned documents have: the newest version of each, and every version there ever was, so that
+/// the log stays readable.
+pub(crate) struct Kinds {
+    pub newest: &'static str,
+    pub versions: &'static str,
+}
+
+impl Kinds {
+    pub fn key(&self, id: &str) -> Item {
+        texts([("kind", self.newest), ("id", id)])
+    }
+
+    /// Returns the key of a version; keys sort as the numbers do.
+    pub fn version_key(&self, id: &str, version: u64) -> Item {
+        texts([("kind", self.versions), ("id", &format!("{id}#{version:010}"))])
+    }
+
+    /// Returns the writes that make the version after the one that was seen, which have to be made together. Without a
+    /// document, what is newest says that there is none; its number goes on counting.
+    pub fn next_version(&self, id: &str, seen: u64, document: Option<String>) -> Vec<Write> {
+        let mut item = Item::from([("version".into(), number(seen as i64 + 1))]);
+        let is_there = document.is_some();
+        item.extend(document.map(|document| (DOCUMENT.to_owned(), text(document))));
+        let newest = Write::put(TABLE, self.key(id), item.clone()).when(unchanged_since(seen));
+        let version = is_there.then(|| Write::put(TABLE, self.version_key(id, seen + 1), item));
+        [newest].into_iter().chain(version).collect()
+    }
+}
+
+impl Store {
+    /// Returns the items of a document's versions, even if it was deleted since; the newest first, at most so many. Says too
+    /// whether these are all.
+    pub(crate) async fn versions_of(&self, kinds: &Kinds, id: &str, max: usize) -> Result<(Vec<Item>, bool), Error> {
+        let range = Range::BeginsWith(format!("{id}#"));
+        let mut query = Query { range, newest_first: true, ..Query::of(TABLE, kinds.versions) };
+        let mut versions = Vec::new();
+        loop {
+            let found = self.database.query(query.clone()).await?;
+            versions.extend(found.items);
+            query.after = found.next;
+            if versions.len() >= max || query.after.is_none() {
+                let all = query.after.is_none() && versions.len() <= max;
+                versions.truncate(max);
+                return Ok((versions, all));
+            }
+        }
+    }
+}
+
+/// Returns the id and the document of an item of either kind.
+pub(crate) fn document_of<T: DeserializeOwned>(item: &Item) -> Result<(&str, T), Error> {
+    // The id of a version's item ends with its number.
+    let id = string_of(item, "id").and_then(|id| id.split('#').next());
+    let id = id.ok_or_else(|| damaged(TABLE, item, "it has no id"))?;
+    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
+    Ok((id, serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))?))
+}
+
+/// Returns true for an item that has a document, and false for what is left of one that was deleted.
+pub(crate) fn has_document(item: &Item) -> bool {
+    item.contains_key(DOCUMENT)
+}
 
 /// A caller's claim about the version that it has seen (RFC 9110, `If-Match` and `If-None-Match`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

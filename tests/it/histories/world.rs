@@ -13,7 +13,7 @@ use restock_domain::signing::SigningKey;
 use restock_local::aws::sqs::Broker;
 use restock_queue::{EmailEvent, EmailEventKind, Queues};
 use restock_store::database::Table;
-use restock_store::{CachedAutomations, CachedBrands, Store};
+use restock_store::{CachedAutomations, Store};
 use send_email::Settings;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -305,13 +305,17 @@ impl World {
             };
             functions.spawn_local(self.clone().poll("match-stock", handle));
 
-            let settings =
-                Settings { terms, patience, rate: 1000.0, budget: seconds(30), log_kept: LOG_KEPT, clock: now };
+            let settings = Settings {
+                terms,
+                patience,
+                rate: 1000.0,
+                budget: seconds(30),
+                settings_kept: AUTOMATIONS_KEPT,
+                log_kept: LOG_KEPT,
+                clock: now,
+            };
             let mailer = Box::new(ses::Simulated(self.clone()));
-            let automations = CachedAutomations::new(self.store(), AUTOMATIONS_KEPT);
-            let brands = CachedBrands::new(self.store(), AUTOMATIONS_KEPT);
-            let sender = send_email::App::new(self.store(), self.queues(), automations, brands, mailer, settings);
-            let sender = Arc::new(sender);
+            let sender = Arc::new(send_email::App::new(self.store(), self.queues(), mailer, settings));
             let handle = move |event| {
                 let sender = sender.clone();
                 async move { sender.handle(event).await }

@@ -15,12 +15,11 @@ pub use predicate::{Given, Misfit, Operator, Place, Predicate};
 pub use tally::{AutomationTally, Tally};
 
 use crate::identifiers::text_type;
-use crate::{EmailAddress, ErrorCode, Invalid, Locale};
+use crate::{EmailAddress, ErrorCode, Invalid, Locale, TemplateId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// Who gets which email when a subscription is triggered: whoever passes every condition gets the email.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,25 +49,11 @@ text_type!(AutomationId);
 /// The email of an automation; what is missing is as the deployment's settings and the compiled-in texts say.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EmailChoice {
-    pub template: Template,
+    pub template: TemplateId,
     pub sender: Option<Sender>,
     pub reply_to: Option<EmailAddress>,
     /// By language tag (`sv`, `sv-SE`) or `default`. A text may hold `{ $title }` and `{ $price }`.
     pub subject: BTreeMap<String, String>,
-}
-
-/// The templates that are compiled in.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum Template {
-    /// Picture, title, price and a button.
-    #[default]
-    BackInStock,
-    /// A few lines and a link, as a person would write them.
-    Letter,
 }
 
 /// The sender in `From`: an address, or a name and an address such as `My Shop <hello@shop.example>`.
@@ -137,13 +122,6 @@ impl AutomationId {
             return Err(Invalid::new(ErrorCode::InvalidAutomationId, message));
         }
         Ok(Self(raw.to_owned()))
-    }
-}
-
-impl Template {
-    pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        raw.parse()
-            .map_err(|_| Invalid::new(ErrorCode::UnknownTemplate, format!("Use {}.", Self::VARIANTS.join(" or "))))
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Brand {
     pub sender: Option<Sender>,
     /// For automations that have none of their own.
     pub reply_to: Option<EmailAddress>,
+    /// What is added to links to the shop, such as `utm_source`.
+    pub link_parameters: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,10 +63,15 @@ pub struct Brands {
     pub shop: Brand,
     /// By language tag in lower case (`sv`, `sv-se`).
     pub locales: BTreeMap<String, Brand>,
+    /// By language tag in lower case, texts in place of the compiled-in ones.
+    pub texts: BTreeMap<String, TextsById>,
     /// Counts the changes, from 1; 0 if none was stored.
     pub version: u64,
     pub updated_on: Option<Timestamp>,
 }
+
+/// Texts of mails and pages, in Fluent's syntax.
+pub type TextsById = BTreeMap<String, String>;
 
 /// The families that every mail client has.
 const GENERIC_FONTS: [&str; 5] = ["serif", "sans-serif", "monospace", "cursive", "system-ui"];
@@ -76,6 +83,17 @@ impl Brands {
         let named = locale.fallbacks().filter_map(|tag| self.locales.get(tag));
         let brand = named.fold(Brand::default(), |brand, less_special| brand.or(less_special));
         brand.or(&self.shop)
+    }
+
+    /// Returns the shop's own texts for a locale: those of `sv-SE`, and those of `sv` that it lacks.
+    pub fn texts(&self, locale: &Locale) -> TextsById {
+        let mut texts = TextsById::new();
+        for named in locale.fallbacks().filter_map(|tag| self.texts.get(tag)) {
+            for (id, text) in named {
+                texts.entry(id.clone()).or_insert_with(|| text.clone());
+            }
+        }
+        texts
     }
 }
 
@@ -96,6 +114,7 @@ impl Brand {
             social: self.social.or(other.social),
             sender: self.sender.or(other.sender),
             reply_to: self.reply_to.or(other.reply_to),
+            link_parameters: self.link_parameters.or(other.link_parameters),
         }
     }
 

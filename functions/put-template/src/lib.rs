@@ -1,0 +1,41 @@
+//! Serves `PUT /templates/{templateId}`.
+
+use jiff::Timestamp;
+use restock_api::automations::ETAG;
+use restock_api::templates::{self, PutTemplate, TemplateSettings};
+use restock_api::{ErrorCode, Problem};
+use restock_domain::TemplateId;
+use restock_email::{Part, Renderer, Unusable};
+use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
+use restock_store::{MAX_TEMPLATES, Store, TemplateChange};
+
+pub struct App {
+    pub store: Store,
+    pub renderer: Renderer,
+    pub clock: fn() -> Timestamp,
+}
+
+/// Stores a template as a whole, once it could be rendered with sample products. `If-Match` with the `ETag` that was read
+/// refuses to overwrite somebody else's change.
+impl Handles<PutTemplate> for App {
+    async fn handle(&self, call: Call, body: TemplateSettings) -> Result<Reply<PutTemplate>, Failure> {
+        let id = call.parsed_parameter("templateId", TemplateId::parse)?;
+        let template = body.into_template(id)?;
+        let brands = self.store.brands().await?;
+        self.renderer.check(&template, &brands).map_err(|Unusable { part, line, reason }| {
+            vec![templates::unusable(&template, part == Part::Text, line, &reason)]
+        })?;
+        match self.store.put_template(template, expected_version(&call), (self.clock)()).await? {
+            TemplateChange::Done(template) => {
+                let version = template.version;
+                Ok(Reply::new(*template).with_header(ETAG, etag(version)))
+            }
+            TemplateChange::Stale | TemplateChange::Missing => Err(Problem::stale().into()),
+            TemplateChange::TooMany => {
+                let detail =
+                    format!("There are {MAX_TEMPLATES} templates already. Delete one that no automation uses.");
+                Err(Problem::conflict(ErrorCode::TooManyTemplates, detail).into())
+            }
+        }
+    }
+}

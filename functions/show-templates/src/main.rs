@@ -1,0 +1,16 @@
+use lambda_http::Error;
+use restock_api::templates;
+use restock_http::Service;
+use restock_runtime::Runtime;
+use show_templates::App;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store)
+        .serving::<templates::ListTemplates>()
+        .serving::<templates::GetTemplate>()
+        .serving::<templates::ListTemplateVersions>()
+        .run()
+        .await
+}

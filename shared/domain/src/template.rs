@@ -1,0 +1,73 @@
+//! Templates of mails: those that are compiled in, and the shop's own.
+
+use crate::identifiers::text_type;
+use crate::{ErrorCode, Invalid};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A name of up to 50 lower-case letters, digits and hyphens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TemplateId(String);
+text_type!(TemplateId);
+
+/// A template of mails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub id: TemplateId,
+    pub name: Option<String>,
+    pub html: TemplateSource,
+    /// The source of the text part; the compiled-in one if there is none.
+    pub text: Option<String>,
+    /// Counts the changes, from 1; 0 for those that are compiled in.
+    pub version: u64,
+    pub updated_on: Option<Timestamp>,
+}
+
+/// The source of the HTML part, with variables that are filled in for each mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TemplateSource {
+    Mjml(String),
+    Html(String),
+}
+
+/// Begins the name of a count of mails by template.
+const COUNT: &str = "template:";
+/// The template of automations that name none: picture, title, price and a button.
+const DEFAULT: &str = "back-in-stock";
+
+impl TemplateId {
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if raw.is_empty() || raw.len() > 50 || !raw.chars().all(fits) || raw.starts_with('-') {
+            let message = "Use up to 50 lower-case letters, digits and hyphens, such as spring-sale.";
+            return Err(Invalid::new(ErrorCode::InvalidTemplateId, message));
+        }
+        Ok(Self(raw.to_owned()))
+    }
+}
+
+impl Template {
+    /// Returns what names the template and its version in the tags of mails, whose letters SES limits.
+    pub fn tag(&self) -> String {
+        format!("{}_{}", self.id, self.version)
+    }
+}
+
+/// Returns the name under which mails are counted that were sent with a template, by its tag.
+pub fn count_of(tag: &str) -> String {
+    format!("{COUNT}{tag}")
+}
+
+/// Returns the template and the version that a count is of; `None` for other counts.
+pub fn counted(name: &str) -> Option<(TemplateId, u64)> {
+    let (id, version) = name.strip_prefix(COUNT)?.rsplit_once('_')?;
+    Some((TemplateId::restore(id), version.parse().ok()?))
+}
+
+impl Default for TemplateId {
+    fn default() -> Self {
+        Self(DEFAULT.to_owned())
+    }
+}

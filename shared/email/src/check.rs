@@ -1,0 +1,184 @@
+//! Trying a template before it is stored.
+
+use crate::personal::Personal;
+use crate::render::{Content, Renderer};
+use crate::template::{Compiled, Part, Parts, Unusable, try_source};
+use crate::{TemplateError, sample};
+use restock_domain::{Brands, EmailChoice, Locale, Template, TemplateSource};
+
+/// Gmail shows no more than 102 KB of a mail.
+pub const MAX_HTML_BYTES: usize = 90_000;
+
+impl Renderer {
+    /// Refuses a template that can't be rendered for every product and brand, or whose mails lack the unsubscribe link or
+    /// are too large. Names the line of the source where it can.
+    pub fn check(&self, template: &Template, brands: &Brands) -> Result<(), Unusable> {
+        let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = &template.html;
+        for (part, source) in [(Part::Html, Some(source)), (Part::Text, template.text.as_ref())] {
+            if source.is_some_and(|source| source.len() > MAX_HTML_BYTES) {
+                return Err(Unusable::new(part, format!("It has more than {MAX_HTML_BYTES} bytes.")));
+            }
+        }
+        let email = EmailChoice::default();
+        let nobody = Brands::default();
+        for product in sample::products() {
+            for (tag, brands) in [("en-GB", brands), ("sv-SE", &nobody), ("ar-EG", &sample::brands())] {
+                let locale = Locale::from(tag.to_owned());
+                let content = Content {
+                    email: &email,
+                    template,
+                    locale: &locale,
+                    product: &product,
+                    first_name: None,
+                    unsubscribe_url: "",
+                    brands,
+                    now: sample::now(),
+                };
+                let marks = Personal::new();
+                let others = marks.others();
+                // What comes out may differ by the values themselves, and by nothing else.
+                if self.try_out(content, &marks)? != self.try_out(content, &others)? {
+                    let reason = "greeting and unsubscribe_url differ between recipients: write {{ greeting }} and {{ unsubscribe_url }} as they are, without filters and conditions.";
+                    return Err(Unusable::new(Part::Html, reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the parts of a mail to somebody.
+    fn try_out(&self, content: Content<'_>, personal: &Personal) -> Result<Parts, Unusable> {
+        let tried = self.try_variables(content, personal, |variables| {
+            try_source(&content.template.html, &variables)?;
+            let parts = Compiled::of(content.template)?.fill(&variables)?;
+            for (part, text) in [(Part::Html, &parts.html), (Part::Text, &parts.text)] {
+                if !text.contains(&personal.unsubscribe_url) {
+                    let reason = "Every mail needs a link to unsubscribe: write {{ unsubscribe_url }}.";
+                    return Err(Unusable::new(part, reason).into());
+                }
+            }
+            if parts.html.len() > MAX_HTML_BYTES {
+                let bytes = parts.html.len();
+                let reason = format!(
+                    "A mail has {bytes} bytes of HTML, and {MAX_HTML_BYTES} are the most: mail clients cut longer ones."
+                );
+                return Err(Unusable::new(Part::Html, reason).into());
+            }
+            Ok(personal.fill(&parts, "Hi!", "https://shop.example/unsubscribe"))
+        });
+        tried.map_err(|error| match error {
+            TemplateError::Unusable(unusable) => unusable,
+            other => Unusable::new(Part::Html, other.to_string()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::built_in_templates;
+    use restock_domain::TemplateId;
+
+    fn template(html: TemplateSource, text: Option<&str>) -> Template {
+        Template {
+            id: TemplateId::default(),
+            name: None,
+            html,
+            text: text.map(ToOwned::to_owned),
+            version: 1,
+            updated_on: None,
+        }
+    }
+
+    fn refused(html: TemplateSource, text: Option<&str>) -> (Part, Option<usize>, String) {
+        let checked = Renderer::new().unwrap().check(&template(html.clone(), text), &Brands::default());
+        let Unusable { part, line, reason } = checked.expect_err(&format!("{html:?}"));
+        (part, line, reason)
+    }
+
+    fn mjml(body: &str) -> TemplateSource {
+        TemplateSource::Mjml(format!(
+            "<mjml>\n<mj-body>\n<mj-include path=\"header.mjml\" />\n<mj-section>\n<mj-column>\n{body}\n</mj-column>\n</mj-section>\n<mj-include path=\"footer.mjml\" />\n</mj-body>\n</mjml>"
+        ))
+    }
+
+    #[test]
+    fn the_compiled_in_templates_and_plain_ones_are_fine() {
+        let renderer = Renderer::new().unwrap();
+        for template in built_in_templates() {
+            renderer.check(&template, &Brands::default()).unwrap();
+        }
+        let html = TemplateSource::Html("<p>{{ greeting }} {% if product.color %}{{ product.color }}{% endif %} <a href=\"{{ unsubscribe_url }}\">x</a></p>".into());
+        renderer.check(&template(html, None), &Brands::default()).unwrap();
+        let own = mjml(
+            "<mj-text>{{ title }}</mj-text><mj-raw>{% if image %}</mj-raw><mj-image src=\"{{ image }}\" /><mj-raw>{% endif %}</mj-raw>",
+        );
+        renderer.check(&template(own, Some("{{ title }} {{ unsubscribe_url }}")), &Brands::default()).unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        for (body, line, reason) in [
+            ("<mj-text>{{ titel }}</mj-text>", Some(6), "undefined"),
+            ("<mj-text>\n{{ product.color }}</mj-text>", Some(7), "undefined"),
+            ("<mj-text>{% if image %}</mj-text>", None, "unexpected end of input"),
+            ("<mj-text>{% for x in %}{% endfor %}</mj-text>", Some(6), "syntax error"),
+            ("<mj-txt>a</mj-txt>", Some(6), "There is no element mj-txt"),
+            ("<mj-text>{{ greeting | upper }}</mj-text>", None, "differ between recipients"),
+            (
+                "<mj-text>{% if greeting == 'Hi!' %}a{% endif %}{{ unsubscribe_url | length }}</mj-text>",
+                None,
+                "differ between",
+            ),
+            (
+                "<mj-text>{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}</mj-text>",
+                None,
+                "",
+            ),
+            ("<mj-text>{% for a in range(9000) %}0123456789012{% endfor %}</mj-text>", None, "are the most"),
+            ("<mj-include path=\"other.mjml\" />", Some(6), "mj-include takes"),
+        ] {
+            let (part, found, why) = refused(mjml(body), None);
+
+            assert_eq!(part, Part::Html, "{body}");
+            assert!(why.contains(reason) && (line.is_none() || found == line), "{body}: line {found:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn every_part_needs_the_unsubscribe_link() {
+        let html = TemplateSource::Html("<p>{{ title }}</p>".into());
+        assert_eq!(refused(html, None).0, Part::Html);
+        assert_eq!(refused(mjml("<mj-text>a</mj-text>"), Some("{{ title }}")).0, Part::Text);
+    }
+
+    #[test]
+    fn code_between_elements_counts_or_is_refused() {
+        let renderer = Renderer::new().unwrap();
+        let in_column = mjml("{% if image %}<mj-text>Picture</mj-text>{% endif %}");
+        let in_body = "<mjml><mj-body>{% if image %}<mj-section><mj-column><mj-text>Picture</mj-text></mj-column></mj-section>{% endif %}<mj-include path=\"footer.mjml\" /></mj-body></mjml>";
+        let in_section = "<mjml><mj-body><mj-section>{% if image %}<mj-column><mj-text>Picture</mj-text></mj-column>{% endif %}</mj-section><mj-include path=\"footer.mjml\" /></mj-body></mjml>";
+        for source in [in_column, TemplateSource::Mjml(in_body.into()), TemplateSource::Mjml(in_section.into())] {
+            let template = template(source, None);
+            if let Err(unusable) = renderer.check(&template, &Brands::default()) {
+                assert!(unusable.reason.contains("mj-raw"), "{}", unusable.reason);
+                continue;
+            }
+            let shows = sample::products().map(|product| {
+                let locale = Locale::from("en".to_owned());
+                let content = Content {
+                    email: &EmailChoice::default(),
+                    template: &template,
+                    locale: &locale,
+                    product: &product,
+                    first_name: None,
+                    unsubscribe_url: "",
+                    brands: &Brands::default(),
+                    now: sample::now(),
+                };
+                renderer.render(content).unwrap().html.contains("Picture")
+            });
+            assert_eq!(shows, [true, true, false], "{:?}", template.html);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Products and a brand to try templates with.
+
+use jiff::Timestamp;
+use restock_domain::brand::{Color, Logo, Palette, SocialLink};
+use restock_domain::{Brand, Brands, EmailAddress, FieldValue, Fields, Product, Sku};
+
+/// Returns a product with everything that mails show, one on sale, and one with nothing that may be missing.
+pub fn products() -> [Product; 3] {
+    let bare = [("id", "SKU-3"), ("title", "Mug"), ("link", "https://shop.example/mug")];
+    let whole = [
+        ("id", "SKU-1"),
+        ("title", "Wool sweater Fjäll, grey melange"),
+        ("link", "https://shop.example/wool-sweater?color=grey"),
+        ("image_link", "https://shop.example/images/sweater.svg"),
+        ("price", "119.00 EUR"),
+        ("availability", "in_stock"),
+        ("brand", "Fjäll"),
+        ("color", "Grey melange"),
+        ("size", "M"),
+        ("description", "Warm merino wool for cold days."),
+        ("product_type", "Clothing > Sweaters"),
+        ("item_group_id", "sweater"),
+    ];
+    let on_sale = whole.iter().copied().chain([("sale_price", "89.00 EUR")]);
+    [product(whole), product(on_sale), product(bare)]
+}
+
+/// Returns the product on sale.
+pub fn on_sale() -> Product {
+    let [_, on_sale, _] = products();
+    on_sale
+}
+
+fn product(fields: impl IntoIterator<Item = (&'static str, &'static str)>) -> Product {
+    let data: Fields = fields.into_iter().map(|(name, text)| (name.to_owned(), FieldValue::from(text))).collect();
+    let sku = data.get("id").and_then(FieldValue::as_text).unwrap_or_default();
+    Product::restore(Sku::restore(sku), data.clone())
+}
+
+/// Returns a brand with every part.
+pub fn brands() -> Brands {
+    let lines = |lines: &[&str]| Some(lines.iter().map(|line| (*line).to_owned()).collect());
+    let shop = Brand {
+        name: Some("Northfell".into()),
+        link: Some("https://shop.example/".into()),
+        logo: Some(Logo { url: "https://shop.example/logo.png".into(), width: 150, alt: None }),
+        colors: Palette { button: Color::parse("#1f6f54").ok(), ..Palette::default() },
+        address: lines(&["Northfell AB", "Fjällgatan 1", "831 31 Östersund"]),
+        legal: lines(&["Org. no. 556000-0000"]),
+        support: EmailAddress::parse("help@shop.example").ok(),
+        social: Some(vec![SocialLink { name: "Instagram".into(), url: "https://social.example/northfell".into() }]),
+        ..Brand::default()
+    };
+    Brands { shop, ..Brands::default() }
+}
+
+/// Returns a moment to render at.
+pub fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}

@@ -1,0 +1,251 @@
+//! Templates, ready to be filled in. MJML becomes HTML once; values are put in afterwards and escaped, so no value is ever
+//! read as markup.
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
+use mrml::prelude::parser::Error as MjmlError;
+use mrml::prelude::render::RenderOptions;
+use restock_domain::{Template, TemplateId, TemplateSource};
+use serde::Serialize;
+
+/// A compiled-in template.
+struct BuiltIn {
+    id: &'static str,
+    name: &'static str,
+    mjml: &'static str,
+}
+
+const BUILT_IN: [BuiltIn; 2] = [
+    BuiltIn { id: "back-in-stock", name: "Back in stock", mjml: include_str!("../templates/back-in-stock.mjml") },
+    BuiltIn { id: "letter", name: "Letter", mjml: include_str!("../templates/letter.mjml") },
+];
+
+/// The text part of templates that have none of their own.
+const TEXT: &str = include_str!("../templates/back-in-stock.txt");
+
+/// What templates share, as they name it in `mj-include`.
+const PARTS: [(&str, &str); 3] = [
+    ("head.mjml", include_str!("../templates/head.mjml")),
+    ("header.mjml", include_str!("../templates/header.mjml")),
+    ("footer.mjml", include_str!("../templates/footer.mjml")),
+];
+
+/// Steps of filling in a template; the compiled-in ones take less than a thousand.
+const FUEL: u64 = 100_000;
+// Their endings say whether values are escaped.
+const HTML_NAME: &str = "mail.html";
+const TEXT_NAME: &str = "mail.txt";
+
+/// Why a template can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unusable {
+    pub part: Part,
+    /// The line of the source, from 1, where it is known.
+    pub line: Option<usize>,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Html,
+    Text,
+}
+
+/// The two parts of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    pub html: String,
+    pub text: String,
+}
+
+/// A template, ready to be filled in.
+pub struct Compiled {
+    environment: Environment<'static>,
+}
+
+impl Compiled {
+    pub fn of(template: &Template) -> Result<Self, Unusable> {
+        let html = match &template.html {
+            TemplateSource::Mjml(source) => html_of(source)?,
+            TemplateSource::Html(source) => source.clone(),
+        };
+        let text = template.text.as_deref().unwrap_or(TEXT);
+        let mut environment = empty();
+        add(&mut environment, HTML_NAME, Part::Html, html)?;
+        add(&mut environment, TEXT_NAME, Part::Text, text.to_owned())?;
+        Ok(Self { environment })
+    }
+
+    pub fn fill(&self, variables: &impl Serialize) -> Result<Parts, Unusable> {
+        let fill = |name, part| {
+            let filled = self.environment.get_template(name).and_then(|template| template.render(Serde(variables)));
+            filled.map_err(|error| Unusable::of(part, &error))
+        };
+        Ok(Parts { html: fill(HTML_NAME, Part::Html)?, text: fill(TEXT_NAME, Part::Text)? })
+    }
+}
+
+/// Fills in the source of the HTML part as it is written, so that an error names the line that its author sees.
+pub fn try_source(source: &TemplateSource, variables: &impl Serialize) -> Result<(), Unusable> {
+    let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = source;
+    let mut environment = empty();
+    let whole = Whole::of(source);
+    let of_source = |unusable: Unusable| Unusable { line: unusable.line.and_then(|line| whole.line(line)), ..unusable };
+    add(&mut environment, "source", Part::Html, whole.text.clone()).map_err(of_source)?;
+    let tried = environment.get_template("source").and_then(|template| template.render(Serde(variables)));
+    tried.map(drop).map_err(|error| of_source(Unusable::of(Part::Html, &error)))
+}
+
+/// Returns a compiled-in template.
+pub fn built_in_template(id: &TemplateId) -> Option<Template> {
+    BUILT_IN.iter().find(|template| template.id == id.as_str()).map(BuiltIn::template)
+}
+
+/// Returns the compiled-in template that automations have which name none.
+pub fn default_template() -> Template {
+    BUILT_IN[0].template()
+}
+
+/// Returns all templates that are compiled in.
+pub fn built_in_templates() -> Vec<Template> {
+    BUILT_IN.iter().map(BuiltIn::template).collect()
+}
+
+impl BuiltIn {
+    fn template(&self) -> Template {
+        Template {
+            id: TemplateId::restore(self.id),
+            name: Some(self.name.to_owned()),
+            html: TemplateSource::Mjml(self.mjml.to_owned()),
+            text: Some(TEXT.to_owned()),
+            version: 0,
+            updated_on: None,
+        }
+    }
+}
+
+impl Unusable {
+    pub fn new(part: Part, reason: impl Into<String>) -> Self {
+        Self { part, line: None, reason: reason.into() }
+    }
+
+    fn of(part: Part, error: &minijinja::Error) -> Self {
+        let reason =
+            error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
+        Self { part, line: error.line(), reason }
+    }
+}
+
+fn empty() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // Strict, except that a condition may ask for what is missing.
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_formatter(write_value);
+    environment
+}
+
+fn add(environment: &mut Environment<'static>, name: &'static str, part: Part, source: String) -> Result<(), Unusable> {
+    environment.add_template_owned(name, source).map_err(|error| Unusable::of(part, &error))
+}
+
+/// A source with the shared parts in it. mrml includes files too, but renders their sections as wide as the screen.
+struct Whole {
+    text: String,
+    /// Of each line, the line of the source that it comes from.
+    lines: Vec<usize>,
+}
+
+impl Whole {
+    fn of(source: &str) -> Self {
+        let (mut text, mut lines) = (String::new(), Vec::new());
+        for (index, line) in source.split_inclusive('\n').enumerate() {
+            let include = |line: String, (name, part): &(&str, &str)| {
+                line.replace(&format!("<mj-include path=\"{name}\" />"), part)
+            };
+            let line = PARTS.iter().fold(line.to_owned(), include);
+            lines.extend(line.split_inclusive('\n').map(|_| index + 1));
+            text += &line;
+        }
+        Self { text, lines }
+    }
+
+    /// Returns the line of the source that a line of the whole comes from.
+    fn line(&self, whole: usize) -> Option<usize> {
+        self.lines.get(whole.checked_sub(1)?).copied()
+    }
+}
+
+fn html_of(mjml: &str) -> Result<String, Unusable> {
+    let whole = Whole::of(mjml);
+    let parsed = mrml::parse(&whole.text).map_err(|error| {
+        let before = position(&error).and_then(|position| whole.text.get(..position));
+        let line = before.and_then(|before| whole.line(before.matches('\n').count() + 1));
+        Unusable { part: Part::Html, line, reason: format!("The MJML can't be read: {}", reason(&error)) }
+    })?;
+    // No fonts: the email loads nothing but the logo and the product's image.
+    let options = RenderOptions { disable_comments: true, social_icon_origin: None, fonts: Default::default() };
+    let rendered = parsed.element.render(&options);
+    let html = rendered.map_err(|error| Unusable::new(Part::Html, format!("The MJML can't be rendered: {error}")))?;
+    // mrml passes on what it does not know, and drops text where it expects elements.
+    if let Some(name) = html.split("<mj-").nth(1).and_then(|rest| rest.split([' ', '>', '/']).next()) {
+        let line = mjml.lines().position(|line| line.contains(&format!("<mj-{name}"))).map(|index| index + 1);
+        return Err(Unusable {
+            part: Part::Html,
+            line,
+            reason: format!("There is no element mj-{name}, or not here."),
+        });
+    }
+    if html.matches("{%").count() < whole.text.matches("{%").count() {
+        let reason = "Code such as {% if … %} that stands between MJML elements is lost. Put it into mj-raw.";
+        return Err(Unusable::new(Part::Html, reason));
+    }
+    Ok(html)
+}
+
+fn reason(error: &MjmlError) -> String {
+    match error {
+        MjmlError::UnexpectedElement { .. } => "an element can't stand here.".into(),
+        MjmlError::UnexpectedToken { .. } => "something can't stand here; is every element closed?".into(),
+        MjmlError::MissingAttribute { name, .. } => format!("an element lacks the attribute {name}."),
+        MjmlError::InvalidAttribute { .. } => "an attribute can't be read.".into(),
+        MjmlError::InvalidFormat { .. } => "a value can't be read.".into(),
+        MjmlError::EndOfStream { .. } => "it ends too early; is every element closed?".into(),
+        MjmlError::SizeLimit { .. } => "it is too large.".into(),
+        MjmlError::ParserError { source, .. } => format!("{source}."),
+        MjmlError::NoRootNode => "it needs an element mjml around all others.".into(),
+        MjmlError::IncludeLoaderError { .. } => {
+            let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+            format!("mj-include takes {}, written as <mj-include path=\"…\" />.", names.join(", "))
+        }
+    }
+}
+
+fn position(error: &MjmlError) -> Option<usize> {
+    match error {
+        MjmlError::UnexpectedElement { position, .. }
+        | MjmlError::UnexpectedToken { position, .. }
+        | MjmlError::MissingAttribute { position, .. }
+        | MjmlError::InvalidAttribute { position, .. }
+        | MjmlError::InvalidFormat { position, .. }
+        | MjmlError::IncludeLoaderError { position, .. } => Some(position.start),
+        MjmlError::EndOfStream { .. }
+        | MjmlError::SizeLimit { .. }
+        | MjmlError::ParserError { .. }
+        | MjmlError::NoRootNode => None,
+    }
+}
+
+/// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay readable.
+fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    let (AutoEscape::Html, Some(text)) = (state.auto_escape(), value.as_str()) else {
+        return minijinja::escape_formatter(output, state, value);
+    };
+    output.write_str(&escaped(text)).map_err(minijinja::Error::from)
+}
+
+/// Returns a text as it stands in HTML, in an element or in a quoted attribute.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}

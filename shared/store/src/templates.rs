@@ -1,0 +1,147 @@
+use crate::database::{AllWritten, Item, Query, Table};
+use crate::item::{damaged, read_each};
+use crate::versions::{Expected, Kinds, document_of, has_document, version_of};
+use crate::{Error, Race, Store};
+use jiff::Timestamp;
+use restock_domain::{Template, TemplateId, TemplateSource, time};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+const TABLE: Table = Table::Configuration;
+const KINDS: Kinds = Kinds { newest: "template", versions: "template-version" };
+/// The limit of stored templates.
+pub const MAX_TEMPLATES: usize = 50;
+
+/// The outcome of a change.
+#[derive(Debug)]
+pub enum TemplateChange {
+    Done(Box<Template>),
+    /// The version is not the one that the caller has seen.
+    Stale,
+    /// There is none to delete.
+    Missing,
+    /// There are [`MAX_TEMPLATES`] already.
+    TooMany,
+}
+
+/// A template as it is stored, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    name: Option<String>,
+    html: TemplateSource,
+    text: Option<String>,
+    updated_on: Option<Timestamp>,
+}
+
+impl Store {
+    /// Stores a template as the next version.
+    pub async fn put_template(
+        &self,
+        template: Template,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<TemplateChange, Error> {
+        let template = Template { updated_on: Some(time::to_millisecond(now)), ..template };
+        self.change_template(&template.id, Some(&template), expected).await
+    }
+
+    /// Deletes a stored template. Its number goes on counting if it is stored again.
+    pub async fn delete_template(&self, id: &TemplateId, expected: Expected) -> Result<TemplateChange, Error> {
+        self.change_template(id, None, expected).await
+    }
+
+    async fn change_template(
+        &self,
+        id: &TemplateId,
+        to: Option<&Template>,
+        expected: Expected,
+    ) -> Result<TemplateChange, Error> {
+        let mut race = Race::about("the change of a template");
+        loop {
+            race.enter()?;
+            let item = self.get(TABLE, KINDS.key(id.as_str())).await?;
+            let seen = item.as_ref().map_or(0, version_of);
+            let newest = item.filter(has_document).map(|item| read(&item)).transpose()?;
+            if !expected.allows(newest.as_ref().map(|template| template.version)) {
+                return Ok(TemplateChange::Stale);
+            }
+            let Some(changed) = to.or(newest.as_ref()) else { return Ok(TemplateChange::Missing) };
+            if newest.is_none() && self.templates().await?.len() >= MAX_TEMPLATES {
+                return Ok(TemplateChange::TooMany);
+            }
+            let writes = KINDS.next_version(id.as_str(), seen, to.map(document).transpose()?);
+            if let AllWritten::Done = self.database.write_all(writes).await? {
+                return Ok(TemplateChange::Done(Box::new(Template { version: seen + 1, ..changed.clone() })));
+            }
+        }
+    }
+
+    /// Returns a stored template; strongly consistent.
+    pub async fn template(&self, id: &TemplateId) -> Result<Option<Template>, Error> {
+        let item = self.get(TABLE, KINDS.key(id.as_str())).await?;
+        item.filter(has_document).map(|item| read(&item)).transpose()
+    }
+
+    /// Returns a template as it was stored in that version, even if it was deleted since.
+    pub async fn template_version(&self, id: &TemplateId, version: u64) -> Result<Option<Template>, Error> {
+        self.get(TABLE, KINDS.version_key(id.as_str(), version)).await?.map(|item| read(&item)).transpose()
+    }
+
+    /// Returns the versions of a template that were stored, even if it was deleted since; the newest first, at most so many.
+    pub async fn template_history(&self, id: &TemplateId, max: usize) -> Result<Vec<Template>, Error> {
+        let (items, _) = self.versions_of(&KINDS, id.as_str(), max).await?;
+        Ok(read_each(items, |item| read(&item)))
+    }
+
+    /// Returns the stored templates, by id; strongly consistent.
+    pub async fn templates(&self) -> Result<Vec<Template>, Error> {
+        let items = self.query_all(Query::of(TABLE, KINDS.newest)).await?;
+        Ok(read_each(items.into_iter().filter(has_document), |item| read(&item)))
+    }
+}
+
+/// Stored templates as they were not longer than a while ago, so that not every message reads them.
+pub struct CachedTemplates {
+    store: Store,
+    kept: Duration,
+    seen: Mutex<HashMap<TemplateId, Seen>>,
+}
+
+/// A template, or that there was none, and when that was read.
+type Seen = (Instant, Option<Arc<Template>>);
+
+impl CachedTemplates {
+    pub fn new(store: Store, kept: Duration) -> Self {
+        Self { store, kept, seen: Mutex::default() }
+    }
+
+    /// Returns a stored template.
+    pub async fn get(&self, id: &TemplateId) -> Result<Option<Arc<Template>>, Error> {
+        let mut seen = self.seen.lock().await;
+        if let Some((since, template)) = seen.get(id)
+            && since.elapsed() < self.kept
+        {
+            return Ok(template.clone());
+        }
+        let asked = Instant::now();
+        let template = self.store.template(id).await?.map(Arc::new);
+        seen.insert(id.clone(), (asked, template.clone()));
+        Ok(template)
+    }
+}
+
+fn document(template: &Template) -> Result<String, Error> {
+    let Template { id, name, html, text, updated_on, version: _ } = template.clone();
+    let document = Document { name, html, text, updated_on };
+    serde_json::to_string(&document).map_err(|error| damaged(TABLE, &KINDS.key(id.as_str()), error))
+}
+
+fn read(item: &Item) -> Result<Template, Error> {
+    let (id, Document { name, html, text, updated_on }) = document_of(item)?;
+    Ok(Template { id: TemplateId::restore(id), name, html, text, version: version_of(item), updated_on })
+}

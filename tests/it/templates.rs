@@ -1,0 +1,243 @@
+//! Templates of the shop's own: storing them, mails made of them, previews and test mails.
+
+use crate::api::{assert_problem, errors, field_errors};
+use crate::restock::{Restock, eventually};
+use restock_local::client::Answer;
+use serde_json::{Value, json};
+
+impl Restock {
+    fn template(&self, id: &str, body: &Value) -> Answer {
+        let stored = self.put(&format!("/templates/{id}"), body);
+        assert_eq!(stored.status, 200, "{}", stored.text);
+        stored
+    }
+
+    /// Makes a contact called Åsa who waits for A in a feed that has it, and returns its id.
+    fn waits_for_a(&self, locale: &str) -> String {
+        self.feed(locale, &["A"]);
+        let body = json!({"email": format!("{locale}@example.com"), "firstName": "Åsa"});
+        let contact = self.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+        self.subscribe(&contact, "A", locale, None);
+        contact
+    }
+}
+
+/// Returns MJML that shows a text and whatever a mail needs.
+fn mjml(body: &str) -> String {
+    format!(
+        "<mjml lang=\"{{{{ lang }}}}\">\n<mj-body>\n<mj-section><mj-column>\n<mj-text>{body}</mj-text>\n</mj-column></mj-section>\n<mj-include path=\"footer.mjml\" />\n</mj-body>\n</mjml>"
+    )
+}
+
+#[test]
+fn a_mail_is_made_of_the_automations_template_and_the_log_names_its_version() {
+    let restock = Restock::start();
+    restock.template("spring", &json!({"mjml": mjml("First")}));
+    restock.template("spring", &json!({"name": "Spring", "mjml": mjml("{{ greeting }} {{ title }}: {{ product.id }}"), "text": "{{ greeting }} {{ title }} {{ unsubscribe_url }}"}));
+    restock.automation("a", &json!({"name": "A", "email": {"template": "spring"}}));
+    restock.waits_for_a("sv-SE");
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let mail = restock.mails()[0].clone();
+    let (html, text) = (mail["html"].as_str().unwrap(), mail["text"].as_str().unwrap());
+    let link = mail["headers"]["List-Unsubscribe"].as_str().unwrap().trim_matches(['<', '>']);
+    assert!(html.contains(">Hej Åsa! Product A: A</div>") && html.contains(&format!("href=\"{link}\"")), "{html}");
+    assert_eq!(text, format!("Hej Åsa! Product A {link}"));
+    assert!(html.contains("lang=\"sv\""));
+    eventually(|| {
+        (restock.log_entry("A")["templates"] == json!([{"id": "spring", "version": 2, "mails": 1}])).then_some(())
+    });
+}
+
+#[test]
+fn a_template_is_stored_shown_versioned_and_deleted() {
+    let restock = Restock::start();
+    let listed = || -> Vec<String> {
+        let listed = restock.get("/templates").json();
+        listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| format!("{} {}", one["id"].as_str().unwrap(), one["version"]))
+            .collect()
+    };
+    assert_eq!(listed(), ["back-in-stock 0", "letter 0"]);
+    let compiled_in = restock.get("/templates/letter").json();
+
+    let first = restock.template("letter", &json!({"html": "<a href=\"{{ unsubscribe_url }}\">{{ title }}</a>"}));
+    restock.template("spring", &json!({"mjml": mjml("One")}));
+    // What is shown may be sent back.
+    restock.template("spring", &restock.get("/templates/spring").json());
+
+    assert_eq!(listed(), ["back-in-stock 0", "letter 1", "spring 2"]);
+    assert_eq!(restock.get("/templates/spring?version=1").json()["mjml"], mjml("One"));
+    assert_eq!(restock.get("/templates/letter?version=0").json(), compiled_in);
+    let versions = restock.get("/templates/letter/versions").json();
+    let versions: Vec<&Value> = versions.as_array().unwrap().iter().map(|version| &version["version"]).collect();
+    assert_eq!(versions, [1, 0]);
+    let stale = restock.api.header("if-match", "\"9\"").json("PUT", "/templates/letter", &first.json()).unwrap();
+    assert_problem(&stale, 412, "StaleVersion");
+    // The compiled-in one takes its place again.
+    assert_eq!(restock.delete("/templates/letter").json(), json!({"id": "letter"}));
+    assert_eq!(restock.get("/templates/letter").json(), compiled_in);
+    assert_problem(&restock.delete("/templates/letter"), 404, "TemplateNotFound");
+    assert_problem(&restock.get("/templates/none"), 404, "TemplateNotFound");
+    assert_problem(&restock.get("/templates/none/versions"), 404, "TemplateNotFound");
+}
+
+#[test]
+fn a_template_that_an_automation_uses_can_not_be_deleted() {
+    let restock = Restock::start();
+    restock.template("spring", &json!({"mjml": mjml("One")}));
+    restock.automation("early", &json!({"name": "Early", "email": {"template": "spring"}}));
+
+    let refused = restock.delete("/templates/spring");
+    restock.automation("early", &json!({"name": "Early"}));
+
+    assert_problem(&refused, 409, "TemplateInUse");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("early"));
+    assert_eq!(restock.delete("/templates/spring").status, 200);
+}
+
+#[test]
+fn a_template_that_can_not_be_sent_is_refused_with_its_line() {
+    let restock = Restock::start();
+    let refused = |body: Value| {
+        let answer = restock.put("/templates/bad", &body);
+        let message = answer.json()["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
+        (field_errors(&answer), message)
+    };
+    let one = |pointer: &str| errors(&[(pointer, "InvalidTemplate")]);
+
+    let (found, message) = refused(json!({"mjml": mjml("{{ titel }}")}));
+    assert_eq!(found, one("/mjml"));
+    assert!(message.starts_with("Line 4: undefined"), "{message}");
+    let (found, message) = refused(json!({"html": "<p>{{ title }}</p>"}));
+    assert_eq!(found, one("/html"));
+    assert!(message.contains("{{ unsubscribe_url }}"), "{message}");
+    let (found, message) = refused(json!({"mjml": mjml("a"), "text": "\n{% if %}"}));
+    assert_eq!(found, one("/text"));
+    assert!(message.starts_with("Line 2: "), "{message}");
+    assert_eq!(refused(json!({"mjml": mjml(&"x".repeat(90_001))})).0, errors(&[("/mjml", "TooLong")]));
+    assert_eq!(refused(json!({})).0, errors(&[("/mjml", "Required")]));
+    assert_eq!(refused(json!({"mjml": "a", "html": "b"})).0, errors(&[("", "Ambiguous")]));
+    assert_eq!(
+        field_errors(&restock.put("/templates/No!", &json!({"html": "x"}))),
+        errors(&[("/templateId", "InvalidTemplateId")])
+    );
+    assert_eq!(restock.get("/templates").json().as_array().unwrap().len(), 2, "nothing was stored");
+}
+
+#[test]
+fn a_preview_shows_the_mail_and_what_could_be_better() {
+    let restock = Restock::start();
+    let contact = restock.waits_for_a("sv-SE");
+    restock.automation(
+        "a",
+        &json!({"name": "A", "email": {"subject": {"sv": "Nu: { $title }"}, "sender": "Astrid <a@shop.example>"}}),
+    );
+    let preview = |body: Value| {
+        let answer = restock.post("/templates/preview", &body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    };
+
+    let shown = preview(json!({"automation": "a", "sku": "A", "locale": "sv-SE", "contactId": contact}));
+    assert_eq!((&shown["subject"], &shown["from"]), (&json!("Nu: Product A"), &json!("\"Astrid\" <a@shop.example>")));
+    assert!(shown["text"].as_str().unwrap().starts_with("Hej Åsa!"), "{shown}");
+    assert_eq!(shown["htmlBytes"], shown["html"].as_str().unwrap().len());
+    let warnings = shown["warnings"].to_string();
+    assert!(warnings.contains("no picture") && warnings.contains("postal address"), "{warnings}");
+
+    // A sample, a draft, and a language that there are no texts for.
+    let draft = json!({"html": "<p>{{ title }} {{ unsubscribe_url }}</p>"});
+    let shown = preview(json!({"draft": draft, "locale": "hu-HU", "firstName": "Ann"}));
+    assert!(shown["html"].as_str().unwrap().starts_with("<p>Wool sweater Fjäll"), "{shown}");
+    assert!(shown["text"].as_str().unwrap().starts_with("Hi Ann!") && shown["warnings"].to_string().contains("hu-HU"));
+    assert!(restock.mails().is_empty(), "nobody is mailed");
+}
+
+#[test]
+fn what_a_preview_can_not_show_is_named() {
+    let restock = Restock::start();
+    let found = |body: Value| field_errors(&restock.post("/templates/preview", &body));
+    let one = |pointer: &str, code: &str| errors(&[(pointer, code)]);
+
+    assert_eq!(found(json!({})), one("/locale", "Required"));
+    assert_eq!(found(json!({"locale": "sv", "sku": "B"})), one("/sku", "NoProductData"));
+    assert_eq!(found(json!({"locale": "sv", "automation": "none"})), one("/automation", "AutomationNotFound"));
+    assert_eq!(found(json!({"locale": "sv", "template": "none"})), one("/template", "TemplateNotFound"));
+    assert_eq!(found(json!({"locale": "sv", "draft": {"html": "{{ x }}"}})), one("/draft/html", "InvalidTemplate"));
+    let contact = restock.contact("a");
+    let marketer = restock.with_key("marketer", &["write-automations"]);
+    let answer = marketer.json("POST", "/templates/preview", &json!({"locale": "sv", "contactId": contact})).unwrap();
+    assert_eq!(field_errors(&answer), one("/contactId", "MissingScope"));
+}
+
+#[test]
+fn a_test_mail_goes_to_listed_addresses_only() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("TestRecipients".into(), "Boss@shop.example, me@shop.example".into());
+    });
+    let send = |to: &str| restock.post("/templates/test", &json!({"to": to, "mail": {"locale": "de-DE"}}));
+
+    assert_problem(&send("you@shop.example"), 403, "NotATestRecipient");
+    let sent = send("boss@shop.example");
+
+    assert_eq!(
+        (sent.status, &sent.json()["subject"]),
+        (200, &json!("Wieder verfügbar: Wool sweater Fjäll, grey melange"))
+    );
+    let mail = restock.mails()[0].clone();
+    assert_eq!((mail["to"][0].as_str(), restock.mails().len()), (Some("boss@shop.example"), 1));
+    // The events of SES about it concern no delivery.
+    restock.settle();
+    assert_eq!(restock.on_queue("email-events-dead-letters"), 0);
+}
+
+#[test]
+fn texts_of_the_shops_own_and_link_parameters_are_in_every_mail() {
+    let restock = Restock::start();
+    let refused =
+        restock.put("/brand", &json!({"texts": {"sv": {"button": "{ $title }", "buton": "x"}, "hu": {"button": "x"}}}));
+    let mut found = field_errors(&refused);
+    found.sort();
+    assert_eq!(
+        found,
+        errors(&[
+            ("/texts/hu", "Required"),
+            ("/texts/sv/buton", "UnknownProperty"),
+            ("/texts/sv/button", "InvalidText")
+        ])
+    );
+    restock.brand(&json!({
+        "shop": {"linkParameters": {"utm_source": "restock", "utm_medium": "email"}},
+        "texts": {"sv": {"button": "Köp nu", "subject": "{ $title } är här!"}},
+    }));
+    restock.waits_for_a("sv-SE");
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let mail = restock.mails()[0].clone();
+    assert_eq!(mail["subject"], "Product A är här!");
+    let html = mail["html"].as_str().unwrap();
+    assert!(html.contains("Köp nu") && html.contains("utm_medium=email&amp;utm_source=restock"), "{html}");
+    assert_eq!(
+        restock.get("/brand").json()["texts"],
+        json!({"sv": {"button": "Köp nu", "subject": "{ $title } är här!"}})
+    );
+}
+
+#[test]
+fn the_documentation_has_every_text_and_its_example_is_a_template() {
+    let document = include_str!("../../docs/templates.md");
+    let texts = include_str!("../../shared/email/texts/en.ftl").lines().filter_map(|line| line.split_once(" = "));
+    for (id, text) in texts {
+        assert!(document.contains(&format!("| `{id}` | {text} |")), "{id}");
+    }
+
+    let restock = Restock::start();
+    let example = document.split("```json").nth(2).unwrap().split("```").next().unwrap();
+    restock.template("short", &serde_json::from_str(example).unwrap());
+}
