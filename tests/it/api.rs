@@ -224,11 +224,15 @@ fn a_feed_is_configured_and_shown() {
 
     let configured = restock.put("/feeds/sv-SE", &json!({"url": "https://shop.example/feed.xml"}));
 
-    let expected = json!({"locale": "sv-SE", "url": "https://shop.example/feed.xml"});
+    let expected =
+        json!({"locale": "sv-SE", "url": "https://shop.example/feed.xml", "schedule": "PT1H", "failures": 0});
     assert_eq!((configured.status, configured.json()), (200, expected.clone()));
     assert_eq!(restock.get("/feeds/SV-se").json(), expected);
     assert_eq!(restock.get("/feeds").json(), json!([expected]));
-    assert_eq!(restock.put("/feeds/sv-SE", &json!({})).json(), json!({"locale": "sv-SE"}));
+    assert_eq!(
+        restock.put("/feeds/sv-SE", &json!({})).json(),
+        json!({"locale": "sv-SE", "schedule": "none", "failures": 0})
+    );
 }
 
 #[test]

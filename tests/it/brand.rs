@@ -62,7 +62,8 @@ fn a_brand_is_stored_as_a_whole_and_shown() {
 fn a_change_of_a_brand_that_somebody_else_has_changed_is_refused() {
     let restock = Restock::start();
     let put_if = |header, tag: &str| restock.api.header(header, tag).json("PUT", "/brand", &whole()).unwrap();
-    let seen = put_if("if-none-match", "*").headers["etag"].clone();
+    let none = restock.get("/brand").headers["etag"].clone();
+    let seen = put_if("if-match", &none).headers["etag"].clone();
 
     assert_eq!(put_if("if-match", &seen).status, 200);
     assert_problem(&put_if("if-match", &seen), 412, "StaleVersion");
@@ -109,6 +110,8 @@ fn everything_that_is_wrong_with_a_brand_is_named_in_one_answer() {
         ("/shops", "UnknownProperty"),
     ]);
     assert_eq!(found, expected);
+    let twice = restock.put("/brand", &json!({"locales": {"sv-SE": {}, "sv_se": {}}}));
+    assert_eq!(field_errors(&twice), errors(&[("/locales/sv_se", "InvalidLocale")]));
 }
 
 #[test]

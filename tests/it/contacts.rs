@@ -282,6 +282,7 @@ fn subscribe_to_many(restock: &Restock, contact: &str, count: usize) {
         external_id: None,
         created_on: Timestamp::from_millisecond(1_700_000_000_000 + n as i64).unwrap(),
         delivery: DeliveryId::random(),
+        expires_on: None,
     });
     restock.runtime.block_on(async {
         let writes = stream::iter(subscriptions).map(|one| store.put_subscription(one)).buffer_unordered(16);

@@ -12,6 +12,7 @@ mod demand;
 mod dry_run;
 mod email_events;
 mod examples;
+mod expiry;
 mod feed_schedules;
 mod feeds;
 mod histories;

@@ -1,7 +1,7 @@
 //! Templates of the shop's own: storing them, mails made of them, previews and test mails.
 
 use crate::api::{assert_problem, errors, field_errors};
-use crate::restock::{Restock, eventually};
+use crate::restock::{Restock, eventually, item, rss};
 use restock_local::client::Answer;
 use serde_json::{Value, json};
 
@@ -76,6 +76,12 @@ fn a_template_is_stored_shown_versioned_and_deleted() {
     let versions = restock.get("/templates/letter/versions").json();
     let versions: Vec<&Value> = versions.as_array().unwrap().iter().map(|version| &version["version"]).collect();
     assert_eq!(versions, [1, 0]);
+    // A compiled-in one has the version 0, until somebody stores another one.
+    let of_none = |id: &str| {
+        let body = json!({"html": "{{ unsubscribe_url }}"});
+        restock.api.header("if-match", "\"0\"").json("PUT", &format!("/templates/{id}"), &body).unwrap().status
+    };
+    assert_eq!((of_none("letter"), of_none("back-in-stock")), (412, 200));
     let stale = restock.api.header("if-match", "\"9\"").json("PUT", "/templates/letter", &first.json()).unwrap();
     assert_problem(&stale, 412, "StaleVersion");
     // The compiled-in one takes its place again.
@@ -155,6 +161,12 @@ fn a_preview_shows_the_mail_and_what_could_be_better() {
     let shown = preview(json!({"draft": draft, "locale": "hu-HU", "firstName": "Ann"}));
     assert!(shown["html"].as_str().unwrap().starts_with("<p>Wool sweater Fjäll"), "{shown}");
     assert!(shown["text"].as_str().unwrap().starts_with("Hi Ann!") && shown["warnings"].to_string().contains("hu-HU"));
+    // Each draft is shown as it is, whatever was shown before.
+    for title in ["One", "Two", "Three"] {
+        let draft = json!({"html": format!("<p>{title} {{{{ unsubscribe_url }}}}</p>")});
+        let shown = preview(json!({"draft": draft, "locale": "en"}));
+        assert!(shown["html"].as_str().unwrap().starts_with(&format!("<p>{title} ")), "{shown}");
+    }
     assert!(restock.mails().is_empty(), "nobody is mailed");
 }
 
@@ -227,6 +239,22 @@ fn texts_of_the_shops_own_and_link_parameters_are_in_every_mail() {
         restock.get("/brand").json()["texts"],
         json!({"sv": {"button": "Köp nu", "subject": "{ $title } är här!"}})
     );
+}
+
+#[test]
+fn a_product_that_a_template_can_not_show_is_mailed_in_the_default_one() {
+    let restock = Restock::start();
+    let ships = mjml("{% if product.shipping %}{{ product.shipping.price }}{% endif %}");
+    restock.template("ships", &json!({ "mjml": ships }));
+    restock.automation("a", &json!({"name": "A", "email": {"template": "ships"}}));
+    restock.waits_for_a("sv-SE");
+    let price = "<g:shipping><g:price>9 SEK</g:price></g:shipping>";
+    restock.import("sv-SE", "application/xml", rss(&item("A", &price.repeat(2))).as_bytes());
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let html = restock.mails()[0]["html"].as_str().unwrap().to_owned();
+    assert!(html.contains("Se produkten") && html.contains("/unsubscribe/"), "{html}");
 }
 
 #[test]

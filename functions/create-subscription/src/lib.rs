@@ -8,12 +8,15 @@ use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{DeliveryId, Subscription, time};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::{Prospect, Store};
+use std::time::Duration;
 
 pub struct App {
     pub store: Store,
     pub signing_key: SigningKey,
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
+    /// How long subscriptions wait; `None` for as long as it takes.
+    pub kept: Option<Duration>,
     pub clock: fn() -> Timestamp,
 }
 
@@ -22,7 +25,10 @@ impl Handles<Subscribe> for App {
     async fn handle(&self, call: Call, body: NewSubscription) -> Result<Reply<Subscribe>, Failure> {
         let NewSubscription { contact_id, sku, locale, external_id } = body;
         let created_on = time::to_millisecond((self.clock)());
-        let wanted = Subscription { contact_id, sku, locale, external_id, created_on, delivery: DeliveryId::random() };
+        let delivery = DeliveryId::random();
+        // In whole seconds, as DynamoDB has them.
+        let expires_on = self.kept.and_then(|kept| Timestamp::from_second((created_on + kept).as_second()).ok());
+        let wanted = Subscription { contact_id, sku, locale, external_id, created_on, delivery, expires_on };
 
         let Prospect { outlook, marked } = self.store.prospect(&wanted, created_on).await?;
         if outlook.contact.is_none() {

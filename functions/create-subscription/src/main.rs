@@ -9,6 +9,8 @@ use restock_runtime::Runtime;
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let public_url = restock_runtime::public_url()?;
-    let app = App { signing_key: store.signing_key().await?, store: store.clone(), public_url, clock: Timestamp::now };
+    let kept = Some(restock_runtime::days("SUBSCRIPTION_DAYS")?).filter(|kept| !kept.is_zero());
+    let signing_key = store.signing_key().await?;
+    let app = App { store: store.clone(), signing_key, public_url, kept, clock: Timestamp::now };
     Service::with_keys(app, store).serving::<subscriptions::Subscribe>().run().await
 }

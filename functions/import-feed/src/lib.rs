@@ -12,7 +12,7 @@ use file::{File, Obtained, Version};
 use jiff::Timestamp;
 use restock_domain::{ErrorCode, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
-use restock_queue::{Failure, FeedImport, FeedMessage, Queue, Queues, Record, consume, while_hidden};
+use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queue, Queues, Record, consume, while_hidden};
 use restock_store::{Fetch, ProductChange, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,10 +71,26 @@ impl App {
         while_hidden(&self.queues, Queue::FeedImports, &record, self.settings.lease, work).await
     }
 
+    /// Returns false for a scheduled import that has become pointless while it was queued: the feed is another one by now, or
+    /// was imported since.
+    async fn is_wanted(&self, job: &FeedImport) -> Result<bool, restock_store::Error> {
+        let Some(feed) = self.store.feed(&job.locale).await? else { return Ok(false) };
+        let same =
+            feed.schedule.is_some() && matches!(&job.source, FeedSource::Url(url) if feed.url.as_ref() == Some(url));
+        let newer = feed.last_import.is_some_and(|last| last.id != job.import_id && last.started_at >= job.started_at);
+        if !same || newer {
+            info!(locale = %job.locale, import = job.import_id, "A scheduled import is no longer wanted");
+        }
+        Ok(same && !newer)
+    }
+
     /// Imports, and records how it ended.
     async fn run(&self, job: &FeedImport, receives: u32) -> Result<(), Failure> {
         let last_try = receives >= self.settings.max_receives;
         let mut import = Import::running(job.import_id.clone(), job.started_at);
+        if job.scheduled && !self.is_wanted(job).await.map_err(|error| Failure::retry(&error))? {
+            return Ok(());
+        }
         if last_try {
             self.record_crash(job, import.clone()).await?;
         } else if job.scheduled {

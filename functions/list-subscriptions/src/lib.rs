@@ -1,5 +1,6 @@
 //! Serves `GET /contacts/{contactId}/backinstock/subscriptions`.
 
+use jiff::Timestamp;
 use restock_api::subscriptions::{ListSubscriptions, MAX_LISTED, NEXT_CURSOR, Subscription};
 use restock_domain::{ContactId, time};
 use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
@@ -7,6 +8,7 @@ use restock_store::Store;
 
 pub struct App {
     pub store: Store,
+    pub clock: fn() -> Timestamp,
 }
 
 /// Lists what a contact waits for, oldest first, a page at a time; nothing for a contact that we don't know.
@@ -18,6 +20,8 @@ impl Handles<ListSubscriptions> for App {
         let after = call.parsed_query("cursor", |raw| position(raw, is_place))?;
 
         let mut subscriptions = self.store.subscriptions_of(contact).await?;
+        let now = (self.clock)();
+        subscriptions.retain(|subscription| !subscription.has_expired(now));
         if let Some(after) = after {
             subscriptions.retain(|subscription| place(subscription) > after);
         }

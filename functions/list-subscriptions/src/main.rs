@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use lambda_http::Error;
 use list_subscriptions::App;
 use restock_api::subscriptions;
@@ -7,5 +8,6 @@ use restock_runtime::Runtime;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    Service::with_keys(App { store: store.clone() }, store).serving::<subscriptions::ListSubscriptions>().run().await
+    let app = App { store: store.clone(), clock: Timestamp::now };
+    Service::with_keys(app, store).serving::<subscriptions::ListSubscriptions>().run().await
 }

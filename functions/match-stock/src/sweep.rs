@@ -29,7 +29,9 @@ impl App {
         let settled_before = started_at - Duration::from_secs(sweep.settled_seconds);
         while budget.take() {
             let after = Some(std::mem::take(&mut sweep.cursor)).filter(|cursor| !cursor.is_empty());
-            let page = self.store.every_subscription(after, PAGE).await.map_err(|error| Failure::retry(&error))?;
+            let mut page = self.store.every_subscription(after, PAGE).await.map_err(|error| Failure::retry(&error))?;
+            let now = (self.clock)();
+            page.waiting.retain(|waiting| !waiting.subscription.has_expired(now));
             // Numbers that grow from sweep to sweep, and with them from page to page.
             let number = started_at.as_millisecond().unsigned_abs() + u64::from(sweep.page);
             self.meet_late(&page.waiting, settled_before, number).await?;

@@ -39,7 +39,8 @@ impl App {
             }
         }
         for (tag, texts) in &brands.texts {
-            for (id, invalid) in check_texts(&Locale::from(tag.clone()), texts) {
+            let language = Locale::from(tag.clone());
+            for (id, invalid) in check_texts(&language, texts, &brands.texts(&language)) {
                 let id = if id.is_empty() { id } else { format!("/{id}") };
                 errors.add(&format!("/texts/{tag}{id}"), invalid);
             }

@@ -335,6 +335,9 @@ impl App {
     ) -> Result<Ended, restock_store::Error> {
         let Settings { terms, patience, clock, .. } = self.settings;
         let subscription = &waiting.subscription;
+        if subscription.has_expired(clock()) {
+            return Ok(Ended::skipped(Skip::SubscriptionGone));
+        }
         let Some((automation, template)) = &shared.automation else {
             return Ok(Ended::skipped(Skip::AutomationOff));
         };

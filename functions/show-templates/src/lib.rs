@@ -1,7 +1,7 @@
 //! Serves `GET /templates`, `GET /templates/{templateId}` and its versions.
 
-use restock_api::automations::{ETAG, MAX_VERSIONS};
-use restock_api::templates::{GetTemplate, ListTemplateVersions, ListTemplates, TemplateSummary};
+use restock_api::automations::ETAG;
+use restock_api::templates::{GetTemplate, ListTemplateVersions, ListTemplates, MAX_VERSIONS, TemplateSummary};
 use restock_api::{ErrorCode, Problem};
 use restock_domain::{Invalid, Template, TemplateId};
 use restock_email::{built_in_template, built_in_templates};

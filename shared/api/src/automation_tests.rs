@@ -60,6 +60,7 @@ fn world() -> World {
             external_id: Some(ExternalId::parse("SE-north").unwrap()),
             created_on: at("2026-11-01T00:00:00Z"),
             delivery: DeliveryId::new(Uuid::from_u128(2)),
+            expires_on: None,
         },
         product: Product::from_feed(product, None).unwrap().0,
         contact: NewContact::read(contact).unwrap().into_contact(contact_id, at("2025-01-01T00:00:00Z")),

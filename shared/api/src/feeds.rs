@@ -211,8 +211,8 @@ answer! {
         pub last_succeeded_on: Option<Moment>,
         /// Imports that failed since then.
         pub failures: u64,
-        /// `failing` if three imports in a row have failed; `tooOld` if none has succeeded for three times as long as the
-        /// schedule says. An alarm tells the operator too.
+        /// `failing` if three imports in a row have failed; `tooOld` if none has succeeded for an hour more than
+        /// three times as long as the schedule says. An alarm tells the operator too.
         pub warning: Option<FeedWarning>,
     }
 }

@@ -77,6 +77,8 @@ answer! {
         pub locale: Locale,
         pub external_id: Option<ExternalId>,
         pub created_on: Moment,
+        /// When it ends without a mail; missing if it waits for as long as it takes.
+        pub expires_on: Option<Moment>,
     }
 }
 
@@ -90,6 +92,8 @@ answer! {
         pub locale: Locale,
         pub external_id: Option<ExternalId>,
         pub created_on: Moment,
+        /// When it ends without a mail; subscribing again puts that off. Missing if it waits for as long as it takes.
+        pub expires_on: Option<Moment>,
         /// The locale whose feed serves it, if that is another one: `nb-NO` for `no`.
         pub feed_locale: Option<Locale>,
         /// False if something stands in the way of a mail now; what automations ask for is not looked at. The subscription waits all
@@ -124,7 +128,7 @@ impl Subscribed {
         let obstacles = outlook.obstacles(&subscription);
         let shown = obstacles.iter().copied().find(|obstacle| may_see_contact || !obstacle.is_personal());
         let feed_locale = outlook.feed.clone().filter(|feed| *feed != subscription.locale);
-        let Subscription { id, contact_id, sku, locale, external_id, created_on } = subscription.into();
+        let Subscription { id, contact_id, sku, locale, external_id, created_on, expires_on } = subscription.into();
         Self {
             id,
             contact_id,
@@ -132,6 +136,7 @@ impl Subscribed {
             locale,
             external_id,
             created_on,
+            expires_on,
             feed_locale,
             can_be_mailed: obstacles.is_empty(),
             reason: shown.map(Reason),
@@ -161,8 +166,9 @@ fn advice(obstacle: Obstacle) -> &'static str {
 impl From<restock_domain::Subscription> for Subscription {
     fn from(subscription: restock_domain::Subscription) -> Self {
         let id = subscription.id().to_string();
-        let restock_domain::Subscription { contact_id, sku, locale, external_id, created_on, delivery: _ } =
+        let restock_domain::Subscription { contact_id, sku, locale, external_id, created_on, expires_on, .. } =
             subscription;
-        Self { id, contact_id, sku, locale, external_id, created_on: Moment(created_on) }
+        let (created_on, expires_on) = (Moment(created_on), expires_on.map(Moment));
+        Self { id, contact_id, sku, locale, external_id, created_on, expires_on }
     }
 }

@@ -14,6 +14,8 @@ use serde_json::Value;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{RefOr, Schema};
 
+/// Versions of a template that are listed; each may have hundreds of kilobytes.
+pub const MAX_VERSIONS: usize = 20;
 const NO_TEMPLATE: &str = "There is no such template.";
 
 endpoints! {
@@ -124,6 +126,12 @@ impl Read for Source {
             }
             if text.len() > MAX_SOURCE_BYTES {
                 return Err(Invalid::new(ErrorCode::TooLong, format!("Use at most {MAX_SOURCE_BYTES} bytes.")));
+            }
+            if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+                return Err(Invalid::new(
+                    ErrorCode::InvalidCharacter,
+                    "Leave control characters out, but for line breaks and tabs.",
+                ));
             }
             Ok(Self(text.to_owned()))
         })

@@ -283,8 +283,11 @@ pub fn by_language<T: Read>(value: Value, others: &[&str]) -> Result<BTreeMap<St
             Ok(locale) => Some(locale.key().to_owned()),
             Err(invalid) => errors.take(&pointer, Err(alone(invalid))),
         };
-        if let (Some(value), Some(key)) = (errors.take(&pointer, T::read(value)), key) {
-            values.insert(key, value);
+        if let (Some(value), Some(key)) = (errors.take(&pointer, T::read(value)), key)
+            && values.insert(key, value).is_some()
+        {
+            let message = "Another name stands for the same language: case and _ or - do not count. Keep one of them.";
+            errors.add(&pointer, Invalid::new(ErrorCode::InvalidLocale, message));
         }
     }
     errors.finish()?;

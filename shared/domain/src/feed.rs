@@ -45,7 +45,7 @@ pub enum FeedWarning {
 }
 
 /// Feeds that are due are looked for every 15 minutes, but for the delays of that.
-const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+const TOLERANCE: Duration = Duration::from_secs(2 * 60);
 /// An import that began longer ago was ended by something.
 const LONGEST_IMPORT: Duration = Duration::from_secs(60 * 60);
 const MAX_FAILURES: u64 = 3;
@@ -70,8 +70,10 @@ impl Feed {
 
     /// Returns true if it was imported less than so long ago.
     pub fn fresh_at(&self, now: Timestamp, within: Duration) -> bool {
-        let finished = self.last_import.as_ref().filter(|import| import.status == ImportStatus::Succeeded);
-        finished.and_then(|import| import.finished_at).is_some_and(|finished| finished + within >= now)
+        // Feeds that were stored before have only their last import.
+        let last = self.last_import.as_ref().filter(|import| import.status == ImportStatus::Succeeded);
+        let succeeded_on = self.last_succeeded_on.max(last.and_then(|import| import.finished_at));
+        succeeded_on.is_some_and(|succeeded_on| succeeded_on + within >= now)
     }
 }
 
@@ -217,7 +219,7 @@ mod tests {
         let (succeeded, running) = (ImportStatus::Succeeded, ImportStatus::Running);
 
         assert!(due(feed("PT1H", "2026-11-25T11:00:00Z", succeeded)));
-        assert!(due(feed("PT1H", "2026-11-25T11:04:00Z", ImportStatus::Failed)), "the last look was a little late");
+        assert!(due(feed("PT1H", "2026-11-25T11:01:00Z", ImportStatus::Failed)), "the last look was a little late");
         assert!(!due(feed("PT1H", "2026-11-25T11:10:00Z", succeeded)));
         assert!(!due(feed("PT15M", "2026-11-25T11:30:00Z", running)));
         assert!(due(feed("PT15M", "2026-11-25T10:30:00Z", running)), "whatever ran was ended");

@@ -77,9 +77,18 @@ impl Locale {
         id.is_ok_and(|id| LocaleDirectionality::new_common().is_right_to_left(&id))
     }
 
-    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
+    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`. Norwegian
+    /// is found by each of its names, as CLDR falls back.
     pub fn fallbacks(&self) -> impl Iterator<Item = &str> {
-        std::iter::successors(Some(self.key.as_str()), |tag| tag.rsplit_once('-').map(|(shorter, _)| shorter))
+        let own =
+            std::iter::successors(Some(self.key.as_str()), |tag| tag.rsplit_once('-').map(|(shorter, _)| shorter));
+        let others: &[&str] = match self.key.split('-').next() {
+            Some("no") => &["nb"],
+            Some("nb") => &["no"],
+            Some("nn") => &["nb", "no"],
+            _ => &[],
+        };
+        own.chain(others.iter().copied())
     }
 }
 
@@ -167,6 +176,9 @@ mod tests {
         let locale = Locale::parse("zh-Hant-TW").unwrap();
 
         assert_eq!(locale.fallbacks().collect::<Vec<_>>(), ["zh-hant-tw", "zh-hant", "zh"]);
+        let fallbacks = |tag: &str| Locale::parse(tag).unwrap().fallbacks().map(ToOwned::to_owned).collect::<Vec<_>>();
+        assert_eq!(fallbacks("nn-NO"), ["nn-no", "nn", "nb", "no"]);
+        assert_eq!(fallbacks("no"), ["no", "nb"]);
     }
 
     #[test]

@@ -82,6 +82,7 @@ mod tests {
             external_id: None,
             created_on: Timestamp::from_second(10).unwrap(),
             delivery: DeliveryId::new(Uuid::from_u128(2)),
+            expires_on: None,
         }
     }
 

@@ -176,6 +176,7 @@ mod tests {
             external_id: None,
             created_on: at(second),
             delivery: DeliveryId::new(Uuid::from_u128(2)),
+            expires_on: None,
         };
         let met = |levels: &[KnownLevel], second| {
             level_met(levels, &subscribed(second)).map(|(_, arrival)| arrival.id.clone())

@@ -18,9 +18,16 @@ pub struct Subscription {
     /// Tells a subscription from one that was made after it with the same contact, SKU, locale and external id. It also
     /// names the delivery of its mail.
     pub delivery: DeliveryId,
+    /// From when on it counts no more; `None` if it waits for as long as it takes.
+    pub expires_on: Option<Timestamp>,
 }
 
 impl Subscription {
+    /// Returns true if it counts no more. DynamoDB deletes it some time after that.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_on.is_some_and(|expires_on| expires_on <= now)
+    }
+
     pub fn id(&self) -> SubscriptionId {
         SubscriptionId {
             contact_id: self.contact_id,

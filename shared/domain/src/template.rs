@@ -25,7 +25,7 @@ pub struct Template {
 }
 
 /// The source of the HTML part, with variables that are filled in for each mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TemplateSource {
     Mjml(String),

@@ -26,7 +26,7 @@ pub use unsubscribe_page::{Pages, UnsubscribePage};
 /// in, so this does not happen in production.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    #[error("a template can't be used")]
+    #[error(transparent)]
     Unusable(#[from] Unusable),
     #[error("a page can't be filled in")]
     Fill(#[from] minijinja::Error),

@@ -7,7 +7,7 @@ use crate::template::{Compiled, Parts};
 use crate::texts::{Language, Texts};
 use jiff::Timestamp;
 use restock_domain::brand::Scheme;
-use restock_domain::{Brand, Brands, EmailChoice, Fields, Locale, Money, Product, Template, TemplateId};
+use restock_domain::{Brand, Brands, EmailChoice, Fields, Locale, Money, Product, Template, TemplateSource};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,8 +37,11 @@ pub struct Rendered {
 pub struct Renderer {
     texts: Texts,
     personal: Personal,
-    compiled: Mutex<HashMap<(TemplateId, u64), Arc<Compiled>>>,
+    compiled: Mutex<HashMap<Sources, Arc<Compiled>>>,
 }
+
+/// The sources of a template, for HTML and for text. Its id and version would not do: drafts have none of their own.
+type Sources = (TemplateSource, Option<String>);
 
 /// Templates that are kept ready; a shop uses a few.
 const MAX_COMPILED: usize = 50;
@@ -109,7 +112,7 @@ impl Renderer {
 
     fn compiled(&self, template: &Template) -> Result<Arc<Compiled>, TemplateError> {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (template.id.clone(), template.version);
+        let key = (template.html.clone(), template.text.clone());
         if let Some(ready) = compiled.get(&key) {
             return Ok(ready.clone());
         }

@@ -1,4 +1,4 @@
-use crate::{Content, Rendered, Renderer, TemplateError};
+use crate::{Content, Rendered, Renderer, TemplateError, default_template};
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
@@ -18,6 +18,7 @@ use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::time::Duration;
+use tracing::warn;
 
 /// The subject of one mail: who gets it, and about which product.
 #[derive(Clone, Copy)]
@@ -90,7 +91,7 @@ impl SesMailer {
         let token = token(&self.signing_key, Unsubscribe::All(contact.id));
         // Also answers a POST, for one-click unsubscribing (RFC 8058).
         let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
-        let rendered = self.renderer.render(Content {
+        let content = Content {
             email: &automation.email,
             template,
             locale: &subscription.locale,
@@ -99,7 +100,17 @@ impl SesMailer {
             unsubscribe_url: &unsubscribe_url,
             brands,
             now,
-        })?;
+        };
+        let in_default = default_template();
+        let (rendered, template) = match self.renderer.render(content) {
+            Ok(rendered) => (rendered, template),
+            Err(error) => {
+                // The samples that it was tried with had no field of such a shape. The mail is worth more than its design.
+                let sku = &subscription.sku;
+                warn!(template = %template.id, %sku, error = %error, "A mail is sent in the default template");
+                (self.renderer.render(Content { template: &in_default, ..content })?, &in_default)
+            }
+        };
         let brand = brands.of(&subscription.locale);
         let request = self.ses.request(&automation.email, &brand, &contact.email, &rendered, &unsubscribe_url)?;
         let tag = |name: &str, value: String| MessageTag::builder().name(name).value(value).build();

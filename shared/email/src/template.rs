@@ -2,7 +2,7 @@
 //! read as markup.
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use mrml::prelude::parser::Error as MjmlError;
 use mrml::prelude::render::RenderOptions;
 use restock_domain::{Template, TemplateId, TemplateSource};
@@ -35,6 +35,7 @@ const FUEL: u64 = 100_000;
 // Their endings say whether values are escaped.
 const HTML_NAME: &str = "mail.html";
 const TEXT_NAME: &str = "mail.txt";
+const SOURCE_NAME: &str = "source";
 
 /// Why a template can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -86,15 +87,26 @@ impl Compiled {
     }
 }
 
-/// Fills in the source of the HTML part as it is written, so that an error names the line that its author sees.
-pub fn try_source(source: &TemplateSource, variables: &impl Serialize) -> Result<(), Unusable> {
-    let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = source;
-    let mut environment = empty();
-    let whole = Whole::of(source);
-    let of_source = |unusable: Unusable| Unusable { line: unusable.line.and_then(|line| whole.line(line)), ..unusable };
-    add(&mut environment, "source", Part::Html, whole.text.clone()).map_err(of_source)?;
-    let tried = environment.get_template("source").and_then(|template| template.render(Serde(variables)));
-    tried.map(drop).map_err(|error| of_source(Unusable::of(Part::Html, &error)))
+/// The source of an HTML part as it is written, so that an error names the line that its author sees.
+pub struct AsWritten {
+    environment: Environment<'static>,
+    whole: Whole,
+}
+
+impl AsWritten {
+    pub fn of(source: &TemplateSource) -> Result<Self, Unusable> {
+        let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = source;
+        let whole = Whole::of(source);
+        let mut environment = empty();
+        let added = add(&mut environment, SOURCE_NAME, Part::Html, whole.text.clone());
+        added.map_err(|unusable| whole.of_source(unusable))?;
+        Ok(Self { environment, whole })
+    }
+
+    pub fn fill(&self, variables: &impl Serialize) -> Result<(), Unusable> {
+        let filled = self.environment.get_template(SOURCE_NAME).and_then(|source| source.render(Serde(variables)));
+        filled.map(drop).map_err(|error| self.whole.of_source(Unusable::of(Part::Html, &error)))
+    }
 }
 
 /// Returns a compiled-in template.
@@ -171,13 +183,85 @@ impl Whole {
         Self { text, lines }
     }
 
+    /// Returns an error with its line in the source.
+    fn of_source(&self, unusable: Unusable) -> Unusable {
+        Unusable { line: unusable.line.and_then(|line| self.line(line)), ..unusable }
+    }
+
     /// Returns the line of the source that a line of the whole comes from.
     fn line(&self, whole: usize) -> Option<usize> {
         self.lines.get(whole.checked_sub(1)?).copied()
     }
 }
 
+/// Elements of HTML that have no end.
+const VOID: [&str; 8] = ["area", "br", "col", "hr", "img", "input", "link", "meta"];
+/// mrml reads elements within each other by calling itself.
+const MAX_DEPTH: usize = 200;
+
+/// Refuses what mrml would not bear, or would write otherwise than it stands there: it prints attributes as Rust prints strings.
+fn check_markup(mjml: &str) -> Result<(), Unusable> {
+    let refused = |at: usize, reason: &str| {
+        let line = mjml.get(..at).map(|before| before.matches('\n').count() + 1);
+        Err(Unusable { part: Part::Html, line, reason: reason.to_owned() })
+    };
+    let (mut depth, mut rest, mut at) = (0_usize, mjml, 0);
+    while let Some(start) = rest.find('<') {
+        let tag = &rest[start..];
+        if tag.starts_with("<!--") {
+            let end = tag.find("-->").map_or(tag.len(), |end| end + 3);
+            (rest, at) = (&tag[end..], at + start + end);
+            continue;
+        }
+        // The tag ends with the first bracket outside of quotes.
+        let mut quote = None;
+        let mut value = 0;
+        let mut end = tag.len();
+        for (index, letter) in tag.char_indices() {
+            match (quote, letter) {
+                (None, '"' | '\'') => (quote, value) = (Some(letter), index + 1),
+                (Some(open), letter) if letter == open => {
+                    let text = &tag[value..index];
+                    if text.contains(['\n', '\r']) {
+                        return refused(at + start + value, "Write the value of an attribute in one line.");
+                    }
+                    if text.contains('"') {
+                        return refused(
+                            at + start + value,
+                            "Write the value of an attribute without double quotes; use single ones in it.",
+                        );
+                    }
+                    if format!("{text:?}").len() != text.len() + 2 {
+                        let reason = "The value of an attribute has a character that can't stand there, such as a backslash or a space that does not break.";
+                        return refused(at + start + value, reason);
+                    }
+                    quote = None;
+                }
+                (None, '>') => {
+                    end = index + 1;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let tag = &tag[..end];
+        let name = tag.trim_start_matches(['<', '/']).split(|c: char| c.is_whitespace() || c == '>' || c == '/').next();
+        let is_void = name.is_some_and(|name| VOID.contains(&name));
+        if tag.starts_with("</") {
+            depth = depth.saturating_sub(1);
+        } else if !(tag.ends_with("/>") || tag.starts_with("<!") || is_void) {
+            depth += 1;
+        }
+        if depth > MAX_DEPTH {
+            return refused(at + start, "Elements stand too deep within each other.");
+        }
+        (rest, at) = (&rest[start + end..], at + start + end);
+    }
+    Ok(())
+}
+
 fn html_of(mjml: &str) -> Result<String, Unusable> {
+    check_markup(mjml)?;
     let whole = Whole::of(mjml);
     let parsed = mrml::parse(&whole.text).map_err(|error| {
         let before = position(&error).and_then(|position| whole.text.get(..position));
@@ -239,7 +323,12 @@ fn position(error: &MjmlError) -> Option<usize> {
 
 /// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay readable.
 fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
-    let (AutoEscape::Html, Some(text)) = (state.auto_escape(), value.as_str()) else {
+    if value.is_none() {
+        let detail = "this may be missing; put {% if … %} and {% endif %} around it";
+        return Err(minijinja::Error::new(ErrorKind::UndefinedError, detail));
+    }
+    let text = value.as_str().filter(|_| !value.is_safe());
+    let (AutoEscape::Html, Some(text)) = (state.auto_escape(), text) else {
         return minijinja::escape_formatter(output, state, value);
     };
     output.write_str(&escaped(text)).map_err(minijinja::Error::from)

@@ -23,10 +23,6 @@ const LANGUAGES: [(&str, &str); 12] = [
     ("he", include_str!("../texts/he.ftl")),
 ];
 
-/// Languages that are read as another one where CLDR falls back so: Norwegian without a written form, as many shops write it,
-/// and its other written form.
-const READ_AS: [(&str, &str); 2] = [("no", "nb"), ("nn", "nb")];
-
 /// The compiled-in texts of every language.
 pub struct Texts {
     languages: Vec<CompiledIn>,
@@ -56,11 +52,10 @@ impl Texts {
     pub fn of(&self, locale: &Locale, own: TextsById) -> Language<'_> {
         let compiled_in = locale
             .fallbacks()
-            .map(read_as)
             .find_map(|tag| self.languages.iter().find(|language| language.tag == tag))
             .unwrap_or(&self.languages[0]);
         let whole = ids().all(|id| own.contains_key(id));
-        let tag = if whole { locale.fallbacks().last() } else { None };
+        let tag = if whole { locale.key().split('-').next() } else { None };
         let tag = tag.unwrap_or(compiled_in.tag);
         Language { locale: Locale::from(tag.to_owned()), compiled_in, own }
     }
@@ -69,11 +64,6 @@ impl Texts {
 /// Returns the tags of the languages that texts are compiled in for.
 pub fn languages() -> impl Iterator<Item = &'static str> {
     LANGUAGES.iter().map(|(tag, _)| *tag)
-}
-
-/// Returns the tag of the texts that a tag is read as.
-fn read_as(tag: &str) -> &str {
-    READ_AS.iter().find(|(from, _)| *from == tag).map_or(tag, |(_, to)| to)
 }
 
 /// Returns the id of each text with its pattern, in English.
@@ -90,8 +80,9 @@ fn variables(pattern: &str) -> impl Iterator<Item = &str> {
     pattern.split('$').skip(1).filter_map(|rest| rest.split([' ', '}']).next())
 }
 
-/// Returns what is wrong with a shop's own texts for a language, by their ids.
-pub fn check_texts(language: &Locale, own: &TextsById) -> Vec<(String, Invalid)> {
+/// Returns what is wrong with a shop's own texts for a language, by their ids; `all` are those and the ones that it falls back
+/// to.
+pub fn check_texts(language: &Locale, own: &TextsById, all: &TextsById) -> Vec<(String, Invalid)> {
     let mut errors = Vec::new();
     for (id, text) in own {
         let Some((_, pattern)) = english().find(|(known, _)| known == id) else {
@@ -113,11 +104,11 @@ pub fn check_texts(language: &Locale, own: &TextsById) -> Vec<(String, Invalid)>
             errors.push((id.clone(), Invalid::new(ErrorCode::InvalidText, message)));
         }
     }
-    let compiled_in = language.fallbacks().map(read_as).any(|tag| LANGUAGES.iter().any(|(known, _)| *known == tag));
-    let missing: Vec<&str> = ids().filter(|id| !own.contains_key(*id)).collect();
+    let compiled_in = language.fallbacks().any(|tag| LANGUAGES.iter().any(|(known, _)| *known == tag));
+    let missing: Vec<&str> = ids().filter(|id| !all.contains_key(*id)).collect();
     if !compiled_in && !missing.is_empty() {
         let message = format!(
-            "There are no texts in this language yet, so it needs all of them, under the language alone. Missing: {}.",
+            "There are no texts in this language yet, so it needs all of them. Missing: {}.",
             missing.join(", ")
         );
         errors.push((String::new(), Invalid::new(ErrorCode::Required, message)));
@@ -150,7 +141,7 @@ impl CompiledIn {
 impl Language<'_> {
     /// Returns true if the texts are in the language of a locale; false for the default ones where there are no better ones.
     pub fn speaks(&self, locale: &Locale) -> bool {
-        locale.fallbacks().any(|tag| read_as(tag) == self.locale.key())
+        locale.fallbacks().any(|tag| tag == self.locale.key())
     }
 
     pub fn text(&self, id: &str) -> String {
@@ -238,7 +229,7 @@ mod tests {
     fn what_is_wrong_with_own_texts_is_named() {
         let check = |language: &str, pairs: &[(&str, &str)]| -> Vec<(String, ErrorCode)> {
             let own = pairs.iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect();
-            let errors = check_texts(&language.to_owned().into(), &own);
+            let errors = check_texts(&language.to_owned().into(), &own, &own);
             errors.into_iter().map(|(id, invalid)| (id, invalid.error_code)).collect()
         };
         let one = |id: &str, code| vec![(id.to_owned(), code)];

@@ -1,10 +1,17 @@
 use restock_domain::{FieldValue, Fields};
 
-/// Columns whose values have parts, in the order that they have without a list of their own (Google's product data
-/// specification).
-const GROUPS: [(&str, &[&str]); 2] = [
+/// Attributes whose values have parts (Google's product data specification), and the order that these have without a list
+/// of their own.
+const GROUPS: [(&str, &[&str]); 9] = [
     ("shipping", &["country", "region", "service", "price"]),
     ("product_detail", &["section_name", "attribute_name", "attribute_value"]),
+    ("certification", &[]),
+    ("free_shipping_threshold", &[]),
+    ("installment", &[]),
+    ("loyalty_points", &[]),
+    ("loyalty_program", &[]),
+    ("subscription_cost", &[]),
+    ("tax", &[]),
 ];
 
 /// A column of a table.
@@ -19,17 +26,16 @@ pub struct Column {
 impl Column {
     pub fn parse(header: &str) -> Self {
         let header = header.trim().to_lowercase();
-        let (name, parts) = match header.strip_suffix(')').and_then(|header| header.split_once('(')) {
-            Some((name, parts)) => (plain(name), Some(parts)),
-            None => (plain(&header), None),
-        };
-        let parts = match parts {
-            Some(parts) => parts.split(':').map(plain).collect(),
-            None => {
-                let usual = GROUPS.iter().find(|(group, _)| *group == name).map_or(&[][..], |(_, parts)| parts);
-                usual.iter().map(|part| (*part).to_owned()).collect()
-            }
-        };
+        let group = |name: &str| GROUPS.iter().find(|(group, _)| *group == name);
+        let listed = header.strip_suffix(')').and_then(|header| header.split_once('('));
+        // Others have brackets too, such as Price (SEK).
+        if let Some((name, parts)) =
+            listed.map(|(name, parts)| (plain(name), parts)).filter(|(name, _)| group(name).is_some())
+        {
+            return Self { name, parts: parts.split(':').map(plain).collect() };
+        }
+        let name = plain(&header);
+        let parts = group(&name).map_or(&[][..], |(_, parts)| parts).iter().map(|part| (*part).to_owned()).collect();
         Self { name, parts }
     }
 
@@ -100,6 +106,7 @@ mod tests {
             assert_eq!(Column::parse(header).name, "sale_price", "{header}");
         }
         assert_eq!(Column::parse("g:Shipping (Country:Price)").name, "shipping");
+        assert_eq!(Column::parse("Price (SEK)"), Column { name: "price_(sek)".into(), parts: Vec::new() });
     }
 
     #[test]

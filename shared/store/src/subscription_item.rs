@@ -23,6 +23,8 @@ pub const CLAIMED_FOR: &str = "claimedFor";
 pub const ATTEMPTS: &str = "attempts";
 /// When the shopper subscribed again while somebody had the delivery.
 pub const RENEWED_ON: &str = "renewedOn";
+/// From when on it counts no more, in seconds since 1970; what DynamoDB deletes it by.
+pub const EXPIRES_AT: &str = "expiresAt";
 /// The log entry of a level that met it and did not use it up.
 pub const DECIDED_FOR: &str = "decidedFor";
 
@@ -73,6 +75,8 @@ struct SubscriptionItem {
     decided_for: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     renewed_on: Vec<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 pub fn key(id: SubscriptionId) -> Item {
@@ -81,7 +85,7 @@ pub fn key(id: SubscriptionId) -> Item {
 
 /// Returns the item of a new subscription. `follows` is the delivery whose place it takes, if its mail is out.
 pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Result<Item, Error> {
-    let Subscription { contact_id, sku, locale, external_id, created_on, delivery } = subscription.clone();
+    let Subscription { contact_id, sku, locale, external_id, created_on, delivery, expires_on } = subscription.clone();
     let key = subscription.id().key;
     let order = |scope: &str| format!("{scope}#{}#{key}", time::sortable(created_on));
     let item = SubscriptionItem {
@@ -100,6 +104,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
         claimed_for: None,
         decided_for: None,
         renewed_on: Vec::new(),
+        expires_at: expires_on.map(Timestamp::as_second),
     };
     write_item(TABLE, item)
 }
@@ -115,7 +120,8 @@ pub fn read(item: Item) -> Result<Waiting, Error> {
         Some(until) => Standing::Claimed { attempts, until },
         None => Standing::Open { attempts },
     };
-    let subscription = Subscription { contact_id, sku, locale, external_id, created_on, delivery };
+    let expires_on = item.expires_at.and_then(|at| Timestamp::from_second(at).ok());
+    let subscription = Subscription { contact_id, sku, locale, external_id, created_on, delivery, expires_on };
     Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for, decided_for })
 }
 

@@ -1,7 +1,9 @@
 use crate::batch::Deleted;
 use crate::database::{Action, Index, Item, Query, Range, Scan, Table, TableCondition, Write, Written};
-use crate::item::{read_each, text};
-use crate::subscription_item::{DECIDED_FOR, DELIVERY, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals};
+use crate::item::{number, read_each, text};
+use crate::subscription_item::{
+    DECIDED_FOR, DELIVERY, EXPIRES_AT, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals,
+};
 use crate::{Error, Race, Store, delivery_record};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -34,7 +36,8 @@ impl Store {
     /// Writes a subscription unless it exists, and returns the one that exists now. Whoever answers a subscriber calls
     /// [`Store::mark_demand`] in between.
     ///
-    /// One that exists is marked as wanted again, as a mail that answers it may be on its way: see [`Store::use_up`].
+    /// One that exists is marked as wanted again, as a mail that answers it may be on its way: see [`Store::use_up`]. It ends
+    /// as late as a new one would. One that has expired is replaced.
     pub async fn put_subscription(&self, subscription: Subscription) -> Result<Subscription, Error> {
         let item = item_of(&subscription, None)?;
         let key = key(subscription.id());
@@ -48,6 +51,13 @@ impl Store {
                 Written::Refused(Some(existing)) => read(existing)?,
             };
             let delivery = existing.subscription.delivery;
+            if existing.subscription.has_expired(subscription.created_on) {
+                let write = Write::put(TABLE, key.clone(), item_of(&subscription, Some(delivery))?);
+                if let Written::Done(_) = self.database.write(write.when(existing.unchanged())).await? {
+                    return Ok(subscription);
+                }
+                continue;
+            }
             let record = self.get(Table::Deliveries, delivery_record::key(delivery)).await?;
             if let Some(sent_at) = record.as_ref().map(delivery_record::sent_at).transpose()?.flatten() {
                 // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated. The
@@ -63,10 +73,14 @@ impl Store {
             let mut renewed_on = existing.renewed_on.clone();
             renewed_on.truncate(MAX_RENEWALS - 1);
             renewed_on.push(subscription.created_on);
-            let renewed = Action::set(RENEWED_ON, renewals(&renewed_on));
-            let renew = Write::update(TABLE, key.clone(), vec![renewed]).when(existing.unchanged());
+            let mut actions = vec![Action::set(RENEWED_ON, renewals(&renewed_on))];
+            // One that was made to wait without end does so.
+            let expires_on = existing.subscription.expires_on.and(subscription.expires_on);
+            actions.extend(expires_on.map(|at| Action::set(EXPIRES_AT, number(at.as_second()))));
+            let renew = Write::update(TABLE, key.clone(), actions).when(existing.unchanged());
             if let Written::Done(_) = self.database.write(renew).await? {
-                return Ok(existing.subscription);
+                let expires_on = expires_on.or(existing.subscription.expires_on);
+                return Ok(Subscription { expires_on, ..existing.subscription });
             }
         }
     }

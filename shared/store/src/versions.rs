@@ -90,7 +90,8 @@ impl Expected {
             Self::Anything => true,
             Self::Something => newest.is_some(),
             Self::Nothing => newest.is_none(),
-            Self::Version(version) => newest == Some(version),
+            // Where none was stored, what stands in for it is shown as version 0.
+            Self::Version(version) => newest.unwrap_or_default() == version,
             Self::Unmet => false,
         }
     }

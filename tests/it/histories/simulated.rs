@@ -17,6 +17,7 @@ use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{Automation, ContactId, Locale, Sku};
 use restock_email::Pages;
 use restock_http::{Call as Request, Failure, Handles, answer};
+use restock_local::template::Schedule;
 use restock_queue::transport::{Outgoing, Queue};
 use restock_store::database::Table;
 use restock_store::{CreatedContact, Expected, FeedConfiguration, ProductChange};
@@ -109,7 +110,8 @@ impl Stage {
         if !self.world.faults.sweeps {
             return;
         }
-        let [schedule] = TEMPLATE.schedules.as_slice() else { panic!("there is one schedule") };
+        let is_sweep = |schedule: &&Schedule| schedule.queue.ends_with("stock-levels");
+        let schedule = TEMPLATE.schedules.iter().find(is_sweep).expect("a schedule of the sweep");
         tokio::time::sleep(schedule.every).await;
         self.world.enqueue(Queue::StockLevels, &Outgoing::new(schedule.message_at(now())));
         self.world.settle().await;
@@ -149,7 +151,8 @@ impl Stage {
         match asked {
             Asked::Subscribe(wish) => {
                 let signing_key = SigningKey(KEY);
-                let app = create_subscription::App { store, signing_key, public_url: String::new(), clock: now };
+                let app =
+                    create_subscription::App { store, signing_key, public_url: String::new(), kept: None, clock: now };
                 call::<Subscribe, _>(&app, &[], Some(self.cast.wish_json(*wish))).await
             }
             Asked::Delete(wish) => {
