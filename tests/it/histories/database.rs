@@ -1,6 +1,6 @@
 //! Tables in memory that do what DynamoDB does with the words of `restock_store::database`: conditions, and indexes that lag.
 
-use super::world::{Mishap, Sabotage, State, World, now};
+use super::world::{Faults, Mishap, Sabotage, State, World, now};
 use jiff::Timestamp;
 use restock_store::Error;
 use restock_store::database::{
@@ -28,6 +28,28 @@ pub struct Tables {
     coming: Vec<(Timestamp, Key, Option<Item>)>,
     /// SKUs whose part of an index can't keep up.
     hot: BTreeSet<String>,
+    /// The write units that each key of a table or an index bears a second, once they were drawn.
+    bearable: Option<u32>,
+    /// What was taken of each key in a second.
+    taken: BTreeMap<(Part, Units), (i64, u32)>,
+}
+
+/// A key of a table or of an index.
+type Part = (Option<Table>, Option<Index>, String);
+
+/// What a key bears so many of in a second: three times as many read units as write units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Units {
+    Write = 1,
+    Read = 3,
+}
+
+fn of_table(table: Table, partition: &str) -> Part {
+    (Some(table), None, partition.to_owned())
+}
+
+fn of_index(index: Index, partition: &str) -> Part {
+    (None, Some(index), partition.to_owned())
 }
 
 pub struct Simulated(pub Arc<World>);
@@ -43,7 +65,8 @@ impl Database for Simulated {
                 keys.sort_by(|a, b| a.0.cmp(&b.0));
                 let mut got = BatchGot::default();
                 for (key, asked) in keys {
-                    if state.partial() {
+                    let bears = state.bears(&world.faults, vec![of_table(key.0, &key.1)], Units::Read);
+                    if !bears || state.partial() {
                         got.unprocessed.push(asked);
                     } else if let Some(item) = state.tables.items.get(&key) {
                         got.found.push((key.0, item.clone()));
@@ -65,12 +88,14 @@ impl Database for Simulated {
                 });
                 return Ok(Written::Done(None));
             }
+            self.0.bear("a write", &[&write])?;
             self.faulty("a write", |world| world.apply(&write)).await
         })
     }
 
     fn write_all(&self, writes: Vec<Write>) -> Pending<'_, AllWritten> {
         Box::pin(async move {
+            self.0.bear("TransactWriteItems", &writes.iter().collect::<Vec<_>>())?;
             self.faulty("TransactWriteItems", |world| {
                 let refused: Vec<Option<Item>> = {
                     let state = world.lock();
@@ -96,14 +121,15 @@ impl Database for Simulated {
         Box::pin(async move {
             self.faulty("BatchWriteItem", |world| {
                 let mut left = Vec::new();
-                for write in &writes {
-                    if world.lock().partial() {
-                        left.push(write.clone());
+                for plain in &writes {
+                    let write = match plain {
+                        PlainWrite::Put(table, item) => Write::put(*table, key_item(*table, item), item.clone()),
+                        PlainWrite::Delete(table, key) => Write::delete(*table, key.clone()),
+                    };
+                    if world.lock().partial() || world.bear("BatchWriteItem", &[&write]).is_err() {
+                        left.push(plain.clone());
                     } else {
-                        world.apply(&match write {
-                            PlainWrite::Put(table, item) => Write::put(*table, key_item(*table, item), item.clone()),
-                            PlainWrite::Delete(table, key) => Write::delete(*table, key.clone()),
-                        });
+                        world.apply(&write);
                     }
                 }
                 left
@@ -113,7 +139,14 @@ impl Database for Simulated {
     }
 
     fn query(&self, query: Query) -> Pending<'_, FoundItems> {
-        Box::pin(async move { self.faulty("Query", |world| world.lock().tables.query(&query, now())).await })
+        Box::pin(async move {
+            let partition = &query.partition;
+            let part = query.index.map_or_else(|| of_table(query.table, partition), |index| of_index(index, partition));
+            if !self.0.lock().bears(&self.0.faults, vec![part], Units::Read) {
+                return Err(throttled("Query"));
+            }
+            self.faulty("Query", |world| world.lock().tables.query(&query, now())).await
+        })
     }
 
     fn scan(&self, scan: Scan) -> Pending<'_, FoundItems> {
@@ -150,7 +183,65 @@ impl Simulated {
     }
 }
 
+fn throttled(operation: &'static str) -> Error {
+    Error::Request { operation, throttled: true, source: "a key is hot".into() }
+}
+
+impl State {
+    /// Takes a unit of what each key bears in this second; returns false and takes nothing if one has none left.
+    fn bears(&mut self, faults: &Faults, parts: Vec<Part>, units: Units) -> bool {
+        if faults.key_units == 0 || self.quiet {
+            return true;
+        }
+        let drawn = self.random.u32(faults.key_units..=faults.key_units * 8);
+        let most = *self.tables.bearable.get_or_insert(drawn) * units as u32;
+        let second = now().as_second();
+        let keys: Vec<(Part, Units)> = parts.into_iter().map(|part| (part, units)).collect();
+        let taken = |key| match self.tables.taken.get(key) {
+            Some((at, taken)) if *at == second => *taken,
+            _ => 0,
+        };
+        let counts: Vec<u32> = keys.iter().map(taken).collect();
+        if counts.iter().any(|count| *count >= most) {
+            return false;
+        }
+        let taken = keys.into_iter().zip(counts).map(|(key, count)| (key, (second, count + 1)));
+        self.tables.taken.extend(taken);
+        true
+    }
+}
+
 impl World {
+    /// Refuses writes that a key of their table, or of an index that has to follow, can't bear in this second.
+    fn bear(&self, operation: &'static str, writes: &[&Write]) -> Result<(), Error> {
+        let mut state = self.lock();
+        let mut parts = Vec::new();
+        for write in writes {
+            let key = key_of(write.table, &write.key);
+            let before = state.tables.items.get(&key);
+            let after = match &write.change {
+                Change::Put(item) => Some(item),
+                Change::Update(_) | Change::Delete => None,
+            };
+            parts.push(of_table(write.table, &key.1));
+            // A claim changes nothing that an index shows.
+            if let (Table::Subscriptions, false) = (write.table, matches!(write.change, Change::Update(_)))
+                && let Some(item) = after.or(before)
+            {
+                parts.push(of_index(Index::BySkuLocale, &string(item, "sku")));
+                if item.contains_key("externalIdOrder") {
+                    parts.push(of_index(Index::BySkuExternalId, &string(item, "sku")));
+                }
+            }
+            if let (Table::Log, Some(entry)) = (write.table, write.key.get("entry").and_then(|entry| entry.as_s().ok()))
+                && !entry.ends_with("#mails")
+            {
+                parts.push(of_index(Index::ByMonth, entry.get(..7).unwrap_or_default()));
+            }
+        }
+        if state.bears(&self.faults, parts, Units::Write) { Ok(()) } else { Err(throttled(operation)) }
+    }
+
     fn apply(&self, write: &Write) -> Written {
         let mut state = self.lock();
         let key = key_of(write.table, &write.key);

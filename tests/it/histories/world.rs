@@ -37,6 +37,9 @@ pub struct Faults {
     pub delay: u32,
     /// That an index shows a write only hours later; a tenth of it, that it shows all of a SKU so late.
     pub hours: u32,
+    /// The fewest write units a second that one key of a table or an index bears; a history draws up to eight times as many.
+    /// DynamoDB's 1,000 are scaled down with the number of subscribers. 0 is no bound.
+    pub key_units: u32,
     /// True if SES's events arrive.
     pub events: bool,
     /// True if the sweep comes.
