@@ -192,3 +192,17 @@ fn the_brand_that_the_documentation_shows_is_stored() {
 
     assert_eq!(restock.brand(&brand).json()["shop"], brand["shop"]);
 }
+
+#[test]
+fn mails_leave_even_if_the_stored_brand_can_not_be_read() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    let item = json!({"kind": {"S": "brand"}, "id": {"S": "brand"}, "version": {"N": "1"}, "document": {"S": "{"}});
+    restock.dynamodb("PutItem", json!({"TableName": restock.stack.ready.tables["configuration"], "Item": item}));
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert!(restock.said("An item was left out") > 0);
+}

@@ -242,6 +242,30 @@ fn texts_of_the_shops_own_and_link_parameters_are_in_every_mail() {
 }
 
 #[test]
+fn a_template_may_show_what_its_recipient_also_waits_for() {
+    let restock = Restock::start();
+    restock.template("more", &json!({ "mjml": mjml("{{ title }}: {{ also_waiting }}") }));
+    restock.automation("a", &json!({"name": "A", "email": {"template": "more"}}));
+    restock.feed("sv-SE", &["A", "B", "C"]);
+    let (wants_more, alone) = (restock.contact("more"), restock.contact("alone"));
+    for sku in ["A", "B", "C", "unknown"] {
+        restock.subscribe(&wants_more, sku, "sv-SE", None);
+    }
+    restock.subscribe(&alone, "A", "sv-SE", None);
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let mails = restock.mails();
+    let html = |name: &str| {
+        let mail = mails.iter().find(|mail| mail["to"][0] == format!("{name}@example.com")).unwrap();
+        mail["html"].as_str().unwrap().to_owned()
+    };
+    let list = "Product A: Du väntar också på:<ul><li><a href=\"https://shop.example/C\"><bdi>Product C</bdi></a></li><li><a href=\"https://shop.example/B\"><bdi>Product B</bdi></a></li></ul>";
+    assert!(html("more").contains(list), "{}", html("more"));
+    assert!(html("alone").contains("Product A: </div>"), "{}", html("alone"));
+}
+
+#[test]
 fn a_product_that_a_template_can_not_show_is_mailed_in_the_default_one() {
     let restock = Restock::start();
     let ships = mjml("{% if product.shipping %}{{ product.shipping.price }}{% endif %}");

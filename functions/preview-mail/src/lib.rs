@@ -100,6 +100,7 @@ impl App {
                 self.product(&locale, &sku).await?.ok_or_else(|| at("sku", ErrorCode::NoProductData, message))?
             }
         };
+        let mut also_waiting: Vec<Product> = sample::products().into_iter().skip(2).collect();
         let first_name = match contact_id {
             None => first_name.and_then(ShortText::not_empty),
             Some(_) if !call.may(KeyScope::ReadContacts) => {
@@ -108,7 +109,9 @@ impl App {
             }
             Some(id) => {
                 let missing = || at("contactId", ErrorCode::ContactNotFound, "There is no contact with this id.");
-                self.store.contact(id).await?.ok_or_else(missing)?.first_name
+                let contact = self.store.contact(id).await?.ok_or_else(missing)?;
+                also_waiting = self.store.other_wishes(id, product.sku(), (self.clock)()).await?;
+                contact.first_name
             }
         };
         let brands = self.store.brands().await?;
@@ -121,6 +124,7 @@ impl App {
             product: &product,
             first_name: first_name.as_deref(),
             unsubscribe_url: &unsubscribe_url,
+            also_waiting: &also_waiting,
             brands: &brands,
             now: (self.clock)(),
         };

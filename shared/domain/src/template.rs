@@ -53,6 +53,12 @@ impl Template {
     pub fn tag(&self) -> String {
         format!("{}_{}", self.id, self.version)
     }
+
+    /// Returns true if it shows what the recipient waits for besides, which has to be read for each mail.
+    pub fn shows_other_wishes(&self) -> bool {
+        let (TemplateSource::Mjml(html) | TemplateSource::Html(html)) = &self.html;
+        [Some(html), self.text.as_ref()].into_iter().flatten().any(|source| source.contains("also_waiting"))
+    }
 }
 
 /// Returns the name under which mails are counted that were sent with a template, by its tag.

@@ -1,6 +1,6 @@
 //! Trying a template before it is stored.
 
-use crate::personal::Personal;
+use crate::personal::{Personal, Values, plain};
 use crate::render::{Content, Renderer};
 use crate::template::{AsWritten, Compiled, Part, Parts, Unusable};
 use crate::{TemplateError, sample};
@@ -33,13 +33,14 @@ impl Renderer {
                     product: &product,
                     first_name: None,
                     unsubscribe_url: "",
+                    also_waiting: &[],
                     brands,
                     now: sample::now(),
                 };
                 let try_out = || self.try_out(content, &as_written, &compiled, &Personal::new());
                 // What comes out may differ by the values themselves, and by nothing else.
                 if try_out()? != try_out()? {
-                    let reason = "greeting and unsubscribe_url differ between recipients: write {{ greeting }} and {{ unsubscribe_url }} as they are, without filters.";
+                    let reason = "greeting, unsubscribe_url and also_waiting differ between recipients: write them as they are, such as {{ greeting }}, without filters.";
                     return Err(Unusable::new(Part::Html, reason));
                 }
             }
@@ -71,7 +72,12 @@ impl Renderer {
                 );
                 return Err(Unusable::new(Part::Html, reason).into());
             }
-            Ok(personal.fill(&parts, "Hi!", "https://shop.example/unsubscribe"))
+            let values = Values {
+                greeting: plain("Hi!"),
+                unsubscribe_url: plain("https://shop.example/unsubscribe"),
+                also_waiting: plain("Mug"),
+            };
+            Ok(personal.fill(&parts, &values))
         });
         tried.map_err(|error| match error {
             TemplateError::Unusable(unusable) => unusable,
@@ -180,6 +186,7 @@ mod tests {
                     product: &product,
                     first_name: None,
                     unsubscribe_url: "",
+                    also_waiting: &[],
                     brands: &Brands::default(),
                     now: sample::now(),
                 };

@@ -9,6 +9,19 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub struct Personal {
     pub greeting: String,
     pub unsubscribe_url: String,
+    pub also_waiting: String,
+}
+
+/// What stands in place of the marks in one recipient's mail, in HTML and in text.
+pub struct Values {
+    pub greeting: [String; 2],
+    pub unsubscribe_url: [String; 2],
+    pub also_waiting: [String; 2],
+}
+
+/// Returns a text as it is in HTML and in text.
+pub fn plain(text: &str) -> [String; 2] {
+    [escaped(text), text.to_owned()]
 }
 
 impl Personal {
@@ -16,15 +29,19 @@ impl Personal {
         let number = RandomState::new().build_hasher().finish();
         // A filter changes one of these letters, and a part of it has digits that others don't have.
         let mark = |name: &str| format!("{number} {name} åB! {number}");
-        Self { greeting: mark("Greeting"), unsubscribe_url: mark("Unsubscribe") }
+        Self { greeting: mark("Greeting"), unsubscribe_url: mark("Unsubscribe"), also_waiting: mark("Also waiting") }
     }
 
     /// Returns the parts of one recipient's mail.
-    pub fn fill(&self, parts: &Parts, greeting: &str, unsubscribe_url: &str) -> Parts {
-        let values = [(&self.greeting, greeting), (&self.unsubscribe_url, unsubscribe_url)];
-        let fill = |part: &String, value: &dyn Fn(&str) -> String| {
-            values.iter().fold(part.clone(), |part, (mark, text)| part.replace(*mark, &value(text)))
+    pub fn fill(&self, parts: &Parts, values: &Values) -> Parts {
+        let marks = [
+            (&self.greeting, &values.greeting),
+            (&self.unsubscribe_url, &values.unsubscribe_url),
+            (&self.also_waiting, &values.also_waiting),
+        ];
+        let fill = |part: &str, of: usize| {
+            marks.iter().fold(part.to_owned(), |part, (mark, value)| part.replace(*mark, &value[of]))
         };
-        Parts { html: fill(&parts.html, &escaped), text: fill(&parts.text, &str::to_owned) }
+        Parts { html: fill(&parts.html, 0), text: fill(&parts.text, 1) }
     }
 }

@@ -1,9 +1,9 @@
 use crate::TemplateError;
 use crate::links::with_parameters;
 use crate::money::format_price;
-use crate::personal::Personal;
+use crate::personal::{Personal, Values, plain};
 use crate::subject::format_subject;
-use crate::template::{Compiled, Parts};
+use crate::template::{Compiled, Parts, escaped};
 use crate::texts::{Language, Texts};
 use jiff::Timestamp;
 use restock_domain::brand::Scheme;
@@ -22,6 +22,8 @@ pub struct Content<'a> {
     pub product: &'a Product,
     pub first_name: Option<&'a str>,
     pub unsubscribe_url: &'a str,
+    /// What the recipient waits for besides; read only if the template shows it.
+    pub also_waiting: &'a [Product],
     pub brands: &'a Brands,
     pub now: Timestamp,
 }
@@ -56,6 +58,7 @@ pub(crate) struct Variables<'a> {
     subject: &'a str,
     greeting: &'a str,
     unsubscribe_url: &'a str,
+    also_waiting: &'a str,
     sku: &'a str,
     title: &'a str,
     link: String,
@@ -90,7 +93,12 @@ impl Renderer {
         let (subject, parts) = with_variables(content, &language, &self.personal, |variables| {
             Ok((variables.subject.to_owned(), compiled.fill(&variables)?))
         })?;
-        let Parts { html, text } = self.personal.fill(&parts, &greeting(content, &language), content.unsubscribe_url);
+        let values = Values {
+            greeting: plain(&greeting(content, &language)),
+            unsubscribe_url: plain(content.unsubscribe_url),
+            also_waiting: also_waiting(content, &language),
+        };
+        let Parts { html, text } = self.personal.fill(&parts, &values);
         Ok(Rendered { subject, html, text })
     }
 
@@ -159,6 +167,7 @@ fn with_variables<T>(
         subject: &subject,
         greeting: &personal.greeting,
         unsubscribe_url: &personal.unsubscribe_url,
+        also_waiting: &personal.also_waiting,
         sku: product.sku().as_str(),
         title: &title,
         link: with_parameters(product.link().unwrap_or_default(), &parameters),
@@ -194,6 +203,23 @@ fn availability(product: &Product) -> Option<&'static str> {
 fn variant(product: &Product) -> Option<String> {
     let named: Vec<String> = ["color", "size"].iter().filter_map(|field| product.text(field)).map(one_line).collect();
     (!named.is_empty()).then(|| named.join(" · "))
+}
+
+/// Returns a list of the products that the recipient waits for besides, in HTML and in text; nothing if there are none.
+fn also_waiting(content: Content<'_>, language: &Language<'_>) -> [String; 2] {
+    if content.also_waiting.is_empty() {
+        return Default::default();
+    }
+    let parameters = content.brands.of(content.locale).link_parameters.unwrap_or_default();
+    let title = language.text("also-waiting");
+    let (mut html, mut text) = (format!("{}<ul>", escaped(&title)), title);
+    for product in content.also_waiting {
+        let (title, link) = (one_line(product.title()), product.link().unwrap_or_default());
+        let link = with_parameters(link, &parameters);
+        html += &format!("<li><a href=\"{}\"><bdi>{}</bdi></a></li>", escaped(&link), escaped(&title));
+        text += &format!("\n- {title}: {link}");
+    }
+    [html + "</ul>", text]
 }
 
 fn greeting(content: Content<'_>, language: &Language<'_>) -> String {
@@ -265,6 +291,7 @@ mod tests {
                 product: &Product::from_feed(serde_json::from_value(Json::Object(data)).unwrap(), None).unwrap().0,
                 first_name,
                 unsubscribe_url: "https://api.example/unsubscribe/token",
+                also_waiting: &[],
                 brands: &Brands { shop: brand.clone(), ..Brands::default() },
                 now: "2026-11-23T12:00:00Z".parse().unwrap(),
             })

@@ -30,6 +30,8 @@ pub struct Mail<'a> {
     pub automation: &'a Automation,
     /// The one that the automation names.
     pub template: &'a Template,
+    /// What the recipient waits for besides, if the template shows it.
+    pub also_waiting: &'a [Product],
     pub brands: &'a Brands,
     pub now: Timestamp,
 }
@@ -87,7 +89,7 @@ impl Mailer for SesMailer {
 
 impl SesMailer {
     fn request(&self, mail: Mail<'_>) -> Result<SendEmailFluentBuilder, NotBuilt> {
-        let Mail { subscription, contact, product, automation, template, brands, now } = mail;
+        let Mail { subscription, contact, product, automation, template, also_waiting, brands, now } = mail;
         let token = token(&self.signing_key, Unsubscribe::All(contact.id));
         // Also answers a POST, for one-click unsubscribing (RFC 8058).
         let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
@@ -98,6 +100,7 @@ impl SesMailer {
             product,
             first_name: contact.first_name.as_deref(),
             unsubscribe_url: &unsubscribe_url,
+            also_waiting,
             brands,
             now,
         };

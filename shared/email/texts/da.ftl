@@ -12,6 +12,7 @@ preorder = Kan forudbestilles.
 backorder = Kan bestilles, leveres senere.
 button = Se produktet
 hurry = Vi kan ikke reservere det til dig, så kig forbi snart.
+also-waiting = Du venter også på:
 reason = Du får denne mail, fordi du bad om besked, når produktet er tilbage på lager. Vi sender den kun én gang.
 unsubscribe = Afmeld
 support = Spørgsmål? Skriv til { $address }

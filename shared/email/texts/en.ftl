@@ -13,6 +13,7 @@ preorder = You can pre-order it.
 backorder = You can order it; it is delivered later.
 button = See the product
 hurry = We can't reserve it for you, so have a look soon.
+also-waiting = You also wait for:
 reason = You get this email because you asked to be told when this product is back in stock. We don't send it again.
 unsubscribe = Unsubscribe
 support = Questions? Write to { $address }

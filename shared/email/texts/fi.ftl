@@ -12,6 +12,7 @@ preorder = Ennakkotilattavissa.
 backorder = Tilattavissa, toimitus myöhemmin.
 button = Katso tuotetta
 hurry = Emme voi varata sitä sinulle, joten käy katsomassa pian.
+also-waiting = Odotat myös:
 reason = Saat tämän viestin, koska pyysit ilmoitusta, kun tuote on taas varastossa. Lähetämme sen vain kerran.
 unsubscribe = Peruuta tilaus
 support = Kysyttävää? Kirjoita osoitteeseen { $address }

@@ -12,6 +12,7 @@ preorder = Kan forhåndsbestilles.
 backorder = Kan bestilles, leveres senere.
 button = Se produktet
 hurry = Vi kan ikke reservere det for deg, så ta en titt snart.
+also-waiting = Du venter også på:
 reason = Du får denne e-posten fordi du ba om beskjed når produktet er tilbake på lager. Vi sender den bare én gang.
 unsubscribe = Meld deg av
 support = Spørsmål? Skriv til { $address }

@@ -12,6 +12,7 @@ preorder = Disponibil la precomandă.
 backorder = Disponibil la comandă, livrare ulterioară.
 button = Vezi produsul
 hurry = Nu îl putem rezerva pentru tine, așa că nu mai aștepta mult.
+also-waiting = Aștepți și:
 reason = Primești acest e-mail pentru că ai cerut să te anunțăm când produsul revine în stoc. Îl trimitem o singură dată.
 unsubscribe = Dezabonare
 support = Întrebări? Scrie la { $address }

@@ -1,6 +1,6 @@
 use crate::cached::Cached;
 use crate::database::{Item, Table, Write, Written};
-use crate::item::{damaged, number, string_of, text, texts};
+use crate::item::{damaged, number, or_none, string_of, text, texts};
 use crate::versions::{Expected, unchanged_since, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -66,8 +66,9 @@ impl CachedBrands {
         Self { store, seen: Cached::new(kept) }
     }
 
+    /// Returns it; an empty one if it can't be read.
     pub async fn current(&self) -> Result<Arc<Brands>, Error> {
-        self.seen.current(async { Ok(self.store.brands().await?.into()) }).await
+        self.seen.current(async { Ok(or_none(self.store.brands().await)?.into()) }).await
     }
 }
 

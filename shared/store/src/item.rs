@@ -52,6 +52,18 @@ pub fn read_each<T>(items: impl IntoIterator<Item = Item>, read: impl Fn(Item) -
     items.into_iter().filter_map(|item| read(item).ok()).collect()
 }
 
+/// Returns what was read; of an item that can't be read, what stands for none, and logs that. For settings without which
+/// people can be mailed.
+pub fn or_none<T: Default>(read: Result<T, Error>) -> Result<T, Error> {
+    match read {
+        Err(damage @ Error::Damaged { .. }) => {
+            error!(error = %DisplayErrorChain::new(&damage), "An item was left out");
+            Ok(T::default())
+        }
+        read => read,
+    }
+}
+
 /// Returns the key of an item for an operator, without addresses.
 fn key_of(table: Table, item: &Item) -> String {
     let (partition, sort) = table.key();

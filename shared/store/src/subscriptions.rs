@@ -7,8 +7,8 @@ use crate::subscription_item::{
 use crate::{Error, Race, Store, delivery_record};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use restock_domain::{ContactId, Scope, Sku, Subscription, SubscriptionId};
-use std::collections::{BTreeMap, HashMap};
+use restock_domain::{ContactId, Locale, Product, Scope, Sku, Subscription, SubscriptionId};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::time::Instant;
 
 /// Renewals that a subscription keeps; beyond that, the last one is replaced.
@@ -29,6 +29,8 @@ pub struct WaitingPage {
     pub next: Option<Cursor>,
 }
 
+/// Other wishes that a mail shows.
+const MAX_OTHER_WISHES: usize = 5;
 /// Marks that are written at the same time.
 const MARKS_IN_FLIGHT: usize = 16;
 
@@ -96,6 +98,26 @@ impl Store {
         let mut subscriptions = read_each(items, |item| Ok(read(item)?.subscription));
         subscriptions.sort_by_key(|subscription| (subscription.created_on, subscription.id().key.to_string()));
         Ok(subscriptions)
+    }
+
+    /// Returns the products of other SKUs that a contact waits for, the newest wish first, at most five.
+    pub async fn other_wishes(&self, contact: ContactId, sku: &Sku, now: Timestamp) -> Result<Vec<Product>, Error> {
+        let mut wishes = self.subscriptions_of(contact).await?;
+        wishes.retain(|wish| wish.sku != *sku && !wish.has_expired(now));
+        wishes.reverse();
+        let mut seen = HashSet::new();
+        wishes.retain(|wish| seen.insert(wish.sku.clone()));
+        wishes.truncate(MAX_OTHER_WISHES);
+        let feeds: Vec<(&Sku, Vec<Locale>)> = wishes.iter().map(|wish| (&wish.sku, wish.locale.feeds())).collect();
+        let mut wanted: Vec<(&Locale, &Sku)> = Vec::new();
+        for (sku, feeds) in &feeds {
+            wanted.extend(feeds.iter().map(|feed| (feed, *sku)));
+        }
+        let mut found = self.products(wanted).await?;
+        let product = |(sku, feeds): &(&Sku, Vec<Locale>)| {
+            feeds.iter().find_map(|feed| found.remove(&(feed.key().to_owned(), (*sku).clone())))
+        };
+        Ok(feeds.iter().filter_map(product).collect())
     }
 
     /// Deletes the subscriptions of a contact, or as many as the deadline allows. Those that were made, or asked for again, after

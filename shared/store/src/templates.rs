@@ -1,5 +1,5 @@
 use crate::database::{AllWritten, Item, Query, Table};
-use crate::item::{damaged, read_each};
+use crate::item::{damaged, or_none, read_each};
 use crate::versions::{Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -120,7 +120,7 @@ impl CachedTemplates {
         Self { store, kept, seen: Mutex::default() }
     }
 
-    /// Returns a stored template.
+    /// Returns a stored template; none if it can't be read.
     pub async fn get(&self, id: &TemplateId) -> Result<Option<Arc<Template>>, Error> {
         let mut seen = self.seen.lock().await;
         if let Some((since, template)) = seen.get(id)
@@ -129,7 +129,7 @@ impl CachedTemplates {
             return Ok(template.clone());
         }
         let asked = Instant::now();
-        let template = self.store.template(id).await?.map(Arc::new);
+        let template = or_none(self.store.template(id).await)?.map(Arc::new);
         seen.insert(id.clone(), (asked, template.clone()));
         Ok(template)
     }

@@ -1,0 +1,51 @@
+//! How the work on one recipient ends.
+
+use display_error_chain::DisplayErrorChain;
+use jiff::Timestamp;
+use restock_domain::Skip;
+use restock_queue::AcceptedMail;
+use std::time::Duration;
+use tracing::warn;
+
+/// The outcome of one recipient. A word is for the integration log; `None` if it is counted already.
+pub(crate) enum Ended {
+    Done(Option<&'static str>),
+    PutOff(Option<&'static str>, Later),
+}
+
+/// A recipient that is to be looked at again, and when.
+pub(crate) enum Later {
+    /// Nothing was tried.
+    AtOnce,
+    After(Duration),
+    At(Timestamp),
+    /// The longer, the more often it was put off.
+    Backoff,
+    /// As `Backoff`, to record a mail that SES accepted.
+    Record(AcceptedMail),
+}
+
+impl From<restock_store::Error> for Ended {
+    fn from(error: restock_store::Error) -> Self {
+        warn!(error = %DisplayErrorChain::new(&error), "A recipient is put off");
+        Self::PutOff(None, Later::Backoff)
+    }
+}
+
+impl Ended {
+    pub(crate) fn skipped(why: Skip) -> Self {
+        Self::Done(Some(why.as_str()))
+    }
+
+    pub(crate) fn later(when: Later) -> Self {
+        Self::PutOff(None, when)
+    }
+
+    /// Returns the word for the log, and when the recipient is to be looked at again.
+    pub(crate) fn parts(self) -> (Option<&'static str>, Option<Later>) {
+        match self {
+            Self::Done(outcome) => (outcome, None),
+            Self::PutOff(outcome, when) => (outcome, Some(when)),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! One recipient's mail, from the claim to what became of it.
+
+use crate::ended::{Ended, Later};
+use crate::{App, Settings, Shared};
+use display_error_chain::DisplayErrorChain;
+use jiff::Timestamp;
+use restock_domain::delivery::{Claim, Milestone, Settlement};
+use restock_domain::{Automation, Contact, Locale, Product, Skip, Subscription, Template, sold_out_since};
+use restock_email::Mail;
+use restock_queue::{AcceptedMail, Notification, Recipient};
+use restock_store::{Claimed, LastLook, Turn, Waiting};
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+impl App {
+    pub(crate) async fn mail(
+        &self,
+        waiting: &Waiting,
+        notification: &Notification,
+        shared: &Shared,
+    ) -> Result<Ended, restock_store::Error> {
+        let Settings { terms, patience, clock, .. } = self.settings;
+        let subscription = &waiting.subscription;
+        if subscription.has_expired(clock()) {
+            return Ok(Ended::skipped(Skip::SubscriptionGone));
+        }
+        let Some((automation, template)) = &shared.automation else {
+            return Ok(Ended::skipped(Skip::AutomationOff));
+        };
+        let of_feed = |feed: &Locale| shared.products.get(&(feed.key().to_owned(), subscription.sku.clone()));
+        let Some(product) = subscription.locale.feeds().iter().find_map(of_feed) else {
+            return Ok(Ended::skipped(Skip::NoProductData));
+        };
+        if let Some(free_at) = waiting.standing.taken_until(clock(), terms) {
+            return Ok(Ended::later(Later::At(free_at)));
+        }
+        if !self.pace.turn(shared.until).await {
+            return Ok(Ended::later(Later::AtOnce));
+        }
+        let claim = match waiting.standing.claim(Uuid::new_v4(), clock(), terms) {
+            Ok(claim) => claim,
+            Err(free_at) => return Ok(Ended::later(Later::At(free_at))),
+        };
+        match self.store.claim(waiting, &claim, &notification.log_entry).await? {
+            Claimed::Yours => {}
+            Claimed::Gone => return Ok(Ended::skipped(Skip::SubscriptionGone)),
+            Claimed::Changed(standing) => {
+                let free_at = standing.taken_until(clock(), terms);
+                return Ok(Ended::later(free_at.map_or(Later::Backoff, Later::At)));
+            }
+        }
+        // What holds now counts, not what held when the level was matched.
+        let seen = match self.store.last_look(subscription).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.store.release(subscription, &claim.give_back()).await?;
+                return Err(error);
+            }
+        };
+        // Its sender did not live to delete it, or a write that the SDK repeated has brought it back.
+        if let Some(sent_at) = seen.sent_at {
+            return self.use_up(subscription, sent_at).await;
+        }
+        // Another message about it was faster, and the same mail would be refused again.
+        if seen.refused_for.as_deref() == Some(notification.log_entry.as_str()) {
+            self.store.release(subscription, &claim.give_back()).await?;
+            return Ok(Ended::Done(None));
+        }
+        let contact = match mailable(seen, subscription, automation) {
+            Ok(contact) => contact,
+            Err(skip) => {
+                self.store.release(subscription, &claim.give_back()).await?;
+                return Ok(Ended::skipped(skip));
+            }
+        };
+        let also_waiting = self.other_wishes(subscription, template).await;
+        let claim = match self.turn(subscription, notification, claim).await? {
+            Ok(claim) => claim,
+            Err(ended) => return Ok(ended),
+        };
+        let asked_at = clock();
+        if !claim.covers(asked_at, patience) {
+            self.store.release(subscription, &claim.give_back()).await?;
+            return Ok(Ended::later(Later::Backoff));
+        }
+        let brands = &shared.brands;
+        let also_waiting = &also_waiting;
+        let (contact, now) = (&contact, asked_at);
+        let mail = Mail { subscription, contact, product, automation, template, also_waiting, brands, now };
+        let outcome = self.mailer.send(&claim, mail).await;
+        self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
+    }
+
+    /// Returns what the recipient waits for besides, if the template shows it. The mail is worth more than this part of it.
+    async fn other_wishes(&self, subscription: &Subscription, template: &Template) -> Vec<Product> {
+        if !template.shows_other_wishes() {
+            return Vec::new();
+        }
+        let Subscription { contact_id, sku, .. } = subscription;
+        let read = self.store.other_wishes(*contact_id, sku, (self.settings.clock)()).await;
+        read.unwrap_or_else(|error| {
+            warn!(%sku, error = %DisplayErrorChain::new(&error), "A mail leaves out what its recipient also waits for");
+            Vec::new()
+        })
+    }
+
+    /// Returns the claim if no other subscription of the contact is mailed for the level; else it is given back.
+    async fn turn(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        claim: Claim,
+    ) -> Result<Result<Claim, Ended>, restock_store::Error> {
+        let Settings { terms, clock, .. } = self.settings;
+        let known_by = claim.until() + terms.grace;
+        let turn = self.store.take_turn(subscription, &notification.log_entry, &claim, known_by, clock()).await;
+        if let Ok(Turn::Yours) = turn {
+            return Ok(Ok(claim));
+        }
+        self.store.release(subscription, &claim.give_back()).await?;
+        let Turn::Mailed(at) = turn? else { return Ok(Err(Ended::later(Later::Backoff))) };
+        Ok(Err(match self.use_up(subscription, at).await? {
+            Ended::Done(_) => Ended::skipped(Skip::SameContact),
+            renewed @ Ended::PutOff(..) => renewed,
+        }))
+    }
+
+    /// Records an accepted mail and uses the subscription up. What can't be recorded travels on with the recipient, so that
+    /// nobody sends the mail again.
+    pub(crate) async fn finish(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        accepted: AcceptedMail,
+    ) -> Ended {
+        let AcceptedMail { message_id, asked_at, .. } = &accepted;
+        match self.store.record_sent(subscription, &notification.log_entry, message_id, *asked_at).await {
+            Err(error) => {
+                let delivery = subscription.delivery;
+                warn!(%delivery, error = %DisplayErrorChain::new(&error), "An accepted mail was not recorded yet");
+                Ended::later(Later::Record(accepted))
+            }
+            Ok(news) => {
+                // If the event was faster, whoever handled it has counted the mail.
+                let outcome = news.then_some(Milestone::Accepted.as_str());
+                match self.use_up(subscription, *asked_at).await.unwrap_or_else(Ended::from) {
+                    Ended::Done(_) => Ended::Done(outcome),
+                    Ended::PutOff(_, when) => Ended::PutOff(outcome, when),
+                }
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        subscription: &Subscription,
+        settlement: Settlement,
+        notification: &Notification,
+        asked_at: Timestamp,
+    ) -> Result<Ended, restock_store::Error> {
+        let (delivery, log_entry) = (subscription.delivery, notification.log_entry.as_str());
+        match settlement {
+            Settlement::Sent { message_id } => {
+                info!(%delivery, message_id, "SES accepted a mail");
+                let key = subscription.id().key;
+                let recipient = Recipient { contact_id: subscription.contact_id, key, delivery };
+                let accepted = AcceptedMail { recipient, message_id, asked_at };
+                Ok(self.finish(subscription, notification, accepted).await)
+            }
+            Settlement::Failed { reason, claim } => {
+                error!(%delivery, reason, "SES permanently refused a mail");
+                self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at).await?;
+                Ok(Ended::Done(Some(Milestone::Failed.as_str())))
+            }
+            Settlement::Released { reason, after, claim } => {
+                warn!(%delivery, reason, "SES did not accept a mail for now");
+                self.store.release(subscription, &claim).await?;
+                Ok(Ended::later(after.map_or(Later::Backoff, Later::After)))
+            }
+            Settlement::Unknown { reason, look_again } => {
+                warn!(%delivery, reason, "Whether SES accepted a mail is unknown");
+                Ok(Ended::PutOff(Some("unknown"), Later::At(look_again)))
+            }
+        }
+    }
+
+    /// Ends a subscription whose mail is out.
+    async fn use_up(&self, subscription: &Subscription, asked_at: Timestamp) -> Result<Ended, restock_store::Error> {
+        let renewed = self.store.use_up(subscription.id(), subscription.delivery, asked_at).await?;
+        Ok(if renewed { Ended::later(Later::AtOnce) } else { Ended::Done(None) })
+    }
+}
+
+/// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.
+/// If not, the subscription stays for the next level.
+fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation) -> Result<Contact, Skip> {
+    if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
+        return Err(Skip::SoldOutAgain);
+    }
+    let contact = seen.contact.ok_or(Skip::ContactGone)?;
+    match contact.refusal(automation.requires_consent) {
+        Some(refusal) => Err(refusal),
+        None => Ok(contact),
+    }
+}

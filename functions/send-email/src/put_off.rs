@@ -1,0 +1,90 @@
+//! Recipients that have to wait travel on in messages of their own.
+
+use crate::App;
+use crate::ended::Later;
+use restock_domain::{ContactId, time};
+use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Recipient};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+use tracing::info;
+
+/// How often recipients are put off before their message fails; with the longest delays in between, about a day.
+const MAX_ATTEMPTS: u32 = 100;
+/// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
+/// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
+const MAX_HOPS: u32 = 10_000;
+
+impl App {
+    /// Sends recipients on in messages of their own, so that those who are done are done, and being throttled for long
+    /// does not bring a message into the dead-letter queue.
+    pub(crate) async fn put_off(
+        &self,
+        notification: &Notification,
+        mut later: Vec<(Recipient, Later)>,
+    ) -> Result<(), Failure> {
+        let unsent = |(_, when): &&(Recipient, Later)| !matches!(when, Later::Record(_));
+        let tried = later.iter().filter(unsent).filter(|(_, when)| !matches!(when, Later::AtOnce)).count();
+        let reason = if tried > 0 && notification.attempt >= MAX_ATTEMPTS {
+            Some(format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts"))
+        } else if later.iter().any(|one| unsent(&one)) && notification.hops >= MAX_HOPS {
+            Some(format!("the recipients were sent on {MAX_HOPS} times, which none needs"))
+        } else {
+            None
+        };
+        // Whose other subscriptions have to wait.
+        let contacts: HashSet<ContactId> = later.iter().map(|(recipient, _)| recipient.contact_id).collect();
+        if reason.is_some() {
+            // What is known of a mail is never given up.
+            later.retain(|one| !unsent(&one));
+        }
+        let now = (self.settings.clock)();
+        let mut by_delay: BTreeMap<Duration, (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
+        // One draw for the whole message, so that what was put off together stays together.
+        let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_DELAY, fastrand::f64());
+        for (recipient, when) in later {
+            let mut accepted = None;
+            let delay = match when {
+                Later::AtOnce => Duration::ZERO,
+                // SES may ask for none at all.
+                Later::After(delay) => delay.max(Duration::from_secs(1)),
+                Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default(),
+                Later::Backoff => backoff,
+                Later::Record(mail) => {
+                    accepted = Some(mail);
+                    backoff
+                }
+            };
+            // In whole seconds as SQS has them, so that those who wait for about the same moment share a message.
+            let delay = Duration::from_secs(delay.as_millis().div_ceil(1000) as u64).min(MAX_DELAY);
+            let (recipients, accepted_mails) = by_delay.entry(delay).or_default();
+            recipients.push(recipient);
+            accepted_mails.extend(accepted);
+        }
+        let hops = notification.hops + 1;
+        let messages = by_delay.into_iter().map(|(delay, (recipients, accepted))| {
+            let attempt = notification.attempt + u32::from(!delay.is_zero());
+            info!(sku = %notification.sku, recipients = recipients.len(), seconds = delay.as_secs(), "Put off");
+            let then = Vec::new();
+            (Notification { recipients, accepted, then, attempt, hops, ..notification.clone() }, delay)
+        });
+        let mut messages: Vec<_> = messages.collect();
+        let longest = messages.len().checked_sub(1);
+        for next in &notification.then {
+            let of = |wait: bool| {
+                let recipients = next.recipients.iter().filter(|one| contacts.contains(&one.contact_id) == wait);
+                Notification { recipients: recipients.copied().collect(), hops, ..next.clone() }
+            };
+            // With whoever waits longest, who may be of the same contact.
+            let (waiting, free) = (of(true), of(false));
+            if let Some(longest) = longest.filter(|_| !waiting.recipients.is_empty()) {
+                messages[longest].0.then.push(waiting);
+            }
+            if !free.recipients.is_empty() {
+                messages.push((free, Duration::ZERO));
+            }
+        }
+        let sent = self.queues.send_notifications(messages).await;
+        sent.map_err(|error| Failure::retry(&error))?;
+        reason.map_or(Ok(()), |reason| Err(Failure::Retry { after: None, reason }))
+    }
+}
