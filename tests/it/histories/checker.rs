@@ -146,7 +146,10 @@ impl OfWish<'_> {
             which(&call.asked)
                 && match call.asked {
                     Asked::Subscribe(of) | Asked::Delete(of) | Asked::Unsubscribe(of) => of == wish,
-                    Asked::UnsubscribeFromAll(contact) | Asked::Erase(contact) => contact == wish.contact,
+                    Asked::UnsubscribeFromAll(contact)
+                    | Asked::Erase(contact)
+                    | Asked::Lift(contact)
+                    | Asked::Rename(contact) => contact == wish.contact,
                     Asked::Level(level) => level.covers(wish),
                     Asked::Feed { locale, .. } => locale == wish.locale,
                     Asked::Automation { .. } => true,
@@ -194,8 +197,23 @@ impl OfWish<'_> {
         self.ends().any(|end| {
             // A deletion that was carried out twice finds nothing the second time, and is answered with that.
             let done = end.answer != Answer::No || matches!(end.asked, Asked::Delete(_));
-            done && (end.to >= subscribed.from || matches!(end.asked, Asked::UnsubscribeFromAll(_)))
+            let for_good = matches!(end.asked, Asked::UnsubscribeFromAll(_)) && !self.was_lifted(end, subscribed);
+            done && (end.to >= subscribed.from || for_good)
         })
+    }
+
+    /// Returns true if an unsubscription from everything was lifted for certain before somebody subscribed.
+    fn was_lifted(&self, unsubscribed: &Call, subscribed: &Call) -> bool {
+        self.lifts().any(|lift| lift.answer == Answer::Yes && lift.from > unsubscribed.to && lift.to < subscribed.from)
+    }
+
+    /// Returns true if it may have been lifted before a moment.
+    fn may_be_lifted(&self, unsubscribed: &Call, at: Timestamp) -> bool {
+        self.lifts().any(|lift| lift.answer != Answer::No && lift.to >= unsubscribed.from && lift.from <= at)
+    }
+
+    fn lifts(&self) -> impl Iterator<Item = &Call> {
+        self.calls(|asked| matches!(asked, Asked::Lift(_)))
     }
 
     /// Returns why this may never be mailed, however often the SKU is restocked.
@@ -246,7 +264,11 @@ impl OfWish<'_> {
             return Some("the address is suppressed");
         }
         let for_good = |call: &&Call| matches!(call.asked, Asked::UnsubscribeFromAll(_) | Asked::Erase(_));
-        if self.ends().filter(for_good).any(|end| end.answer == Answer::Yes && end.to + slack < at) {
+        let holds = |end: &Call| {
+            let lifted = matches!(end.asked, Asked::UnsubscribeFromAll(_)) && self.may_be_lifted(end, at);
+            end.answer == Answer::Yes && end.to + slack < at && !lifted
+        };
+        if self.ends().filter(for_good).any(holds) {
             return Some("the contact unsubscribed or was erased");
         }
         if self.was_switched_off(at) {

@@ -51,6 +51,10 @@ pub enum Asked {
     Unsubscribe(Wish),
     UnsubscribeFromAll(usize),
     Erase(usize),
+    /// A change of the contact that lifts an unsubscription.
+    Lift(usize),
+    /// A change of the contact that has nothing to do with mail.
+    Rename(usize),
     Level(Level),
     /// An upload of a feed with these SKUs.
     Feed {

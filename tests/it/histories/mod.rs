@@ -37,7 +37,7 @@ const FAULTS: Faults = Faults {
     duplicate: 40,
     delay: 100,
     hours: 10,
-    key_units: 4,
+    key_units: 8,
     events: true,
     sweeps: true,
 };

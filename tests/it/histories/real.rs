@@ -174,6 +174,9 @@ impl Stage<'_> {
             Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))),
             Asked::UnsubscribeFromAll(contact) => self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)),
             Asked::Erase(contact) => restock.delete(&format!("/contacts/{}", self.cast.contacts[*contact].1)).status,
+            Asked::Lift(contact) if self.cast.contacts[*contact].0 == Kind::Unwilling => 200,
+            Asked::Lift(contact) => self.change(*contact, &json!({"acceptsEmail": true})),
+            Asked::Rename(contact) => self.change(*contact, &json!({"firstName": "Ann"})),
             Asked::Level(level) => {
                 restock.put("/inventory/stock-levels", &self.cast.level_json(*level, Timestamp::now())).status
             }
@@ -184,6 +187,11 @@ impl Stage<'_> {
                 200
             }
         }
+    }
+
+    fn change(&self, contact: usize, change: &Value) -> u16 {
+        let path = format!("/contacts/{}", self.cast.contacts[contact].1);
+        self.restock.api.json("PATCH", &path, change).expect("an answer").status
     }
 
     fn unsubscribe(&self, what: Unsubscribe) -> u16 {

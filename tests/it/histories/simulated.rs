@@ -9,7 +9,7 @@ use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simula
 use crate::restock::contact;
 use lambda_http::RequestExt;
 use restock_api::Endpoint;
-use restock_api::contacts::EraseContact;
+use restock_api::contacts::{EraseContact, UpdateContact};
 use restock_api::stock_levels::UpdateStockLevel;
 use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
 use restock_domain::signing::SigningKey;
@@ -169,6 +169,10 @@ impl Stage {
                 let id = self.cast.contacts[*contact].1.to_string();
                 call::<EraseContact, _>(&app, &[("contactId", id)], None).await
             }
+            // One that does not accept mail goes on so.
+            Asked::Lift(contact) if self.cast.contacts[*contact].0 == Kind::Unwilling => Ok(()),
+            Asked::Lift(contact) => self.change(*contact, json!({"acceptsEmail": true})).await,
+            Asked::Rename(contact) => self.change(*contact, json!({"firstName": "Ann"})).await,
             Asked::Level(level) => {
                 let body = Some(self.cast.level_json(*level, now()));
                 call::<UpdateStockLevel, _>(&update_stock_levels::App { queues }, &[], body).await
@@ -188,6 +192,12 @@ impl Stage {
                 Ok(())
             }
         }
+    }
+
+    async fn change(&self, contact: usize, change: Value) -> Result<(), Failure> {
+        let app = update_contact::App { store: self.world.store(), signing_key: SigningKey(KEY) };
+        let id = self.cast.contacts[contact].1.to_string();
+        call::<UpdateContact, _>(&app, &[("contactId", id)], Some(change)).await
     }
 
     async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Failure> {

@@ -56,7 +56,9 @@ fn step(random: &mut Rng, contacts: usize, skus: usize, longest_pause: Duration)
         80..87 => Asked::Delete(wish(random, contacts, skus)),
         87..90 => Asked::Unsubscribe(wish(random, contacts, skus)),
         90..92 => Asked::UnsubscribeFromAll(random.usize(0..contacts)),
-        92..95 => Asked::Erase(random.usize(0..contacts)),
+        92..94 => Asked::Erase(random.usize(0..contacts)),
+        94 if random.bool() => Asked::Rename(random.usize(0..contacts)),
+        94 => Asked::Lift(random.usize(0..contacts)),
         95..97 => Asked::Automation { enabled: random.bool() },
         97..99 => {
             let skus = (0..skus).filter(|_| random.bool()).collect();
