@@ -5,7 +5,7 @@ use crate::endpoints;
 use crate::payload::Answer;
 use crate::problem::ProblemDocument;
 use crate::schema::{self, Described, Schemas, of_type};
-use restock_domain::{AutomationId, ContactId, Locale};
+use restock_domain::{AutomationId, ContactId, Locale, TemplateId};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -98,6 +98,7 @@ impl<'a> Operation<'a> {
         let (schema, about) = match name {
             "contactId" => (self.schemas.of::<ContactId>(), ""),
             "automationId" => (self.schemas.of::<AutomationId>(), ""),
+            "templateId" => (self.schemas.of::<TemplateId>(), ""),
             "locale" => (self.schemas.of::<Locale>(), ""),
             "subscriptionId" => (self.schemas.of::<String>(), "The id that subscribing returned."),
             _ => (self.schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
