@@ -38,6 +38,7 @@ const FAULTS: Faults = Faults {
     delay: 100,
     hours: 10,
     key_units: 8,
+    send_rate: 1,
     events: true,
     sweeps: true,
 };

@@ -29,6 +29,9 @@ impl Mailer for Simulated {
             if email.starts_with("refuse") {
                 return Outcome::Refused { reason: "injected".into() };
             }
+            if world.lock().is_over_send_rate(&world.faults) {
+                return Outcome::NotAccepted { reason: "Maximum sending rate exceeded.".into(), retry_after: None };
+            }
             match roll {
                 // Dead before SES is asked, and dead before its answer is read.
                 0..10 => world.die().await,

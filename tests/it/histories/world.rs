@@ -40,6 +40,8 @@ pub struct Faults {
     /// The fewest write units a second that one key of a table or an index bears; a history draws up to eight times as many.
     /// DynamoDB's 1,000 are scaled down with the number of subscribers. 0 is no bound.
     pub key_units: u32,
+    /// The fewest mails a second that SES takes from the account; a history draws up to eight times as many. 0 is no bound.
+    pub send_rate: u32,
     /// True if SES's events arrive.
     pub events: bool,
     /// True if the sweep comes.
@@ -100,6 +102,8 @@ pub struct State {
     /// No faults for now.
     pub quiet: bool,
     partial: u32,
+    /// The mails a second that SES takes, once they were drawn.
+    send_rate: Option<u32>,
     /// Answers of SES that did not tell, as they were injected.
     pub ambiguous: u64,
 }
@@ -141,6 +145,7 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             suppressed: Vec::new(),
             running: 0,
             stuck: false,
+            send_rate: None,
             redriven: 0,
             quiet: true,
             partial: faults.partial,
@@ -371,6 +376,17 @@ impl State {
             .map(|record| string(record, "messageId"))
             .collect();
         self.mails.iter().filter(|mail| !recorded.contains(&mail.id)).count() as u64
+    }
+
+    /// Returns true if SES has taken as many mails in this second as the account may send.
+    pub fn is_over_send_rate(&mut self, faults: &Faults) -> bool {
+        if faults.send_rate == 0 || self.quiet {
+            return false;
+        }
+        let drawn = self.random.u32(faults.send_rate..=faults.send_rate * 8);
+        let most = *self.send_rate.get_or_insert(drawn);
+        let second = now().as_second();
+        self.mails.iter().rev().take_while(|mail| mail.at.as_second() == second).count() >= most as usize
     }
 
     /// Returns true with a probability in thousandths.
