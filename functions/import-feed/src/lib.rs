@@ -10,7 +10,7 @@ mod survey;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use file::{File, Obtained, Version};
 use jiff::Timestamp;
-use restock_domain::{ErrorCode, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
+use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
 use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queue, Queues, Record, consume, while_hidden};
 use restock_store::{Fetch, ProductChange, Store};
@@ -71,25 +71,28 @@ impl App {
         while_hidden(&self.queues, Queue::FeedImports, &record, self.settings.lease, work).await
     }
 
-    /// Returns false for a scheduled import that has become pointless while it was queued: the feed is another one by now, or
-    /// was imported since.
-    async fn is_wanted(&self, job: &FeedImport) -> Result<bool, restock_store::Error> {
-        let Some(feed) = self.store.feed(&job.locale).await? else { return Ok(false) };
-        let same =
-            feed.schedule.is_some() && matches!(&job.source, FeedSource::Url(url) if feed.url.as_ref() == Some(url));
-        let newer = feed.last_import.is_some_and(|last| last.id != job.import_id && last.started_at >= job.started_at);
-        if !same || newer {
-            info!(locale = %job.locale, import = job.import_id, "A scheduled import is no longer wanted");
+    /// Ends an import that is no longer wanted, if it is shown as running since an earlier try.
+    async fn leave_out(&self, job: &FeedImport, mut import: Import, feed: Option<&Feed>) -> Result<(), Failure> {
+        if feed.and_then(|feed| feed.last_import.as_ref()).is_none_or(|last| last.id != job.import_id) {
+            return Ok(());
         }
-        Ok(same && !newer)
+        let message = "The feed was configured anew before the import was done. The next one takes the new settings.";
+        import.status = ImportStatus::Failed;
+        import.errors.push(ImportError::new(0, None, ErrorCode::FetchFailed, message.into()));
+        import.finished_at = Some(time::to_millisecond((self.clock)()));
+        self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))
     }
 
     /// Imports, and records how it ended.
     async fn run(&self, job: &FeedImport, receives: u32) -> Result<(), Failure> {
         let last_try = receives >= self.settings.max_receives;
         let mut import = Import::running(job.import_id.clone(), job.started_at);
-        if job.scheduled && !self.is_wanted(job).await.map_err(|error| Failure::retry(&error))? {
-            return Ok(());
+        if job.scheduled {
+            let feed = self.store.feed(&job.locale).await.map_err(|error| Failure::retry(&error))?;
+            if !is_wanted(job, feed.as_ref()) {
+                info!(locale = %job.locale, import = job.import_id, "A scheduled import is no longer wanted");
+                return self.leave_out(job, import, feed.as_ref()).await;
+            }
         }
         if last_try {
             self.record_crash(job, import.clone()).await?;
@@ -245,6 +248,16 @@ impl App {
         let removals = gone.into_iter().map(|sku| ProductChange::Remove { sku }).collect();
         Ok(self.store.change_products(locale, removals).await?)
     }
+}
+
+/// Returns false for a scheduled import that has become pointless while it was queued: the feed is another one by now, or was
+/// imported since.
+fn is_wanted(job: &FeedImport, feed: Option<&Feed>) -> bool {
+    feed.is_some_and(|feed| {
+        let of_feed = matches!(&job.source, FeedSource::Url(url) if feed.url.as_ref() == Some(url));
+        let is_newer = |last: &Import| last.id != job.import_id && last.started_at >= job.started_at;
+        feed.schedule.is_some() && of_feed && !feed.last_import.as_ref().is_some_and(is_newer)
+    })
 }
 
 fn put(product: &Product) -> ProductChange {

@@ -141,8 +141,6 @@ impl App {
                 found.created_on >= received_at - self.lag && found.created_on <= received_at + SKEW
             };
             let mut subscriptions = page.subscriptions;
-            let now = (self.clock)();
-            subscriptions.retain(|found| !found.has_expired(now));
             if matching.second_look {
                 subscriptions.retain(|found| just_made(found) && !matching.seen.contains(&found.delivery));
             } else {

@@ -9,8 +9,12 @@ use restock_domain::{Automation, Contact, Locale, Product, Skip, Subscription, T
 use restock_email::Mail;
 use restock_queue::{AcceptedMail, Notification, Recipient};
 use restock_store::{Claimed, LastLook, Turn, Waiting};
+use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
+
+/// How long is read what a recipient also waits for; the claim is held meanwhile.
+const MAX_READING: Duration = Duration::from_secs(1);
 
 impl App {
     pub(crate) async fn mail(
@@ -97,11 +101,19 @@ impl App {
             return Vec::new();
         }
         let Subscription { contact_id, sku, .. } = subscription;
-        let read = self.store.other_wishes(*contact_id, sku, (self.settings.clock)()).await;
-        read.unwrap_or_else(|error| {
-            warn!(%sku, error = %DisplayErrorChain::new(&error), "A mail leaves out what its recipient also waits for");
-            Vec::new()
-        })
+        let read = self.store.other_wishes(*contact_id, sku, (self.settings.clock)());
+        match tokio::time::timeout(MAX_READING, read).await {
+            Ok(Ok(products)) => products,
+            Ok(Err(error)) => {
+                let error = DisplayErrorChain::new(&error);
+                warn!(%sku, %error, "A mail leaves out what its recipient also waits for");
+                Vec::new()
+            }
+            Err(_) => {
+                warn!(%sku, "A mail leaves out what its recipient also waits for, as reading took too long");
+                Vec::new()
+            }
+        }
     }
 
     /// Returns the claim if no other subscription of the contact is mailed for the level; else it is given back.

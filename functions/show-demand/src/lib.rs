@@ -18,10 +18,10 @@ impl Handles<ShowDemand> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ShowDemand>, Failure> {
         let locale = call.parsed_query("locale", Locale::parse)?;
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_SKUS))?.unwrap_or(DEFAULT_LIMIT);
-        let now = (self.clock)();
-        let demand = self.store.demand(locale.as_ref(), now, Instant::now() + LONG_REQUEST).await?;
+        let counted_on = Moment((self.clock)());
+        let demand = self.store.demand(locale.as_ref(), Instant::now() + LONG_REQUEST).await?;
         let total_skus = demand.skus.len();
         let skus = demand.skus.into_iter().take(limit).map(Wanted::from).collect();
-        Ok(Reply::new(Demand { counted_on: Moment(now), complete: demand.complete, total_skus, skus }))
+        Ok(Reply::new(Demand { counted_on, complete: demand.complete, total_skus, skus }))
     }
 }

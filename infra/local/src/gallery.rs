@@ -58,8 +58,16 @@ enum Scheme {
 
 /// Returns the HTML of one mail as it is on a light or a dark screen, with pictures that are served here.
 async fn mail(State(gallery): State<Gallery>, Query(wanted): Query<Wanted>) -> Response {
-    let body = json!({"template": wanted.template, "locale": wanted.locale, "firstName": "Astrid"});
-    match gallery.ask(move |api| api.json("POST", "/templates/preview", &body)).await {
+    let sample = json!({"template": wanted.template, "locale": wanted.locale, "firstName": "Astrid"});
+    let mut of_shop = sample.clone();
+    of_shop["sku"] = json!("SKU-1");
+    let preview = |body: Value| gallery.ask(move |api| api.json("POST", "/templates/preview", &body));
+    // The sample shop's own product where its feed is imported.
+    let shown = match preview(of_shop).await {
+        Ok(shown) => Ok(shown),
+        Err(_) => preview(sample).await,
+    };
+    match shown {
         Ok(preview) => {
             let media = match wanted.scheme {
                 Scheme::Light => "not all",

@@ -20,7 +20,7 @@ impl Renderer {
             }
         }
         let as_written = AsWritten::of(&template.html)?;
-        let compiled = Compiled::of(template)?;
+        let compiled = Compiled::strictly(template)?;
         let email = EmailChoice::default();
         let nobody = Brands::default();
         for product in sample::products() {
@@ -37,9 +37,9 @@ impl Renderer {
                     brands,
                     now: sample::now(),
                 };
-                let try_out = || self.try_out(content, &as_written, &compiled, &Personal::new());
+                let try_out = |personal: Personal| self.try_out(content, &as_written, &compiled, &personal);
                 // What comes out may differ by the values themselves, and by nothing else.
-                if try_out()? != try_out()? {
+                if try_out(Personal::new())? != try_out(Personal::longer())? {
                     let reason = "greeting, unsubscribe_url and also_waiting differ between recipients: write them as they are, such as {{ greeting }}, without filters.";
                     return Err(Unusable::new(Part::Html, reason));
                 }
@@ -65,6 +65,11 @@ impl Renderer {
                     return Err(Unusable::new(part, reason).into());
                 }
             }
+            if in_a_tag(&parts.html, &personal.also_waiting) {
+                let reason =
+                    "also_waiting is a list in HTML: write it as a text of its own, not in an attribute or the title.";
+                return Err(Unusable::new(Part::Html, reason).into());
+            }
             if parts.html.len() > MAX_HTML_BYTES {
                 let bytes = parts.html.len();
                 let reason = format!(
@@ -84,6 +89,14 @@ impl Renderer {
             other => Unusable::new(Part::Html, other.to_string()),
         })
     }
+}
+
+/// Returns true if a mark stands in a tag or in the title, where no list can.
+fn in_a_tag(html: &str, mark: &str) -> bool {
+    html.match_indices(mark).any(|(at, _)| {
+        let before = &html[..at];
+        before.rfind('<') > before.rfind('>') || before.rfind("<title>") > before.rfind("</title>")
+    })
 }
 
 #[cfg(test)]
@@ -131,6 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
+        let deep = format!("<mj-text>{}{}</mj-text>", "<b>".repeat(9_000), "</b>".repeat(9_000));
         for (body, line, reason) in [
             ("<mj-text>{{ titel }}</mj-text>", Some(6), "undefined"),
             ("<mj-text>\n{{ product.color }}</mj-text>", Some(7), "undefined"),
@@ -138,11 +152,19 @@ mod tests {
             ("<mj-text>{% for x in %}{% endfor %}</mj-text>", Some(6), "syntax error"),
             ("<mj-txt>a</mj-txt>", Some(6), "There is no element mj-txt"),
             ("<mj-text>{{ greeting | upper }}</mj-text>", None, "differ between recipients"),
-            (
-                "<mj-text>{% if greeting == 'Hi!' %}a{% endif %}{{ unsubscribe_url | length }}</mj-text>",
-                None,
-                "differ between",
-            ),
+            ("<mj-text>{{ greeting | lower }}</mj-text>", None, "differ between recipients"),
+            ("<mj-text>{{ greeting | replace('!', '.') }}</mj-text>", None, "differ between recipients"),
+            ("<mj-text>{{ greeting | length }}</mj-text>", None, "differ between recipients"),
+            ("<mj-text>{{ (greeting | split('!'))[0] }}</mj-text>", None, "differ between recipients"),
+            ("<mj-text>{{ greeting[:3] }}</mj-text>", None, "differ between recipients"),
+            ("<mj-text><p title=\"{{ also_waiting }}\">a</p></mj-text>", None, "a list in HTML"),
+            ("<mj-text>{{ price }}</mj-text>", Some(6), "may be missing"),
+            ("<mj-image src=\"{{ image }}\" />", Some(6), "may be missing"),
+            ("<mj-text><p style=\"color:red;\n margin:0\">a</p></mj-text>", Some(6), "in one line"),
+            ("<mj-text><!--[if mso]><p style=\"a\n\"></p><![endif]--></mj-text>", Some(6), "in one line"),
+            ("<mj-text css-class='a \"b\"'>a</mj-text>", Some(6), "double quotes"),
+            ("<mj-text><p class=\"a\\b\">a</p></mj-text>", Some(6), "can't stand there"),
+            (&deep, Some(6), "deep"),
             (
                 "<mj-text>{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}</mj-text>",
                 None,

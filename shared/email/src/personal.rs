@@ -26,10 +26,19 @@ pub fn plain(text: &str) -> [String; 2] {
 
 impl Personal {
     pub fn new() -> Self {
+        Self::of(&RandomState::new().build_hasher().finish().to_string())
+    }
+
+    /// Returns marks that are longer than those of [`Self::new`].
+    pub fn longer() -> Self {
         let number = RandomState::new().build_hasher().finish();
+        Self::of(&format!("{number}{}", "7".repeat(30)))
+    }
+
+    fn of(number: &str) -> Self {
         // A filter changes one of these letters, and a part of it has digits that others don't have.
-        let mark = |name: &str| format!("{number} {name} åB! {number}");
-        Self { greeting: mark("Greeting"), unsubscribe_url: mark("Unsubscribe"), also_waiting: mark("Also waiting") }
+        let mark = |name: &str| format!("{number}{name}{number}åB!{number}");
+        Self { greeting: mark("Greeting"), unsubscribe_url: mark("Unsubscribe"), also_waiting: mark("AlsoWaiting") }
     }
 
     /// Returns the parts of one recipient's mail.

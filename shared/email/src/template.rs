@@ -66,13 +66,26 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Makes a template ready for mails. A value that is missing is written as nothing.
     pub fn of(template: &Template) -> Result<Self, Unusable> {
+        Self::with(template, empty(write_value))
+    }
+
+    /// Makes a template ready for being tried: refuses what mrml would write otherwise than it stands there, and values that
+    /// are missing.
+    pub fn strictly(template: &Template) -> Result<Self, Unusable> {
+        if let TemplateSource::Mjml(source) = &template.html {
+            check_markup(source)?;
+        }
+        Self::with(template, empty(write_what_is_there))
+    }
+
+    fn with(template: &Template, mut environment: Environment<'static>) -> Result<Self, Unusable> {
         let html = match &template.html {
             TemplateSource::Mjml(source) => html_of(source)?,
             TemplateSource::Html(source) => source.clone(),
         };
         let text = template.text.as_deref().unwrap_or(TEXT);
-        let mut environment = empty();
         add(&mut environment, HTML_NAME, Part::Html, html)?;
         add(&mut environment, TEXT_NAME, Part::Text, text.to_owned())?;
         Ok(Self { environment })
@@ -97,7 +110,7 @@ impl AsWritten {
     pub fn of(source: &TemplateSource) -> Result<Self, Unusable> {
         let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = source;
         let whole = Whole::of(source);
-        let mut environment = empty();
+        let mut environment = empty(write_what_is_there);
         let added = add(&mut environment, SOURCE_NAME, Part::Html, whole.text.clone());
         added.map_err(|unusable| whole.of_source(unusable))?;
         Ok(Self { environment, whole })
@@ -149,12 +162,14 @@ impl Unusable {
     }
 }
 
-fn empty() -> Environment<'static> {
+type Formatter = fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> Result<(), minijinja::Error>;
+
+fn empty(formatter: Formatter) -> Environment<'static> {
     let mut environment = Environment::new();
     // Strict, except that a condition may ask for what is missing.
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
-    environment.set_formatter(write_value);
+    environment.set_formatter(formatter);
     environment
 }
 
@@ -195,7 +210,8 @@ impl Whole {
 }
 
 /// Elements of HTML that have no end.
-const VOID: [&str; 8] = ["area", "br", "col", "hr", "img", "input", "link", "meta"];
+const VOID: [&str; 14] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 /// mrml reads elements within each other by calling itself.
 const MAX_DEPTH: usize = 200;
 
@@ -209,7 +225,10 @@ fn check_markup(mjml: &str) -> Result<(), Unusable> {
     while let Some(start) = rest.find('<') {
         let tag = &rest[start..];
         if tag.starts_with("<!--") {
-            let end = tag.find("-->").map_or(tag.len(), |end| end + 3);
+            // What a condition for Outlook has in it is markup too.
+            let is_condition = tag.starts_with("<!--[if") || tag.starts_with("<!--<![endif");
+            let close = if is_condition { ">" } else { "-->" };
+            let end = tag.find(close).map_or(tag.len(), |end| end + close.len());
             (rest, at) = (&tag[end..], at + start + end);
             continue;
         }
@@ -261,7 +280,6 @@ fn check_markup(mjml: &str) -> Result<(), Unusable> {
 }
 
 fn html_of(mjml: &str) -> Result<String, Unusable> {
-    check_markup(mjml)?;
     let whole = Whole::of(mjml);
     let parsed = mrml::parse(&whole.text).map_err(|error| {
         let before = position(&error).and_then(|position| whole.text.get(..position));
@@ -321,11 +339,23 @@ fn position(error: &MjmlError) -> Option<usize> {
     }
 }
 
-/// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay readable.
-fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+/// As [`write_value`], but refuses one that is missing.
+fn write_what_is_there(
+    output: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
     if value.is_none() {
         let detail = "this may be missing; put {% if … %} and {% endif %} around it";
         return Err(minijinja::Error::new(ErrorKind::UndefinedError, detail));
+    }
+    write_value(output, state, value)
+}
+
+/// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay readable.
+fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    if value.is_none() {
+        return Ok(());
     }
     let text = value.as_str().filter(|_| !value.is_safe());
     let (AutoEscape::Html, Some(text)) = (state.auto_escape(), text) else {

@@ -2,16 +2,21 @@ use restock_domain::{FieldValue, Fields};
 
 /// Attributes whose values have parts (Google's product data specification), and the order that these have without a list
 /// of their own.
-const GROUPS: [(&str, &[&str]); 9] = [
+const GROUPS: [(&str, &[&str]); 14] = [
     ("shipping", &["country", "region", "service", "price"]),
     ("product_detail", &["section_name", "attribute_name", "attribute_value"]),
     ("certification", &[]),
+    ("consumer_notice", &[]),
     ("free_shipping_threshold", &[]),
     ("installment", &[]),
     ("loyalty_points", &[]),
     ("loyalty_program", &[]),
+    ("product_fee", &[]),
+    ("structured_description", &[]),
+    ("structured_title", &[]),
     ("subscription_cost", &[]),
     ("tax", &[]),
+    ("vehicle_fulfillment", &[]),
 ];
 
 /// A column of a table.

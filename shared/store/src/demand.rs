@@ -1,8 +1,7 @@
 //! Counts of who waits for which SKU. Nothing counts while shoppers subscribe; it is counted when somebody asks.
 
 use crate::database::{Index, Item, Scan, Table};
-use crate::item::{damaged, number_of, read_each, string_of};
-use crate::subscription_item::EXPIRES_AT;
+use crate::item::{damaged, read_each, string_of};
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -26,8 +25,8 @@ type Counts = HashMap<(Sku, String), Waiters>;
 impl Store {
     /// Counts every subscription, or those of one locale, until the deadline. It reads the whole index: about 30 read units
     /// for a thousand subscriptions.
-    pub async fn demand(&self, locale: Option<&Locale>, now: Timestamp, until: Instant) -> Result<Demand, Error> {
-        let parts = (0..SEGMENTS).map(|segment| self.count_segment(segment, locale, now, until));
+    pub async fn demand(&self, locale: Option<&Locale>, until: Instant) -> Result<Demand, Error> {
+        let parts = (0..SEGMENTS).map(|segment| self.count_segment(segment, locale, until));
         let parts: Vec<(Counts, bool)> = stream::iter(parts).buffered(SEGMENTS as usize).try_collect().await?;
         let complete = parts.iter().all(|(_, complete)| *complete);
         let mut wanted: HashMap<Sku, Wanted> = HashMap::new();
@@ -51,14 +50,13 @@ impl Store {
         &self,
         segment: i32,
         only: Option<&Locale>,
-        now: Timestamp,
         until: Instant,
     ) -> Result<(Counts, bool), Error> {
         let mut counts = Counts::new();
         let mut scan = Scan {
             table: Table::Subscriptions,
             index: Some(Index::BySkuLocale),
-            attributes: &["sku", "locale", "createdOn", EXPIRES_AT],
+            attributes: &["sku", "locale", "createdOn"],
             segment,
             segments: SEGMENTS,
             limit: None,
@@ -66,9 +64,7 @@ impl Store {
         };
         while Instant::now() < until {
             let found = self.database.scan(scan.clone()).await?;
-            let expired = |item: &Item| number_of(item, EXPIRES_AT).is_some_and(|at| at <= now.as_second());
-            let waiting = found.items.into_iter().filter(|item| !expired(item));
-            for (sku, locale, since) in read_each(waiting, read) {
+            for (sku, locale, since) in read_each(found.items, read) {
                 if only.is_none_or(|only| *only == locale) {
                     let one = Waiters { waiting: 1, oldest: since };
                     let of = counts.entry((sku, locale.canonical()));

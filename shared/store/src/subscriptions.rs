@@ -76,12 +76,15 @@ impl Store {
             renewed_on.truncate(MAX_RENEWALS - 1);
             renewed_on.push(subscription.created_on);
             let mut actions = vec![Action::set(RENEWED_ON, renewals(&renewed_on))];
-            // One that was made to wait without end does so.
-            let expires_on = existing.subscription.expires_on.and(subscription.expires_on);
-            actions.extend(expires_on.map(|at| Action::set(EXPIRES_AT, number(at.as_second()))));
+            // One that was made to wait without end does so, and so does one that is asked for again where none ends any more.
+            let end = existing.subscription.expires_on.zip(subscription.expires_on);
+            let expires_on = end.map(|(end, new_end)| end.max(new_end));
+            actions.push(match expires_on {
+                Some(end) => Action::set(EXPIRES_AT, number(end.as_second())),
+                None => Action::Remove(EXPIRES_AT.into()),
+            });
             let renew = Write::update(TABLE, key.clone(), actions).when(existing.unchanged());
             if let Written::Done(_) = self.database.write(renew).await? {
-                let expires_on = expires_on.or(existing.subscription.expires_on);
                 return Ok(Subscription { expires_on, ..existing.subscription });
             }
         }

@@ -196,17 +196,20 @@ impl State {
         let drawn = self.random.u32(faults.key_units..=faults.key_units * 8);
         let most = *self.tables.bearable.get_or_insert(drawn) * units as u32;
         let second = now().as_second();
-        let keys: Vec<(Part, Units)> = parts.into_iter().map(|part| (part, units)).collect();
-        let taken = |key| match self.tables.taken.get(key) {
-            Some((at, taken)) if *at == second => *taken,
-            _ => 0,
-        };
-        let counts: Vec<u32> = keys.iter().map(taken).collect();
-        if counts.iter().any(|count| *count >= most) {
+        let mut wanted: BTreeMap<(Part, Units), u32> = BTreeMap::new();
+        for part in parts {
+            *wanted.entry((part, units)).or_default() += 1;
+        }
+        for (key, count) in &mut wanted {
+            *count += match self.tables.taken.get(key) {
+                Some((at, taken)) if *at == second => *taken,
+                _ => 0,
+            };
+        }
+        if wanted.values().any(|count| *count > most) {
             return false;
         }
-        let taken = keys.into_iter().zip(counts).map(|(key, count)| (key, (second, count + 1)));
-        self.tables.taken.extend(taken);
+        self.tables.taken.extend(wanted.into_iter().map(|(key, count)| (key, (second, count))));
         true
     }
 }
