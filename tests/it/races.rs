@@ -2,12 +2,15 @@
 
 use crate::restock::{Restock, eventually, notification};
 use jiff::Timestamp;
-use restock_domain::ContactId;
-use restock_domain::delivery::Terms;
-use restock_store::{Store, Waiting};
+use restock_domain::delivery::{Standing, Terms};
+use restock_domain::{ContactId, DeliveryId, Subscription, time};
+use restock_store::{Store, Turn, Waiting};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
+
+/// The log entry of a level.
+const ENTRY: &str = "2026-11-23T00:00:00.000Z#x";
 
 /// Starts a stack in which `a` waits for A, and returns the subscription.
 fn with_one_waiting() -> (Restock, Store, String, Waiting) {
@@ -31,7 +34,7 @@ fn waiting(restock: &Restock, store: &Store, contact: &str) -> Waiting {
 fn claim(restock: &Restock, store: &Store, waiting: &Waiting, lease: Duration) {
     let terms = Terms { lease, grace: Duration::ZERO };
     let claim = waiting.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
-    restock.runtime.block_on(store.claim(waiting, &claim, "2026-11-23T00:00:00.000Z#x")).unwrap();
+    restock.runtime.block_on(store.claim(waiting, &claim, ENTRY)).unwrap();
 }
 
 fn notify(restock: &Restock, waiting: &Waiting, automation: &str) {
@@ -207,4 +210,37 @@ fn a_demand_mark_that_brings_levels_in_vain_is_removed_a_day_after_the_newest_su
     age(25);
     level();
     assert!(!in_demand());
+}
+
+#[test]
+fn whoever_subscribed_before_a_mail_is_answered_by_it_even_if_somebody_later_had_the_turn_since() {
+    let restock = Restock::start_without_functions();
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let contact = Uuid::from_u128(1).to_string();
+    let (at, terms) = (
+        time::to_millisecond(Timestamp::now()),
+        Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) },
+    );
+    let made = |locale: &str, seconds: i64, delivery: u128| Subscription {
+        created_on: at + jiff::SignedDuration::from_secs(seconds),
+        delivery: DeliveryId::new(Uuid::from_u128(delivery)),
+        ..crate::matching::subscription_of(&contact, "A", locale)
+    };
+    let (mailed, later, waiting) = (made("sv-SE", 0, 1), made("pl-PL", 20, 2), made("de-DE", 1, 3));
+    let take = async |subscription: &Subscription| {
+        let claim = Standing::Open { attempts: 0 }.claim(Uuid::new_v4(), at, terms).unwrap();
+        store.take_turn(subscription, ENTRY, &claim, claim.until() + terms.grace, at).await.unwrap()
+    };
+
+    restock.runtime.block_on(async {
+        // It was given back: SES did not accept its mail.
+        store.put_subscription(later.clone()).await.unwrap();
+        let sent_at = at + jiff::SignedDuration::from_secs(10);
+        assert_eq!(take(&mailed).await, Turn::Yours);
+        store.record_sent(&mailed, ENTRY, "mail", sent_at).await.unwrap();
+        assert_eq!(take(&later).await, Turn::Yours, "a mail does not answer who subscribed after it");
+
+        assert_eq!(take(&waiting).await, Turn::Mailed(sent_at));
+        assert_eq!(take(&later).await, Turn::Yours);
+    });
 }

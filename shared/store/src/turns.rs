@@ -1,15 +1,16 @@
 //! One mail for each contact, SKU and level, however many subscriptions of the contact the level covers.
 //!
 //! The item of a turn has a key that any sender can compute, so it holds across pages, messages and looks. It names the
-//! subscription whose mail is, or may be, on its way.
+//! subscription whose mail is, or may be, on its way, and keeps when a mail was accepted: it may pass on to somebody who
+//! subscribed after that, and still answers everybody who subscribed before.
 
 use crate::database::{Action, Item, Table, TableCondition, Write, Written};
 use crate::item::{number, number_of, string_of, text, texts};
-use crate::subscription_item::{key as subscription_key, read};
+use crate::subscription_item::{Waiting, key as subscription_key, read};
 use crate::{Error, Race, Store, delivery_record};
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Standing};
-use restock_domain::{DeliveryId, Subscription, SubscriptionId, SubscriptionKey};
+use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, SubscriptionKey, time};
 use std::time::Duration;
 
 const TABLE: Table = Table::Deliveries;
@@ -17,6 +18,7 @@ const BY: &str = "by";
 const HOLDER: &str = "holder";
 const SUBSCRIPTION: &str = "subscription";
 const KNOWN_BY: &str = "knownBy";
+const MAILED_ON: &str = "mailedOn";
 /// Longer than a message about a level can come back: a day of being put off, and two weeks in a dead-letter queue.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -28,6 +30,14 @@ pub enum Turn {
     Mailed(Timestamp),
     /// The mail of another subscription of the contact may be on its way.
     Theirs,
+}
+
+/// How far those who had the turn have come.
+struct TurnSoFar {
+    /// When the last mail for the level was accepted.
+    mailed_on: Option<Timestamp>,
+    /// The mail of whoever has the turn may be on its way.
+    is_open: bool,
 }
 
 impl Store {
@@ -52,45 +62,51 @@ impl Store {
         ];
         let mine = TableCondition::Is(BY, text(delivery.to_string()));
         let mut free = TableCondition::Any(vec![TableCondition::Missing(BY), mine]);
+        let mut mailed_on = None;
         let mut race = Race::about("the turn of a contact");
         loop {
             race.enter()?;
-            let write = Write::update(TABLE, turn.clone(), taken.clone()).when(free);
+            let remembered = mailed_on.map(|on| Action::set(MAILED_ON, text(time::sortable(on))));
+            let actions = taken.iter().cloned().chain(remembered).collect();
+            let write = Write::update(TABLE, turn.clone(), actions).when(free);
             let Written::Refused(other) = self.database.write(write).await? else { return Ok(Turn::Yours) };
             let other = other.unwrap_or_default();
-            if let Some(turn) = self.turn_of(&other, subscription, now).await? {
-                return Ok(turn);
+            let so_far = self.turn_so_far(&other, subscription.contact_id).await?;
+            mailed_on = so_far.mailed_on;
+            // A mail does not answer who subscribed after it.
+            if let Some(mailed_on) = mailed_on.filter(|mailed_on| subscription.created_on <= *mailed_on) {
+                return Ok(Turn::Mailed(mailed_on));
             }
-            // It comes to nothing; whoever else wants it may be faster.
+            if so_far.is_open && now.as_millisecond() < number_of(&other, KNOWN_BY).unwrap_or_default() {
+                return Ok(Turn::Theirs);
+            }
+            // Whoever else wants it may be faster.
             free = TableCondition::Is(HOLDER, text(string_of(&other, HOLDER).cloned().unwrap_or_default()));
         }
     }
 
-    /// Returns how far the one that has the turn has come; nothing if its mail did not leave and is not about to.
-    async fn turn_of(&self, turn: &Item, mine: &Subscription, now: Timestamp) -> Result<Option<Turn>, Error> {
-        let other = || Some((DeliveryId::parse(string_of(turn, BY)?)?, string_of(turn, SUBSCRIPTION)?));
-        let Some((delivery, key)) = other() else { return Ok(None) };
-        let Ok(key) = SubscriptionKey::parse(key) else { return Ok(None) };
-        let id = SubscriptionId { contact_id: mine.contact_id, key };
+    /// Returns how far those who had the turn have come.
+    async fn turn_so_far(&self, turn: &Item, contact_id: ContactId) -> Result<TurnSoFar, Error> {
+        let earlier = string_of(turn, MAILED_ON).and_then(|on| on.parse().ok());
+        let holder = || Some((DeliveryId::parse(string_of(turn, BY)?)?, string_of(turn, SUBSCRIPTION)?));
+        let key = |(delivery, key): (DeliveryId, &String)| Some((delivery, SubscriptionKey::parse(key).ok()?));
+        let Some((delivery, key)) = holder().and_then(key) else {
+            return Ok(TurnSoFar { mailed_on: earlier, is_open: false });
+        };
+        let id = SubscriptionId { contact_id, key };
         let keys = vec![(TABLE, delivery_record::key(delivery)), (Table::Subscriptions, subscription_key(id))];
-        let (mut sent_at, mut standing) = (None, None);
+        let (mut sent_at, mut given_back) = (None, false);
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
                 Table::Deliveries => sent_at = delivery_record::sent_at(&item)?,
                 _ => {
-                    let found = read(item)?;
-                    standing = (found.subscription.delivery == delivery).then_some(found.standing);
+                    let Waiting { subscription, standing, .. } = read(item)?;
+                    given_back = subscription.delivery == delivery && matches!(standing, Standing::Open { .. });
                 }
             }
         }
-        if let Some(sent_at) = sent_at {
-            // A mail does not answer who subscribed after it.
-            return Ok((mine.created_on <= sent_at).then_some(Turn::Mailed(sent_at)));
-        }
-        // One that is claimed, or was deleted perhaps while SES was being asked: until SES would have told of its mail. After
-        // that it may be claimed again, or its sender may have found that it must not be mailed.
-        let given_back = matches!(standing, Some(Standing::Open { .. }));
-        let unknown = number_of(turn, KNOWN_BY).is_some_and(|known_by| now.as_millisecond() < known_by);
-        Ok((unknown && !given_back).then_some(Turn::Theirs))
+        // One that is claimed, or was deleted perhaps while SES was being asked, is open. Once SES would have told of its mail,
+        // it may be claimed again, or its sender may have found that it must not be mailed.
+        Ok(TurnSoFar { mailed_on: earlier.max(sent_at), is_open: sent_at.is_none() && !given_back })
     }
 }
