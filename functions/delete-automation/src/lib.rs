@@ -5,7 +5,7 @@ use restock_api::automations::DeleteAutomation;
 use restock_api::{IdReply, Problem};
 use restock_domain::AutomationId;
 use restock_http::{Call, Failure, Handles, Reply, expected_version};
-use restock_store::{AutomationChange, Store};
+use restock_store::{DocumentChange, Store};
 
 pub struct App {
     pub store: Store,
@@ -17,9 +17,9 @@ impl Handles<DeleteAutomation> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<DeleteAutomation>, Failure> {
         let id = call.parsed_parameter("automationId", AutomationId::parse)?;
         match self.store.delete_automation(&id, expected_version(&call), (self.clock)()).await? {
-            AutomationChange::Done(_) => Ok(Reply::new(IdReply::of(id))),
-            AutomationChange::Stale => Err(Problem::stale().into()),
-            AutomationChange::Missing | AutomationChange::TooMany => Err(Problem::no_automation().into()),
+            DocumentChange::Done(_) => Ok(Reply::new(IdReply::of(id))),
+            DocumentChange::Stale => Err(Problem::stale().into()),
+            DocumentChange::Missing | DocumentChange::TooMany => Err(Problem::no_automation().into()),
         }
     }
 }

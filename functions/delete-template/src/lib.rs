@@ -5,7 +5,7 @@ use restock_api::{ErrorCode, IdReply, Problem};
 use restock_domain::TemplateId;
 use restock_email::built_in_template;
 use restock_http::{Call, Failure, Handles, Reply, expected_version};
-use restock_store::{Store, TemplateChange};
+use restock_store::{DocumentChange, Store};
 
 pub struct App {
     pub store: Store,
@@ -19,9 +19,9 @@ impl Handles<DeleteTemplate> for App {
             self.check_use(&id).await?;
         }
         match self.store.delete_template(&id, expected_version(&call)).await? {
-            TemplateChange::Done(_) => Ok(Reply::new(IdReply::of(id))),
-            TemplateChange::Stale => Err(Problem::stale().into()),
-            TemplateChange::Missing | TemplateChange::TooMany => Err(Problem::no_template().into()),
+            DocumentChange::Done(_) => Ok(Reply::new(IdReply::of(id))),
+            DocumentChange::Stale => Err(Problem::stale().into()),
+            DocumentChange::Missing | DocumentChange::TooMany => Err(Problem::no_template().into()),
         }
     }
 }

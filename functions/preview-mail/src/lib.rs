@@ -5,7 +5,9 @@ use restock_api::templates::{self, Preview, PreviewMail, PreviewSettings, SendTe
 use restock_api::values::ShortText;
 use restock_api::{ErrorCode, FieldError, KeyScope, Problem};
 use restock_domain::{Brands, EmailChoice, Invalid, Locale, Product, Sku, Template, TemplateId};
-use restock_email::{Content, MAX_HTML_BYTES, Part, Rendered, Renderer, Ses, Unusable, built_in_template, sample};
+use restock_email::{
+    Content, Letter, MAX_HTML_BYTES, Part, Rendered, Renderer, Ses, Unusable, built_in_template, sample,
+};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
 use tracing::info;
@@ -51,14 +53,16 @@ impl Handles<SendTestMail> for App {
         }
         let locale = mail.locale.clone();
         let Shown { rendered, email, brands, unsubscribe_url, warnings } = self.show(&call, mail, "/mail").await?;
-        let sent = self.ses.send_test(&email, &brands.of(&locale), &to, &rendered, &unsubscribe_url).await;
+        let brand = &brands.of(&locale);
+        let (email, rendered, unsubscribe_url) = (&email, &rendered, &unsubscribe_url);
+        let sent = self.ses.send_test(Letter { email, brand, to: &to, rendered, unsubscribe_url }).await;
         let message_id = sent.map_err(|error| {
             let detail =
                 format!("{error}. See whether the sender is verified, and in the sandbox of SES the recipient too.");
             Problem::conflict(ErrorCode::MailNotTaken, detail)
         })?;
         info!(message_id, "A test mail was sent");
-        Ok(Reply::new(SentTest { message_id, subject: rendered.subject, warnings }))
+        Ok(Reply::new(SentTest { message_id, subject: rendered.subject.clone(), warnings }))
     }
 }
 
@@ -100,7 +104,7 @@ impl App {
                 self.product(&locale, &sku).await?.ok_or_else(|| at("sku", ErrorCode::NoProductData, message))?
             }
         };
-        let mut also_waiting: Vec<Product> = sample::products().into_iter().skip(2).collect();
+        let mut also_waiting = vec![sample::bare()];
         let first_name = match contact_id {
             None => first_name.and_then(ShortText::not_empty),
             Some(_) if !call.may(KeyScope::ReadContacts) => {

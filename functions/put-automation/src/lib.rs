@@ -6,7 +6,7 @@ use restock_api::{ErrorCode, Errors, Problem};
 use restock_domain::{Automation, AutomationId, Invalid};
 use restock_email::{built_in_template, check_subject};
 use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
-use restock_store::{AutomationChange, MAX_AUTOMATIONS, Store};
+use restock_store::{DocumentChange, MAX_AUTOMATIONS, Store};
 
 pub struct App {
     pub store: Store,
@@ -22,12 +22,12 @@ impl Handles<PutAutomation> for App {
         let automation = body.into_automation(id)?;
         self.check_email(&automation).await?;
         match self.store.put_automation(automation, expected_version(&call), (self.clock)()).await? {
-            AutomationChange::Done(automation) => {
+            DocumentChange::Done(automation) => {
                 let version = automation.version;
                 Ok(Reply::new(*automation).with_header(ETAG, etag(version)))
             }
-            AutomationChange::Stale | AutomationChange::Missing => Err(Problem::stale().into()),
-            AutomationChange::TooMany => {
+            DocumentChange::Stale | DocumentChange::Missing => Err(Problem::stale().into()),
+            DocumentChange::TooMany => {
                 let detail = format!(
                     "There are {MAX_AUTOMATIONS} automations already. Delete one, or add conditions to another."
                 );

@@ -7,7 +7,7 @@ use restock_api::{ErrorCode, Problem};
 use restock_domain::TemplateId;
 use restock_email::{Part, Renderer, Unusable};
 use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
-use restock_store::{MAX_TEMPLATES, Store, TemplateChange};
+use restock_store::{DocumentChange, MAX_TEMPLATES, Store};
 
 pub struct App {
     pub store: Store,
@@ -26,12 +26,12 @@ impl Handles<PutTemplate> for App {
             vec![templates::unusable(&template, part == Part::Text, line, &reason)]
         })?;
         match self.store.put_template(template, expected_version(&call), (self.clock)()).await? {
-            TemplateChange::Done(template) => {
+            DocumentChange::Done(template) => {
                 let version = template.version;
                 Ok(Reply::new(*template).with_header(ETAG, etag(version)))
             }
-            TemplateChange::Stale | TemplateChange::Missing => Err(Problem::stale().into()),
-            TemplateChange::TooMany => {
+            DocumentChange::Stale | DocumentChange::Missing => Err(Problem::stale().into()),
+            DocumentChange::TooMany => {
                 let detail =
                     format!("There are {MAX_TEMPLATES} templates already. Delete one that no automation uses.");
                 Err(Problem::conflict(ErrorCode::TooManyTemplates, detail).into())

@@ -1,9 +1,9 @@
 //! Serves `GET /automations` and `GET /automations/{automationId}`.
 
+use restock_api::Problem;
 use restock_api::automations::{Automation, ETAG, GetAutomation, ListAutomations};
-use restock_api::{ErrorCode, Problem};
-use restock_domain::{AutomationId, Invalid};
-use restock_http::{Call, Failure, Handles, Reply, etag};
+use restock_domain::AutomationId;
+use restock_http::{Call, Failure, Handles, Reply, etag, wanted_version};
 use restock_store::Store;
 
 pub struct App {
@@ -22,7 +22,7 @@ impl Handles<ListAutomations> for App {
 impl Handles<GetAutomation> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetAutomation>, Failure> {
         let id = call.parsed_parameter("automationId", AutomationId::parse)?;
-        let found = match call.parsed_query("version", version)? {
+        let found = match wanted_version(&call)? {
             Some(version) => self.store.automation_version(&id, version).await?,
             None => self.store.automation(&id).await?,
         };
@@ -30,8 +30,4 @@ impl Handles<GetAutomation> for App {
         let version = automation.version;
         Ok(Reply::new(automation).with_header(ETAG, etag(version)))
     }
-}
-
-fn version(raw: &str) -> Result<u64, Invalid> {
-    raw.parse().map_err(|_| Invalid::new(ErrorCode::WrongType, "Use the number of a version, such as 3."))
 }

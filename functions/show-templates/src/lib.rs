@@ -1,11 +1,11 @@
 //! Serves `GET /templates`, `GET /templates/{templateId}` and its versions.
 
+use restock_api::Problem;
 use restock_api::automations::ETAG;
 use restock_api::templates::{GetTemplate, ListTemplateVersions, ListTemplates, MAX_VERSIONS, TemplateSummary};
-use restock_api::{ErrorCode, Problem};
-use restock_domain::{Invalid, Template, TemplateId};
+use restock_domain::{Template, TemplateId};
 use restock_email::{built_in_template, built_in_templates};
-use restock_http::{Call, Failure, Handles, Reply, etag};
+use restock_http::{Call, Failure, Handles, Reply, etag, wanted_version};
 use restock_store::Store;
 
 pub struct App {
@@ -27,7 +27,7 @@ impl Handles<ListTemplates> for App {
 impl Handles<GetTemplate> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetTemplate>, Failure> {
         let id = call.parsed_parameter("templateId", TemplateId::parse)?;
-        let found = match call.parsed_query("version", version)? {
+        let found = match wanted_version(&call)? {
             Some(0) => built_in_template(&id),
             Some(version) => self.store.template_version(&id, version).await?,
             None => self.store.template(&id).await?.or_else(|| built_in_template(&id)),
@@ -51,8 +51,4 @@ impl Handles<ListTemplateVersions> for App {
         }
         Ok(Reply::new(versions.into_iter().map(TemplateSummary::from).collect::<Vec<_>>()))
     }
-}
-
-fn version(raw: &str) -> Result<u64, Invalid> {
-    raw.parse().map_err(|_| Invalid::new(ErrorCode::WrongType, "Use the number of a version, such as 3."))
 }

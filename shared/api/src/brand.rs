@@ -2,14 +2,13 @@
 
 use crate::automations::{ETAG, READ, WRITE};
 use crate::schema::{Described, Schemas, of, of_type};
-use crate::values::{Name, ShortText, UpTo, WebAddress, by_language};
-use crate::wire::{Errors, Read, alone, escaped, string, wrong_type};
+use crate::values::{ByLanguage, Name, NamedTexts, ShortText, UpTo, WebAddress};
+use crate::wire::{Errors, Read, alone};
 use crate::{FieldError, Moment, answer, body, endpoints};
-use restock_domain::brand::{Color, FontStack, MIN_CONTRAST, Palette, Scheme, TextsById};
+use restock_domain::brand::{Color, FontStack, MIN_CONTRAST, Palette, Scheme};
 use restock_domain::{EmailAddress, ErrorCode, Invalid, Sender, brand};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{RefOr, Schema};
 
@@ -31,10 +30,10 @@ body! {
     pub struct BrandSettings {
         pub shop: Option<Look>,
         /// What is different for a locale or a language, by its tag (`sv-SE`, `sv`).
-        pub locales: Option<Looks>,
+        pub locales: Option<ByLanguage<Look>>,
         /// Texts in place of the compiled-in ones, by language and then by their ids, in Fluent's syntax.
         /// `docs/templates.md` lists them.
-        pub texts: Option<TextsByLanguage>,
+        pub texts: Option<ByLanguage<Texts>>,
     }
     // What is shown may be sent back as it is.
     strict ["version", "updatedOn"]
@@ -135,103 +134,10 @@ impl Described for LogoWidth {
     }
 }
 
-/// Looks by language tag.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(transparent)]
-pub struct Looks(pub BTreeMap<String, Look>);
-
-impl Read for Looks {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        by_language(value, &[]).map(Self)
-    }
-}
-
-impl Described for Looks {
-    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
-        BTreeMap::<String, Look>::schema(schemas)
-    }
-}
-
 /// Texts by their ids.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(transparent)]
-pub struct Texts(TextsById);
-
-const MAX_TEXT_CHARACTERS: usize = 500;
-
-impl Read for Texts {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        named_texts(value, MAX_TEXT_CHARACTERS).map(Self)
-    }
-}
-
-impl Described for Texts {
-    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
-        BTreeMap::<String, String>::schema(schemas)
-    }
-}
-
-/// Texts by language tag.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(transparent)]
-pub struct TextsByLanguage(BTreeMap<String, Texts>);
-
-impl Read for TextsByLanguage {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        by_language(value, &[]).map(Self)
-    }
-}
-
-impl Described for TextsByLanguage {
-    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
-        BTreeMap::<String, Texts>::schema(schemas)
-    }
-}
-
+type Texts = NamedTexts<100, 500>;
 /// Parameters of a URL by their names.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(transparent)]
-pub struct LinkParameters(BTreeMap<String, String>);
-
-const MAX_LINK_PARAMETERS: usize = 10;
-const MAX_PARAMETER_CHARACTERS: usize = 100;
-
-impl Read for LinkParameters {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        let parameters = named_texts(value, MAX_PARAMETER_CHARACTERS)?;
-        if parameters.len() > MAX_LINK_PARAMETERS {
-            let message = format!("Use at most {MAX_LINK_PARAMETERS} parameters.");
-            return Err(alone(Invalid::new(ErrorCode::TooMany, message)));
-        }
-        Ok(Self(parameters))
-    }
-}
-
-impl Described for LinkParameters {
-    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
-        BTreeMap::<String, String>::schema(schemas)
-    }
-}
-
-/// Reads an object of texts of at most so many characters.
-fn named_texts(value: Value, max: usize) -> Result<BTreeMap<String, String>, Vec<FieldError>> {
-    let Value::Object(map) = value else {
-        return Err(alone(wrong_type("an object of texts", &value)));
-    };
-    let (mut texts, mut errors) = (BTreeMap::new(), Errors::default());
-    for (name, value) in map {
-        let read = string(value, |text| {
-            let fits = text.chars().count() <= max;
-            let long = || Invalid::new(ErrorCode::TooLong, format!("Use at most {max} characters."));
-            if fits { Ok(text.trim().to_owned()) } else { Err(long()) }
-        });
-        if let Some(text) = errors.take(&format!("/{}", escaped(&name)), read) {
-            texts.insert(name, text);
-        }
-    }
-    errors.finish()?;
-    Ok(texts)
-}
+type LinkParameters = NamedTexts<10, 100>;
 
 answer! {
     /// The brand as it is stored.
@@ -239,8 +145,8 @@ answer! {
     pub struct Brand {
         pub shop: Look,
         /// What is different for a locale or a language, by its tag in lower case.
-        pub locales: Looks,
-        pub texts: TextsByLanguage,
+        pub locales: ByLanguage<Look>,
+        pub texts: ByLanguage<Texts>,
         /// Counts the changes, from 1; 0 if none was stored.
         pub version: u64,
         pub updated_on: Option<Moment>,
@@ -261,7 +167,7 @@ impl BrandSettings {
         let brands = restock_domain::Brands {
             shop: self.shop.unwrap_or_default().into(),
             locales: looks.into_iter().map(|(tag, look)| (tag, look.into())).collect(),
-            texts: texts.into_iter().map(|(tag, Texts(texts))| (tag, texts)).collect(),
+            texts: texts.into_iter().map(|(tag, NamedTexts(texts))| (tag, texts)).collect(),
             ..restock_domain::Brands::default()
         };
         let mut errors = Errors::default();
@@ -315,7 +221,7 @@ impl From<Look> for restock_domain::Brand {
             social: look.social.map(|UpTo(links)| links.into_iter().map(link).collect()),
             sender: look.sender,
             reply_to: look.reply_to,
-            link_parameters: look.link_parameters.map(|LinkParameters(parameters)| parameters),
+            link_parameters: look.link_parameters.map(|NamedTexts(parameters)| parameters),
         }
     }
 }
@@ -342,7 +248,7 @@ impl From<restock_domain::Brand> for Look {
             social: brand.social.map(|links| UpTo(links.into_iter().map(link).collect())),
             sender: brand.sender,
             reply_to: brand.reply_to,
-            link_parameters: brand.link_parameters.map(LinkParameters),
+            link_parameters: brand.link_parameters.map(NamedTexts),
         }
     }
 }
@@ -362,8 +268,8 @@ impl From<restock_domain::Brands> for Brand {
         let restock_domain::Brands { shop, locales, texts, version, updated_on } = brands;
         Self {
             shop: shop.into(),
-            locales: Looks(locales.into_iter().map(|(tag, brand)| (tag, brand.into())).collect()),
-            texts: TextsByLanguage(texts.into_iter().map(|(tag, texts)| (tag, Texts(texts))).collect()),
+            locales: ByLanguage(locales.into_iter().map(|(tag, brand)| (tag, brand.into())).collect()),
+            texts: ByLanguage(texts.into_iter().map(|(tag, texts)| (tag, NamedTexts(texts))).collect()),
             version,
             updated_on: updated_on.map(Moment),
         }

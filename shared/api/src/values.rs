@@ -294,6 +294,64 @@ pub fn by_language<T: Read>(value: Value, others: &[&str]) -> Result<BTreeMap<St
     Ok(values)
 }
 
+/// Values by language tag, which is kept as it is looked up.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct ByLanguage<T>(pub BTreeMap<String, T>);
+
+impl<T> Default for ByLanguage<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Read> Read for ByLanguage<T> {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        by_language(value, &[]).map(Self)
+    }
+}
+
+impl<T: Described> Described for ByLanguage<T> {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        BTreeMap::<String, T>::schema(schemas)
+    }
+}
+
+/// At most so many texts by their names, each of at most so many characters.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub struct NamedTexts<const MAX: usize, const MAX_CHARACTERS: usize>(pub BTreeMap<String, String>);
+
+impl<const MAX: usize, const MAX_CHARACTERS: usize> Read for NamedTexts<MAX, MAX_CHARACTERS> {
+    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
+        let Value::Object(map) = value else {
+            return Err(alone(wrong_type("an object of texts", &value)));
+        };
+        if map.len() > MAX {
+            return Err(alone(Invalid::new(ErrorCode::TooMany, format!("Use at most {MAX}."))));
+        }
+        let (mut texts, mut errors) = (BTreeMap::new(), Errors::default());
+        for (name, value) in map {
+            let read = string(value, |text| {
+                let fits = text.chars().count() <= MAX_CHARACTERS;
+                let long = || Invalid::new(ErrorCode::TooLong, format!("Use at most {MAX_CHARACTERS} characters."));
+                if fits { Ok(text.trim().to_owned()) } else { Err(long()) }
+            });
+            if let Some(text) = errors.take(&format!("/{}", escaped(&name)), read) {
+                texts.insert(name, text);
+            }
+        }
+        errors.finish()?;
+        Ok(Self(texts))
+    }
+}
+
+impl<const MAX: usize, const MAX_CHARACTERS: usize> Described for NamedTexts<MAX, MAX_CHARACTERS> {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        BTreeMap::<String, String>::schema(schemas)
+    }
+}
+
 /// Attributes of a contact.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]

@@ -49,6 +49,8 @@ const TOLERANCE: Duration = Duration::from_secs(2 * 60);
 /// An import that began longer ago was ended by something.
 const LONGEST_IMPORT: Duration = Duration::from_secs(60 * 60);
 const MAX_FAILURES: u64 = 3;
+/// Periods of its schedule after which a feed is too old, and what an import may take besides.
+const MAX_PERIODS: u32 = 3;
 
 impl Feed {
     /// Returns true if it is time to fetch it by its schedule.
@@ -65,7 +67,7 @@ impl Feed {
             return Some(FeedWarning::Failing);
         }
         let (schedule, since) = (self.schedule?, self.last_succeeded_on.max(self.configured_on)?);
-        (since + 3 * schedule.every() + LONGEST_IMPORT < now).then_some(FeedWarning::TooOld)
+        (since + MAX_PERIODS * schedule.every() + LONGEST_IMPORT < now).then_some(FeedWarning::TooOld)
     }
 
     /// Returns true if it was imported less than so long ago.

@@ -26,6 +26,12 @@ macro_rules! text_type {
 }
 pub(crate) use text_type;
 
+/// Returns true for up to 50 lower-case letters, digits and hyphens, which stand in paths and in the tags of mails.
+pub(crate) fn is_slug(raw: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !raw.is_empty() && raw.len() <= 50 && raw.chars().all(fits) && !raw.starts_with('-')
+}
+
 /// The retailer's identifier of a sellable product variant. Compares exactly, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -1,6 +1,6 @@
 //! Templates of mails: those that are compiled in, and the shop's own.
 
-use crate::identifiers::text_type;
+use crate::identifiers::{is_slug, text_type};
 use crate::{ErrorCode, Invalid};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,7 @@ const DEFAULT: &str = "back-in-stock";
 
 impl TemplateId {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if raw.is_empty() || raw.len() > 50 || !raw.chars().all(fits) || raw.starts_with('-') {
+        if !is_slug(raw) {
             let message = "Use up to 50 lower-case letters, digits and hyphens, such as spring-sale.";
             return Err(Invalid::new(ErrorCode::InvalidTemplateId, message));
         }

@@ -2,9 +2,10 @@
 
 use crate::personal::{Personal, Values, plain};
 use crate::render::{Content, Renderer};
+use crate::sample;
 use crate::template::{AsWritten, Compiled, Part, Parts, Unusable};
-use crate::{TemplateError, sample};
-use restock_domain::{Brands, EmailChoice, Locale, Template, TemplateSource};
+use crate::variables::Variables;
+use restock_domain::{Brands, EmailChoice, Locale, Template};
 
 /// Gmail shows no more than 102 KB of a mail.
 pub const MAX_HTML_BYTES: usize = 90_000;
@@ -13,12 +14,6 @@ impl Renderer {
     /// Refuses a template that can't be rendered for every product and brand, or whose mails lack the unsubscribe link or
     /// are too large. Names the line of the source where it can.
     pub fn check(&self, template: &Template, brands: &Brands) -> Result<(), Unusable> {
-        let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = &template.html;
-        for (part, source) in [(Part::Html, Some(source)), (Part::Text, template.text.as_ref())] {
-            if source.is_some_and(|source| source.len() > MAX_HTML_BYTES) {
-                return Err(Unusable::new(part, format!("It has more than {MAX_HTML_BYTES} bytes.")));
-            }
-        }
         let as_written = AsWritten::of(&template.html)?;
         let compiled = Compiled::strictly(template)?;
         let email = EmailChoice::default();
@@ -56,38 +51,34 @@ impl Renderer {
         compiled: &Compiled,
         personal: &Personal,
     ) -> Result<Parts, Unusable> {
-        let tried = self.try_variables(content, personal, |variables| {
-            as_written.fill(&variables)?;
-            let parts = compiled.fill(&variables)?;
-            for (part, text) in [(Part::Html, &parts.html), (Part::Text, &parts.text)] {
-                if !text.contains(&personal.unsubscribe_url) {
-                    let reason = "Every mail needs a link to unsubscribe: write {{ unsubscribe_url }}.";
-                    return Err(Unusable::new(part, reason).into());
-                }
+        let language = self.language(content.locale, content.brands);
+        let variables = Variables::of(content, &language, personal);
+        as_written.fill(&variables)?;
+        let parts = compiled.fill(&variables)?;
+        for (part, text) in [(Part::Html, &parts.html), (Part::Text, &parts.text)] {
+            if !text.contains(&personal.unsubscribe_url) {
+                let reason = "Every mail needs a link to unsubscribe: write {{ unsubscribe_url }}.";
+                return Err(Unusable::new(part, reason));
             }
-            if in_a_tag(&parts.html, &personal.also_waiting) {
-                let reason =
-                    "also_waiting is a list in HTML: write it as a text of its own, not in an attribute or the title.";
-                return Err(Unusable::new(Part::Html, reason).into());
-            }
-            if parts.html.len() > MAX_HTML_BYTES {
-                let bytes = parts.html.len();
-                let reason = format!(
-                    "A mail has {bytes} bytes of HTML, and {MAX_HTML_BYTES} are the most: mail clients cut longer ones."
-                );
-                return Err(Unusable::new(Part::Html, reason).into());
-            }
-            let values = Values {
-                greeting: plain("Hi!"),
-                unsubscribe_url: plain("https://shop.example/unsubscribe"),
-                also_waiting: plain("Mug"),
-            };
-            Ok(personal.fill(&parts, &values))
-        });
-        tried.map_err(|error| match error {
-            TemplateError::Unusable(unusable) => unusable,
-            other => Unusable::new(Part::Html, other.to_string()),
-        })
+        }
+        if in_a_tag(&parts.html, &personal.also_waiting) {
+            let reason =
+                "also_waiting is a list in HTML: write it as a text of its own, not in an attribute or the title.";
+            return Err(Unusable::new(Part::Html, reason));
+        }
+        if parts.html.len() > MAX_HTML_BYTES {
+            let bytes = parts.html.len();
+            let reason = format!(
+                "A mail has {bytes} bytes of HTML, and {MAX_HTML_BYTES} are the most: mail clients cut longer ones."
+            );
+            return Err(Unusable::new(Part::Html, reason));
+        }
+        let values = Values {
+            greeting: plain("Hi!"),
+            unsubscribe_url: plain("https://shop.example/unsubscribe"),
+            also_waiting: plain("Mug"),
+        };
+        Ok(personal.fill(&parts, &values))
     }
 }
 
@@ -103,7 +94,7 @@ fn in_a_tag(html: &str, mark: &str) -> bool {
 mod tests {
     use super::*;
     use crate::built_in_templates;
-    use restock_domain::TemplateId;
+    use restock_domain::{TemplateId, TemplateSource};
 
     fn template(html: TemplateSource, text: Option<&str>) -> Template {
         Template {

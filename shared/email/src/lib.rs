@@ -3,7 +3,9 @@
 mod check;
 mod fluent;
 mod links;
+mod markup;
 mod money;
+mod people;
 mod personal;
 mod render;
 pub mod sample;
@@ -12,11 +14,12 @@ mod subject;
 mod template;
 mod texts;
 mod unsubscribe_page;
+mod variables;
 
 pub use check::MAX_HTML_BYTES;
 pub use money::format_price;
 pub use render::{Content, Rendered, Renderer};
-pub use send::{Mail, Mailer, Ses, SesMailer};
+pub use send::{Letter, Mail, Mailer, Ses, SesMailer};
 pub use subject::check_subject;
 pub use template::{Part, Unusable, built_in_template, built_in_templates, default_template};
 pub use texts::{check_texts, languages};

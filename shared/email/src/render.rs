@@ -1,17 +1,12 @@
 use crate::TemplateError;
-use crate::links::with_parameters;
-use crate::money::format_price;
-use crate::personal::{Personal, Values, plain};
-use crate::subject::format_subject;
-use crate::template::{Compiled, Parts, escaped};
+use crate::personal::Personal;
+use crate::template::{Compiled, Parts};
 use crate::texts::{Language, Texts};
+use crate::variables::{Variables, values};
 use jiff::Timestamp;
-use restock_domain::brand::Scheme;
-use restock_domain::{Brand, Brands, EmailChoice, Fields, Locale, Money, Product, Template, TemplateSource};
-use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use restock_domain::{Brands, EmailChoice, Locale, Product, Template, TemplateSource};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use unicode_segmentation::UnicodeSegmentation;
 
 /// The contents of one email.
 #[derive(Clone, Copy)]
@@ -48,39 +43,6 @@ type Sources = (TemplateSource, Option<String>);
 /// Templates that are kept ready; a shop uses a few.
 const MAX_COMPILED: usize = 50;
 
-/// What a template may show. `docs/templates.md` lists it.
-#[derive(Serialize)]
-pub(crate) struct Variables<'a> {
-    lang: String,
-    dir: &'static str,
-    /// The side where lines begin.
-    start: &'static str,
-    subject: &'a str,
-    greeting: &'a str,
-    unsubscribe_url: &'a str,
-    also_waiting: &'a str,
-    sku: &'a str,
-    title: &'a str,
-    link: String,
-    image: Option<&'a str>,
-    price: Option<String>,
-    sale_price: Option<String>,
-    saving: Option<String>,
-    availability: Option<String>,
-    /// It can be ordered, and is delivered later.
-    available_later: bool,
-    variant: Option<String>,
-    /// All fields of the feed.
-    product: &'a Fields,
-    brand: &'a Brand,
-    light: Scheme,
-    dark: Scheme,
-    /// Where to ask, as a sentence.
-    support: Option<String>,
-    /// Texts without variables.
-    t: BTreeMap<&'static str, String>,
-}
-
 impl Renderer {
     pub fn new() -> Result<Self, TemplateError> {
         Ok(Self { texts: Texts::load()?, personal: Personal::new(), compiled: Mutex::default() })
@@ -89,33 +51,21 @@ impl Renderer {
     /// Renders one recipient's mail.
     pub fn render(&self, content: Content<'_>) -> Result<Rendered, TemplateError> {
         let compiled = self.compiled(content.template)?;
-        let language = self.texts.of(content.locale, content.brands.texts(content.locale));
-        let (subject, parts) = with_variables(content, &language, &self.personal, |variables| {
-            Ok((variables.subject.to_owned(), compiled.fill(&variables)?))
-        })?;
-        let values = Values {
-            greeting: plain(&greeting(content, &language)),
-            unsubscribe_url: plain(content.unsubscribe_url),
-            also_waiting: also_waiting(content, &language),
-        };
-        let Parts { html, text } = self.personal.fill(&parts, &values);
-        Ok(Rendered { subject, html, text })
+        let language = self.language(content.locale, content.brands);
+        let variables = Variables::of(content, &language, &self.personal);
+        let parts = compiled.fill(&variables)?;
+        let Parts { html, text } = self.personal.fill(&parts, &values(content, &language));
+        Ok(Rendered { subject: variables.subject, html, text })
     }
 
     /// Returns true if mails to a locale are in its language.
     pub fn speaks(&self, locale: &Locale, brands: &Brands) -> bool {
-        self.texts.of(locale, brands.texts(locale)).speaks(locale)
+        self.language(locale, brands).speaks(locale)
     }
 
-    /// Calls a function with the variables of a mail, in which these marks stand for what differs between recipients.
-    pub(crate) fn try_variables<T>(
-        &self,
-        content: Content<'_>,
-        personal: &Personal,
-        use_them: impl FnOnce(Variables<'_>) -> Result<T, TemplateError>,
-    ) -> Result<T, TemplateError> {
-        let language = self.texts.of(content.locale, content.brands.texts(content.locale));
-        with_variables(content, &language, personal, use_them)
+    /// Returns the texts of mails to a locale.
+    pub(crate) fn language(&self, locale: &Locale, brands: &Brands) -> Language<'_> {
+        self.texts.of(locale, brands.texts(locale))
     }
 
     fn compiled(&self, template: &Template) -> Result<Arc<Compiled>, TemplateError> {
@@ -133,143 +83,12 @@ impl Renderer {
     }
 }
 
-/// Calls a function with the variables of a mail.
-fn with_variables<T>(
-    content: Content<'_>,
-    language: &Language<'_>,
-    personal: &Personal,
-    use_them: impl FnOnce(Variables<'_>) -> Result<T, TemplateError>,
-) -> Result<T, TemplateError> {
-    let Content { product, .. } = content;
-    let mut brand = content.brands.of(content.locale);
-    let parameters = brand.link_parameters.take().unwrap_or_default();
-    brand.link = brand.link.map(|link| with_parameters(&link, &parameters));
-    let title = one_line(product.title());
-    // Digits, signs and direction of a price go with the texts around it.
-    let locale = if language.speaks(content.locale) { content.locale } else { &language.locale };
-    let written = |money: Money| format_price(&money, locale);
-    let (full, sale) = (product.price(), product.sale_price(content.now));
-    let saving = full.zip(sale).map(|(full, sale)| Money { amount: full.amount - sale.amount, ..full });
-    let shown = sale.or(full).map(written);
-    let own = content.email.subject(content.locale);
-    let own = own.and_then(|text| format_subject(text, &title, shown.as_deref()));
-    let subject = own.unwrap_or_else(|| language.text_with("subject", &[("title", &title)]));
-    let price_text = if sale.is_some() { "price-before" } else { "price" };
-    let with = |id: &str, name: &str, money: Option<Money>| {
-        money.map(|money| language.text_with(id, &[(name, &written(money))]))
-    };
-    let availability = availability(product);
-    let right_to_left = language.direction() == "rtl";
-    use_them(Variables {
-        lang: language.locale.canonical(),
-        dir: language.direction(),
-        start: if right_to_left { "right" } else { "left" },
-        subject: &subject,
-        greeting: &personal.greeting,
-        unsubscribe_url: &personal.unsubscribe_url,
-        also_waiting: &personal.also_waiting,
-        sku: product.sku().as_str(),
-        title: &title,
-        link: with_parameters(product.link().unwrap_or_default(), &parameters),
-        image: product.image(),
-        price: with(price_text, "price", full),
-        sale_price: with("price-now", "sale", sale),
-        saving: with("saving", "saving", saving),
-        availability: availability.map(|id| language.text(id)),
-        available_later: availability.is_some_and(|id| id != IN_STOCK),
-        variant: variant(product),
-        product: product.data(),
-        light: brand.light(),
-        dark: brand.dark(),
-        support: language.support(&brand),
-        brand: &brand,
-        t: language.texts(&["preview", "body", "button", "hurry", "reason", "unsubscribe"]),
-    })
-}
-
-const IN_STOCK: &str = "in-stock";
-
-/// Returns the id of the text that says whether a product can be bought, by the feed (Google Merchant, `availability`).
-fn availability(product: &Product) -> Option<&'static str> {
-    match product.text("availability")?.to_lowercase().replace(' ', "_").as_str() {
-        "in_stock" => Some(IN_STOCK),
-        "preorder" => Some("preorder"),
-        "backorder" => Some("backorder"),
-        _ => None,
-    }
-}
-
-/// Returns colour and size, as far as the feed names them.
-fn variant(product: &Product) -> Option<String> {
-    let named: Vec<String> = ["color", "size"].iter().filter_map(|field| product.text(field)).map(one_line).collect();
-    (!named.is_empty()).then(|| named.join(" · "))
-}
-
-/// Returns a list of the products that the recipient waits for besides, in HTML and in text; nothing if there are none.
-fn also_waiting(content: Content<'_>, language: &Language<'_>) -> [String; 2] {
-    if content.also_waiting.is_empty() {
-        return Default::default();
-    }
-    let parameters = content.brands.of(content.locale).link_parameters.unwrap_or_default();
-    let title = language.text("also-waiting");
-    let (mut html, mut text) = (format!("{}<ul>", escaped(&title)), title);
-    for product in content.also_waiting {
-        let (title, link) = (one_line(product.title()), product.link().unwrap_or_default());
-        let link = with_parameters(link, &parameters);
-        html += &format!("<li><a href=\"{}\"><bdi>{}</bdi></a></li>", escaped(&link), escaped(&title));
-        text += &format!("\n- {title}: {link}");
-    }
-    [html + "</ul>", text]
-}
-
-fn greeting(content: Content<'_>, language: &Language<'_>) -> String {
-    match content.first_name.and_then(name_to_greet) {
-        Some(name) => language.text_with("greeting-name", &[("name", &name)]),
-        None => language.text("greeting"),
-    }
-}
-
-/// Characters of a title in a subject line.
-const MAX_TITLE: usize = 150;
-/// Characters of a name in a greeting.
-const MAX_NAME: usize = 40;
-
-/// Returns a title for a subject line: one line, without marks that change the direction of what follows, and cut between
-/// two characters as readers see them.
-fn one_line(title: &str) -> String {
-    let words: Vec<&str> = title
-        .split(|c: char| c.is_whitespace() || c.is_control() || turns_text(c))
-        .filter(|word| !word.is_empty())
-        .collect();
-    let line = words.join(" ");
-    match line.grapheme_indices(true).nth(MAX_TITLE) {
-        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
-        None => line,
-    }
-}
-
-/// Returns a name as it stands in a greeting; nothing for what is no name but a message or a link.
-fn name_to_greet(name: &str) -> Option<String> {
-    let name = one_line(name);
-    let is_link = |word: &str| {
-        let after_dot = word.trim_end_matches('.').split('.').skip(1).last().unwrap_or_default();
-        word.contains("://") || word.contains('@') || word.contains('/') || after_dot.chars().count() > 1
-    };
-    let greeted = !name.is_empty() && name.graphemes(true).count() <= MAX_NAME && !name.split(' ').any(is_link);
-    greeted.then_some(name)
-}
-
-/// Returns true for the marks that embed, override or isolate a direction (Unicode Standard Annex 9).
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::built_in_templates;
-    use restock_domain::EmailAddress;
     use restock_domain::brand::{Color, FontStack, Logo, Palette, SocialLink};
+    use restock_domain::{Brand, EmailAddress};
     use serde_json::{Value as Json, json};
 
     fn rendered(locale: &str, first_name: Option<&str>, fields: Json) -> Rendered {

@@ -4,31 +4,32 @@ use jiff::Timestamp;
 use restock_domain::brand::{Color, Logo, Palette, SocialLink};
 use restock_domain::{Brand, Brands, EmailAddress, FieldValue, Fields, Product, Sku};
 
+const WHOLE: [(&str, &str); 12] = [
+    ("id", "SKU-1"),
+    ("title", "Wool sweater Fjäll, grey melange"),
+    ("link", "https://shop.example/wool-sweater?color=grey"),
+    ("image_link", "https://shop.example/images/sweater.svg"),
+    ("price", "119.00 EUR"),
+    ("availability", "in_stock"),
+    ("brand", "Fjäll"),
+    ("color", "Grey melange"),
+    ("size", "M"),
+    ("description", "Warm merino wool for cold days."),
+    ("product_type", "Clothing > Sweaters"),
+    ("item_group_id", "sweater"),
+];
+
 /// Returns a product with everything that mails show, one on sale, and one with nothing that may be missing.
 pub fn products() -> [Product; 3] {
-    let bare = [("id", "SKU-3"), ("title", "Mug"), ("link", "https://shop.example/mug")];
-    let whole = [
-        ("id", "SKU-1"),
-        ("title", "Wool sweater Fjäll, grey melange"),
-        ("link", "https://shop.example/wool-sweater?color=grey"),
-        ("image_link", "https://shop.example/images/sweater.svg"),
-        ("price", "119.00 EUR"),
-        ("availability", "in_stock"),
-        ("brand", "Fjäll"),
-        ("color", "Grey melange"),
-        ("size", "M"),
-        ("description", "Warm merino wool for cold days."),
-        ("product_type", "Clothing > Sweaters"),
-        ("item_group_id", "sweater"),
-    ];
-    let on_sale = whole.iter().copied().chain([("sale_price", "89.00 EUR")]);
-    [product(whole), product(on_sale), product(bare)]
+    [product(WHOLE), on_sale(), bare()]
 }
 
-/// Returns the product on sale.
 pub fn on_sale() -> Product {
-    let [_, on_sale, _] = products();
-    on_sale
+    product(WHOLE.into_iter().chain([("sale_price", "89.00 EUR")]))
+}
+
+pub fn bare() -> Product {
+    product([("id", "SKU-3"), ("title", "Mug"), ("link", "https://shop.example/mug")])
 }
 
 fn product(fields: impl IntoIterator<Item = (&'static str, &'static str)>) -> Product {

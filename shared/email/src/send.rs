@@ -60,6 +60,17 @@ pub struct Ses {
     pub configuration_set: Option<String>,
 }
 
+/// A rendered mail with what stands on its envelope.
+#[derive(Clone, Copy)]
+pub struct Letter<'a> {
+    /// Of the automation: its sender and reply-to go before those of the brand.
+    pub email: &'a EmailChoice,
+    pub brand: &'a Brand,
+    pub to: &'a EmailAddress,
+    pub rendered: &'a Rendered,
+    pub unsubscribe_url: &'a str,
+}
+
 /// A mail is not one that SES takes.
 #[derive(Debug, thiserror::Error)]
 #[error("SES answered {0}")]
@@ -114,8 +125,13 @@ impl SesMailer {
                 (self.renderer.render(Content { template: &in_default, ..content })?, &in_default)
             }
         };
-        let brand = brands.of(&subscription.locale);
-        let request = self.ses.request(&automation.email, &brand, &contact.email, &rendered, &unsubscribe_url)?;
+        let request = self.ses.request(Letter {
+            email: &automation.email,
+            brand: &brands.of(&subscription.locale),
+            to: &contact.email,
+            rendered: &rendered,
+            unsubscribe_url: &unsubscribe_url,
+        })?;
         let tag = |name: &str, value: String| MessageTag::builder().name(name).value(value).build();
         // These come back with every event that SES sends about the mail.
         Ok(request
@@ -128,15 +144,8 @@ impl SesMailer {
 
 impl Ses {
     /// Sends a mail that belongs to no delivery; returns its id.
-    pub async fn send_test(
-        &self,
-        email: &EmailChoice,
-        brand: &Brand,
-        to: &EmailAddress,
-        rendered: &Rendered,
-        unsubscribe_url: &str,
-    ) -> Result<String, NotTaken> {
-        let request = self.request(email, brand, to, rendered, unsubscribe_url);
+    pub async fn send_test(&self, letter: Letter<'_>) -> Result<String, NotTaken> {
+        let request = self.request(letter);
         let sent = request.map_err(|error| NotTaken(error.to_string()))?.send().await;
         match sent {
             Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
@@ -152,14 +161,8 @@ impl Ses {
         email.sender.as_ref().or(brand.sender.as_ref()).map_or_else(|| self.sender.clone(), from)
     }
 
-    fn request(
-        &self,
-        email: &EmailChoice,
-        brand: &Brand,
-        to: &EmailAddress,
-        rendered: &Rendered,
-        unsubscribe_url: &str,
-    ) -> Result<SendEmailFluentBuilder, BuildError> {
+    fn request(&self, letter: Letter<'_>) -> Result<SendEmailFluentBuilder, BuildError> {
+        let Letter { email, brand, to, rendered, unsubscribe_url } = letter;
         let sender = self.from(email, brand);
         let reply_to = email.reply_to.as_ref().or(brand.reply_to.as_ref());
         let reply_to = reply_to.map(|address| address.as_str().to_owned()).or(self.reply_to.clone());

@@ -11,7 +11,7 @@ pub use call::{Call, limit};
 pub use cursor::{position, to_cursor};
 pub use failure::Failure;
 pub use serve::{Handles, Reply, Service, answer};
-pub use versions::{etag, expected_version};
+pub use versions::{etag, expected_version, wanted_version};
 
 use std::time::Duration;
 

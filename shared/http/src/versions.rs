@@ -1,6 +1,8 @@
 //! Optimistic concurrency: `ETag`, `If-Match` and `If-None-Match` (RFC 9110) over numbered versions.
 
 use crate::Call;
+use restock_api::Problem;
+use restock_domain::{ErrorCode, Invalid};
 use restock_store::Expected;
 
 /// Returns the `ETag` of a version.
@@ -23,4 +25,12 @@ pub fn expected_version(call: &Call) -> Expected {
 
 fn version_of(tag: &str) -> Option<u64> {
     tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
+/// Returns the version that a call asks for by `?version=`.
+pub fn wanted_version(call: &Call) -> Result<Option<u64>, Problem> {
+    let number = |raw: &str| {
+        raw.parse().map_err(|_| Invalid::new(ErrorCode::WrongType, "Use the number of a version, such as 3."))
+    };
+    call.parsed_query("version", number)
 }

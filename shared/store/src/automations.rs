@@ -1,7 +1,7 @@
 use crate::cached::Cached;
 use crate::database::{AllWritten, Item, Query, Table};
 use crate::item::{damaged, read_each, string_of};
-use crate::versions::{Expected, Kinds, document_of, has_document, version_of};
+use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::{Automation, AutomationId, Condition, EmailAddress, EmailChoice, Sender, TemplateId, time};
@@ -14,18 +14,6 @@ const TABLE: Table = Table::Configuration;
 const KINDS: Kinds = Kinds { newest: "automation", versions: "automation-version" };
 /// The limit of stored automations; each subscription may have to be shown to all of them.
 pub const MAX_AUTOMATIONS: usize = 50;
-
-/// The outcome of a change.
-#[derive(Debug)]
-pub enum AutomationChange {
-    Done(Box<Automation>),
-    /// The version is not the one that the caller has seen.
-    Stale,
-    /// There is none to delete.
-    Missing,
-    /// There are [`MAX_AUTOMATIONS`] already.
-    TooMany,
-}
 
 /// An automation as it is stored, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -63,7 +51,7 @@ impl Store {
         automation: Automation,
         expected: Expected,
         now: Timestamp,
-    ) -> Result<AutomationChange, Error> {
+    ) -> Result<DocumentChange<Automation>, Error> {
         self.change(&automation.id, Some(&automation), expected, now).await
     }
 
@@ -73,7 +61,7 @@ impl Store {
         id: &AutomationId,
         expected: Expected,
         now: Timestamp,
-    ) -> Result<AutomationChange, Error> {
+    ) -> Result<DocumentChange<Automation>, Error> {
         self.change(id, None, expected, now).await
     }
 
@@ -83,19 +71,19 @@ impl Store {
         to: Option<&Automation>,
         expected: Expected,
         now: Timestamp,
-    ) -> Result<AutomationChange, Error> {
+    ) -> Result<DocumentChange<Automation>, Error> {
         let mut race = Race::about("the change of an automation");
         loop {
             race.enter()?;
             let newest = newest(id, self.get(TABLE, KINDS.key(id.as_str())).await?)?;
             let seen = newest.automation.as_ref().map(|automation| automation.version);
             if !expected.allows(seen) {
-                return Ok(AutomationChange::Stale);
+                return Ok(DocumentChange::Stale);
             }
             match (&newest.automation, to) {
-                (None, None) => return Ok(AutomationChange::Missing),
+                (None, None) => return Ok(DocumentChange::Missing),
                 (None, Some(_)) if self.automations().await?.len() >= MAX_AUTOMATIONS => {
-                    return Ok(AutomationChange::TooMany);
+                    return Ok(DocumentChange::TooMany);
                 }
                 _ => {}
             }
@@ -109,7 +97,7 @@ impl Store {
             let document = to.and(changed.as_ref()).map(document).transpose()?;
             let writes = KINDS.next_version(id.as_str(), newest.version, document);
             if let (AllWritten::Done, Some(changed)) = (self.database.write_all(writes).await?, changed) {
-                return Ok(AutomationChange::Done(Box::new(changed)));
+                return Ok(DocumentChange::Done(Box::new(changed)));
             }
         }
     }

@@ -1,4 +1,4 @@
-use crate::database::{Table, Write};
+use crate::database::{Item, Table, Write};
 use crate::feeds::ImportItem;
 use crate::item::{read_item, texts, write_item};
 use crate::{Error, Store};
@@ -23,8 +23,6 @@ pub struct Fetch {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FetchItem {
-    kind: String,
-    id: String,
     url: String,
     currency: Option<String>,
     etag: Option<String>,
@@ -37,8 +35,6 @@ impl Store {
     pub async fn put_fetch(&self, locale: &Locale, fetch: &Fetch) -> Result<(), Error> {
         let Fetch { url, currency, etag, last_modified, import } = fetch.clone();
         let item = FetchItem {
-            kind: KIND.to_owned(),
-            id: locale.key().to_owned(),
             url,
             currency: currency.map(|currency| currency.as_str().to_owned()),
             etag,
@@ -46,13 +42,12 @@ impl Store {
             import: import.into(),
         };
         let item = write_item(TABLE, item)?;
-        let key = texts([("kind", KIND), ("id", locale.key())]);
-        self.database.write(Write::put(TABLE, key, item)).await.map(drop)
+        self.database.write(Write::put(TABLE, key(locale), item)).await.map(drop)
     }
 
     /// Returns the file that the products are from; `None` if that is not known.
     pub async fn fetch(&self, locale: &Locale) -> Result<Option<Fetch>, Error> {
-        let Some(item) = self.get(TABLE, texts([("kind", KIND), ("id", locale.key())])).await? else { return Ok(None) };
+        let Some(item) = self.get(TABLE, key(locale)).await? else { return Ok(None) };
         let FetchItem { url, currency, etag, last_modified, import, .. } = read_item(TABLE, item)?;
         let currency = currency.as_deref().and_then(Currency::parse);
         Ok(Some(Fetch { url, currency, etag, last_modified, import: import.into() }))
@@ -60,7 +55,10 @@ impl Store {
 
     /// Forgets it, before products change.
     pub async fn forget_fetch(&self, locale: &Locale) -> Result<(), Error> {
-        let key = texts([("kind", KIND), ("id", locale.key())]);
-        self.database.write(Write::delete(TABLE, key)).await.map(drop)
+        self.database.write(Write::delete(TABLE, key(locale))).await.map(drop)
     }
+}
+
+fn key(locale: &Locale) -> Item {
+    texts([("kind", KIND), ("id", locale.key())])
 }

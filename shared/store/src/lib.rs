@@ -35,7 +35,7 @@ mod uploads;
 mod versions;
 
 pub use api_keys::ApiKey;
-pub use automations::{AutomationChange, CachedAutomations, MAX_AUTOMATIONS};
+pub use automations::{CachedAutomations, MAX_AUTOMATIONS};
 pub use batch::Deleted;
 pub use brand::CachedBrands;
 pub use contact_changes::{ChangedContact, ContactChange};
@@ -54,9 +54,9 @@ pub use purchases::RecordedReceipts;
 pub use stock::{LastLook, LevelWrite, StockFacts};
 pub use subscription_item::Waiting;
 pub use subscriptions::{Cursor, MatchedPage, WaitingPage};
-pub use templates::{CachedTemplates, MAX_TEMPLATES, TemplateChange};
+pub use templates::{CachedTemplates, MAX_TEMPLATES};
 pub use turns::Turn;
-pub use versions::Expected;
+pub use versions::{DocumentChange, Expected};
 
 use database::Database;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 use crate::database::{AllWritten, Item, Query, Table};
 use crate::item::{damaged, or_none, read_each};
-use crate::versions::{Expected, Kinds, document_of, has_document, version_of};
+use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::{Template, TemplateId, TemplateSource, time};
@@ -15,18 +15,6 @@ const TABLE: Table = Table::Configuration;
 const KINDS: Kinds = Kinds { newest: "template", versions: "template-version" };
 /// The limit of stored templates.
 pub const MAX_TEMPLATES: usize = 50;
-
-/// The outcome of a change.
-#[derive(Debug)]
-pub enum TemplateChange {
-    Done(Box<Template>),
-    /// The version is not the one that the caller has seen.
-    Stale,
-    /// There is none to delete.
-    Missing,
-    /// There are [`MAX_TEMPLATES`] already.
-    TooMany,
-}
 
 /// A template as it is stored, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -45,13 +33,17 @@ impl Store {
         template: Template,
         expected: Expected,
         now: Timestamp,
-    ) -> Result<TemplateChange, Error> {
+    ) -> Result<DocumentChange<Template>, Error> {
         let template = Template { updated_on: Some(time::to_millisecond(now)), ..template };
         self.change_template(&template.id, Some(&template), expected).await
     }
 
     /// Deletes a stored template. Its number goes on counting if it is stored again.
-    pub async fn delete_template(&self, id: &TemplateId, expected: Expected) -> Result<TemplateChange, Error> {
+    pub async fn delete_template(
+        &self,
+        id: &TemplateId,
+        expected: Expected,
+    ) -> Result<DocumentChange<Template>, Error> {
         self.change_template(id, None, expected).await
     }
 
@@ -60,7 +52,7 @@ impl Store {
         id: &TemplateId,
         to: Option<&Template>,
         expected: Expected,
-    ) -> Result<TemplateChange, Error> {
+    ) -> Result<DocumentChange<Template>, Error> {
         let mut race = Race::about("the change of a template");
         loop {
             race.enter()?;
@@ -68,15 +60,15 @@ impl Store {
             let seen = item.as_ref().map_or(0, version_of);
             let newest = item.filter(has_document).map(|item| read(&item)).transpose()?;
             if !expected.allows(newest.as_ref().map(|template| template.version)) {
-                return Ok(TemplateChange::Stale);
+                return Ok(DocumentChange::Stale);
             }
-            let Some(changed) = to.or(newest.as_ref()) else { return Ok(TemplateChange::Missing) };
+            let Some(changed) = to.or(newest.as_ref()) else { return Ok(DocumentChange::Missing) };
             if newest.is_none() && self.templates().await?.len() >= MAX_TEMPLATES {
-                return Ok(TemplateChange::TooMany);
+                return Ok(DocumentChange::TooMany);
             }
             let writes = KINDS.next_version(id.as_str(), seen, to.map(document).transpose()?);
             if let AllWritten::Done = self.database.write_all(writes).await? {
-                return Ok(TemplateChange::Done(Box::new(Template { version: seen + 1, ..changed.clone() })));
+                return Ok(DocumentChange::Done(Box::new(Template { version: seen + 1, ..changed.clone() })));
             }
         }
     }

@@ -53,7 +53,7 @@ impl Store {
     ) -> Result<Turn, Error> {
         let Subscription { contact_id, sku, delivery, .. } = subscription;
         let turn = texts([("delivery", &format!("{contact_id}#{sku}#{log_entry}"))]);
-        let taken = vec![
+        let taken = [
             Action::set(BY, text(delivery.to_string())),
             Action::set(HOLDER, text(claim.holder().to_string())),
             Action::set(SUBSCRIPTION, text(subscription.id().key.to_string())),

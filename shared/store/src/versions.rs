@@ -8,6 +8,18 @@ use serde::de::DeserializeOwned;
 const TABLE: Table = Table::Configuration;
 const DOCUMENT: &str = "document";
 
+/// The outcome of a change of a versioned document.
+#[derive(Debug)]
+pub enum DocumentChange<T> {
+    Done(Box<T>),
+    /// The version is not the one that the caller has seen.
+    Stale,
+    /// There is none to delete.
+    Missing,
+    /// There are as many as there may be.
+    TooMany,
+}
+
 /// The kinds of items that versioned documents have: the newest version of each, and every version there ever was, so that
 /// the log stays readable.
 pub(crate) struct Kinds {

@@ -14,7 +14,7 @@ pub use field::Field;
 pub use predicate::{Given, Misfit, Operator, Place, Predicate};
 pub use tally::{AutomationTally, Tally};
 
-use crate::identifiers::text_type;
+use crate::identifiers::{is_slug, text_type};
 use crate::{EmailAddress, ErrorCode, Invalid, Locale, TemplateId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -116,8 +116,7 @@ impl EmailChoice {
 
 impl AutomationId {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if raw.is_empty() || raw.len() > 50 || !raw.chars().all(fits) || raw.starts_with('-') {
+        if !is_slug(raw) {
             let message = "Use up to 50 lower-case letters, digits and hyphens, such as early-birds.";
             return Err(Invalid::new(ErrorCode::InvalidAutomationId, message));
         }

@@ -1,0 +1,38 @@
+//! Texts of others as people may be shown them: titles of products and names of contacts.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Characters of a title in a subject line.
+const MAX_TITLE: usize = 150;
+/// Characters of a name in a greeting.
+const MAX_NAME: usize = 40;
+
+/// Returns a title for a subject line: one line, without marks that change the direction of what follows, and cut between
+/// two characters as readers see them.
+pub fn one_line(title: &str) -> String {
+    let words: Vec<&str> = title
+        .split(|c: char| c.is_whitespace() || c.is_control() || turns_text(c))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    match line.grapheme_indices(true).nth(MAX_TITLE) {
+        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
+        None => line,
+    }
+}
+
+/// Returns a name as it stands in a greeting; nothing for what is no name but a message or a link.
+pub fn name_to_greet(name: &str) -> Option<String> {
+    let name = one_line(name);
+    let is_link = |word: &str| {
+        let after_dot = word.trim_end_matches('.').split('.').skip(1).last().unwrap_or_default();
+        word.contains("://") || word.contains('@') || word.contains('/') || after_dot.chars().count() > 1
+    };
+    let greeted = !name.is_empty() && name.graphemes(true).count() <= MAX_NAME && !name.split(' ').any(is_link);
+    greeted.then_some(name)
+}
+
+/// Returns true for the marks that embed, override or isolate a direction (Unicode Standard Annex 9).
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
