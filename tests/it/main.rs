@@ -23,6 +23,7 @@ mod malformed;
 mod matching;
 mod openapi;
 mod outlook;
+mod permissions;
 mod queues;
 mod races;
 mod redrive;

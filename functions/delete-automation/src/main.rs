@@ -1,5 +1,4 @@
 use delete_automation::App;
-use jiff::Timestamp;
 use lambda_http::Error;
 use restock_api::automations;
 use restock_http::Service;
@@ -8,8 +7,5 @@ use restock_runtime::Runtime;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    Service::with_keys(App { store: store.clone(), clock: Timestamp::now }, store)
-        .serving::<automations::DeleteAutomation>()
-        .run()
-        .await
+    Service::with_keys(App { store: store.clone() }, store).serving::<automations::DeleteAutomation>().run().await
 }

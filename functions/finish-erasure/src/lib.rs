@@ -1,7 +1,7 @@
 //! Consumes the erasures queue: deletes what is left of a contact that had more than one request could delete.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use restock_queue::{Erasure, Failure, Queue, Queues, Record, consume};
+use restock_queue::{Erasure, Failure, Queues, Record, consume, named};
 use restock_store::Store;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,10 +17,10 @@ pub struct App {
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let deadline = Instant::now() + self.budget;
-        consume(&self.queues, Queue::Erasures, event, |record| self.process(record, deadline)).await
+        consume(&self.queues, named::Erasures, event, |record| self.process(record, deadline)).await
     }
 
-    /// All of it may happen twice: what is deleted is not found again.
+    /// Deletes what is left. All of it may happen twice: what is deleted is not found again.
     async fn process(&self, record: Record, deadline: Instant) -> Result<(), Failure> {
         let erasure = Erasure::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
         let Erasure { contact_id, made_until } = erasure;

@@ -12,7 +12,7 @@ use file::{File, Obtained, Version};
 use jiff::Timestamp;
 use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
-use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queue, Queues, Record, consume, while_hidden};
+use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queues, Record, consume, named, while_hidden};
 use restock_store::{Fetch, ProductChange, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,14 +61,14 @@ impl From<restock_store::Error> for Stop {
 
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        consume(&self.queues, Queue::FeedImports, event, |record| self.process(record)).await
+        consume(&self.queues, named::FeedImports, event, |record| self.process(record)).await
     }
 
     async fn process(&self, record: Record) -> Result<(), Failure> {
         let message = FeedMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
         let FeedMessage::Import(job) = message else { return self.import_due().await };
         let work = self.run(&job, record.receives);
-        while_hidden(&self.queues, Queue::FeedImports, &record, self.settings.lease, work).await
+        while_hidden(&self.queues, named::FeedImports, &record, self.settings.lease, work).await
     }
 
     /// Ends an import that is no longer wanted, if it is shown as running since an earlier try.
@@ -76,7 +76,7 @@ impl App {
         if feed.and_then(|feed| feed.last_import.as_ref()).is_none_or(|last| last.id != job.import_id) {
             return Ok(());
         }
-        let message = "The feed was configured anew before the import was done. The next one takes the new settings.";
+        let message = "The feed was reconfigured before the import was done. The next one takes the new settings.";
         import.status = ImportStatus::Failed;
         import.errors.push(ImportError::new(0, None, ErrorCode::FetchFailed, message.into()));
         import.finished_at = Some(time::to_millisecond((self.clock)()));

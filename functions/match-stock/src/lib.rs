@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use meet::{Met, Untold};
 use restock_domain::{Arrival, StockLevel, Subscription};
 use restock_matching::PAGE;
-use restock_queue::{Continuation, Failure, InvalidLevel, Queue, Queues, Record, StockMessage, consume};
+use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, consume, named};
 use restock_store::{CachedAutomations, LevelWrite, Store};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -54,7 +54,7 @@ struct Budget(AtomicU32);
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let budget = &Budget(AtomicU32::new(PAGES_AT_ONCE));
-        consume(&self.queues, Queue::StockLevels, event, |record| self.process(record, budget)).await
+        consume(&self.queues, named::StockLevels, event, |record| self.process(record, budget)).await
     }
 
     async fn process(&self, record: Record, budget: &Budget) -> Result<(), Failure> {

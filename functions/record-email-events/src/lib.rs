@@ -8,7 +8,7 @@ use restock_domain::Suppression;
 use restock_domain::delivery::Milestone;
 use restock_domain::signing::SigningKey;
 use restock_domain::template::count_of;
-use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queue, Queues, Record, consume};
+use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, named};
 use restock_store::{LogKey, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ pub struct App {
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let news = &News::default();
-        let answer = consume(&self.queues, Queue::EmailEvents, event, |record| self.process(record, news)).await;
+        let answer = consume(&self.queues, named::EmailEvents, event, |record| self.process(record, news)).await;
         self.tell_log(news).await;
         answer
     }
@@ -40,7 +40,7 @@ impl App {
         }
     }
 
-    /// Each step may be done twice, and does nothing the second time.
+    /// Records an event. Each step may be done twice, and does nothing the second time.
     async fn take(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
         let now = (self.clock)();
         let (milestone, suppression) = match event.kind {

@@ -20,7 +20,7 @@ use restock_domain::template::count_of;
 use restock_domain::{Automation, Brands, Product, Skip, Sku, SubscriptionId, Template, TemplateId, restocked_since};
 use restock_email::{Mailer, built_in_template, default_template};
 use restock_queue::{
-    CountMails, Failure, Notification, NotificationMessage, Queue, Queues, Recipient, Record, consume,
+    CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, named,
 };
 use restock_store::{CachedAutomations, CachedBrands, CachedTemplates, Store, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -78,7 +78,7 @@ impl App {
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let until = Instant::now() + self.settings.budget;
-        consume(&self.queues, Queue::Notifications, event, |record| self.process(record, until)).await
+        consume(&self.queues, named::Notifications, event, |record| self.process(record, until)).await
     }
 
     async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {

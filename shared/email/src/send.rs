@@ -8,6 +8,7 @@ use aws_sdk_sesv2::types::{Body, Content as Text, Destination, EmailContent, Mes
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use restock_access::{Access, note};
 use restock_domain::delivery::{Claim, Outcome};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
@@ -69,6 +70,14 @@ pub struct Letter<'a> {
     pub to: &'a EmailAddress,
     pub rendered: &'a Rendered,
     pub unsubscribe_url: &'a str,
+}
+
+struct SendEmail;
+
+impl Access for SendEmail {
+    const ACTION: &'static str = "ses:SendEmail";
+    /// Of whatever identity and configuration set the policy names.
+    const RESOURCE: &'static str = "";
 }
 
 /// A mail is not one that SES takes.
@@ -175,6 +184,7 @@ impl Ses {
             .headers(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into())?)
             .headers(header("List-Id", format!("<back-in-stock.{}>", domain_of(&sender)))?)
             .build();
+        note::<SendEmail>();
         Ok(self
             .client
             .send_email()

@@ -2,47 +2,60 @@ use crate::{Call, Failure};
 use restock_api::{ErrorCode, KeyScope, Problem};
 use restock_store::{ApiKey, Store};
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a key that was found is trusted without another look; a revoked key works for so long.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
+/// Says what a call may do.
+pub trait Authorize: Send + Sync {
+    /// Returns the scopes of a call's key, if the one that the endpoint asks for is among them.
+    fn authorize<'a>(&'a self, call: &'a Call, scope: KeyScope) -> Authorized<'a>;
+}
+
+pub type Authorized<'a> = Pin<Box<dyn Future<Output = Result<Vec<String>, Failure>> + Send + 'a>>;
+
 /// Checks API keys, and remembers those it found by their digest.
-#[derive(Default)]
 pub struct Keys {
+    store: Store,
     found: Mutex<HashMap<String, (ApiKey, Instant)>>,
 }
 
-impl Keys {
-    /// Returns the scopes of a call's key, if the one that the endpoint asks for is among them.
-    pub async fn authorize(&self, store: &Store, call: &Call, scope: KeyScope) -> Result<Vec<String>, Failure> {
-        let Some(key) = call.header("apikey").or_else(|| call.header("x-api-key")) else {
-            return Err(
-                Problem::unauthorized(ErrorCode::MissingApiKey, "Send your API key in the header apikey.").into()
-            );
-        };
-        let digest = ApiKey::digest(key);
-        let known = match self.remembered(&digest) {
-            Some(known) => known,
-            None => {
-                let found = store.api_key(&digest).await?;
-                let known = found.ok_or_else(|| {
-                    Problem::unauthorized(
-                        ErrorCode::UnknownApiKey,
-                        "This API key is not known. Check it, or ask for a new one.",
-                    )
-                })?;
-                let mut remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-                remembered.insert(digest, (known.clone(), Instant::now()));
-                known
+impl Authorize for Keys {
+    fn authorize<'a>(&'a self, call: &'a Call, scope: KeyScope) -> Authorized<'a> {
+        Box::pin(async move {
+            let Some(key) = call.header("apikey").or_else(|| call.header("x-api-key")) else {
+                let detail = "Send your API key in the header apikey.";
+                return Err(Problem::unauthorized(ErrorCode::MissingApiKey, detail).into());
+            };
+            let known = self.find(&ApiKey::digest(key)).await?;
+            // A word that is no scope of ours allows nothing.
+            if known.scopes.iter().any(|known| known == scope.as_str()) {
+                return Ok(known.scopes);
             }
-        };
-        // A word that is no scope of ours allows nothing.
-        if known.scopes.iter().any(|known| known == scope.as_str()) {
-            return Ok(known.scopes);
+            Err(Problem::new(403, ErrorCode::MissingScope, format!("This API key lacks the scope {scope}.")).into())
+        })
+    }
+}
+
+impl Keys {
+    pub fn of(store: Store) -> Self {
+        Self { store, found: Mutex::default() }
+    }
+
+    async fn find(&self, digest: &str) -> Result<ApiKey, Failure> {
+        if let Some(known) = self.remembered(digest) {
+            return Ok(known);
         }
-        Err(Problem::new(403, ErrorCode::MissingScope, format!("This API key lacks the scope {scope}.")).into())
+        let Some(known) = self.store.api_key(digest).await? else {
+            let detail = "This API key is not known. Check it, or ask for a new one.";
+            return Err(Problem::unauthorized(ErrorCode::UnknownApiKey, detail).into());
+        };
+        let mut remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.insert(digest.to_owned(), (known.clone(), Instant::now()));
+        Ok(known)
     }
 
     fn remembered(&self, digest: &str) -> Option<ApiKey> {

@@ -1,4 +1,4 @@
-use crate::keys::Keys;
+use crate::keys::{Authorize, Keys};
 use crate::{Call, Failure};
 use futures::FutureExt;
 use lambda_http::http::{StatusCode, header};
@@ -60,8 +60,8 @@ pub async fn answer<E: Endpoint, A: Handles<E>>(app: &A, call: Call) -> Result<R
 /// A function of the API: its handlers, by the endpoints that they serve.
 pub struct Service<A> {
     app: A,
-    store: Option<Store>,
-    keys: Keys,
+    /// Looks a call's key up. A function that anybody may call has none, and nothing of it in its binary.
+    keys: Option<Box<dyn Authorize>>,
     served: Vec<Served<A>>,
 }
 
@@ -78,12 +78,12 @@ type Answered<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>>
 impl<A: Send + Sync + 'static> Service<A> {
     /// Makes a function whose endpoints need an API key, which is looked up in the store.
     pub fn with_keys(app: A, store: Store) -> Self {
-        Self { store: Some(store), ..Self::public(app) }
+        Self { keys: Some(Box::new(Keys::of(store))), ..Self::public(app) }
     }
 
     /// Makes a function that anybody may call.
     pub fn public(app: A) -> Self {
-        Self { app, store: None, keys: Keys::default(), served: Vec::new() }
+        Self { app, keys: None, served: Vec::new() }
     }
 
     /// Adds an endpoint.
@@ -115,8 +115,8 @@ impl<A: Send + Sync + 'static> Service<A> {
 
     async fn answer(&self, mut call: Call) -> Result<Response<Body>, Failure> {
         let served = self.served.iter().find(|served| served.fits(&call)).ok_or_else(no_route)?;
-        if let (Some(scope), Some(store)) = (served.scope, &self.store) {
-            call.scopes = self.keys.authorize(store, &call, scope).await?;
+        if let (Some(scope), Some(keys)) = (served.scope, &self.keys) {
+            call.scopes = keys.authorize(&call, scope).await?;
         }
         (served.answer)(&self.app, call).await
     }

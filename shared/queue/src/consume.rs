@@ -1,5 +1,6 @@
 use crate::Queues;
-use crate::transport::{Queue, SOURCE};
+use crate::queue::{Named, Queue, hidden_in};
+use crate::transport::SOURCE;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use display_error_chain::DisplayErrorChain;
 use futures::{FutureExt, StreamExt, stream};
@@ -46,14 +47,14 @@ impl Failure {
 /// Returns those that failed, in the form that `ReportBatchItemFailures` asks for.
 pub async fn consume<F>(
     queues: &Queues,
-    queue: Queue,
+    queue: impl Named,
     event: SqsEvent,
     handle: impl Fn(Record) -> F,
 ) -> SqsBatchResponse
 where
     F: Future<Output = Result<(), Failure>>,
 {
-    let handle = &handle;
+    let (handle, queue) = (&handle, hidden_in(queue));
     let handled = event.records.into_iter().map(|message| async move {
         let message_id = message.message_id.clone().unwrap_or_default();
         let record = record(message);
@@ -95,11 +96,12 @@ where
 /// no visibility timeout that is as long.
 pub async fn while_hidden<T>(
     queues: &Queues,
-    queue: Queue,
+    queue: impl Named,
     record: &Record,
     lease: Duration,
     work: impl Future<Output = T>,
 ) -> T {
+    let queue = hidden_in(queue);
     // Before the work begins, or dying early on would hide the message for the whole visibility timeout.
     hide(queues, queue, record, lease).await;
     let go_on = async {

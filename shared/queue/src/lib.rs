@@ -17,5 +17,6 @@ pub use messages::{
     AcceptedMail, Continuation, CountMails, Erasure, FeedImport, FeedMessage, FeedSource, InvalidLevel, Notification,
     NotificationMessage, ParseError, Recipient, StockMessage, Sweep,
 };
+pub use queue::{Queue, named};
 pub use send::{MAX_DELAY, Queues};
-pub use transport::{Queue, Sqs, Urls};
+pub use transport::{Sqs, Urls};

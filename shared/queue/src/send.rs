@@ -1,4 +1,5 @@
-use crate::transport::{Order, Outgoing, Pending, Queue, Transport};
+use crate::queue::{Named, Queue, named, sent_to};
+use crate::transport::{Order, Outgoing, Pending, Transport};
 use crate::{Continuation, CountMails, Erasure, Error, FeedImport, Notification, Sweep};
 use futures::{StreamExt, TryStreamExt, stream};
 use restock_domain::time;
@@ -30,23 +31,23 @@ impl Queues {
     /// Sends levels that came in over HTTP. All of them are on the queue when this returns.
     pub async fn send_levels(&self, bodies: Vec<String>) -> Result<(), Error> {
         let messages = bodies.into_iter().map(|body| Outgoing { from_http: true, ..Outgoing::new(body) });
-        self.send(Queue::StockLevels, messages.collect()).await
+        self.send(named::StockLevels, messages.collect()).await
     }
 
     /// Sends levels that can't be read on in a message of their own.
     pub async fn send_invalid_levels(&self, levels: Vec<Value>) -> Result<(), Error> {
-        self.send(Queue::StockLevels, vec![Outgoing::new(Value::Array(levels).to_string())]).await
+        self.send(named::StockLevels, vec![Outgoing::new(Value::Array(levels).to_string())]).await
     }
 
     /// Puts a continuation on the stock-level queue, to be received after `delay`, at most 15 minutes.
     pub async fn send_continuation(&self, continuation: &Continuation, delay: Duration) -> Result<(), Error> {
         let delay = delay.min(MAX_DELAY);
-        self.send(Queue::StockLevels, vec![Outgoing { delay, ..Outgoing::new(continuation.body()) }]).await
+        self.send(named::StockLevels, vec![Outgoing { delay, ..Outgoing::new(continuation.body()) }]).await
     }
 
     /// Puts the rest of a sweep on the stock-level queue.
     pub async fn send_sweep(&self, sweep: &Sweep) -> Result<(), Error> {
-        self.send(Queue::StockLevels, vec![Outgoing::new(sweep.body())]).await
+        self.send(named::StockLevels, vec![Outgoing::new(sweep.body())]).await
     }
 
     /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes.
@@ -55,24 +56,24 @@ impl Queues {
             let delay = delay.min(MAX_DELAY);
             Outgoing { delay, ..Outgoing::new(notification.body()) }
         });
-        self.send(Queue::Notifications, messages.collect()).await
+        self.send(named::Notifications, messages.collect()).await
     }
 
     /// Sends counts of mails on, to be logged a little later.
     pub async fn send_counts(&self, counts: &CountMails) -> Result<(), Error> {
         let delay = COUNTED_AFTER;
-        self.send(Queue::Notifications, vec![Outgoing { delay, ..Outgoing::new(counts.body()) }]).await
+        self.send(named::Notifications, vec![Outgoing { delay, ..Outgoing::new(counts.body()) }]).await
     }
 
     /// Queues the rest of an erasure.
     pub async fn send_erasure(&self, erasure: &Erasure) -> Result<(), Error> {
-        self.send(Queue::Erasures, vec![Outgoing::new(erasure.body())]).await
+        self.send(named::Erasures, vec![Outgoing::new(erasure.body())]).await
     }
 
     /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the other.
     pub async fn send_feed_import(&self, import: &FeedImport) -> Result<(), Error> {
         let order = Order { group: import.locale.key().to_owned(), deduplication: import.import_id.clone() };
-        self.send(Queue::FeedImports, vec![Outgoing { order: Some(order), ..Outgoing::new(import.body()) }]).await
+        self.send(named::FeedImports, vec![Outgoing { order: Some(order), ..Outgoing::new(import.body()) }]).await
     }
 
     /// Makes a received message visible again after `delay`, so that it is retried then.
@@ -80,7 +81,8 @@ impl Queues {
         self.transport.retry_after(queue, receipt, delay)
     }
 
-    async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), Error> {
+    async fn send(&self, to: impl Named, messages: Vec<Outgoing>) -> Result<(), Error> {
+        let queue = sent_to(to);
         let batches = batches(messages).into_iter().map(|batch| self.send_batch(queue, batch));
         stream::iter(batches).buffer_unordered(IN_FLIGHT).try_collect().await
     }

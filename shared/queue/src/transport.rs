@@ -2,7 +2,7 @@
 //! in memory that do the same, with faults.
 
 use crate::Error;
-pub use crate::queue::Queue;
+use crate::queue::Queue;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ impl Outgoing {
 impl Urls {
     /// Takes the URL of each queue from its setting, if there is one.
     pub fn of(setting: impl Fn(&str) -> Option<String>) -> Self {
-        Self(Queue::iter().filter_map(|queue| Some((queue, setting(&queue.setting())?))).collect())
+        Self(Queue::iter().filter_map(|queue| Some((queue, setting(queue.setting())?))).collect())
     }
 
     fn url(&self, queue: Queue) -> Result<&str, Error> {

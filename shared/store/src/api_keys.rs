@@ -1,11 +1,11 @@
-use crate::database::Table;
-use crate::item::{read_item, texts};
+use crate::item::read_item;
+use crate::keyspace::{self, kind_key};
 use crate::{Error, Store};
 use restock_domain::hex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-const TABLE: Table = Table::Configuration;
+const TABLE: keyspace::ApiKeys = keyspace::ApiKeys;
 
 /// An API key. Of the key itself only the SHA-256 digest is stored.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,7 +23,6 @@ impl ApiKey {
 
 impl Store {
     pub async fn api_key(&self, digest: &str) -> Result<Option<ApiKey>, Error> {
-        let key = texts([("kind", "api-key"), ("id", digest)]);
-        self.get(TABLE, key).await?.map(|item| read_item(TABLE, item)).transpose()
+        self.get(TABLE, kind_key(TABLE, digest)).await?.map(|item| read_item(TABLE, item)).transpose()
     }
 }

@@ -1,6 +1,7 @@
 use crate::cached::Cached;
-use crate::database::{AllWritten, Item, Query, Table};
+use crate::database::{AllWritten, Item, Query, Written};
 use crate::item::{damaged, read_each, string_of};
+use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -10,8 +11,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-const TABLE: Table = Table::Configuration;
-const KINDS: Kinds = Kinds { newest: "automation", versions: "automation-version" };
+const TABLE: keyspace::Automations = keyspace::Automations;
+const KINDS: Kinds<keyspace::Automations, keyspace::AutomationVersions> =
+    Kinds { newest: keyspace::Automations, versions: keyspace::AutomationVersions };
 /// The limit of stored automations; each subscription may have to be shown to all of them.
 pub const MAX_AUTOMATIONS: usize = 50;
 
@@ -44,6 +46,13 @@ struct Newest {
     automation: Option<Automation>,
 }
 
+impl Newest {
+    /// Returns true if it is what the caller has seen.
+    fn is(&self, expected: Expected) -> bool {
+        expected.allows(self.automation.as_ref().map(|automation| automation.version))
+    }
+}
+
 impl Store {
     /// Stores an automation as the next version.
     pub async fn put_automation(
@@ -52,58 +61,58 @@ impl Store {
         expected: Expected,
         now: Timestamp,
     ) -> Result<DocumentChange<Automation>, Error> {
-        self.change(&automation.id, Some(&automation), expected, now).await
-    }
-
-    /// Deletes an automation, even the one that is built in. Its number goes on counting if it is stored again.
-    pub async fn delete_automation(
-        &self,
-        id: &AutomationId,
-        expected: Expected,
-        now: Timestamp,
-    ) -> Result<DocumentChange<Automation>, Error> {
-        self.change(id, None, expected, now).await
-    }
-
-    async fn change(
-        &self,
-        id: &AutomationId,
-        to: Option<&Automation>,
-        expected: Expected,
-        now: Timestamp,
-    ) -> Result<DocumentChange<Automation>, Error> {
+        let id = automation.id.clone();
         let mut race = Race::about("the change of an automation");
         loop {
             race.enter()?;
-            let newest = newest(id, self.get(TABLE, KINDS.key(id.as_str())).await?)?;
-            let seen = newest.automation.as_ref().map(|automation| automation.version);
-            if !expected.allows(seen) {
+            let newest = self.newest(&id).await?;
+            if !newest.is(expected) {
                 return Ok(DocumentChange::Stale);
             }
-            match (&newest.automation, to) {
-                (None, None) => return Ok(DocumentChange::Missing),
-                (None, Some(_)) if self.automations().await?.len() >= MAX_AUTOMATIONS => {
-                    return Ok(DocumentChange::TooMany);
-                }
-                _ => {}
+            if newest.automation.is_none() && self.automations().await?.len() >= MAX_AUTOMATIONS {
+                return Ok(DocumentChange::TooMany);
             }
-            let version = newest.version + 1;
-            let changed = to.or(newest.automation.as_ref());
-            let changed = changed.map(|automation| Automation {
-                version,
-                updated_on: Some(time::to_millisecond(now)),
-                ..automation.clone()
-            });
-            let document = to.and(changed.as_ref()).map(document).transpose()?;
-            let writes = KINDS.next_version(id.as_str(), newest.version, document);
-            if let (AllWritten::Done, Some(changed)) = (self.database.write_all(writes).await?, changed) {
-                return Ok(DocumentChange::Done(Box::new(changed)));
+            let updated_on = Some(time::to_millisecond(now));
+            let stored = Automation { version: newest.version + 1, updated_on, ..automation.clone() };
+            let writes = KINDS.next_version(id.as_str(), newest.version, document(&stored)?);
+            if let AllWritten::Done = self.database.write_all(writes).await? {
+                return Ok(DocumentChange::Done(Box::new(stored)));
             }
         }
     }
 
+    /// Deletes an automation, even the one that is built in, and returns what it was. Its number goes on counting if it is stored
+    /// again.
+    pub async fn delete_automation(
+        &self,
+        id: &AutomationId,
+        expected: Expected,
+    ) -> Result<DocumentChange<Automation>, Error> {
+        let mut race = Race::about("the change of an automation");
+        loop {
+            race.enter()?;
+            let newest = self.newest(id).await?;
+            if !newest.is(expected) {
+                return Ok(DocumentChange::Stale);
+            }
+            let Some(deleted) = newest.automation else { return Ok(DocumentChange::Missing) };
+            if let Written::Done(_) = self.database.write(KINDS.deletion(id.as_str(), newest.version)).await? {
+                return Ok(DocumentChange::Done(Box::new(deleted)));
+            }
+        }
+    }
+
+    async fn newest(&self, id: &AutomationId) -> Result<Newest, Error> {
+        let Some(item) = self.get(TABLE, KINDS.key(id.as_str())).await? else {
+            let built_in = Automation::built_in();
+            return Ok(Newest { version: 0, automation: (built_in.id == *id).then_some(built_in) });
+        };
+        let automation = has_document(&item).then(|| read(&item)).transpose()?;
+        Ok(Newest { version: version_of(&item), automation })
+    }
+
     pub async fn automation(&self, id: &AutomationId) -> Result<Option<Automation>, Error> {
-        Ok(newest(id, self.get(TABLE, KINDS.key(id.as_str())).await?)?.automation)
+        Ok(self.newest(id).await?.automation)
     }
 
     /// Returns an automation as it was in that version, even if it was deleted since.
@@ -120,7 +129,7 @@ impl Store {
         let built_in = Automation::built_in();
         let keys = versions.iter().map(|(id, version)| KINDS.version_key(id.as_str(), *version)).collect();
         let mut found = HashMap::from([((built_in.id.clone(), built_in.version), built_in)]);
-        let stored = read_each(self.batch_get(TABLE, keys).await?, |item| read(&item));
+        let stored = read_each(self.batch_get(KINDS.versions, keys).await?, |item| read(&item));
         found.extend(stored.into_iter().map(|automation| ((automation.id.clone(), automation.version), automation)));
         Ok(found)
     }
@@ -128,7 +137,7 @@ impl Store {
     /// Returns the versions of an automation that were stored, even if it was deleted since; the newest first, at most so
     /// many.
     pub async fn automation_history(&self, id: &AutomationId, max: usize) -> Result<Vec<Automation>, Error> {
-        let (items, all) = self.versions_of(&KINDS, id.as_str(), max).await?;
+        let (items, all) = self.versions_of(KINDS.versions, id.as_str(), max).await?;
         let mut versions = read_each(items, |item| read(&item));
         let built_in = Automation::built_in();
         versions.extend((all && versions.len() < max && built_in.id == *id).then_some(built_in));
@@ -137,7 +146,7 @@ impl Store {
 
     /// Returns all automations in the order in which they are asked; strongly consistent.
     pub async fn automations(&self) -> Result<Vec<Automation>, Error> {
-        let items = self.query_all(Query::of(TABLE, KINDS.newest)).await?;
+        let items = self.query_all(Query::of_kind(KINDS.newest)).await?;
         let built_in = Automation::built_in();
         let replaced = items.iter().any(|item| string_of(item, "id").is_some_and(|id| id == built_in.id.as_str()));
         let mut automations = if replaced { Vec::new() } else { vec![built_in] };
@@ -177,15 +186,6 @@ impl CachedAutomations {
     async fn read(&self) -> Result<Arc<[Automation]>, Error> {
         Ok(self.store.automations().await?.into())
     }
-}
-
-fn newest(id: &AutomationId, item: Option<Item>) -> Result<Newest, Error> {
-    let Some(item) = item else {
-        let built_in = Automation::built_in();
-        return Ok(Newest { version: 0, automation: (built_in.id == *id).then_some(built_in) });
-    };
-    let automation = has_document(&item).then(|| read(&item)).transpose()?;
-    Ok(Newest { version: version_of(&item), automation })
 }
 
 fn document(automation: &Automation) -> Result<String, Error> {

@@ -1,6 +1,7 @@
 //! Batches of any size: cut to DynamoDB's limits, and asked again for what was left undone.
 
-use crate::database::{Item, PlainWrite, Query, Table};
+use crate::database::{Item, PlainWrite, Query, Table, wanted};
+use crate::keyspace::Keyspace;
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use restock_domain::time;
@@ -28,8 +29,8 @@ pub struct Deleted {
 
 impl Store {
     /// Reads items of one table by key, strongly consistent, in no particular order. Keys must not repeat.
-    pub(crate) async fn batch_get(&self, table: Table, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let found = self.batch_get_all(keys.into_iter().map(|key| (table, key)).collect()).await?;
+    pub(crate) async fn batch_get(&self, of: impl Keyspace, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
+        let found = self.batch_get_all(keys.into_iter().map(|key| wanted(of, key)).collect()).await?;
         Ok(found.into_iter().map(|(_, item)| item).collect())
     }
 
@@ -48,14 +49,15 @@ impl Store {
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect().await
     }
 
-    /// Deletes what a query of a table finds and the filter lets through, a page at a time, until the deadline.
+    /// Deletes what is in a partition and the filter lets through, a page at a time, until the deadline.
     pub(crate) async fn delete_all(
         &self,
-        mut query: Query,
+        of: impl Keyspace,
+        partition: String,
         filter: impl Fn(&Item) -> bool,
         deadline: Instant,
     ) -> Result<Deleted, Error> {
-        query.limit = Some(DELETED_AT_ONCE);
+        let mut query = Query { limit: Some(DELETED_AT_ONCE), ..Query::of(of, partition) };
         let mut deleted = Deleted { items: 0, complete: false };
         while !deleted.complete && Instant::now() < deadline {
             let found = self.database.query(query.clone()).await?;
@@ -64,7 +66,7 @@ impl Store {
                 .items
                 .iter()
                 .filter(|item| filter(item))
-                .map(|item| PlainWrite::Delete(query.table, query.table.key_of(item)))
+                .map(|item| PlainWrite::delete(of, query.table.key_of(item)))
                 .collect();
             deleted.items += deletions.len();
             self.batch_write(deletions).await?;
@@ -88,8 +90,8 @@ impl Store {
     }
 
     /// Returns the item with this key; strongly consistent.
-    pub(crate) async fn get(&self, table: Table, key: Item) -> Result<Option<Item>, Error> {
-        Ok(self.batch_get(table, vec![key]).await?.pop())
+    pub(crate) async fn get(&self, of: impl Keyspace, key: Item) -> Result<Option<Item>, Error> {
+        Ok(self.batch_get(of, vec![key]).await?.pop())
     }
 
     async fn get_chunk(&self, mut pending: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {

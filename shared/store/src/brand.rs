@@ -1,6 +1,7 @@
 use crate::cached::Cached;
-use crate::database::{Item, Table, Write, Written};
-use crate::item::{damaged, number, or_none, string_of, text, texts};
+use crate::database::{Item, Write, Written};
+use crate::item::{damaged, number, or_none, string_of, text};
+use crate::keyspace::{self, kind_key};
 use crate::versions::{Expected, unchanged_since, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const TABLE: Table = Table::Configuration;
+const TABLE: keyspace::Brand = keyspace::Brand;
 const DOCUMENT: &str = "document";
 
 /// The brand as it is stored, as JSON.
@@ -87,5 +88,5 @@ fn read(item: &Item) -> Result<Brands, Error> {
 }
 
 fn key() -> Item {
-    texts([("kind", "brand"), ("id", "brand")])
+    kind_key(TABLE, "brand")
 }

@@ -1,14 +1,15 @@
 //! Changing contacts, and moving them to another address.
 
 use crate::contacts::{email_key, item_of, key, read};
-use crate::database::{AllWritten, Item, Table, TableCondition, Write};
+use crate::database::{AllWritten, Item, TableCondition, Write};
 use crate::item::{number, number_of, text};
+use crate::keyspace;
 use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
 use restock_domain::signing::SigningKey;
 use restock_domain::{Contact, ContactId, EmailAddress};
 
-const TABLE: Table = Table::Contacts;
+const TABLE: keyspace::Contacts = keyspace::Contacts;
 const REVISION: &str = "revision";
 
 /// A change of a contact.

@@ -1,5 +1,6 @@
-use crate::database::{AllWritten, Item, Table, TableCondition, Write, Written};
+use crate::database::{AllWritten, Item, TableCondition, Write, Written};
 use crate::item::{read_each, read_item, text, texts, write_item};
+use crate::keyspace;
 use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
-const TABLE: Table = Table::Contacts;
+const TABLE: keyspace::Contacts = keyspace::Contacts;
 
 /// The outcome of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +189,7 @@ impl Store {
     }
 }
 
-/// Returns the item of a contact that was changed so often.
+/// Returns the item of a contact in a revision.
 pub(crate) fn item_of(contact: &Contact, revision: i64) -> Result<Item, Error> {
     let contact = contact.clone();
     let item = ContactItem {

@@ -4,6 +4,7 @@
 //! delivery guarantee has tables in memory that do the same, with faults.
 
 use crate::Error;
+use crate::keyspace::{self, Keyspace};
 pub use crate::table::{Item, Table};
 pub use aws_sdk_dynamodb::types::AttributeValue;
 use std::pin::Pin;
@@ -170,16 +171,20 @@ impl Index {
 }
 
 impl Write {
-    pub fn put(table: Table, key: Item, attributes: Item) -> Self {
-        Self { table, key, change: Change::Put(attributes), condition: TableCondition::Always }
+    pub fn put(of: impl Keyspace, key: Item, attributes: Item) -> Self {
+        Self::new(keyspace::put_of(of), key, Change::Put(attributes))
     }
 
-    pub fn update(table: Table, key: Item, actions: Vec<Action>) -> Self {
-        Self { table, key, change: Change::Update(actions), condition: TableCondition::Always }
+    pub fn update(of: impl Keyspace, key: Item, actions: Vec<Action>) -> Self {
+        Self::new(keyspace::update_of(of), key, Change::Update(actions))
     }
 
-    pub fn delete(table: Table, key: Item) -> Self {
-        Self { table, key, change: Change::Delete, condition: TableCondition::Always }
+    pub fn delete(of: impl Keyspace, key: Item) -> Self {
+        Self::new(keyspace::delete_of(of), key, Change::Delete)
+    }
+
+    fn new(table: Table, key: Item, change: Change) -> Self {
+        Self { table, key, change, condition: TableCondition::Always }
     }
 
     #[must_use]
@@ -189,11 +194,39 @@ impl Write {
     }
 }
 
+impl PlainWrite {
+    pub fn put(of: impl Keyspace, item: Item) -> Self {
+        Self::Put(keyspace::batch_write_of(of), item)
+    }
+
+    pub fn delete(of: impl Keyspace, key: Item) -> Self {
+        Self::Delete(keyspace::batch_write_of(of), key)
+    }
+}
+
+/// Returns a key to be read in a batch.
+pub fn wanted(of: impl Keyspace, key: Item) -> (Table, Item) {
+    (keyspace::batch_get_of(of), key)
+}
+
 impl Query {
     /// Returns every item of a table's partition.
-    pub fn of(table: Table, partition: impl Into<String>) -> Self {
-        let partition = partition.into();
-        Self { table, index: None, partition, range: Range::All, newest_first: false, limit: None, after: None }
+    pub fn of(of: impl Keyspace, partition: impl Into<String>) -> Self {
+        Self::new(keyspace::query_of(of), None, partition.into())
+    }
+
+    /// Returns every item of an index's partition.
+    pub fn of_index(of: impl Keyspace, index: Index, partition: impl Into<String>) -> Self {
+        Self::new(keyspace::query_index_of(of), Some(index), partition.into())
+    }
+
+    /// Returns every item of a kind in the configuration table.
+    pub fn of_kind<K: Keyspace>(of: K) -> Self {
+        Self::of(of, K::KIND)
+    }
+
+    fn new(table: Table, index: Option<Index>, partition: String) -> Self {
+        Self { table, index, partition, range: Range::All, newest_first: false, limit: None, after: None }
     }
 
     /// Returns the names of the partition key and the sort key.
@@ -202,6 +235,22 @@ impl Query {
             Some(index) => index.key(),
             None => (self.table.key().0, self.table.key().1.unwrap_or_default()),
         }
+    }
+}
+
+impl Scan {
+    /// Returns every item of a table.
+    pub fn of(of: impl Keyspace) -> Self {
+        Self::new(keyspace::scan_of(of), None)
+    }
+
+    /// Returns every item of an index.
+    pub fn of_index(of: impl Keyspace, index: Index) -> Self {
+        Self::new(keyspace::scan_index_of(of), Some(index))
+    }
+
+    fn new(table: Table, index: Option<Index>) -> Self {
+        Self { table, index, attributes: &[], segment: 0, segments: 1, limit: None, after: None }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`]; here it is
 //! written on the condition that nothing has changed since.
 
-use crate::database::{Action, Item, Table, TableCondition, Write, Written};
+use crate::database::{Action, Item, Table, TableCondition, Write, Written, wanted};
 use crate::delivery_record::{facts, key, log_key};
 use crate::item::{number, string_of, text};
+use crate::keyspace;
 use crate::subscription_item::{
     ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, item_of, key as subscription_key,
     read,
@@ -50,7 +51,7 @@ impl Store {
             Action::set(CLAIMED_FOR, text(log_entry)),
             Action::set(ATTEMPTS, number(claim.attempt().into())),
         ];
-        let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), claimed)
+        let write = Write::update(keyspace::Subscriptions, subscription_key(subscription.id()), claimed)
             .when(TableCondition::All(unchanged.into()));
         let Written::Refused(item) = self.database.write(write).await? else { return Ok(Claimed::Yours) };
         let Some(item) = item else { return Ok(Claimed::Gone) };
@@ -66,7 +67,7 @@ impl Store {
     /// Gives a claim back, so that the subscription can be claimed again at once.
     pub async fn release(&self, subscription: &Subscription, claim: &Settled) -> Result<(), Error> {
         let actions = vec![Action::Remove(CLAIMED_UNTIL.into()), Action::Remove(CLAIMED_BY.into())];
-        let write = Write::update(Table::Subscriptions, subscription_key(subscription.id()), actions)
+        let write = Write::update(keyspace::Subscriptions, subscription_key(subscription.id()), actions)
             .when(TableCondition::Is(CLAIMED_BY, text(claim.holder.to_string())));
         self.database.write(write).await.map(drop)
     }
@@ -109,7 +110,8 @@ impl Store {
         message_id: &str,
         accepted_at: Timestamp,
     ) -> Result<Option<LogKey>, Error> {
-        let keys = vec![(Table::Deliveries, key(delivery)), (Table::Subscriptions, subscription_key(id))];
+        let keys =
+            vec![wanted(keyspace::Deliveries, key(delivery)), wanted(keyspace::Subscriptions, subscription_key(id))];
         let (mut recorded, mut waiting) = (false, None);
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
@@ -168,9 +170,9 @@ impl Store {
                 Some(created_on) => {
                     let renewed =
                         Subscription { created_on, delivery: DeliveryId::random(), ..waiting.subscription.clone() };
-                    Write::put(Table::Subscriptions, subscription_key(id), item_of(&renewed, Some(delivery))?)
+                    Write::put(keyspace::Subscriptions, subscription_key(id), item_of(&renewed, Some(delivery))?)
                 }
-                None => Write::delete(Table::Subscriptions, subscription_key(id)),
+                None => Write::delete(keyspace::Subscriptions, subscription_key(id)),
             };
             if let Written::Done(_) = self.database.write(write.when(waiting.unchanged())).await? {
                 return Ok(renewed_on.is_some());
@@ -181,7 +183,7 @@ impl Store {
     /// Deletes the subscription of a delivery; one that was renewed meanwhile, or replaced, is returned instead.
     async fn delete_unless_renewed(&self, id: SubscriptionId, delivery: DeliveryId) -> Result<Option<Waiting>, Error> {
         let same = TableCondition::Is(DELIVERY, text(delivery.to_string()));
-        let write = Write::delete(Table::Subscriptions, subscription_key(id))
+        let write = Write::delete(keyspace::Subscriptions, subscription_key(id))
             .when(TableCondition::All(vec![same, TableCondition::Missing(RENEWED_ON)]));
         match self.database.write(write).await? {
             Written::Refused(Some(item)) => read(item).map(Some),
@@ -200,7 +202,7 @@ impl Store {
     ) -> Result<Option<Item>, Error> {
         facts.push(Action::set(milestone.as_str(), text(time::sortable(at))));
         facts.push(Action::SetIfMissing("expiresAt".into(), number((at + KEPT).as_second())));
-        let mut write = Write::update(Table::Deliveries, key(delivery), facts);
+        let mut write = Write::update(keyspace::Deliveries, key(delivery), facts);
         if milestone != Milestone::Failed {
             write = write.when(TableCondition::Missing(milestone.as_str()));
         }

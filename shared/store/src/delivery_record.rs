@@ -1,7 +1,8 @@
 //! The record of a delivery, which outlives its subscription.
 
-use crate::database::{Action, Item, Table};
+use crate::database::{Action, Item};
 use crate::item::{damaged, string_of, text, texts};
+use crate::keyspace;
 use crate::{Error, LogKey};
 use jiff::Timestamp;
 use restock_domain::delivery::Milestone;
@@ -14,7 +15,7 @@ pub fn key(delivery: DeliveryId) -> Item {
 /// Returns when SES accepted the mail, by its record. A damaged record is an error: taken for no mail, it would be one more.
 pub fn sent_at(record: &Item) -> Result<Option<Timestamp>, Error> {
     let at = string_of(record, Milestone::Accepted.as_str());
-    at.map(|at| at.parse().map_err(|error: jiff::Error| damaged(Table::Deliveries, record, error))).transpose()
+    at.map(|at| at.parse().map_err(|error: jiff::Error| damaged(keyspace::Deliveries, record, error))).transpose()
 }
 
 /// Returns the log entry of the level for which SES permanently refused the mail, if that was what became of it.

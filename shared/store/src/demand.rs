@@ -1,7 +1,8 @@
 //! Counts of who waits for which SKU. Nothing counts while shoppers subscribe; it is counted when somebody asks.
 
-use crate::database::{Index, Item, Scan, Table};
+use crate::database::{Index, Item, Scan};
 use crate::item::{damaged, read_each, string_of};
+use crate::keyspace;
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -54,13 +55,10 @@ impl Store {
     ) -> Result<(Counts, bool), Error> {
         let mut counts = Counts::new();
         let mut scan = Scan {
-            table: Table::Subscriptions,
-            index: Some(Index::BySkuLocale),
             attributes: &["sku", "locale", "createdOn"],
             segment,
             segments: SEGMENTS,
-            limit: None,
-            after: None,
+            ..Scan::of_index(keyspace::Subscriptions, Index::BySkuLocale)
         };
         while Instant::now() < until {
             let found = self.database.scan(scan.clone()).await?;
@@ -91,5 +89,5 @@ fn read(item: Item) -> Result<(Sku, Locale, Timestamp), Error> {
         let locale = Locale::from(string_of(&item, "locale")?.clone());
         Some((sku, locale, string_of(&item, "createdOn")?.parse().ok()?))
     };
-    waiting().ok_or_else(|| damaged(Table::Subscriptions, &item, "it has no SKU, locale or time"))
+    waiting().ok_or_else(|| damaged(keyspace::Subscriptions, &item, "it has no SKU, locale or time"))
 }

@@ -31,7 +31,7 @@ pub struct DynamoDb {
 impl Tables {
     /// Takes the name of each table from its setting, if there is one.
     pub fn of(setting: impl Fn(&str) -> Option<String>) -> Self {
-        Self(Table::iter().filter_map(|table| Some((table, setting(&table.setting())?))).collect())
+        Self(Table::iter().filter_map(|table| Some((table, setting(table.setting())?))).collect())
     }
 
     fn name(&self, table: Table) -> Result<&str, Error> {

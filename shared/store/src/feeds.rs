@@ -1,5 +1,6 @@
-use crate::database::{Action, Item, Query, Table, TableCondition, Write, Written};
+use crate::database::{Action, Item, Query, TableCondition, Write, Written};
 use crate::item::{damaged, number, read_each, read_item, string_of, text, texts};
+use crate::keyspace::{self, kind_key};
 use crate::{Error, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -7,10 +8,8 @@ use restock_domain::{Currency, Feed, FeedSchedule, Import, ImportError, ImportSt
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-const TABLE: Table = Table::Configuration;
-const KIND: &str = "feed";
-/// Passwords are kept apart from what is shown, and only the importer may read them.
-const CREDENTIALS: &str = "feed-credentials";
+const TABLE: keyspace::Feeds = keyspace::Feeds;
+const CREDENTIALS: keyspace::FeedCredentials = keyspace::FeedCredentials;
 /// The import that was counted as failed last, so that it is counted once.
 const FAILED_IMPORT: &str = "failedImport";
 
@@ -123,13 +122,10 @@ impl Store {
         let credentials = match (url, user) {
             (Some(url), Some(user)) => {
                 let password = password.as_deref().unwrap_or_default();
-                Write::put(
-                    TABLE,
-                    credentials_key(locale),
-                    texts([("url", url), ("user", user), ("password", password)]),
-                )
+                let credentials = texts([("url", url), ("user", user), ("password", password)]);
+                Write::put(CREDENTIALS, credentials_key(locale), credentials)
             }
-            _ => Write::delete(TABLE, credentials_key(locale)),
+            _ => Write::delete(CREDENTIALS, credentials_key(locale)),
         };
         self.database.write(credentials).await?;
         let set = |name: &str, value: Option<AttributeValue>| match value {
@@ -151,7 +147,7 @@ impl Store {
 
     /// Returns the user name and the password for a URL of a locale's feed, if they were given for just that URL.
     pub async fn feed_credentials(&self, locale: &Locale, url: &str) -> Result<Option<(String, String)>, Error> {
-        let Some(item) = self.get(TABLE, credentials_key(locale)).await? else { return Ok(None) };
+        let Some(item) = self.get(CREDENTIALS, credentials_key(locale)).await? else { return Ok(None) };
         let word = |name: &str| string_of(&item, name).cloned();
         Ok(word("user").zip(word("password")).filter(|_| word("url").as_deref() == Some(url)))
     }
@@ -196,7 +192,7 @@ impl Store {
 
     /// Returns every configured feed, by locale.
     pub async fn feeds(&self) -> Result<Vec<Feed>, Error> {
-        let items = self.query_all(Query::of(TABLE, KIND)).await?;
+        let items = self.query_all(Query::of_kind(TABLE)).await?;
         Ok(read_each(items, read))
     }
 
@@ -212,9 +208,9 @@ pub(crate) fn read(item: Item) -> Result<Feed, Error> {
 }
 
 pub(crate) fn key(locale: &Locale) -> Item {
-    texts([("kind", KIND), ("id", locale.key())])
+    kind_key(TABLE, locale.key())
 }
 
 fn credentials_key(locale: &Locale) -> Item {
-    texts([("kind", CREDENTIALS), ("id", locale.key())])
+    kind_key(CREDENTIALS, locale.key())
 }

@@ -1,12 +1,12 @@
-use crate::database::{Item, Table, Write};
+use crate::database::{Item, Write};
 use crate::feeds::ImportItem;
-use crate::item::{read_item, texts, write_item};
+use crate::item::{read_item, write_item};
+use crate::keyspace::{self, kind_key};
 use crate::{Error, Store};
 use restock_domain::{Currency, Import, Locale};
 use serde::{Deserialize, Serialize};
 
-const TABLE: Table = Table::Configuration;
-const KIND: &str = "feed-fetch";
+const TABLE: keyspace::FeedFetches = keyspace::FeedFetches;
 
 /// The file that a locale's products come from, as far as its server names its version (RFC 9110, conditional requests).
 #[derive(Debug, Clone)]
@@ -60,5 +60,5 @@ impl Store {
 }
 
 fn key(locale: &Locale) -> Item {
-    texts([("kind", KIND), ("id", locale.key())])
+    kind_key(TABLE, locale.key())
 }

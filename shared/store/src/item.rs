@@ -1,7 +1,7 @@
 //! Making and reading items.
 
 use crate::Error;
-use crate::database::{Item, Table};
+use crate::table::{Item, Table};
 use aws_sdk_dynamodb::types::AttributeValue;
 use display_error_chain::DisplayErrorChain;
 use serde::Serialize;
@@ -30,18 +30,25 @@ pub fn number_of(item: &Item, name: &str) -> Option<i64> {
 }
 
 /// Writes the attributes of an item; the key may be among them.
-pub fn write_item(table: Table, value: impl Serialize) -> Result<Item, Error> {
+pub fn write_item(table: impl Into<Table>, value: impl Serialize) -> Result<Item, Error> {
+    let table = table.into();
     serde_dynamo::to_item(value).map_err(|source| Error::Unwritable { table, source: source.into() })
 }
 
 /// Reads an item. What is stored was checked when it came in, and is trusted.
-pub fn read_item<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, Error> {
+pub fn read_item<T: DeserializeOwned>(table: impl Into<Table>, item: Item) -> Result<T, Error> {
+    let table = table.into();
     let key = key_of(table, &item);
     serde_dynamo::from_item(item).map_err(|source| Error::Damaged { table, key, source: source.into() })
 }
 
 /// Returns the error of an item that has an attribute that can't be read.
-pub fn damaged(table: Table, item: &Item, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+pub fn damaged(
+    table: impl Into<Table>,
+    item: &Item,
+    reason: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    let table = table.into();
     Error::Damaged { table, key: key_of(table, item), source: reason.into() }
 }
 

@@ -18,6 +18,7 @@ mod error;
 mod feeds;
 mod fetches;
 mod item;
+mod keyspace;
 mod log;
 mod log_pages;
 mod outlook;

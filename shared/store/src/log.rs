@@ -1,5 +1,6 @@
-use crate::database::{Action, Item, Table, TableCondition, Write, Written};
+use crate::database::{Action, Item, TableCondition, Write, Written};
 use crate::item::{damaged, number, number_of, string_of, text, texts};
+use crate::keyspace;
 use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-const TABLE: Table = Table::Log;
+const TABLE: keyspace::Log = keyspace::Log;
 const LATE_FINDS: &str = "lateFinds";
 /// Up to which page decisions were added up, of the level's own and of sweeps.
 const LAST_PAGE: &str = "lastPage";

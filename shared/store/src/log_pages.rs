@@ -1,7 +1,8 @@
 //! Reading the integration log: filters, and pages that go back in time.
 
-use crate::database::{Index, Item, Query, Range, Table};
+use crate::database::{Index, Item, Query, Range};
 use crate::item::{read_each, string_of};
+use crate::keyspace;
 use crate::log::{counts_mails, month, read_entry};
 use crate::{Error, Store};
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use restock_domain::automation::AutomationTally;
 use restock_domain::{AutomationId, Locale, LogEntry, Sku, time};
 use std::time::Duration;
 
-const TABLE: Table = Table::Log;
+const TABLE: keyspace::Log = keyspace::Log;
 /// Entries that one page looks at to find those that a filter lets through.
 const MAX_LOOKED_AT: usize = 1_000;
 /// Sorts after every entry, which begin with a digit.
@@ -96,16 +97,15 @@ impl<'a> Reader<'a> {
     fn new(store: &'a Store, sku: Option<&Sku>, before: String, oldest: Timestamp, now: Timestamp) -> Self {
         let oldest = time::sortable(oldest);
         let newest = before.as_str().min(&time::sortable(now)).to_owned();
-        let query = |index, partition: String| Query {
-            index,
-            range: Range::Before(before.clone()),
-            newest_first: true,
-            limit: Some(100),
-            ..Query::of(TABLE, partition)
-        };
+        let newest_first =
+            |all| Query { range: Range::Before(before.clone()), newest_first: true, limit: Some(100), ..all };
         let partitions = match sku {
-            Some(sku) => vec![query(None, sku.as_str().to_owned())],
-            None => months(&month(&oldest), &month(&newest)).map(|month| query(Some(Index::ByMonth), month)).collect(),
+            Some(sku) => vec![newest_first(Query::of(TABLE, sku.as_str()))],
+            None => {
+                let (oldest, newest) = (month(&oldest), month(&newest));
+                let months = months(&oldest, &newest);
+                months.map(|month| newest_first(Query::of_index(TABLE, Index::ByMonth, month))).collect()
+            }
         };
         Self { store, oldest, partitions, read: Vec::new().into_iter() }
     }

@@ -1,7 +1,8 @@
 //! What is known when somebody subscribes.
 
-use crate::database::{Item, Table};
+use crate::database::{Item, Table, wanted};
 use crate::item::read_each;
+use crate::keyspace;
 use crate::stock::{Mark, covering, demand, known, level_key};
 use crate::{Error, Store, contacts, feeds, products};
 use jiff::Timestamp;
@@ -26,13 +27,12 @@ impl Store {
         let sku = &subscription.sku;
         let may_serve = subscription.locale.feeds();
         let mut keys: Vec<(Table, Item)> =
-            covering(subscription).iter().map(|scope| (Table::Stock, level_key(sku, scope))).collect();
-        keys.push((Table::Stock, demand(sku)));
-        keys.push((Table::Contacts, contacts::key(subscription.contact_id)));
-        keys.extend(may_serve.iter().map(|locale| (Table::Products, products::key(locale, sku))));
+            covering(subscription).iter().map(|scope| wanted(keyspace::Stock, level_key(sku, scope))).collect();
+        keys.push(wanted(keyspace::Stock, demand(sku)));
+        keys.push(wanted(keyspace::Contacts, contacts::key(subscription.contact_id)));
+        keys.extend(may_serve.iter().map(|locale| wanted(keyspace::Products, products::key(locale, sku))));
         let feed_keys = may_serve.iter().map(feeds::key).collect();
-        let (items, feeds) =
-            tokio::try_join!(self.batch_get_all(keys), self.batch_get(Table::Configuration, feed_keys))?;
+        let (items, feeds) = tokio::try_join!(self.batch_get_all(keys), self.batch_get(keyspace::Feeds, feed_keys))?;
         let mut outlook = Outlook::default();
         let (mut mark, mut levels) = (None, Vec::new());
         let feeds = read_each(feeds, feeds::read).into_iter();

@@ -1,12 +1,13 @@
-use crate::database::{Item, PlainWrite, Query, Table};
+use crate::database::{Item, PlainWrite, Query};
 use crate::item::{damaged, read_each, read_item, texts};
+use crate::keyspace;
 use crate::{Error, Store};
 use restock_domain::{Fields, Locale, Product, Sku};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-const TABLE: Table = Table::Products;
+const TABLE: keyspace::Products = keyspace::Products;
 
 /// A locale's products are spread over this many partitions, so that an import is not held to the 1,000 writes a second
 /// of one partition.
@@ -66,9 +67,9 @@ impl Store {
             ProductChange::Put { sku, data, digest } => {
                 let mut item = key(locale, &sku);
                 item.extend(texts([("data", &data), ("digest", &digest)]));
-                PlainWrite::Put(TABLE, item)
+                PlainWrite::put(TABLE, item)
             }
-            ProductChange::Remove { sku } => PlainWrite::Delete(TABLE, key(locale, &sku)),
+            ProductChange::Remove { sku } => PlainWrite::delete(TABLE, key(locale, &sku)),
         });
         self.batch_write(writes.collect()).await
     }

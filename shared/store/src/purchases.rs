@@ -1,6 +1,7 @@
 use crate::batch::Deleted;
-use crate::database::{Action, Item, Query, Table, TableCondition, Write, Written};
+use crate::database::{Action, Item, TableCondition, Write, Written};
 use crate::item::{damaged, read_each, string_of, text, texts};
+use crate::keyspace;
 use crate::{Error, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-const TABLE: Table = Table::Purchases;
+const TABLE: keyspace::Purchases = keyspace::Purchases;
 const IN_FLIGHT: usize = 8;
 /// How long taking back purchases of an erased contact may take.
 const UNDONE_WITHIN: Duration = Duration::from_secs(5);
@@ -100,7 +101,7 @@ impl Store {
 
     /// Deletes the purchases of a contact, or as many as the deadline allows.
     pub async fn delete_purchases_of(&self, contact: ContactId, deadline: Instant) -> Result<Deleted, Error> {
-        self.delete_all(Query::of(TABLE, contact.to_string()), |_| true, deadline).await
+        self.delete_all(TABLE, contact.to_string(), |_| true, deadline).await
     }
 }
 

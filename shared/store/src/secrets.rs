@@ -1,11 +1,12 @@
-use crate::database::{Item, Table, TableCondition, Write};
-use crate::item::{damaged, texts};
+use crate::database::{Item, TableCondition, Write};
+use crate::item::damaged;
+use crate::keyspace::{self, kind_key};
 use crate::{Error, Store};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use restock_domain::signing::SigningKey;
 
-const TABLE: Table = Table::Configuration;
+const TABLE: keyspace::Secrets = keyspace::Secrets;
 
 impl Store {
     /// Returns the key that signs unsubscribe links. The first that needs it makes it, so there is nothing to set up; all
@@ -32,5 +33,5 @@ impl Store {
 }
 
 fn id() -> Item {
-    texts([("kind", "secret"), ("id", "unsubscribe")])
+    kind_key(TABLE, "unsubscribe")
 }

@@ -1,5 +1,6 @@
-use crate::database::{Action, Index, Item, Query, Table, TableCondition, Write, Written};
+use crate::database::{Action, Index, Item, Query, Table, TableCondition, Write, Written, wanted};
 use crate::item::{read_each, read_item, string_of, text, texts, write_item};
+use crate::keyspace;
 use crate::{Error, Store, contacts, delivery_record};
 use jiff::Timestamp;
 use restock_domain::{Arrival, Contact, ExternalId, KnownLevel, Locale, Scope, Sku, StockLevel, Subscription, time};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-const TABLE: Table = Table::Stock;
+const TABLE: keyspace::Stock = keyspace::Stock;
 const DEMAND: &str = "demand";
 /// On a demand mark: when somebody last subscribed, to an hour.
 const NEWEST: &str = "newest";
@@ -108,8 +109,8 @@ impl Store {
 
     /// Returns true if the index shows anybody who waits for the SKU, in whatever locale.
     pub async fn anybody_waits(&self, sku: &Sku) -> Result<bool, Error> {
-        let index = Some(Index::BySkuLocale);
-        let query = Query { index, limit: Some(1), ..Query::of(Table::Subscriptions, sku.as_str()) };
+        let all = Query::of_index(keyspace::Subscriptions, Index::BySkuLocale, sku.as_str());
+        let query = Query { limit: Some(1), ..all };
         Ok(!self.database.query(query).await?.items.is_empty())
     }
 
@@ -157,9 +158,9 @@ impl Store {
     pub async fn last_look(&self, subscription: &Subscription) -> Result<LastLook, Error> {
         let sku = &subscription.sku;
         let mut keys: Vec<(Table, Item)> =
-            covering(subscription).iter().map(|scope| (TABLE, level_key(sku, scope))).collect();
-        keys.push((Table::Contacts, contacts::key(subscription.contact_id)));
-        keys.push((Table::Deliveries, delivery_record::key(subscription.delivery)));
+            covering(subscription).iter().map(|scope| wanted(TABLE, level_key(sku, scope))).collect();
+        keys.push(wanted(keyspace::Contacts, contacts::key(subscription.contact_id)));
+        keys.push(wanted(keyspace::Deliveries, delivery_record::key(subscription.delivery)));
         let mut seen = LastLook::default();
         for (table, item) in self.batch_get_all(keys).await? {
             match table {

@@ -1,8 +1,9 @@
 //! The item of a subscription: its key, its attributes, and who has claimed it.
 
 use crate::Error;
-use crate::database::{Item, Table, TableCondition};
+use crate::database::{Item, TableCondition};
 use crate::item::{read_item, text, texts, write_item};
+use crate::keyspace;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::delivery::Standing;
@@ -11,7 +12,7 @@ use restock_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-pub const TABLE: Table = Table::Subscriptions;
+pub const TABLE: keyspace::Subscriptions = keyspace::Subscriptions;
 
 /// Names the subscription's instance, and the delivery of its mail.
 pub const DELIVERY: &str = "delivery";

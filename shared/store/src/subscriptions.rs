@@ -1,6 +1,7 @@
 use crate::batch::Deleted;
-use crate::database::{Action, Index, Item, Query, Range, Scan, Table, TableCondition, Write, Written};
+use crate::database::{Action, Index, Item, Query, Range, Scan, TableCondition, Write, Written};
 use crate::item::{number, read_each, text};
+use crate::keyspace;
 use crate::subscription_item::{
     DECIDED_FOR, DELIVERY, EXPIRES_AT, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals,
 };
@@ -60,7 +61,7 @@ impl Store {
                 }
                 continue;
             }
-            let record = self.get(Table::Deliveries, delivery_record::key(delivery)).await?;
+            let record = self.get(keyspace::Deliveries, delivery_record::key(delivery)).await?;
             if let Some(sent_at) = record.as_ref().map(delivery_record::sent_at).transpose()?.flatten() {
                 // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated. The
                 // new one counts from when the shopper first asked for it.
@@ -76,7 +77,7 @@ impl Store {
             renewed_on.truncate(MAX_RENEWALS - 1);
             renewed_on.push(subscription.created_on);
             let mut actions = vec![Action::set(RENEWED_ON, renewals(&renewed_on))];
-            // One that was made to wait without end does so, and so does one that is asked for again where none ends any more.
+            // It has no end if it was made without one, or if new subscriptions have none.
             let end = existing.subscription.expires_on.zip(subscription.expires_on);
             let expires_on = end.map(|(end, new_end)| end.max(new_end));
             actions.push(match expires_on {
@@ -138,7 +139,7 @@ impl Store {
                 subscription.created_on > made_until || renewed_on.iter().any(|on| *on > made_until)
             })
         };
-        self.delete_all(Query::of(TABLE, contact.to_string()), |item| !made_later(item), deadline).await
+        self.delete_all(TABLE, contact.to_string(), |item| !made_later(item), deadline).await
     }
 
     /// Returns the given subscriptions that exist, whatever their delivery; strongly consistent.
@@ -164,7 +165,7 @@ impl Store {
             }
         };
         let after = after.map(start_of);
-        let query = Query { index: Some(index), range, limit: Some(limit), after, ..Query::of(TABLE, sku.as_str()) };
+        let query = Query { range, limit: Some(limit), after, ..Query::of_index(TABLE, index, sku.as_str()) };
         let found = self.database.query(query).await?;
         let mut subscriptions = read_each(found.items, |item| Ok(read(item)?.subscription));
         // The prefix alone is not exact: "A#" also begins the order of the external id "A#B".
@@ -174,15 +175,7 @@ impl Store {
 
     /// Returns a page of all subscriptions, whatever an index shows of them; strongly consistent.
     pub async fn every_subscription(&self, after: Option<Cursor>, limit: i32) -> Result<WaitingPage, Error> {
-        let scan = Scan {
-            table: TABLE,
-            index: None,
-            attributes: &[],
-            segment: 0,
-            segments: 1,
-            limit: Some(limit),
-            after: after.map(start_of),
-        };
+        let scan = Scan { limit: Some(limit), after: after.map(start_of), ..Scan::of(TABLE) };
         let found = self.database.scan(scan).await?;
         Ok(WaitingPage { waiting: read_each(found.items, read), next: found.next.map(cursor_at) })
     }

@@ -3,13 +3,14 @@
 //! A trace is left of an erased contact, or of an address that a contact left, if mail to it was stopped: so that nobody is
 //! mailed who did not want it, even if the address comes back. A contact that takes the address takes the trace over.
 
-use crate::database::{Action, AttributeValue, Item, Table, TableCondition, Write};
+use crate::database::{Action, AttributeValue, Item, TableCondition, Write};
 use crate::item::{damaged, string_of, text, texts};
+use crate::keyspace;
 use crate::{Error, Store};
 use restock_domain::signing::SigningKey;
 use restock_domain::{Contact, EmailAddress, Suppression};
 
-const TABLE: Table = Table::Contacts;
+const TABLE: keyspace::Contacts = keyspace::Contacts;
 
 /// Why mail to an address was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

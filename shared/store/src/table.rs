@@ -35,9 +35,19 @@ impl Table {
         }
     }
 
-    /// Returns the environment variable with the table's name, such as `CONTACTS_TABLE`.
-    pub fn setting(self) -> String {
-        format!("{self}_TABLE")
+    /// Returns the environment variable with the table's name.
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::Configuration => "CONFIGURATION_TABLE",
+            Self::Contacts => "CONTACTS_TABLE",
+            Self::Deliveries => "DELIVERIES_TABLE",
+            Self::Log => "LOG_TABLE",
+            Self::Products => "PRODUCTS_TABLE",
+            Self::Purchases => "PURCHASES_TABLE",
+            Self::Stock => "STOCK_TABLE",
+            Self::Subscriptions => "SUBSCRIPTIONS_TABLE",
+            Self::Uploads => "UPLOADS_TABLE",
+        }
     }
 
     /// Returns the attributes of an item that are its key.

@@ -1,5 +1,6 @@
-use crate::database::{AllWritten, Item, Query, Table};
+use crate::database::{AllWritten, Item, Query, Written};
 use crate::item::{damaged, or_none, read_each};
+use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-const TABLE: Table = Table::Configuration;
-const KINDS: Kinds = Kinds { newest: "template", versions: "template-version" };
+const TABLE: keyspace::Templates = keyspace::Templates;
+const KINDS: Kinds<keyspace::Templates, keyspace::TemplateVersions> =
+    Kinds { newest: keyspace::Templates, versions: keyspace::TemplateVersions };
 /// The limit of stored templates.
 pub const MAX_TEMPLATES: usize = 50;
 
@@ -34,65 +36,72 @@ impl Store {
         expected: Expected,
         now: Timestamp,
     ) -> Result<DocumentChange<Template>, Error> {
+        let id = template.id.clone();
         let template = Template { updated_on: Some(time::to_millisecond(now)), ..template };
-        self.change_template(&template.id, Some(&template), expected).await
+        let document = document(&template)?;
+        let mut race = Race::about("the change of a template");
+        loop {
+            race.enter()?;
+            let (seen, newest) = self.newest_template(&id).await?;
+            if !expected.allows(newest.as_ref().map(|newest| newest.version)) {
+                return Ok(DocumentChange::Stale);
+            }
+            if newest.is_none() && self.templates().await?.len() >= MAX_TEMPLATES {
+                return Ok(DocumentChange::TooMany);
+            }
+            let writes = KINDS.next_version(id.as_str(), seen, document.clone());
+            if let AllWritten::Done = self.database.write_all(writes).await? {
+                return Ok(DocumentChange::Done(Box::new(Template { version: seen + 1, ..template })));
+            }
+        }
     }
 
-    /// Deletes a stored template. Its number goes on counting if it is stored again.
+    /// Deletes a stored template, and returns what it was. Its number goes on counting if it is stored again.
     pub async fn delete_template(
         &self,
         id: &TemplateId,
         expected: Expected,
     ) -> Result<DocumentChange<Template>, Error> {
-        self.change_template(id, None, expected).await
-    }
-
-    async fn change_template(
-        &self,
-        id: &TemplateId,
-        to: Option<&Template>,
-        expected: Expected,
-    ) -> Result<DocumentChange<Template>, Error> {
         let mut race = Race::about("the change of a template");
         loop {
             race.enter()?;
-            let item = self.get(TABLE, KINDS.key(id.as_str())).await?;
-            let seen = item.as_ref().map_or(0, version_of);
-            let newest = item.filter(has_document).map(|item| read(&item)).transpose()?;
-            if !expected.allows(newest.as_ref().map(|template| template.version)) {
+            let (seen, newest) = self.newest_template(id).await?;
+            if !expected.allows(newest.as_ref().map(|newest| newest.version)) {
                 return Ok(DocumentChange::Stale);
             }
-            let Some(changed) = to.or(newest.as_ref()) else { return Ok(DocumentChange::Missing) };
-            if newest.is_none() && self.templates().await?.len() >= MAX_TEMPLATES {
-                return Ok(DocumentChange::TooMany);
-            }
-            let writes = KINDS.next_version(id.as_str(), seen, to.map(document).transpose()?);
-            if let AllWritten::Done = self.database.write_all(writes).await? {
-                return Ok(DocumentChange::Done(Box::new(Template { version: seen + 1, ..changed.clone() })));
+            let Some(deleted) = newest else { return Ok(DocumentChange::Missing) };
+            if let Written::Done(_) = self.database.write(KINDS.deletion(id.as_str(), seen)).await? {
+                return Ok(DocumentChange::Done(Box::new(deleted)));
             }
         }
     }
 
+    /// Returns the number of the newest version, 0 if there never was one, and the template unless it was deleted.
+    async fn newest_template(&self, id: &TemplateId) -> Result<(u64, Option<Template>), Error> {
+        let item = self.get(TABLE, KINDS.key(id.as_str())).await?;
+        let version = item.as_ref().map_or(0, version_of);
+        Ok((version, item.filter(has_document).map(|item| read(&item)).transpose()?))
+    }
+
     /// Returns a stored template; strongly consistent.
     pub async fn template(&self, id: &TemplateId) -> Result<Option<Template>, Error> {
-        let item = self.get(TABLE, KINDS.key(id.as_str())).await?;
-        item.filter(has_document).map(|item| read(&item)).transpose()
+        Ok(self.newest_template(id).await?.1)
     }
 
     /// Returns a template as it was stored in that version, even if it was deleted since.
     pub async fn template_version(&self, id: &TemplateId, version: u64) -> Result<Option<Template>, Error> {
-        self.get(TABLE, KINDS.version_key(id.as_str(), version)).await?.map(|item| read(&item)).transpose()
+        self.get(KINDS.versions, KINDS.version_key(id.as_str(), version)).await?.map(|item| read(&item)).transpose()
     }
 
-    /// Returns the versions of a template that were stored, even if it was deleted since; the newest first, at most so many.
+    /// Returns the versions of a template that were stored, even if it was deleted since; the newest first, at most `max`.
     pub async fn template_history(&self, id: &TemplateId, max: usize) -> Result<Vec<Template>, Error> {
-        let (items, _) = self.versions_of(&KINDS, id.as_str(), max).await?;
+        let (items, _) = self.versions_of(KINDS.versions, id.as_str(), max).await?;
         Ok(read_each(items, |item| read(&item)))
     }
 
     /// Returns the stored templates, by id; strongly consistent.
     pub async fn templates(&self) -> Result<Vec<Template>, Error> {
-        let items = self.query_all(Query::of(TABLE, KINDS.newest)).await?;
+        let items = self.query_all(Query::of_kind(KINDS.newest)).await?;
         Ok(read_each(items.into_iter().filter(has_document), |item| read(&item)))
     }
 }

@@ -4,8 +4,9 @@
 //! subscription whose mail is, or may be, on its way, and keeps when a mail was accepted: it may pass on to somebody who
 //! subscribed after that, and still answers everybody who subscribed before.
 
-use crate::database::{Action, Item, Table, TableCondition, Write, Written};
+use crate::database::{Action, Item, Table, TableCondition, Write, Written, wanted};
 use crate::item::{number, number_of, string_of, text, texts};
+use crate::keyspace;
 use crate::subscription_item::{Waiting, key as subscription_key, read};
 use crate::{Error, Race, Store, delivery_record};
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use restock_domain::delivery::{Claim, Standing};
 use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, SubscriptionKey, time};
 use std::time::Duration;
 
-const TABLE: Table = Table::Deliveries;
+const TABLE: keyspace::Deliveries = keyspace::Deliveries;
 const BY: &str = "by";
 const HOLDER: &str = "holder";
 const SUBSCRIPTION: &str = "subscription";
@@ -94,7 +95,8 @@ impl Store {
             return Ok(TurnSoFar { mailed_on: earlier, is_open: false });
         };
         let id = SubscriptionId { contact_id, key };
-        let keys = vec![(TABLE, delivery_record::key(delivery)), (Table::Subscriptions, subscription_key(id))];
+        let keys =
+            vec![wanted(TABLE, delivery_record::key(delivery)), wanted(keyspace::Subscriptions, subscription_key(id))];
         let (mut sent_at, mut given_back) = (None, false);
         for (table, item) in self.batch_get_all(keys).await? {
             match table {

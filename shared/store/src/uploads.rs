@@ -1,5 +1,6 @@
-use crate::database::{Query, Table, Write};
+use crate::database::{Query, Write};
 use crate::item::{number, number_of, string_of, texts};
+use crate::keyspace;
 use crate::{Error, Store};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use std::io::{Read, Write as _};
 use std::time::Duration;
 
-const TABLE: Table = Table::Uploads;
+const TABLE: keyspace::Uploads = keyspace::Uploads;
 /// DynamoDB's limit is 400 KB for an item with its names.
 const PART: usize = 380_000;
 const KEPT: Duration = Duration::from_secs(24 * 3600);

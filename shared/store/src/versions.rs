@@ -1,12 +1,13 @@
 //! Documents with numbered versions, and what callers say of the version that they change.
 
 use crate::database::{Item, Query, Range, Table, TableCondition, Write};
-use crate::item::{damaged, number, number_of, string_of, text, texts};
+use crate::item::{damaged, number, number_of, string_of, text};
+use crate::keyspace::{Keyspace, kind_key};
 use crate::{Error, Store};
 use serde::de::DeserializeOwned;
 
-const TABLE: Table = Table::Configuration;
 const DOCUMENT: &str = "document";
+const VERSION: &str = "version";
 
 /// The outcome of a change of a versioned document.
 #[derive(Debug)]
@@ -22,39 +23,46 @@ pub enum DocumentChange<T> {
 
 /// The kinds of items that versioned documents have: the newest version of each, and every version there ever was, so that
 /// the log stays readable.
-pub(crate) struct Kinds {
-    pub newest: &'static str,
-    pub versions: &'static str,
+pub(crate) struct Kinds<N, V> {
+    pub newest: N,
+    pub versions: V,
 }
 
-impl Kinds {
+impl<N: Keyspace, V: Keyspace> Kinds<N, V> {
     pub fn key(&self, id: &str) -> Item {
-        texts([("kind", self.newest), ("id", id)])
+        kind_key(self.newest, id)
     }
 
     /// Returns the key of a version; keys sort as the numbers do.
     pub fn version_key(&self, id: &str, version: u64) -> Item {
-        texts([("kind", self.versions), ("id", &format!("{id}#{version:010}"))])
+        kind_key(self.versions, &format!("{id}#{version:010}"))
     }
 
-    /// Returns the writes that make the version after the one that was seen, which have to be made together. Without a
-    /// document, what is newest says that there is none; its number goes on counting.
-    pub fn next_version(&self, id: &str, seen: u64, document: Option<String>) -> Vec<Write> {
-        let mut item = Item::from([("version".into(), number(seen as i64 + 1))]);
-        let is_there = document.is_some();
-        item.extend(document.map(|document| (DOCUMENT.to_owned(), text(document))));
-        let newest = Write::put(TABLE, self.key(id), item.clone()).when(unchanged_since(seen));
-        let version = is_there.then(|| Write::put(TABLE, self.version_key(id, seen + 1), item));
-        [newest].into_iter().chain(version).collect()
+    /// Returns the writes that make the version after the one that was seen, which have to be made together.
+    pub fn next_version(&self, id: &str, seen: u64, document: String) -> Vec<Write> {
+        let item = Item::from([(VERSION.into(), number(seen as i64 + 1)), (DOCUMENT.into(), text(document))]);
+        let newest = Write::put(self.newest, self.key(id), item.clone()).when(unchanged_since(seen));
+        vec![newest, Write::put(self.versions, self.version_key(id, seen + 1), item)]
+    }
+
+    /// Returns the write after which there is no document. Its number goes on counting.
+    pub fn deletion(&self, id: &str, seen: u64) -> Write {
+        let item = Item::from([(VERSION.into(), number(seen as i64 + 1))]);
+        Write::put(self.newest, self.key(id), item).when(unchanged_since(seen))
     }
 }
 
 impl Store {
     /// Returns the items of a document's versions, even if it was deleted since; the newest first, at most so many. Says too
     /// whether these are all.
-    pub(crate) async fn versions_of(&self, kinds: &Kinds, id: &str, max: usize) -> Result<(Vec<Item>, bool), Error> {
+    pub(crate) async fn versions_of(
+        &self,
+        versions: impl Keyspace,
+        id: &str,
+        max: usize,
+    ) -> Result<(Vec<Item>, bool), Error> {
         let range = Range::BeginsWith(format!("{id}#"));
-        let mut query = Query { range, newest_first: true, ..Query::of(TABLE, kinds.versions) };
+        let mut query = Query { range, newest_first: true, ..Query::of_kind(versions) };
         let mut versions = Vec::new();
         loop {
             let found = self.database.query(query.clone()).await?;
@@ -73,9 +81,9 @@ impl Store {
 pub(crate) fn document_of<T: DeserializeOwned>(item: &Item) -> Result<(&str, T), Error> {
     // The id of a version's item ends with its number.
     let id = string_of(item, "id").and_then(|id| id.split('#').next());
-    let id = id.ok_or_else(|| damaged(TABLE, item, "it has no id"))?;
+    let id = id.ok_or_else(|| damaged(Table::Configuration, item, "it has no id"))?;
     let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
-    Ok((id, serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))?))
+    Ok((id, serde_json::from_str(document).map_err(|error| damaged(Table::Configuration, item, error))?))
 }
 
 /// Returns true for an item that has a document, and false for what is left of one that was deleted.
@@ -111,13 +119,13 @@ impl Expected {
 
 /// Returns the number of an item's version; 0 if there is none.
 pub(crate) fn version_of(item: &Item) -> u64 {
-    number_of(item, "version").and_then(|version| version.try_into().ok()).unwrap_or_default()
+    number_of(item, VERSION).and_then(|version| version.try_into().ok()).unwrap_or_default()
 }
 
 /// Returns the condition that an item still has the version that was read; 0 if there was none.
 pub(crate) fn unchanged_since(version: u64) -> TableCondition {
     match version {
-        0 => TableCondition::Missing("version"),
-        seen => TableCondition::Is("version", number(seen as i64)),
+        0 => TableCondition::Missing(VERSION),
+        seen => TableCondition::Is(VERSION, number(seen as i64)),
     }
 }

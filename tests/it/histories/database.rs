@@ -104,10 +104,11 @@ impl Database for Simulated {
             self.faulty("BatchWriteItem", |world| {
                 let mut left = Vec::new();
                 for plain in &writes {
-                    let write = match plain {
-                        PlainWrite::Put(table, item) => Write::put(*table, key_item(*table, item), item.clone()),
-                        PlainWrite::Delete(table, key) => Write::delete(*table, key.clone()),
+                    let (table, key, change) = match plain {
+                        PlainWrite::Put(table, item) => (*table, key_item(*table, item), Change::Put(item.clone())),
+                        PlainWrite::Delete(table, key) => (*table, key.clone(), Change::Delete),
                     };
+                    let write = Write { table, key, change, condition: TableCondition::Always };
                     if world.lock().partial() || world.bear("BatchWriteItem", &[&write]).is_err() {
                         left.push(plain.clone());
                     } else {

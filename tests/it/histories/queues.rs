@@ -5,8 +5,8 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_local::aws::poller::record;
 use restock_local::aws::sqs::{Attribute, Message, SendOptions};
 use restock_local::template::{Endpoints, Template};
-use restock_queue::Error;
-use restock_queue::transport::{Outgoing, Pending, Queue, SOURCE, Transport};
+use restock_queue::transport::{Outgoing, Pending, SOURCE, Transport};
+use restock_queue::{Error, Queue};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -83,7 +83,7 @@ impl Simulated {
 
 /// Returns the name of a queue as it is deployed: `restock-stock-levels`.
 fn name(queue: Queue) -> String {
-    format!("restock-{}", queue.to_string().to_lowercase().replace('_', "-"))
+    format!("restock-{}", queue.setting().trim_end_matches("_QUEUE").to_lowercase().replace('_', "-"))
 }
 
 impl World {

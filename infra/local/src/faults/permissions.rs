@@ -1,9 +1,10 @@
 //! Compares what a request needs with what its function may do by its policies in `template.yaml`, so that a missing permission
 //! fails a test here and not a deployment.
 
-use crate::aws::names::{queue_arn, table_arn};
+use crate::aws::names::{last_part, queue_arn, table_arn};
+use restock_access::Noted;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Statements that allow something, by function.
 #[derive(Debug, Default)]
@@ -38,9 +39,30 @@ impl Permissions {
         self.0.entry(function.to_owned()).or_default().extend(statements);
     }
 
-    /// Returns the resources that a function may do something with.
-    pub fn resources(&self, function: &str) -> impl Iterator<Item = &str> {
-        self.statements(function).iter().flat_map(|statement| &statement.resources).map(String::as_str)
+    /// Returns everything that a function may ask for, each action of each resource by itself. `setting_of` says which setting
+    /// names a table or queue.
+    pub fn granted(&self, function: &str, setting_of: impl Fn(&str) -> String) -> BTreeSet<Noted> {
+        let mut granted = BTreeSet::new();
+        for statement in self.statements(function) {
+            let any_key = vec![String::new()];
+            let keys = statement.leading_keys.as_ref().unwrap_or(&any_key);
+            let of_resource = |resource| keys.iter().map(move |key| (resource, key));
+            let of_all = statement.resources.iter().flat_map(of_resource);
+            for (action, (resource, key)) in
+                statement.actions.iter().flat_map(|action| of_all.clone().map(move |of| (action, of)))
+            {
+                let (table, index) = resource.split_once("/index/").unwrap_or((resource, ""));
+                // Mails are sent by an identity and with a configuration set, which code does not choose.
+                let resource = if action.starts_with("ses:") { String::new() } else { setting_of(last_part(table)) };
+                granted.insert(Noted {
+                    action: action.clone(),
+                    resource,
+                    leading_key: key.clone(),
+                    of_index: !index.is_empty(),
+                });
+            }
+        }
+        granted
     }
 
     /// Returns true if a function may do this with a resource.
