@@ -14,7 +14,7 @@ impl Restock {
     }
 }
 
-/// A brand with every part.
+/// Returns a brand with every part.
 fn whole() -> Value {
     json!({
         "shop": {

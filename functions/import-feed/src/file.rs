@@ -135,7 +135,7 @@ pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, S
 #[derive(Default)]
 struct Progress(AtomicU64);
 
-/// In place of a number of bytes: nobody waits for the download any more.
+/// Stands in place of a number of bytes once nobody waits for the download.
 const GIVEN_UP: u64 = u64::MAX;
 
 impl Progress {
@@ -153,7 +153,7 @@ impl Progress {
     fn add(&self, bytes: usize) -> io::Result<()> {
         let add = |sofar: u64| (sofar != GIVEN_UP).then(|| sofar + bytes as u64);
         let added = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        added.map(drop).map_err(|_| io::Error::other("nobody waits for it any more"))
+        added.map(drop).map_err(|_| io::Error::other("the download was given up"))
     }
 }
 

@@ -43,7 +43,7 @@ impl App {
             sweep.page += 1;
         }
         if sweep.hops >= MAX_HOPS {
-            let reason = format!("the sweep was sent on {MAX_HOPS} times, which none needs; the next one begins anew");
+            let reason = format!("the sweep was sent on {MAX_HOPS} times, which none needs; the next one starts over");
             return Err(Failure::Malformed(reason));
         }
         sweep.hops += 1;

@@ -1,4 +1,4 @@
-//! Serves `GET` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
+//! Serves `GET`, `HEAD` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;

@@ -21,7 +21,7 @@ struct Cli {
     /// Build the functions optimised, which takes minutes, and run those.
     #[arg(long, global = true)]
     release: bool,
-    /// Let things go wrong between the functions and the emulators, such as seed=1,throttle=0.05,lost=0.01,kill=0.005.
+    /// Inject faults between the functions and the emulators, such as seed=1,throttle=0.05,lost=0.01,kill=0.005.
     ///
     /// Chances from 0 to 1 for each request of a function: throttle, error and error-after (5xx before and after
     /// the effect), timeout-before and timeout-after the

@@ -55,7 +55,7 @@ endpoints! {
 }
 
 body! {
-    /// An automation as it is stored. `docs/automations.md` teaches it.
+    /// An automation as it is stored.
     #[derive(Debug)]
     pub struct AutomationSettings {
         pub name: Name,

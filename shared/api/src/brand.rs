@@ -31,8 +31,7 @@ body! {
         pub shop: Option<Look>,
         /// What is different for a locale or a language, by its tag (`sv-SE`, `sv`).
         pub locales: Option<ByLanguage<Look>>,
-        /// Texts in place of the compiled-in ones, by language and then by their ids, in Fluent's syntax.
-        /// `docs/templates.md` lists them.
+        /// Texts in place of the compiled-in ones, by language and then by their ids, such as `button`, in Fluent's syntax.
         pub texts: Option<ByLanguage<Texts>>,
     }
     // What is shown may be sent back as it is.

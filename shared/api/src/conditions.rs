@@ -37,7 +37,7 @@ impl Read for Conditions {
 
 /// Reads conditions and collects what is wrong with them.
 struct Reading {
-    /// How many more tests there may be.
+    /// The number of tests that may still follow.
     left: usize,
     errors: Errors,
 }
@@ -190,7 +190,9 @@ impl Described for Condition {
             .property("value", ObjectBuilder::new().schema_type(SchemaType::AnyValue))
             .required("field")
             .required("operator");
-        let about = "A test of a field, or a group of conditions. docs/automations.md lists fields and operators.";
+        let about = "A test of a field, or a group of conditions. Fields are `locale`, `sku`, `externalId`, `quantity`, \
+                     `subscribedOn`, `purchasedOn`, `product.<field of the feed>`, `contact.<property>` and \
+                     `contact.attributes.<name>`.";
         let condition = OneOfBuilder::new()
             .description(Some(about))
             .item(test)

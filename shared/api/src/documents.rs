@@ -40,7 +40,7 @@ fn replace(text: &str, begin: &str, end: &str, part: &str) -> Result<String, Str
 
 /// Returns a Markdown table of all endpoints.
 fn endpoint_table() -> String {
-    let mut table = "| Call | Method and path | Success | KeyScope |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| Call | Method and path | Success | Scope |\n|---|---|---|---|\n".to_owned();
     for endpoint in endpoints() {
         let path = if endpoint.base.is_empty() { endpoint.route() } else { endpoint.path.to_owned() };
         let scope = endpoint.scope.map_or("none".to_owned(), |scope| format!("`{scope}`"));

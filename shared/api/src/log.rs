@@ -31,7 +31,7 @@ endpoints! {
             .query_of("limit", "Entries to a page, 50 by default.", whole_number(1.0, MAX_ENTRIES as f64))
             .query::<String>("cursor", "Of the page before.");
 
-    /// What shoppers wait for most
+    /// Count what shoppers wait for most
     ShowDemand("showDemand"): Get "/inventory/backinstock/demand", "show-demand", READ,
         () => 200 Demand, "The most wanted SKUs first.",
         |operation| operation

@@ -26,7 +26,7 @@ endpoints! {
     UpdateStockLevels("updateStockLevels"): Put "/inventory/stock-levels/batch", "update-stock-levels", WRITE,
         StockLevels => 202 AcceptedLevels, "The valid levels are safe on the queue; the others are listed.";
 
-    /// What a stock level would do, and why
+    /// Explain what a stock level would do, without doing it
     DryRunStockLevel("dryRunStockLevel"):
         Post "/inventory/stock-levels/dry-run", "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
         StockLevel => 200 DryRun, "Nothing was changed.";

@@ -32,7 +32,7 @@ endpoints! {
         () => 200 IdReply, "It is ended.",
         |operation| operation.problem(404, "There is no such subscription.");
 
-    /// What a contact waits for
+    /// List the subscriptions of a contact
     ListSubscriptions("listSubscriptions"):
         Get "/contacts/{contactId}/backinstock/subscriptions", "list-subscriptions", READ,
         () => 200 Vec<Subscription>, "Its subscriptions, oldest first.",
@@ -46,7 +46,7 @@ endpoints! {
         () => 200 HtmlPage, "The question.",
         |operation| operation.page(404, "The link does not work.");
 
-    /// Whether the link works; changes nothing
+    /// Check that the link works; changes nothing
     CheckUnsubscribe("checkUnsubscribe"): Head at "" "/unsubscribe/{token}", "unsubscribe", None,
         () => 200 HtmlPage, "It works.",
         |operation| operation.page(404, "The link does not work.");

@@ -63,7 +63,7 @@ endpoints! {
 }
 
 body! {
-    /// A template as it is stored, with either `mjml` or `html`. `docs/templates.md` lists the variables.
+    /// A template as it is stored, with either `mjml` or `html`. `GET /templates/back-in-stock` shows one with its variables.
     #[derive(Debug)]
     pub struct TemplateSettings {
         pub name: Option<Name>,

@@ -248,7 +248,7 @@ impl Described for WebAddress {
     }
 }
 
-/// A list of at most so many values.
+/// A list of at most `MAX` values.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct UpTo<const MAX: usize, T>(pub Vec<T>);
@@ -317,7 +317,7 @@ impl<T: Described> Described for ByLanguage<T> {
     }
 }
 
-/// At most so many texts by their names, each of at most so many characters.
+/// At most `MAX` texts by their names, each of at most `MAX_CHARACTERS` characters.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub struct NamedTexts<const MAX: usize, const MAX_CHARACTERS: usize>(pub BTreeMap<String, String>);

@@ -74,7 +74,7 @@ pub enum ErrorCode {
     InvalidOutcome,
     /// The text is not a period such as `P30D` or `30 days`, of at most 100 years.
     InvalidPeriod,
-    /// A price is a number with a decimal point and an ISO 4217 code, such as `1299.00 SEK`.
+    /// A price is a number above zero with a currency, in a form with one reading, such as `1299.00 SEK` or `1.299,00 €`.
     InvalidPrice,
     /// The id of a receipt has 1 to 200 bytes and no control characters.
     InvalidReceiptId,
@@ -130,10 +130,10 @@ pub enum ErrorCode {
     NoProductData,
     /// No item of the file can be used, so nothing was changed.
     NoUsableItems,
-    /// Test mails go to the addresses of the parameter `TestRecipients` only.
-    NotATestRecipient,
     /// None of the batch's stock levels is valid.
     NoValidStockLevel,
+    /// Test mails go to the addresses of the parameter `TestRecipients` only.
+    NotATestRecipient,
     /// The body is not an array.
     NotAnArray,
     /// The value is not a JSON object.
@@ -156,22 +156,22 @@ pub enum ErrorCode {
     StrayQuote,
     /// There is no such subscription; it may have been used up or deleted.
     SubscriptionNotFound,
-    /// Conditions nest too deeply.
-    TooDeep,
-    /// The text has too many characters or bytes.
-    TooLong,
     /// Automations use the template.
     TemplateInUse,
     /// There is no such template, or not in this version.
     TemplateNotFound,
+    /// Conditions nest too deeply.
+    TooDeep,
+    /// The text has too many characters or bytes.
+    TooLong,
     /// There are too many parts.
     TooMany,
     /// There are as many automations as there may be.
     TooManyAutomations,
-    /// There are as many templates as there may be.
-    TooManyTemplates,
     /// Too many requests at the moment; send the same one again after `Retry-After` seconds.
     TooManyRequests,
+    /// There are as many templates as there may be.
+    TooManyTemplates,
     /// The file breaks off within the item.
     UnexpectedEnd,
     /// The API key is not known.
@@ -218,5 +218,17 @@ pub struct Invalid {
 impl Invalid {
     pub fn new(error_code: ErrorCode, message: impl Into<String>) -> Self {
         Self { error_code, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strum::IntoEnumIterator;
+
+    #[test]
+    fn the_words_are_in_alphabetical_order() {
+        let words: Vec<&str> = ErrorCode::iter().map(ErrorCode::as_str).collect();
+        assert!(words.is_sorted(), "{words:?}");
     }
 }

@@ -51,7 +51,8 @@ impl Money {
         Self::parse_in(raw, None)
     }
 
-    /// As [`Money::parse`], where a price without a currency, or with a sign that several share, is in the given one.
+    /// Reads a price as [`Money::parse`] does, where one without a currency, or with a sign that several share, is in the
+    /// given one.
     pub fn parse_in(raw: &str, usual: Option<Currency>) -> Result<Self, Invalid> {
         let invalid = || {
             Invalid::new(

@@ -270,7 +270,7 @@ fn position(error: &MjmlError) -> Option<usize> {
     }
 }
 
-/// As [`write_value`], but refuses one that is missing.
+/// Writes a value as [`write_value`] does, but refuses one that is missing.
 fn write_what_is_there(
     output: &mut Output<'_>,
     state: &mut State<'_, '_>,

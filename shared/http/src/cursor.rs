@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use restock_domain::{ErrorCode, Invalid};
 
-/// A key of DynamoDB has at most so many bytes, and no position has more.
+/// The size of the largest key of DynamoDB; no position is longer.
 const MAX_BYTES: usize = 1_024;
 
 /// Returns the cursor of a position.

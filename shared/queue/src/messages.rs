@@ -51,7 +51,7 @@ pub struct Continuation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sweep {
-    /// Levels that came later than so many seconds ago are left to their own looks.
+    /// The age in seconds below which levels are left to their own looks.
     pub settled_seconds: u64,
     /// When the sweep was to begin, the same for each of its messages. If it is missing, when the first message was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
