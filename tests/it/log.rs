@@ -138,6 +138,7 @@ fn the_pages_of_a_level_are_added_up_once_each() {
     let page = |number, matched| restock_store::LoggedPage {
         number,
         tally: restock_domain::automation::Tally { matched, ..Default::default() },
+        estimated: false,
     };
 
     restock.runtime.block_on(async {

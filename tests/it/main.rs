@@ -17,6 +17,7 @@ mod feed_schedules;
 mod feeds;
 mod histories;
 mod imports;
+mod limits;
 mod log;
 mod main_job;
 mod malformed;

@@ -1,8 +1,8 @@
 //! The unsubscribe link of every mail.
 
 use crate::restock::Restock;
-use restock_domain::ContactId;
 use restock_domain::unsubscribe::{Unsubscribe, token};
+use restock_domain::{ContactId, EmailAddress};
 use restock_local::client::Client;
 use serde_json::json;
 
@@ -11,7 +11,9 @@ impl Restock {
     pub fn unsubscribe_link(&self, contact: &str) -> String {
         let store = self.runtime.block_on(crate::matching::store(self));
         let signing_key = self.runtime.block_on(store.signing_key()).unwrap();
-        let token = token(&signing_key, Unsubscribe::All(ContactId::parse(contact).unwrap()));
+        let email = self.get(&format!("/contacts/{contact}")).json()["email"].as_str().unwrap().to_owned();
+        let address = signing_key.digest_of_address(&EmailAddress::parse(&email).unwrap());
+        let token = token(&signing_key, Unsubscribe::All { contact: ContactId::parse(contact).unwrap(), address });
         format!("{}/unsubscribe/{token}", self.stack.ready.api)
     }
 }
@@ -84,6 +86,47 @@ fn the_link_of_an_erased_contact_says_that_it_did_nothing() {
     assert_eq!(page.status, 404);
     assert!(page.text.contains("Länken fungerar inte längre"), "{}", page.text);
     assert_eq!(restock.subscriptions(&again).len(), 1);
+}
+
+#[test]
+fn a_link_of_a_mail_to_an_address_that_its_contact_has_left_does_not_say_that_the_address_gets_no_more() {
+    let (restock, contact, link) = with_a_mail();
+    restock.api.json("PATCH", &format!("/contacts/{contact}"), &json!({"email": "b@example.com"})).unwrap();
+    let again = restock.contact("a");
+    restock.subscribe(&again, "B", "sv-SE", None);
+
+    let page = Client::new(&link).send("POST", "", b"").unwrap();
+
+    assert_eq!(page.status, 404);
+    assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["suppressed"], "unsubscribed");
+    assert_eq!(restock.subscriptions(&again).len(), 1);
+}
+
+#[test]
+fn the_link_of_an_erased_contact_holds_for_who_takes_its_address_next() {
+    let (restock, contact, link) = with_a_mail();
+    restock.delete(&format!("/contacts/{contact}"));
+    Client::new(&link).send("POST", "", b"").unwrap();
+
+    let again = restock.contact("a");
+
+    assert_eq!(restock.get(&format!("/contacts/{again}")).json()["suppressed"], "unsubscribed");
+}
+
+#[test]
+fn the_link_for_one_subscription_of_an_erased_contact_says_that_it_did_nothing() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    let body = |contact: &str| json!({"contactId": contact, "sku": "A", "locale": "en-GB"});
+    let answer = restock.post("/inventory/backinstock/subscriptions", &body(&contact));
+    let link = answer.headers["unsubscribe-url"].clone();
+    restock.delete(&format!("/contacts/{contact}"));
+    let again = restock.contact("a");
+    restock.post("/inventory/backinstock/subscriptions", &body(&again));
+
+    let page = Client::new(&link).send("POST", "", b"").unwrap();
+
+    assert_eq!((page.status, restock.subscriptions(&again).len()), (404, 1));
 }
 
 #[test]

@@ -16,19 +16,18 @@ pub struct App {
     pub queues: Queues,
 }
 
-/// How long a caller waits for subscriptions and purchases to be deleted; what is left then goes on by itself.
+/// How long a caller waits for subscriptions and purchases to be deleted; what is left then is for `finish-erasure`.
 const AT_ONCE: Duration = Duration::from_secs(5);
+/// When `finish-erasure` looks; longer than this function may take.
+const FINISHED_AFTER: Duration = Duration::from_secs(60);
 
 /// Erases a contact: its personal data and its subscriptions, even those whose mail is queued.
 impl Handles<EraseContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<EraseContact>, Failure> {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
-        let erased = self.store.erase_contact(id, &self.signing_key, Instant::now() + AT_ONCE).await?;
-        if !erased.complete {
-            let rest = Erasure { contact_id: id, made_until: None };
-            self.queues.send_erasure(&rest).await?;
-        }
-        if !erased.found {
+        // First, so that nothing is left of a contact that is gone if this breaks off.
+        self.queues.send_erasure(&Erasure { contact_id: id, made_until: None }, FINISHED_AFTER).await?;
+        if !self.store.erase_contact(id, &self.signing_key, Instant::now() + AT_ONCE).await? {
             let detail = "There is no contact with this id. It may be erased already.";
             return Err(Problem::not_found(ErrorCode::ContactNotFound, detail).into());
         }

@@ -1,11 +1,11 @@
-//! Consumes the erasures queue: deletes what is left of a contact that had more than one request could delete.
+//! Consumes the erasures queue: deletes what is left of a contact that was erased, or of its subscriptions after it unsubscribed.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_queue::{Erasure, Failure, Queues, Record, consume, named};
 use restock_store::Store;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 pub struct App {
     pub store: Store,
@@ -25,8 +25,13 @@ impl App {
         let erasure = Erasure::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
         let Erasure { contact_id, made_until } = erasure;
         let retry = |error: restock_store::Error| Failure::retry(&error);
+        let is_erasure = made_until.is_none();
+        if is_erasure && self.store.contact(contact_id).await.map_err(retry)?.is_some() {
+            warn!(contact = %contact_id, "An erasure was not carried out; its caller was told so");
+            return Ok(());
+        }
         let mut deleted = self.store.delete_subscriptions_of(contact_id, made_until, deadline).await.map_err(retry)?;
-        if deleted.complete && made_until.is_none() {
+        if deleted.complete && is_erasure {
             let purchases = self.store.delete_purchases_of(contact_id, deadline).await.map_err(retry)?;
             deleted.items += purchases.items;
             deleted.complete = purchases.complete;

@@ -9,7 +9,7 @@ mod sweep;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use meet::{Met, Untold};
-use restock_domain::{Arrival, StockLevel, Subscription};
+use restock_domain::{StockLevel, Subscription};
 use restock_matching::PAGE;
 use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, consume, named};
 use restock_store::{CachedAutomations, LevelWrite, Store};
@@ -103,8 +103,7 @@ impl App {
         record: &Record,
         budget: &Budget,
     ) -> Result<(), Failure> {
-        let id = format!("{}-{index}", record.message_id);
-        let arrival = Arrival { at: record.sent_at, id, source: record.source };
+        let arrival = record.arrival(index);
         let written = self.store.put_level(&level, &arrival).await;
         if written.map_err(|error| Failure::retry(&error))? == LevelWrite::Outdated {
             info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
@@ -155,7 +154,7 @@ impl App {
             matching.cursor = next;
             matching.page += 1;
         }
-        self.send_on(Continuation { untold: untold.to_texts()?, ..matching }, Duration::ZERO).await
+        self.send_on(Continuation { untold: untold.to_texts(), ..matching }, Duration::ZERO).await
     }
 
     /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, unless somebody
@@ -169,7 +168,7 @@ impl App {
         if nobody && !self.store.anybody_waits(sku).await.map_err(retry)? {
             self.store.clear_demand(sku, (self.clock)() - MAX_LAG).await.map_err(retry)?;
         }
-        let second = Continuation { second_look: true, page: SECOND_LOOK, untold: untold.to_texts()?, ..matching };
+        let second = Continuation { second_look: true, page: SECOND_LOOK, untold: untold.to_texts(), ..matching };
         self.send_on(second, self.second_look_after).await
     }
 

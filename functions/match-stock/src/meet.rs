@@ -31,7 +31,7 @@ pub struct Untold {
     in_vain: bool,
 }
 
-/// More than an invocation's pages ever are; a message has 256 KiB.
+/// A message has 256 KiB, and a level's message other parts too.
 const MAX_UNTOLD_BYTES: usize = 100_000;
 
 impl Untold {
@@ -47,22 +47,22 @@ impl Untold {
         Self { pages: pages.iter().filter_map(read).collect(), in_vain: false }
     }
 
-    /// Returns the pages as they travel on in a message; an error if they are too many.
-    pub fn to_texts(&self) -> Result<Vec<String>, Failure> {
+    /// Returns the pages as they travel on in a message. Where they are too large for one, they are added up to a single page.
+    pub fn to_texts(&self) -> Vec<String> {
         let texts: Vec<String> = self.pages.iter().map(LoggedPage::to_text).collect();
-        if texts.iter().map(String::len).sum::<usize>() > MAX_UNTOLD_BYTES {
-            return Err(Untold::failure());
+        if texts.iter().map(String::len).sum::<usize>() <= MAX_UNTOLD_BYTES {
+            return texts;
         }
-        Ok(texts)
+        warn!(pages = texts.len(), "The log can't be written; its entry will be an estimate");
+        LoggedPage::sum_of(&self.pages).iter().map(LoggedPage::to_text).collect()
     }
 
     /// Returns an error unless the log has everything.
     pub fn none_left(&self) -> Result<(), Failure> {
-        if self.pages.is_empty() { Ok(()) } else { Err(Self::failure()) }
-    }
-
-    fn failure() -> Failure {
-        Failure::Retry { after: None, reason: "the log could not be written".into() }
+        if self.pages.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Retry { after: None, reason: "the log could not be written".into() })
     }
 }
 
@@ -104,7 +104,7 @@ impl App {
         info!(%sku, quantity, matched = tally.matched, page, "Matched a stock level");
 
         // The log comes first: after a crash in between, a second pass finds it written and then sends.
-        untold.pages.push(LoggedPage { number: page, tally });
+        untold.pages.push(LoggedPage { number: page, tally, estimated: false });
         self.tell_log(met, untold).await;
         let at_once = notifications(subscriptions, &decisions, &met.key).into_iter();
         let queued = self.queues.send_notifications(at_once.map(|one| (one, Duration::ZERO)).collect()).await;

@@ -78,7 +78,8 @@ fn missed(page: &[Waiting], facts: &StockFacts, settled_before: Timestamp) -> BT
         let levels = facts.levels.get(&subscription.sku).map(Vec::as_slice).unwrap_or_default();
         let Some((level, arrival)) = level_met(levels, subscription) else { continue };
         let LogKey { sku, entry } = LogKey::new(subscription.sku.clone(), arrival);
-        let has_met = [decided_for, claimed_for].into_iter().flatten().any(|known| *known == entry);
+        // Entries sort by time: a level that came even later decided about it too.
+        let has_met = [decided_for, claimed_for].into_iter().flatten().any(|known| *known >= entry);
         // Whoever subscribed long before was seen, as was their mark, unless the mark is gone.
         let could_be_missed =
             subscription.created_on >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);

@@ -8,6 +8,7 @@ mod ended;
 mod mail;
 mod pace;
 mod put_off;
+mod refusals;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
@@ -15,6 +16,7 @@ use ended::{Ended, Later};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use pace::Pace;
+use refusals::Refusals;
 use restock_domain::delivery::{Milestone, Terms};
 use restock_domain::template::count_of;
 use restock_domain::{Automation, Brands, Product, Skip, Sku, SubscriptionId, Template, TemplateId, restocked_since};
@@ -41,6 +43,7 @@ pub struct App {
     mailer: Box<dyn Mailer>,
     settings: Settings,
     pace: Pace,
+    refusals: Refusals,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +76,8 @@ impl App {
         let automations = CachedAutomations::new(store.clone(), settings.settings_kept);
         let brands = CachedBrands::new(store.clone(), settings.settings_kept);
         let templates = CachedTemplates::new(store.clone(), settings.settings_kept);
-        Self { store, queues, automations, brands, templates, mailer, pace: Pace::new(settings.rate), settings }
+        let (pace, refusals) = (Pace::new(settings.rate), Refusals::default());
+        Self { store, queues, automations, brands, templates, mailer, pace, refusals, settings }
     }
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {

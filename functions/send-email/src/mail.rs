@@ -4,7 +4,7 @@ use crate::ended::{Ended, Later};
 use crate::{App, Settings, Shared};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_domain::delivery::{Claim, Milestone, Settlement};
+use restock_domain::delivery::{Claim, Milestone, Outcome, Settlement};
 use restock_domain::{Automation, Contact, Locale, Product, Skip, Subscription, Template, sold_out_since};
 use restock_email::Mail;
 use restock_queue::{AcceptedMail, Notification, Recipient};
@@ -37,6 +37,9 @@ impl App {
         };
         if let Some(free_at) = waiting.standing.taken_until(clock(), terms) {
             return Ok(Ended::later(Later::At(free_at)));
+        }
+        if !self.refusals.may_try(automation) {
+            return Ok(Ended::later(Later::Backoff));
         }
         if !self.pace.turn(shared.until).await {
             return Ok(Ended::later(Later::AtOnce));
@@ -92,6 +95,13 @@ impl App {
         let (contact, now) = (&contact, asked_at);
         let mail = Mail { subscription, contact, product, automation, template, also_waiting, brands, now };
         let outcome = self.mailer.send(&claim, mail).await;
+        match &outcome {
+            Outcome::Accepted { .. } => self.refusals.note_acceptance(automation),
+            Outcome::Refused { reason } | Outcome::NotAccepted { reason, of_all: true, .. } => {
+                self.refusals.note_refusal(automation, reason);
+            }
+            Outcome::NotAccepted { of_all: false, .. } | Outcome::Unknown { .. } => {}
+        }
         self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
     }
 

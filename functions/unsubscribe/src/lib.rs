@@ -6,7 +6,7 @@ use restock_api::HtmlPage;
 use restock_api::subscriptions::{AskToUnsubscribe, CheckUnsubscribe, ConfirmUnsubscribe};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, verify};
-use restock_domain::{Brands, Locale, Suppression};
+use restock_domain::{Brands, Locale};
 use restock_email::{Pages, UnsubscribePage};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{Erasure, Queues};
@@ -59,26 +59,28 @@ impl Handles<ConfirmUnsubscribe> for App {
 }
 
 impl App {
-    /// Ends mail. A subscription that is gone gets no mail either, so that is a success too. Returns false if the contact is
-    /// gone: somebody may have made another one of its address, which this link does not know.
+    /// Ends mail. Returns false if there may be mail still that the link does not know of: the contact is gone, or has another
+    /// address by now, so that somebody else may have the one that the mail went to.
     async fn unsubscribe(&self, what: Unsubscribe) -> Result<bool, Failure> {
         match what {
-            Unsubscribe::All(contact) => {
+            Unsubscribe::All { contact, address } => {
                 // The contact first: whoever is about to mail it looks at it once more.
-                let known = self.store.suppress(contact, Suppression::Unsubscribed).await?;
+                let known = self.store.unsubscribe(contact, address, &self.signing_key).await?;
                 let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
                 let deleted = self.store.delete_subscriptions_of(contact, Some(now), deadline).await?;
                 if !deleted.complete {
                     let rest = Erasure { contact_id: contact, made_until: Some(now) };
-                    self.queues.send_erasure(&rest).await?;
+                    self.queues.send_erasure(&rest, Duration::ZERO).await?;
                 }
                 info!(%contact, known, subscriptions = deleted.items, "A contact unsubscribed from everything");
                 Ok(known)
             }
             Unsubscribe::One(subscription) => {
+                let contact = subscription.contact_id;
                 let known = self.store.delete_subscription(subscription).await?;
-                info!(contact = %subscription.contact_id, known, "A contact unsubscribed from one product");
-                Ok(true)
+                info!(%contact, known, "A contact unsubscribed from one product");
+                // One that was mailed, or ended before, gets no mail either. That of an erased contact may have been made again.
+                Ok(known || self.store.contact(contact).await?.is_some())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Serves `PUT /inventory/stock-levels` and `PUT /inventory/stock-levels/batch`.
 
+use jiff::Timestamp;
 use restock_api::stock_levels::{
     AcceptedLevels, StockLevel as Level, StockLevels, UpdateStockLevel, UpdateStockLevels,
 };
@@ -14,12 +15,13 @@ const BYTES_A_MESSAGE: usize = 60_000;
 
 pub struct App {
     pub queues: Queues,
+    pub clock: fn() -> Timestamp,
 }
 
 /// Puts a level on the queue. It is safe there when this answers 202.
 impl Handles<UpdateStockLevel> for App {
     async fn handle(&self, _: Call, body: Level) -> Result<Reply<UpdateStockLevel>, Failure> {
-        self.queues.send_levels(messages(&[body.into()])).await?;
+        self.queues.send_levels(messages(&[body.into()]), (self.clock)()).await?;
         Ok(Reply::new(AcceptedLevels { accepted: 1, rejected: Vec::new() }))
     }
 }
@@ -28,7 +30,7 @@ impl Handles<UpdateStockLevel> for App {
 impl Handles<UpdateStockLevels> for App {
     async fn handle(&self, _: Call, body: StockLevels) -> Result<Reply<UpdateStockLevels>, Failure> {
         let levels: Vec<StockLevel> = body.valid.into_iter().map(StockLevel::from).collect();
-        self.queues.send_levels(messages(&levels)).await?;
+        self.queues.send_levels(messages(&levels), (self.clock)()).await?;
         Ok(Reply::new(AcceptedLevels { accepted: levels.len(), rejected: body.rejected }))
     }
 }

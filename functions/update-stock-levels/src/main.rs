@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use lambda_http::Error;
 use restock_api::stock_levels;
 use restock_http::Service;
@@ -8,7 +9,7 @@ use update_stock_levels::App;
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
-    Service::with_keys(App { queues: runtime.queues() }, store)
+    Service::with_keys(App { queues: runtime.queues(), clock: Timestamp::now }, store)
         .serving::<stock_levels::UpdateStockLevel>()
         .serving::<stock_levels::UpdateStockLevels>()
         .run()

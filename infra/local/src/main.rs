@@ -27,7 +27,8 @@ struct Cli {
     /// the effect), timeout-before and timeout-after the
     /// effect, lost (an answer), slow (up to slow-ms), partial (parts of batches left undone), duplicate and delay
     /// (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is how long indexes lag; function=NAME and
-    /// table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's events back. The same seed decides the same.
+    /// table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's events back. key-writes and key-reads are the
+    /// units a second that one key bears, send-rate the mails a second that SES takes. The same seed decides the same.
     #[arg(long, value_name = "SPEC")]
     faults: Option<Spec>,
     /// Print one line of JSON when everything is ready, and nothing else on standard output.
@@ -78,7 +79,8 @@ async fn run(cli: Cli) -> Result<(), Error> {
         data: cli.data,
         binaries,
         parameters: parameters(cli.no_functions, cli.faults.is_some()),
-        faults: cli.faults.clone(),
+        // Without faults, functions are held to their permissions and to AWS's limits.
+        faults: cli.faults.clone().or((!cli.no_functions).then(Spec::default)),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;

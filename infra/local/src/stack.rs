@@ -7,6 +7,7 @@ use crate::aws::ses::Ses;
 use crate::aws::sqs::{Broker, SendOptions};
 use crate::aws::{http, poller, sqs};
 use crate::client::Client;
+use crate::faults::limits::Limits;
 use crate::faults::proxy::{self, Observer, Service};
 use crate::faults::{Faults, Spec};
 use crate::inbox::Inbox;
@@ -119,8 +120,14 @@ impl Stack {
         {
             return Err(format!("--faults: there is no table {only}; template.yaml has their names.").into());
         }
-        let observer = options.faults.map(|spec| Arc::new(Observer::new(Faults::new(spec), template.permissions)));
-        let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
+        let limits = |spec: &Spec| Limits::new(spec.key_units, &template.tables);
+        let observer = options.faults.map(|spec| {
+            let limits = limits(&spec);
+            Arc::new(Observer::new(Faults::new(spec), template.permissions, limits))
+        });
+        let send_rate = template.functions.iter().find_map(|function| function.environment.get("SEND_RATE"));
+        let send_rate = send_rate.and_then(|rate| rate.parse().ok()).ok_or("template.yaml names no SEND_RATE")?;
+        let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone(), send_rate);
         http::serve(&mut tasks, ses_listener, ses.router());
         let inbox_url = http::url(&inbox_listener)?;
         let client = Client::new(&format!("{}/api/v3", endpoints.api)).header("apikey", API_KEY);

@@ -94,7 +94,7 @@ answer! {
         pub mails: BTreeMap<String, i64>,
         /// How many mails were sent with each template.
         pub templates: Vec<TemplateMails>,
-        /// True if the counts in `mails` may be off by a few, as the log did not say whether it took one.
+        /// True if the counts may be off by a few, as the log did not say whether it took one of them.
         pub mails_estimated: bool,
     }
 }

@@ -13,6 +13,9 @@ use uuid::Uuid;
 pub struct ContactId(Uuid);
 
 impl ContactId {
+    /// In bytes.
+    pub const LENGTH: usize = 16;
+
     pub const fn new(id: Uuid) -> Self {
         Self(id)
     }
@@ -23,7 +26,7 @@ impl ContactId {
         })
     }
 
-    pub fn as_bytes(&self) -> &[u8; 16] {
+    pub fn as_bytes(&self) -> &[u8; Self::LENGTH] {
         self.0.as_bytes()
     }
 }

@@ -58,6 +58,8 @@ pub enum Outcome {
         reason: String,
         /// When SES asks to come back.
         retry_after: Option<Duration>,
+        /// True if it is not about this mail: SES takes none of this sender for now.
+        of_all: bool,
     },
     /// No answer, or one that doesn't tell. The mail may be on its way.
     Unknown {
@@ -132,7 +134,7 @@ impl Claim {
         match outcome {
             Outcome::Accepted { message_id } => Settlement::Sent { message_id },
             Outcome::Refused { reason } => Settlement::Failed { reason, claim: self.give_back() },
-            Outcome::NotAccepted { reason, retry_after } => {
+            Outcome::NotAccepted { reason, retry_after, of_all: _ } => {
                 Settlement::Released { reason, after: retry_after, claim: self.give_back() }
             }
             Outcome::Unknown { reason } => Settlement::Unknown { reason, look_again: self.until + terms.grace },
@@ -212,7 +214,7 @@ mod tests {
         let given_back = || Settled { holder: Uuid::from_u128(1) };
 
         assert_eq!(
-            settle(Outcome::NotAccepted { reason: reason(), retry_after: None }),
+            settle(Outcome::NotAccepted { reason: reason(), retry_after: None, of_all: false }),
             Settlement::Released { reason: reason(), after: None, claim: given_back() }
         );
         assert_eq!(

@@ -23,7 +23,7 @@ pub struct LogEntry {
     pub mails: BTreeMap<String, i64>,
     /// How many mails were sent with each template, by its version.
     pub templates: BTreeMap<(TemplateId, u64), i64>,
-    /// True if the counts of mails may be off by a few.
+    /// True if the counts may be off by a few.
     pub mails_estimated: bool,
 }
 

@@ -3,6 +3,7 @@
 use crate::{EmailAddress, hex};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::fmt::{self, Display, Formatter};
 
 /// The retailer's secret; 32 random bytes.
 pub struct SigningKey(pub [u8; 32]);
@@ -18,9 +19,32 @@ impl SigningKey {
         mac
     }
 
-    /// Returns a digest, in hexadecimal, that recognises an address without keeping it.
-    pub fn digest_of_address(&self, email: &EmailAddress) -> String {
+    /// Returns a digest that recognises an address without keeping it.
+    pub fn digest_of_address(&self, email: &EmailAddress) -> AddressDigest {
         let message = format!("address:{}", email.key());
-        hex(&self.mac(message.as_bytes()).finalize().into_bytes())
+        AddressDigest(self.mac(message.as_bytes()).finalize().into_bytes().into())
+    }
+}
+
+/// What recognises an address; nobody can tell the address from it without the signing key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressDigest([u8; Self::LENGTH]);
+
+impl AddressDigest {
+    pub const LENGTH: usize = 32;
+
+    pub(crate) fn new(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
+
+/// Writes it in hexadecimal.
+impl Display for AddressDigest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
     }
 }

@@ -3,7 +3,7 @@
 //! A token is base64url of a kind, ids, and the first 16 bytes of an HMAC-SHA256 over both, so it can be neither guessed
 //! nor turned against another contact.
 
-use crate::signing::SigningKey;
+use crate::signing::{AddressDigest, SigningKey};
 use crate::{ContactId, ErrorCode, Invalid, SubscriptionId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,8 +13,11 @@ use uuid::Uuid;
 /// The mail that a token ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsubscribe {
-    /// All mail to the contact, permanently.
-    All(ContactId),
+    /// All mail to the contact, and to the address that the mail with the token went to.
+    All {
+        contact: ContactId,
+        address: AddressDigest,
+    },
     One(SubscriptionId),
 }
 
@@ -24,7 +27,9 @@ const TAG: usize = 16;
 
 pub fn token(key: &SigningKey, what: Unsubscribe) -> String {
     let mut bytes = match what {
-        Unsubscribe::All(contact) => [&[ALL], contact.as_bytes().as_slice()].concat(),
+        Unsubscribe::All { contact, address } => {
+            [&[ALL], contact.as_bytes().as_slice(), address.as_bytes().as_slice()].concat()
+        }
         Unsubscribe::One(subscription) => [&[ONE], subscription.to_bytes().as_slice()].concat(),
     };
     let tag = key.mac(&bytes).finalize().into_bytes();
@@ -43,9 +48,11 @@ pub fn verify(key: &SigningKey, token: &str) -> Result<Unsubscribe, Invalid> {
     let (signed, tag) = bytes.split_at_checked(bytes.len().saturating_sub(TAG)).ok_or_else(invalid)?;
     key.mac(signed).verify_truncated_left(tag).map_err(|_| invalid())?;
     match signed.split_first() {
-        Some((&ALL, id)) => {
+        Some((&ALL, ids)) => {
+            let (id, address) = ids.split_at_checked(ContactId::LENGTH).ok_or_else(invalid)?;
             let id = id.try_into().map_err(|_| invalid())?;
-            Ok(Unsubscribe::All(ContactId::new(Uuid::from_bytes(id))))
+            let address = AddressDigest::new(address.try_into().map_err(|_| invalid())?);
+            Ok(Unsubscribe::All { contact: ContactId::new(Uuid::from_bytes(id)), address })
         }
         Some((&ONE, id)) => {
             let id = id.try_into().map_err(|_| invalid())?;
@@ -58,12 +65,14 @@ pub fn verify(key: &SigningKey, token: &str) -> Result<Unsubscribe, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Locale, Sku, SubscriptionKey};
+    use crate::{EmailAddress, Locale, Sku, SubscriptionKey};
 
     fn both() -> [Unsubscribe; 2] {
         let contact_id = ContactId::new(Uuid::from_u128(42));
+        let address = SigningKey([7; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
+        let all = Unsubscribe::All { contact: contact_id, address };
         let key = SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None);
-        [Unsubscribe::All(contact_id), Unsubscribe::One(SubscriptionId { contact_id, key })]
+        [all, Unsubscribe::One(SubscriptionId { contact_id, key })]
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl Mailer for SesMailer {
 impl SesMailer {
     fn request(&self, mail: Mail<'_>) -> Result<SendEmailFluentBuilder, NotBuilt> {
         let Mail { subscription, contact, product, automation, template, also_waiting, brands, now } = mail;
-        let token = token(&self.signing_key, Unsubscribe::All(contact.id));
+        let address = self.signing_key.digest_of_address(&contact.email);
+        let token = token(&self.signing_key, Unsubscribe::All { contact: contact.id, address });
         // Also answers a POST, for one-click unsubscribing (RFC 8058).
         let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
         let content = Content {
@@ -240,34 +241,33 @@ fn classify(error: &SdkError<SendEmailError, HttpResponse>) -> Outcome {
 }
 
 fn not_accepted(reason: &str) -> Outcome {
-    Outcome::NotAccepted { reason: reason.to_owned(), retry_after: None }
+    Outcome::NotAccepted { reason: reason.to_owned(), retry_after: None, of_all: false }
 }
 
 fn of_service(error: &SendEmailError, retry_after: Option<Duration>) -> Outcome {
     let reason = error.code().unwrap_or("an error without code").to_owned();
+    let throttled = |reason| Outcome::NotAccepted { reason, retry_after, of_all: false };
+    // Of the sender or the account; nobody who is waiting can do anything about it.
+    let blocked = |reason| Outcome::NotAccepted { reason, retry_after, of_all: true };
     match error {
-        SendEmailError::TooManyRequestsException(_)
-        | SendEmailError::LimitExceededException(_)
-        | SendEmailError::SendingPausedException(_)
+        SendEmailError::TooManyRequestsException(_) | SendEmailError::LimitExceededException(_) => throttled(reason),
+        SendEmailError::SendingPausedException(_)
         | SendEmailError::AccountSuspendedException(_)
         | SendEmailError::MailFromDomainNotVerifiedException(_)
-        | SendEmailError::NotFoundException(_) => Outcome::NotAccepted { reason, retry_after },
-        // SES says the same of a sender that is not verified (or no longer verified), which is nobody's fault who is waiting.
+        | SendEmailError::NotFoundException(_) => blocked(reason),
+        // SES says the same of a sender that is not verified, or no longer.
         SendEmailError::MessageRejected(rejected)
             if rejected.message().is_some_and(|text| text.contains("not verified")) =>
         {
-            Outcome::NotAccepted { reason: "an address is not verified".into(), retry_after }
+            blocked("an address is not verified".into())
         }
         SendEmailError::BadRequestException(_) | SendEmailError::MessageRejected(_) => Outcome::Refused { reason },
         // Errors that this version doesn't know: access denied and throttling come before any mail is accepted.
-        _ if matches!(
-            error.code(),
-            Some("ThrottlingException" | "Throttling" | "AccessDeniedException" | "AccessDenied")
-        ) =>
-        {
-            Outcome::NotAccepted { reason, retry_after }
-        }
-        _ => Outcome::Unknown { reason },
+        _ => match error.code() {
+            Some("ThrottlingException" | "Throttling") => throttled(reason),
+            Some("AccessDeniedException" | "AccessDenied") => blocked(reason),
+            _ => Outcome::Unknown { reason },
+        },
     }
 }
 

@@ -54,9 +54,9 @@ impl Pages {
         let language = self.texts.of(locale, brands.texts(locale));
         let brand = &brands.of(locale);
         let (title, text) = match page {
-            UnsubscribePage::Question(Unsubscribe::All(_)) => ("unsubscribe-title", "unsubscribe-question"),
+            UnsubscribePage::Question(Unsubscribe::All { .. }) => ("unsubscribe-title", "unsubscribe-question"),
             UnsubscribePage::Question(Unsubscribe::One(_)) => ("unsubscribe-title", "unsubscribe-one-question"),
-            UnsubscribePage::Done(Unsubscribe::All(_)) => ("unsubscribed-title", "unsubscribed-text"),
+            UnsubscribePage::Done(Unsubscribe::All { .. }) => ("unsubscribed-title", "unsubscribed-text"),
             UnsubscribePage::Done(Unsubscribe::One(_)) => ("unsubscribed-title", "unsubscribed-one-text"),
             UnsubscribePage::Invalid => ("unsubscribe-invalid-title", "unsubscribe-invalid-text"),
             UnsubscribePage::Gone => ("unsubscribe-gone-title", "unsubscribe-gone-text"),
@@ -80,13 +80,16 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use restock_domain::signing::SigningKey;
+    use restock_domain::{ContactId, EmailAddress};
 
     #[test]
     fn only_the_question_has_a_button_and_it_posts() {
         let pages = Pages::new().unwrap();
         let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap(), &Brands::default()).unwrap();
 
-        let all = Unsubscribe::All(restock_domain::ContactId::new(uuid::Uuid::nil()));
+        let address = SigningKey([7; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
+        let all = Unsubscribe::All { contact: ContactId::new(uuid::Uuid::nil()), address };
         assert!(html(UnsubscribePage::Question(all)).contains("<form method=\"post\">"));
         assert!(html(UnsubscribePage::Question(all)).contains("lang=\"pl\""));
         assert!(!html(UnsubscribePage::Done(all)).contains("<form"));

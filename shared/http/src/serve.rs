@@ -16,7 +16,7 @@ pub trait Handles<E: Endpoint>: Sync {
 /// A success of an endpoint.
 pub struct Reply<E: Endpoint> {
     pub answer: E::Answer,
-    status: u16,
+    pub status: u16,
     header: Option<(&'static str, String)>,
 }
 

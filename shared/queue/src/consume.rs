@@ -1,11 +1,11 @@
 use crate::Queues;
 use crate::queue::{Named, Queue, hidden_in};
-use crate::transport::SOURCE;
+use crate::transport::{ACCEPTANCE, Acceptance};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use display_error_chain::DisplayErrorChain;
 use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
-use restock_domain::{Source, time};
+use restock_domain::{Arrival, Source, time};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tracing::{error, warn};
@@ -20,9 +20,10 @@ pub struct Record {
     pub body: String,
     /// When SQS accepted it.
     pub sent_at: Timestamp,
+    /// Of levels that came in over HTTP.
+    acceptance: Option<Acceptance>,
     /// How often it was received, this time included.
     pub receives: u32,
-    pub source: Source,
     /// Names this receive of the message.
     receipt: String,
 }
@@ -34,6 +35,18 @@ pub enum Failure {
     Malformed(String),
     /// It may be done later, not before that time has passed if there is one.
     Retry { after: Option<Duration>, reason: String },
+}
+
+impl Record {
+    /// Returns how the level at this place in the message came in; the same at every redelivery, and for every copy of what came
+    /// in over HTTP.
+    pub fn arrival(&self, index: usize) -> Arrival {
+        let (source, id, at) = match &self.acceptance {
+            Some(accepted) => (Source::Http, &accepted.id, accepted.at),
+            None => (Source::Queue, &self.message_id, self.sent_at),
+        };
+        Arrival { at, id: format!("{id}-{index}"), source }
+    }
 }
 
 impl Failure {
@@ -125,13 +138,13 @@ async fn hide(queues: &Queues, queue: Queue, record: &Record, lease: Duration) {
 
 fn record(message: SqsMessage) -> Record {
     let attribute = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
-    let from_http = message.message_attributes.get(SOURCE).is_some_and(|a| a.string_value.as_deref() == Some("http"));
+    let accepted = message.message_attributes.get(ACCEPTANCE).and_then(|value| value.string_value.as_deref());
     Record {
         sent_at: attribute("SentTimestamp")
             .and_then(|at| Timestamp::from_millisecond(at).ok())
             .unwrap_or_else(Timestamp::now),
         receives: attribute("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
-        source: if from_http { Source::Http } else { Source::Queue },
+        acceptance: accepted.and_then(Acceptance::from_text),
         receipt: message.receipt_handle.unwrap_or_default(),
         message_id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),

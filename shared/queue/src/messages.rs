@@ -126,7 +126,7 @@ pub struct Recipient {
     pub delivery: DeliveryId,
 }
 
-/// Delete what is left of a contact that had more than one request could delete.
+/// Delete what is left of a contact that was erased, or of its subscriptions after it unsubscribed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erasure {

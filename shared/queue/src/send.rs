@@ -1,7 +1,8 @@
 use crate::queue::{Named, Queue, named, sent_to};
-use crate::transport::{Order, Outgoing, Pending, Transport};
+use crate::transport::{Acceptance, Order, Outgoing, Pending, Transport};
 use crate::{Continuation, CountMails, Erasure, Error, FeedImport, Notification, Sweep};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use restock_domain::time;
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,9 +29,13 @@ impl Queues {
         Self { transport: Arc::new(transport) }
     }
 
-    /// Sends levels that came in over HTTP. All of them are on the queue when this returns.
-    pub async fn send_levels(&self, bodies: Vec<String>) -> Result<(), Error> {
-        let messages = bodies.into_iter().map(|body| Outgoing { from_http: true, ..Outgoing::new(body) });
+    /// Sends levels that came in over HTTP at that time. All of them are on the queue when this returns.
+    pub async fn send_levels(&self, bodies: Vec<String>, now: Timestamp) -> Result<(), Error> {
+        let at = time::to_millisecond(now);
+        let messages = bodies.into_iter().map(|body| {
+            let acceptance = Some(Acceptance { id: format!("{:016x}", fastrand::u64(..)), at });
+            Outgoing { acceptance, ..Outgoing::new(body) }
+        });
         self.send(named::StockLevels, messages.collect()).await
     }
 
@@ -65,9 +70,10 @@ impl Queues {
         self.send(named::Notifications, vec![Outgoing { delay, ..Outgoing::new(counts.body()) }]).await
     }
 
-    /// Queues the rest of an erasure.
-    pub async fn send_erasure(&self, erasure: &Erasure) -> Result<(), Error> {
-        self.send(named::Erasures, vec![Outgoing::new(erasure.body())]).await
+    /// Queues an erasure, or the rest of one, to be received after `delay`, at most 15 minutes.
+    pub async fn send_erasure(&self, erasure: &Erasure, delay: Duration) -> Result<(), Error> {
+        let delay = delay.min(MAX_DELAY);
+        self.send(named::Erasures, vec![Outgoing { delay, ..Outgoing::new(erasure.body()) }]).await
     }
 
     /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the other.

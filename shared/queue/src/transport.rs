@@ -5,6 +5,7 @@ use crate::Error;
 use crate::queue::Queue;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
@@ -25,8 +26,17 @@ pub struct Outgoing {
     pub body: String,
     /// Before it can be received; SQS allows 15 minutes at the most.
     pub delay: Duration,
-    pub from_http: bool,
+    /// Of levels that came in over HTTP.
+    pub acceptance: Option<Acceptance>,
     pub order: Option<Order>,
+}
+
+/// What names levels that came in over HTTP, as their sender gives it: SQS's own id and time would differ if the request that
+/// sends them is carried out twice, and the two would be two levels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    pub id: String,
+    pub at: Timestamp,
 }
 
 /// The place of a message in a FIFO queue.
@@ -47,12 +57,25 @@ pub struct Sqs {
     pub urls: Urls,
 }
 
-/// Says how a level came in; what has no such attribute was sent to the queue by the retailer.
-pub const SOURCE: &str = "restock-source";
+/// The attribute with a message's acceptance; what has none was sent to the queue by the retailer.
+pub const ACCEPTANCE: &str = "restock-accepted";
+
+impl Acceptance {
+    /// Returns the value of the attribute.
+    pub fn to_text(&self) -> String {
+        format!("{} {}", self.at, self.id)
+    }
+
+    /// Reads the value of the attribute.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (at, id) = text.split_once(' ')?;
+        Some(Self { id: id.to_owned(), at: at.parse().ok()? })
+    }
+}
 
 impl Outgoing {
     pub fn new(body: String) -> Self {
-        Self { body, delay: Duration::ZERO, from_http: false, order: None }
+        Self { body, delay: Duration::ZERO, acceptance: None, order: None }
     }
 }
 
@@ -108,9 +131,9 @@ fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntr
     if message.order.is_none() {
         entry = entry.delay_seconds(whole_seconds(message.delay));
     }
-    if message.from_http {
-        let http = MessageAttributeValue::builder().data_type("String").string_value("http").build()?;
-        entry = entry.message_attributes(SOURCE, http);
+    if let Some(acceptance) = &message.acceptance {
+        let value = MessageAttributeValue::builder().data_type("String").string_value(acceptance.to_text()).build()?;
+        entry = entry.message_attributes(ACCEPTANCE, value);
     }
     entry.build()
 }

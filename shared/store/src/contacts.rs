@@ -4,22 +4,13 @@ use crate::keyspace;
 use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::{AddressDigest, SigningKey};
 use restock_domain::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Locale, Suppression, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
 const TABLE: keyspace::Contacts = keyspace::Contacts;
-
-/// The outcome of an erasure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Erased {
-    /// False if there was nothing of the contact.
-    pub found: bool,
-    /// False if the time was over before all of its subscriptions and purchases were deleted.
-    pub complete: bool,
-}
 
 /// The outcome of a new contact.
 pub enum CreatedContact {
@@ -129,6 +120,24 @@ impl Store {
         }
     }
 
+    /// Unsubscribes a contact, by a mail that went to an address. Returns true if the contact has that address. If it does not, or is
+    /// gone, whoever takes the address next is unsubscribed; who has it now can't be told from its digest.
+    pub async fn unsubscribe(
+        &self,
+        id: ContactId,
+        address: AddressDigest,
+        signing: &SigningKey,
+    ) -> Result<bool, Error> {
+        let why = Suppression::Unsubscribed;
+        let known = self.suppress(id, why).await?;
+        let contact = if known { self.contact(id).await? } else { None };
+        if contact.is_some_and(|contact| signing.digest_of_address(&contact.email) == address) {
+            return Ok(true);
+        }
+        self.database.write(suppression::trace(address, why)).await?;
+        Ok(false)
+    }
+
     /// Stops mail to the address that a mail to a contact went to, whoever has it by now; if nobody has, a trace of it is
     /// left. A complaint also stops mail to the contact, whatever its address is now. Returns true if that
     /// concerns anybody.
@@ -141,8 +150,7 @@ impl Store {
     ) -> Result<bool, Error> {
         let mut known = self.suppress_owner_of(address, why).await?;
         if !known {
-            let trace = Write::update(TABLE, suppression::trace_key(signing, address), suppression::set(why));
-            self.database.write(trace.when(suppression::nothing_more_serious(why))).await?;
+            self.database.write(suppression::trace(signing.digest_of_address(address), why)).await?;
             // Somebody who took the address before the trace was there has not seen it.
             known = self.suppress_owner_of(address, why).await?;
         }
@@ -162,10 +170,11 @@ impl Store {
     }
 
     /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a keyed digest
-    /// stays, so that it stays suppressed even if a new contact takes the address. Returns true if there was anything.
+    /// stays, so that it stays suppressed even if a new contact takes the address. Returns true if there was anything. Subscriptions and purchases may be
+    /// left after the deadline.
     ///
     /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
-    pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey, deadline: Instant) -> Result<Erased, Error> {
+    pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey, deadline: Instant) -> Result<bool, Error> {
         let mut found = false;
         let mut race = Race::about("the erasure of a contact");
         while let Some(contact) = self.contact(id).await? {
@@ -184,8 +193,7 @@ impl Store {
         }
         let subscriptions = self.delete_subscriptions_of(id, None, deadline).await?;
         let purchases = self.delete_purchases_of(id, deadline).await?;
-        let found = found || subscriptions.items + purchases.items > 0;
-        Ok(Erased { found, complete: subscriptions.complete && purchases.complete })
+        Ok(found || subscriptions.items + purchases.items > 0)
     }
 }
 

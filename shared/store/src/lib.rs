@@ -40,7 +40,7 @@ pub use automations::{CachedAutomations, MAX_AUTOMATIONS};
 pub use batch::Deleted;
 pub use brand::CachedBrands;
 pub use contact_changes::{ChangedContact, ContactChange};
-pub use contacts::{CreatedContact, Erased};
+pub use contacts::CreatedContact;
 pub use deliveries::Claimed;
 pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};

@@ -67,18 +67,34 @@ pub struct LoggedPage {
     /// Grows from page to page of a level.
     pub number: u64,
     pub tally: Tally,
+    /// True for a sum of pages, of which the log may have some.
+    pub estimated: bool,
 }
+
+/// Begins the text of an estimate.
+const ABOUT: char = '~';
 
 impl LoggedPage {
     /// Returns the form in which a page that could not be logged travels on in a message.
     pub fn to_text(&self) -> String {
-        format!("{}:{}", self.number, written(self.tally.clone()))
+        let about = if self.estimated { String::from(ABOUT) } else { String::new() };
+        format!("{about}{}:{}", self.number, written(self.tally.clone()))
     }
 
     /// Returns the page that was written so.
     pub fn from_text(text: &str) -> Option<Self> {
-        let (number, tally) = text.split_once(':')?;
-        Some(Self { number: number.parse().ok()?, tally: parsed(tally).ok()? })
+        let exact = text.trim_start_matches(ABOUT);
+        let (number, tally) = exact.split_once(':')?;
+        Some(Self { number: number.parse().ok()?, tally: parsed(tally).ok()?, estimated: exact.len() < text.len() })
+    }
+
+    /// Returns one page in place of several; `None` if there are none. Those that the log took although it did not say so
+    /// are counted again, so it is an estimate.
+    pub fn sum_of(pages: &[Self]) -> Option<Self> {
+        let number = pages.iter().map(|page| page.number).max()?;
+        let mut tally = Tally::default();
+        pages.iter().for_each(|page| tally.merge(page.tally.clone()));
+        Some(Self { number, tally, estimated: true })
     }
 }
 
@@ -124,14 +140,18 @@ impl Store {
             let (name, last) = if level.late { (LAST_SWEEP, last_sweep) } else { (LAST_PAGE, last_page) };
             let new = pages.iter().filter(|page| last.is_none_or(|last| page.number as i64 > last));
             let Some(newest) = new.clone().map(|page| page.number).max() else { return Ok(()) };
-            let mut late = 0;
+            let (mut late, mut estimated) = (0, false);
             for page in new {
+                estimated |= page.estimated;
                 late += if level.late { page.tally.matched as i64 } else { 0 };
                 whole.merge(page.tally.clone());
             }
             let mut actions = level.facts(key);
             if late > 0 {
                 actions.push(Action::Add(LATE_FINDS.into(), late));
+            }
+            if estimated {
+                actions.push(Action::set(ESTIMATED, AttributeValue::Bool(true)));
             }
             actions.push(Action::set("tally", text(written(whole))));
             actions.push(Action::set(name, number(newest as i64)));

@@ -13,6 +13,9 @@ use std::time::Duration;
 const TABLE: keyspace::Log = keyspace::Log;
 /// Entries that one page looks at to find those that a filter lets through.
 const MAX_LOOKED_AT: usize = 1_000;
+/// Counts of automations and of their conditions on one page: each is shown with up to 300 characters, and an answer of
+/// Lambda has 6 MB.
+const MAX_COUNTS: usize = 8_000;
 /// Sorts after every entry, which begin with a digit.
 const AFTER_ALL: &str = "~";
 
@@ -53,12 +56,16 @@ impl Store {
         let to = filter.to.map_or_else(|| AFTER_ALL.to_owned(), time::sortable);
         let before = cursor.map_or(to.clone(), |cursor| to.min(cursor.to_owned()));
         let mut reader = Reader::new(self, filter.sku.as_ref(), before, oldest, now);
-        let (mut entries, mut looked_at) = (Vec::new(), 0);
+        let (mut entries, mut looked_at, mut counts) = (Vec::new(), 0, 0);
         while let Some(item) = reader.next().await? {
             looked_at += 1;
             let position = string_of(&item, "entry").cloned();
-            entries.extend(read_each([item], read_entry).into_iter().filter(|entry| filter.lets_through(entry)));
-            if entries.len() >= limit || looked_at >= MAX_LOOKED_AT {
+            let found = read_each([item], read_entry).into_iter().filter(|entry| filter.lets_through(entry));
+            for entry in found {
+                counts += entry.tally.automations.iter().map(|tally| 1 + tally.conditions.len()).sum::<usize>();
+                entries.push(entry);
+            }
+            if entries.len() >= limit || looked_at >= MAX_LOOKED_AT || counts >= MAX_COUNTS {
                 return Ok(LogPage { entries, next: position });
             }
         }

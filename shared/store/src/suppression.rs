@@ -7,7 +7,7 @@ use crate::database::{Action, AttributeValue, Item, TableCondition, Write};
 use crate::item::{damaged, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, Store};
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::{AddressDigest, SigningKey};
 use restock_domain::{Contact, EmailAddress, Suppression};
 
 const TABLE: keyspace::Contacts = keyspace::Contacts;
@@ -24,12 +24,17 @@ pub struct Trace {
 impl Store {
     /// Returns the trace of an address, if there is one.
     pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Trace>, Error> {
-        let Some(item) = self.get(TABLE, trace_key(signing, email)).await? else { return Ok(None) };
+        let Some(item) = self.get(TABLE, trace_key(signing.digest_of_address(email))).await? else { return Ok(None) };
         // Taken for none, a trace that can't be read would let mail through.
         let suppressed = string_of(&item, "suppressed").and_then(|why| why.parse().ok());
         let suppressed = suppressed.ok_or_else(|| damaged(TABLE, &item, "it has no reason"))?;
         Ok(Some(Trace { suppressed, unsubscribed: item.contains_key("unsubscribed") }))
     }
+}
+
+/// Returns the write that leaves a trace of an address that was suppressed, unless there is one with a more serious reason.
+pub fn trace(address: AddressDigest, why: Suppression) -> Write {
+    Write::update(TABLE, trace_key(address), set(why)).when(nothing_more_serious(why))
 }
 
 impl Trace {
@@ -54,7 +59,7 @@ impl Trace {
         if self.unsubscribed {
             item.insert("unsubscribed".into(), AttributeValue::Bool(true));
         }
-        Write::put(TABLE, trace_key(signing, address), item)
+        Write::put(TABLE, trace_key(signing.digest_of_address(address)), item)
     }
 }
 
@@ -65,7 +70,7 @@ pub fn taken_over(trace: Option<Trace>, address: &EmailAddress, signing: &Signin
         None => TableCondition::Missing("key"),
         Some(trace) => suppressed_as(Some(trace.suppressed), trace.unsubscribed),
     };
-    Write::delete(TABLE, trace_key(signing, address)).when(as_read)
+    Write::delete(TABLE, trace_key(signing.digest_of_address(address))).when(as_read)
 }
 
 /// Returns the condition that a contact or an address is suppressed as it was when it was read.
@@ -99,7 +104,7 @@ pub fn unsubscribed() -> Action {
     Action::set("unsubscribed", AttributeValue::Bool(true))
 }
 
-/// Returns the key of a trace; nobody can tell the address from it without the signing key.
-pub fn trace_key(signing: &SigningKey, email: &EmailAddress) -> Item {
-    texts([("key", &format!("erased#{}", signing.digest_of_address(email)))])
+/// Returns the key of a trace.
+pub fn trace_key(address: AddressDigest) -> Item {
+    texts([("key", &format!("erased#{address}"))])
 }

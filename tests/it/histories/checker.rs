@@ -3,6 +3,7 @@
 
 use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish};
 use jiff::Timestamp;
+use restock_domain::ContactId;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,11 @@ pub enum Complaint {
     Doubled(Wish),
     /// One contact got several mails about a SKU for one level.
     Repeated(Wish),
+    /// A contact got more mails about a SKU than levels came.
+    Uncaused {
+        contact: usize,
+        sku: usize,
+    },
     /// Was mailed without being asked for, or after it was ended.
     Unwanted(Wish, &'static str),
     /// Waits although it was ended.
@@ -59,6 +65,28 @@ pub fn check(history: &History) -> Vec<Complaint> {
             sent.windows(2).filter(|pair| !again(pair[0].0, pair[1].1)).map(|pair| Complaint::Repeated(pair[1].1)),
         );
     }
+    for contact in 0..history.cast.contacts.len() {
+        for sku in 0..history.cast.skus.len() {
+            let of_both = |wish: &Wish| wish.contact == contact && wish.sku == sku;
+            let mut sent: Vec<Timestamp> =
+                mails.iter().filter(|(wish, _)| of_both(wish)).flat_map(|(_, at)| at.clone()).collect();
+            sent.sort();
+            let levels = history.calls.iter().filter(|call| {
+                matches!(call.asked, Asked::Level(level) if level.sku == sku && level.quantity > 0)
+                    && call.answer != Answer::No
+            });
+            let asked_again = |first: &Timestamp| {
+                let since = *first - history.slack;
+                history
+                    .calls
+                    .iter()
+                    .any(|call| matches!(&call.asked, Asked::Subscribe(wish) if of_both(wish)) && call.to >= since)
+            };
+            if sent.len() > levels.count() && !sent.first().is_some_and(asked_again) {
+                complaints.push(Complaint::Uncaused { contact, sku });
+            }
+        }
+    }
     for wish in history.cast.wishes() {
         let mut of_wish = mails.get(&wish).cloned().unwrap_or_default();
         of_wish.sort();
@@ -77,6 +105,12 @@ pub fn check(history: &History) -> Vec<Complaint> {
             complaints.push(Complaint::NotErased(contact));
         }
     }
+    let is_erased = |contact: usize| {
+        let asked = |call: &Call| call.asked == Asked::Erase(contact);
+        history.calls.iter().any(asked) && !history.contacts.contains(&contact)
+    };
+    let left = history.waiting.iter().filter(|wish| is_erased(wish.contact));
+    complaints.extend(left.map(|wish| Complaint::NotErased(wish.contact)));
     if history.stuck {
         complaints.push(Complaint::Stuck);
     }
@@ -146,16 +180,31 @@ impl OfWish<'_> {
             which(&call.asked)
                 && match call.asked {
                     Asked::Subscribe(of) | Asked::Delete(of) | Asked::Unsubscribe(of) => of == wish,
-                    Asked::UnsubscribeFromAll(contact)
-                    | Asked::Erase(contact)
-                    | Asked::Lift(contact)
-                    | Asked::Rename(contact) => contact == wish.contact,
+                    // What is said of an address holds for every contact that has it.
+                    Asked::UnsubscribeFromAll(contact) | Asked::Lift(contact) => {
+                        self.history.cast.have_same_address(contact, wish.contact)
+                    }
+                    Asked::Erase(contact)
+                    | Asked::Rename(contact)
+                    | Asked::Create(contact)
+                    | Asked::Import(contact) => contact == wish.contact,
                     Asked::Level(level) => level.covers(wish),
                     Asked::Feed { locale, .. } => locale == wish.locale,
                     Asked::Automation { .. } => true,
                     Asked::Malformed => false,
                 }
         })
+    }
+
+    fn kind(&self) -> Kind {
+        self.history.cast.contacts[self.wish.contact].0
+    }
+
+    /// Returns true if the wish is of that contact, or of one that has its address before or after it.
+    fn has_address_of(&self, id: ContactId) -> bool {
+        let cast = &self.history.cast;
+        (0..cast.contacts.len())
+            .any(|contact| cast.contact(contact) == id && cast.have_same_address(contact, self.wish.contact))
     }
 
     fn ends(&self) -> impl Iterator<Item = &Call> {
@@ -194,9 +243,16 @@ impl OfWish<'_> {
 
     /// Returns true if something ended the subscription, or may have, after it was asked for.
     fn may_be_ended_since(&self, subscribed: &Call) -> bool {
+        let wish = self.wish;
         self.ends().any(|end| {
             // A deletion that was carried out twice finds nothing the second time, and is answered with that.
-            let done = end.answer != Answer::No || matches!(end.asked, Asked::Delete(_));
+            let done = end.answer != Answer::No
+                || match end.asked {
+                    Asked::Delete(_) => true,
+                    // A link that did nothing to who has the address may hold for who takes it next.
+                    Asked::UnsubscribeFromAll(contact) => contact != wish.contact,
+                    _ => false,
+                };
             let for_good = matches!(end.asked, Asked::UnsubscribeFromAll(_)) && !self.was_lifted(end, subscribed);
             done && (end.to >= subscribed.from || for_good)
         })
@@ -218,12 +274,11 @@ impl OfWish<'_> {
 
     /// Returns why this may never be mailed, however often the SKU is restocked.
     fn may_wait_forever(&self) -> bool {
-        let (kind, id) = self.history.cast.contacts[self.wish.contact];
-        match kind {
+        match self.kind() {
             Kind::Unwilling | Kind::Refused => true,
             // Once it got a mail.
             Kind::Bounces | Kind::Complains
-                if self.history.mails.iter().any(|mail| mail.subscription.contact_id == id) =>
+                if self.history.mails.iter().any(|mail| self.has_address_of(mail.subscription.contact_id)) =>
             {
                 true
             }
@@ -253,14 +308,13 @@ impl OfWish<'_> {
     /// Returns why the mail of that moment must not have left.
     fn why_unwanted(&self, at: Timestamp) -> Option<&'static str> {
         let slack = self.history.slack;
-        let (kind, id) = self.history.cast.contacts[self.wish.contact];
-        if matches!(kind, Kind::Unwilling | Kind::Refused) {
+        if matches!(self.kind(), Kind::Unwilling | Kind::Refused) {
             return Some("the contact must not or can't be mailed");
         }
         if self.wish.locale >= WITH_FEED {
             return Some("the locale has no feed");
         }
-        if self.history.suppressed.iter().any(|(contact, since)| *contact == id && *since + slack < at) {
+        if self.history.suppressed.iter().any(|(contact, since)| self.has_address_of(*contact) && *since + slack < at) {
             return Some("the address is suppressed");
         }
         let for_good = |call: &&Call| matches!(call.asked, Asked::UnsubscribeFromAll(_) | Asked::Erase(_));

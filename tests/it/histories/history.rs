@@ -1,10 +1,14 @@
 //! A history: who is in it, what callers asked and were answered, and what mailboxes got.
 
 use jiff::Timestamp;
-use restock_domain::{ContactId, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
+use restock_domain::signing::SigningKey;
+use restock_domain::unsubscribe::Unsubscribe;
+use restock_domain::{ContactId, EmailAddress, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// The first two have a feed.
 pub const LOCALES: [&str; 3] = ["sv-SE", "pl-PL", "de-DE"];
@@ -51,6 +55,10 @@ pub enum Asked {
     Unsubscribe(Wish),
     UnsubscribeFromAll(usize),
     Erase(usize),
+    /// A contact is made of the address of one that may be there, or erased.
+    Create(usize),
+    /// A line of a file about the address of a contact; it asks for mail, which lifts no unsubscription.
+    Import(usize),
     /// A change of the contact that lifts an unsubscription.
     Lift(usize),
     /// A change of the contact that has nothing to do with mail.
@@ -99,10 +107,13 @@ pub struct SentMail {
     pub level: Option<String>,
 }
 
-/// Who is in a history.
+/// Who is in a history. The second half of the contacts has the addresses of the first, and is made once those are erased.
 #[derive(Debug, Clone)]
 pub struct Cast {
-    pub contacts: Vec<(Kind, ContactId)>,
+    /// An id is known once there is such a contact.
+    pub contacts: Vec<(Kind, OnceLock<ContactId>)>,
+    /// The addresses of the first half.
+    pub addresses: Vec<EmailAddress>,
     /// The names of the SKUs.
     pub skus: Vec<String>,
 }
@@ -137,18 +148,41 @@ pub struct History {
 }
 
 impl Cast {
+    /// Returns the id of a contact; for one that was never made, one that nobody has.
+    pub fn contact(&self, contact: usize) -> ContactId {
+        self.contacts[contact].1.get().copied().unwrap_or(ContactId::new(Uuid::from_u128(u128::MAX - contact as u128)))
+    }
+
+    pub fn address(&self, contact: usize) -> &EmailAddress {
+        &self.addresses[contact % self.addresses.len()]
+    }
+
+    pub fn have_same_address(&self, one: usize, other: usize) -> bool {
+        one % self.addresses.len() == other % self.addresses.len()
+    }
+
+    /// Returns the body of a call that makes a contact.
+    pub fn contact_json(&self, contact: usize) -> Value {
+        json!({"email": self.address(contact), "acceptsEmail": self.contacts[contact].0 != Kind::Unwilling})
+    }
+
+    /// Returns what a link in a contact's mail ends.
+    pub fn all_mail(&self, contact: usize, key: &SigningKey) -> Unsubscribe {
+        Unsubscribe::All { contact: self.contact(contact), address: key.digest_of_address(self.address(contact)) }
+    }
+
     pub fn id(&self, wish: Wish) -> SubscriptionId {
         let sku = Sku::parse(&self.skus[wish.sku]).unwrap();
         let locale = Locale::parse(LOCALES[wish.locale]).unwrap();
         let external_id = wish.external_id.map(|id| ExternalId::parse(EXTERNAL_IDS[id]).unwrap());
         let key = SubscriptionKey::of(&sku, &locale, external_id.as_ref());
-        SubscriptionId { contact_id: self.contacts[wish.contact].1, key }
+        SubscriptionId { contact_id: self.contact(wish.contact), key }
     }
 
     /// Returns the body of a call that subscribes.
     pub fn wish_json(&self, wish: Wish) -> Value {
         let mut json = json!({
-            "contactId": self.contacts[wish.contact].1,
+            "contactId": self.contact(wish.contact),
             "sku": self.skus[wish.sku],
             "locale": LOCALES[wish.locale],
         });

@@ -197,6 +197,13 @@ fn the_check_notices_several_mails_to_one_contact_for_one_level() {
 }
 
 #[test]
+fn the_check_notices_levels_that_are_others_if_they_are_sent_twice() {
+    let complaints = complaints_about(Sabotage::NamedByMessage);
+
+    assert!(complaints.iter().any(|complaint| matches!(complaint, Complaint::Uncaused { .. })), "{complaints:?}");
+}
+
+#[test]
 fn the_check_notices_a_subscription_that_starts_again_after_its_mail() {
     let complaints = complaints_about(Sabotage::AlwaysRenewed);
 

@@ -1,11 +1,11 @@
 //! Queues of the local stack on simulated time, with faults between them and whoever asks.
 
-use super::world::{Mishap, World};
+use super::world::{Mishap, Sabotage, World};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_local::aws::poller::record;
 use restock_local::aws::sqs::{Attribute, Message, SendOptions};
 use restock_local::template::{Endpoints, Template};
-use restock_queue::transport::{Outgoing, Pending, SOURCE, Transport};
+use restock_queue::transport::{ACCEPTANCE, Acceptance, Outgoing, Pending, Transport};
 use restock_queue::{Error, Queue};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
@@ -94,8 +94,12 @@ impl World {
             let mut state = self.lock();
             let late = if state.strikes(self.faults.delay) { state.random.i64(0..20_000) } else { 0 };
             drop(state);
-            let http = Attribute { data_type: "String".into(), string_value: Some("http".into()), binary_value: None };
-            let attributes = outgoing.from_http.then(|| (SOURCE.to_owned(), http)).into_iter().collect();
+            let attribute = |accepted: &Acceptance| {
+                let string_value = Some(accepted.to_text());
+                (ACCEPTANCE.to_owned(), Attribute { data_type: "String".into(), string_value, binary_value: None })
+            };
+            let acceptance = outgoing.acceptance.iter().filter(|_| self.sabotage != Sabotage::NamedByMessage);
+            let attributes = acceptance.map(attribute).collect();
             let delay_ms = Some(outgoing.delay.as_millis() as i64 + late);
             let options = SendOptions { delay_ms, ..SendOptions::default() };
             self.broker.send(&name(queue), outgoing.body.clone(), attributes, options).expect("the queue exists");

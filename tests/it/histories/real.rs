@@ -7,13 +7,13 @@ use crate::restock::{Restock, eventually};
 use jiff::Timestamp;
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
-use restock_domain::{ContactId, SubscriptionId};
+use restock_domain::{ContactId, EmailAddress, SubscriptionId};
 use restock_local::client::Client;
 use restock_local::faults::{Fate, Spec};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -111,15 +111,30 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
 }
 
 fn cast(restock: &Restock, seed: u64, workload: &Workload) -> Cast {
-    let contact = |(n, kind): (usize, &Kind)| {
-        let email = format!("{}+{seed}-{n}@example.com", kind.mailbox());
-        let answer = restock.post("/contacts", &json!({"email": email, "acceptsEmail": *kind != Kind::Unwilling}));
-        (*kind, ContactId::parse(answer.json()["id"].as_str().unwrap()).unwrap())
-    };
-    Cast {
-        contacts: workload.contacts.iter().enumerate().map(contact).collect(),
-        skus: (0..workload.skus).map(|n| format!("{seed}-{n}")).collect(),
+    let mailboxes = workload.mailboxes.iter();
+    let address =
+        |(n, kind): (usize, &Kind)| EmailAddress::parse(&format!("{}+{seed}-{n}@example.com", kind.mailbox())).unwrap();
+    let addresses = mailboxes.clone().enumerate().map(address).collect();
+    let contacts = mailboxes.clone().chain(mailboxes).map(|kind| (*kind, OnceLock::new())).collect();
+    let cast = Cast { contacts, addresses, skus: (0..workload.skus).map(|n| format!("{seed}-{n}")).collect() };
+    for contact in 0..cast.addresses.len() {
+        assert_eq!(create(restock, &cast, contact), 201);
     }
+    cast
+}
+
+/// Returns the status of a call that makes a contact.
+fn create(restock: &Restock, cast: &Cast, contact: usize) -> u16 {
+    let answer = restock.post("/contacts", &cast.contact_json(contact));
+    // One whose answer was lost may be there already.
+    if answer.status == 201 || answer.status == 409 {
+        let id = ContactId::parse(answer.json()["id"].as_str().unwrap()).unwrap();
+        let is_new = cast.contacts.iter().all(|(_, known)| known.get() != Some(&id));
+        if is_new {
+            return if cast.contacts[contact].1.set(id).is_ok() { 201 } else { 409 };
+        }
+    }
+    answer.status
 }
 
 fn sent_mail(mail: &Value) -> SentMail {
@@ -172,8 +187,16 @@ impl Stage<'_> {
                 restock.delete(&format!("/inventory/backinstock/subscriptions/{}", self.cast.id(*wish))).status
             }
             Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))),
-            Asked::UnsubscribeFromAll(contact) => self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)),
-            Asked::Erase(contact) => restock.delete(&format!("/contacts/{}", self.cast.contacts[*contact].1)).status,
+            Asked::UnsubscribeFromAll(contact) => self.unsubscribe(self.cast.all_mail(*contact, self.signing_key)),
+            Asked::Erase(contact) => restock.delete(&format!("/contacts/{}", self.cast.contact(*contact))).status,
+            Asked::Create(contact) => create(restock, &self.cast, *contact),
+            Asked::Import(contact) => {
+                let lines = restock.api.header("content-type", "application/x-ndjson");
+                lines
+                    .send("POST", "/contacts/imports", self.cast.contact_json(*contact).to_string().as_bytes())
+                    .unwrap()
+                    .status
+            }
             Asked::Lift(contact) if self.cast.contacts[*contact].0 == Kind::Unwilling => 200,
             Asked::Lift(contact) => self.change(*contact, &json!({"acceptsEmail": true})),
             Asked::Rename(contact) => self.change(*contact, &json!({"firstName": "Ann"})),
@@ -190,7 +213,7 @@ impl Stage<'_> {
     }
 
     fn change(&self, contact: usize, change: &Value) -> u16 {
-        let path = format!("/contacts/{}", self.cast.contacts[contact].1);
+        let path = format!("/contacts/{}", self.cast.contact(contact));
         self.restock.api.json("PATCH", &path, change).expect("an answer").status
     }
 
@@ -201,7 +224,7 @@ impl Stage<'_> {
 
     /// Contacts whose addresses bounced or complained.
     fn suppressed(&self) -> Vec<ContactId> {
-        let contacts = self.cast.contacts.iter().map(|(_, id)| *id);
+        let contacts = self.cast.contacts.iter().filter_map(|(_, id)| id.get().copied());
         contacts
             .filter(|id| {
                 // Killed functions answer 5xx.
@@ -219,7 +242,7 @@ impl Stage<'_> {
     }
 
     fn history(&self, mails: &[SentMail], settled_at: Timestamp, suppressed: Vec<ContactId>) -> History {
-        let contacts: Vec<ContactId> = self.cast.contacts.iter().map(|(_, id)| *id).collect();
+        let contacts: Vec<ContactId> = (0..self.cast.contacts.len()).map(|n| self.cast.contact(n)).collect();
         let wishes: HashMap<String, Wish> =
             self.cast.wishes().into_iter().map(|wish| (self.cast.id(wish).to_string(), wish)).collect();
         let mine = |mail: &&SentMail| contacts.contains(&mail.subscription.contact_id);

@@ -31,7 +31,11 @@ impl Mailer for Simulated {
                 return Outcome::Refused { reason: "injected".into() };
             }
             if world.lock().is_over_send_rate(&world.faults) {
-                return Outcome::NotAccepted { reason: "Maximum sending rate exceeded.".into(), retry_after: None };
+                return Outcome::NotAccepted {
+                    reason: "Maximum sending rate exceeded.".into(),
+                    retry_after: None,
+                    of_all: false,
+                };
             }
             match roll {
                 // Dead before SES is asked, and dead before its answer is read.
@@ -57,7 +61,7 @@ impl Mailer for Simulated {
                 }
                 60..160 => {
                     let retry_after = (roll % 2 == 0).then(|| Duration::from_secs(3));
-                    return Outcome::NotAccepted { reason: "injected".into(), retry_after };
+                    return Outcome::NotAccepted { reason: "injected".into(), retry_after, of_all: false };
                 }
                 _ => {}
             }

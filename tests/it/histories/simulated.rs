@@ -8,24 +8,24 @@ use super::workload::{Step, Workload};
 use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simulate};
 use crate::restock::contact;
 use lambda_http::RequestExt;
-use restock_api::Endpoint;
-use restock_api::contacts::{EraseContact, UpdateContact};
+use restock_api::contacts::{EraseContact, ImportContacts, UpdateContact};
 use restock_api::stock_levels::UpdateStockLevel;
 use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
+use restock_api::{Endpoint, ErrorCode, Problem};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
-use restock_domain::{Automation, ContactId, Locale, Sku};
+use restock_domain::{Automation, ContactId, EmailAddress, Locale, Sku};
 use restock_email::Pages;
 use restock_http::{Call as Request, Failure, Handles, answer};
 use restock_local::template::Schedule;
 use restock_queue::Queue;
 use restock_queue::transport::Outgoing;
 use restock_store::database::Table;
-use restock_store::{CreatedContact, Expected, FeedConfiguration, ProductChange};
+use restock_store::{CreatedContact, Expected, FeedConfiguration, ProductChange, Store};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -84,16 +84,21 @@ async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
         store.put_feed(&locale, &FeedConfiguration::default(), jiff::Timestamp::UNIX_EPOCH).await.unwrap();
         store.change_products(&locale, skus.iter().map(|sku| put(sku)).collect()).await.unwrap();
     }
-    let mut contacts = Vec::new();
-    for (n, kind) in workload.contacts.iter().enumerate() {
-        let id = ContactId::new(Uuid::from_u128(n as u128 + 1));
-        let email = format!("{}+{n}@example.com", kind.mailbox());
-        let body = json!({"email": email, "acceptsEmail": *kind != Kind::Unwilling});
-        let created = store.create_contact(contact(body, id, now()), &SigningKey(KEY)).await;
-        assert!(matches!(created, Ok(CreatedContact::Done(_))));
-        contacts.push((*kind, id));
+    let mailboxes = workload.mailboxes.iter();
+    let address =
+        |(n, kind): (usize, &Kind)| EmailAddress::parse(&format!("{}+{n}@example.com", kind.mailbox())).unwrap();
+    let addresses: Vec<EmailAddress> = mailboxes.clone().enumerate().map(address).collect();
+    let id = |n: usize| OnceLock::from(ContactId::new(Uuid::from_u128(n as u128 + 1)));
+    let contacts = mailboxes.clone().chain(mailboxes).enumerate().map(|(n, kind)| (*kind, id(n))).collect();
+    let cast = Cast { contacts, addresses, skus };
+    for contact in 0..cast.addresses.len() {
+        assert!(matches!(create(&store, &cast, contact).await, Ok(CreatedContact::Done(_))));
     }
-    Cast { contacts, skus }
+    cast
+}
+
+async fn create(store: &Store, cast: &Cast, n: usize) -> Result<CreatedContact, restock_store::Error> {
+    store.create_contact(contact(cast.contact_json(n), cast.contact(n), now()), &SigningKey(KEY)).await
 }
 
 impl Stage {
@@ -163,12 +168,20 @@ impl Stage {
             }
             Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))).await,
             Asked::UnsubscribeFromAll(contact) => {
-                self.unsubscribe(Unsubscribe::All(self.cast.contacts[*contact].1)).await
+                self.unsubscribe(self.cast.all_mail(*contact, &SigningKey(KEY))).await
             }
             Asked::Erase(contact) => {
                 let app = delete_contact::App { store, signing_key: SigningKey(KEY), queues };
-                let id = self.cast.contacts[*contact].1.to_string();
+                let id = self.cast.contact(*contact).to_string();
                 call::<EraseContact, _>(&app, &[("contactId", id)], None).await
+            }
+            Asked::Create(contact) => match create(&store, &self.cast, *contact).await? {
+                CreatedContact::Done(_) => Ok(()),
+                CreatedContact::EmailTaken(other) => Err(Problem::email_taken(other).into()),
+            },
+            Asked::Import(contact) => {
+                let app = import_contacts::App { store, signing_key: SigningKey(KEY), clock: now };
+                call::<ImportContacts, _>(&app, &[], Some(self.cast.contact_json(*contact))).await
             }
             // One that does not accept mail goes on so.
             Asked::Lift(contact) if self.cast.contacts[*contact].0 == Kind::Unwilling => Ok(()),
@@ -176,7 +189,7 @@ impl Stage {
             Asked::Rename(contact) => self.change(*contact, json!({"firstName": "Ann"})).await,
             Asked::Level(level) => {
                 let body = Some(self.cast.level_json(*level, now()));
-                call::<UpdateStockLevel, _>(&update_stock_levels::App { queues }, &[], body).await
+                call::<UpdateStockLevel, _>(&update_stock_levels::App { queues, clock: now }, &[], body).await
             }
             // What an import writes; reading a file takes threads, and with them no seed would replay.
             Asked::Feed { locale, skus } => {
@@ -197,7 +210,7 @@ impl Stage {
 
     async fn change(&self, contact: usize, change: Value) -> Result<(), Failure> {
         let app = update_contact::App { store: self.world.store(), signing_key: SigningKey(KEY) };
-        let id = self.cast.contacts[contact].1.to_string();
+        let id = self.cast.contact(contact).to_string();
         call::<UpdateContact, _>(&app, &[("contactId", id)], Some(change)).await
     }
 
@@ -220,7 +233,7 @@ impl Stage {
         let waiting = state.tables.items(Table::Subscriptions);
         let waiting = waiting.map(|item| wishes[&(string(item, "contactId"), string(item, "subscription"))]);
         let keys: BTreeSet<String> = state.tables.items(Table::Contacts).map(|item| string(item, "key")).collect();
-        let there = |contact: &usize| keys.contains(&format!("contact#{}", self.cast.contacts[*contact].1));
+        let there = |contact: &usize| keys.contains(&format!("contact#{}", self.cast.contact(*contact)));
         History {
             cast: self.cast.clone(),
             calls: self.calls.lock().unwrap().clone(),
@@ -256,10 +269,14 @@ async fn call<E: Endpoint, A: Handles<E>>(
     body: Option<Value>,
 ) -> Result<(), Failure> {
     let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = lambda_http::http::Request::new(lambda_http::Body::from(body));
+    let mut request = lambda_http::http::Request::new(lambda_http::Body::from(body));
+    let content_type = if E::PATH.ends_with("/imports") { "application/x-ndjson" } else { "application/json" };
+    request.headers_mut().insert("content-type", content_type.try_into().unwrap());
     let parameters: HashMap<String, String> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    answer::<E, A>(app, Request::new(request.with_path_parameters(parameters))).await.map(drop)
+    let reply = answer::<E, A>(app, Request::new(request.with_path_parameters(parameters))).await?;
+    // A page may say that there is nothing to do.
+    if reply.status == 404 { Err(Problem::not_found(ErrorCode::RouteNotFound, "").into()) } else { Ok(()) }
 }
 
 /// Counts how often the system says that it does not know what became of a mail, in the words of its log.

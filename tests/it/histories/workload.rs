@@ -5,7 +5,8 @@ use fastrand::Rng;
 use std::time::Duration;
 
 pub struct Workload {
-    pub contacts: Vec<Kind>,
+    /// Of each address.
+    pub mailboxes: Vec<Kind>,
     pub skus: usize,
     /// What each caller does, one thing after the other, each after a pause.
     pub callers: Vec<Vec<Step>>,
@@ -24,12 +25,12 @@ impl Workload {
     pub fn random(seed: u64, longest_pause: Duration) -> Self {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;
-        let contacts: Vec<Kind> = (0..random.usize(1..5)).map(|_| kind(random)).collect();
+        let mailboxes: Vec<Kind> = (0..random.usize(1..5)).map(|_| kind(random)).collect();
         let skus = random.usize(1..3);
         let callers = (0..random.usize(1..4))
-            .map(|_| (0..random.usize(2..8)).map(|_| step(random, contacts.len(), skus, longest_pause)).collect())
+            .map(|_| (0..random.usize(2..8)).map(|_| step(random, mailboxes.len(), skus, longest_pause)).collect())
             .collect();
-        Self { contacts, skus, callers }
+        Self { mailboxes, skus, callers }
     }
 }
 
@@ -43,7 +44,7 @@ fn kind(random: &mut Rng) -> Kind {
     }
 }
 
-fn step(random: &mut Rng, contacts: usize, skus: usize, longest_pause: Duration) -> Step {
+fn step(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration) -> Step {
     // Much happens at about the same time, where the races are.
     let pause = match random.u8(0..3) {
         0 => Duration::ZERO,
@@ -51,14 +52,18 @@ fn step(random: &mut Rng, contacts: usize, skus: usize, longest_pause: Duration)
         _ => longest_pause.mul_f64(random.f64()),
     };
     let asked = match random.u8(0..100) {
-        0..40 => Asked::Subscribe(wish(random, contacts, skus)),
+        0..40 => Asked::Subscribe(wish(random, addresses, skus)),
         40..80 => Asked::Level(level(random, skus)),
-        80..87 => Asked::Delete(wish(random, contacts, skus)),
-        87..90 => Asked::Unsubscribe(wish(random, contacts, skus)),
-        90..92 => Asked::UnsubscribeFromAll(random.usize(0..contacts)),
-        92..94 => Asked::Erase(random.usize(0..contacts)),
-        94 if random.bool() => Asked::Rename(random.usize(0..contacts)),
-        94 => Asked::Lift(random.usize(0..contacts)),
+        80..87 => Asked::Delete(wish(random, addresses, skus)),
+        87..90 => Asked::Unsubscribe(wish(random, addresses, skus)),
+        90..92 => Asked::UnsubscribeFromAll(contact(random, addresses)),
+        92 => Asked::Erase(contact(random, addresses)),
+        93 => Asked::Create(addresses + random.usize(0..addresses)),
+        94 => match random.u8(0..4) {
+            0 => Asked::Rename(contact(random, addresses)),
+            1 => Asked::Import(random.usize(0..addresses)),
+            _ => Asked::Lift(contact(random, addresses)),
+        },
         95..97 => Asked::Automation { enabled: random.bool() },
         97..99 => {
             let skus = (0..skus).filter(|_| random.bool()).collect();
@@ -69,11 +74,17 @@ fn step(random: &mut Rng, contacts: usize, skus: usize, longest_pause: Duration)
     Step { pause, asked, retries: random.u32(0..3) }
 }
 
-fn wish(random: &mut Rng, contacts: usize, skus: usize) -> Wish {
+/// Returns a contact: mostly the first of an address.
+fn contact(random: &mut Rng, addresses: usize) -> usize {
+    let first = random.usize(0..addresses);
+    if random.u8(0..8) == 0 { addresses + first } else { first }
+}
+
+fn wish(random: &mut Rng, addresses: usize, skus: usize) -> Wish {
     // Few wishes, so that callers meet.
     let locale = if random.u8(0..12) == 0 { LOCALES.len() - 1 } else { random.usize(0..WITH_FEED) };
     let external_id = (random.u8(0..3) == 0).then(|| random.usize(0..EXTERNAL_IDS.len()));
-    Wish { contact: random.usize(0..contacts), sku: random.usize(0..skus), locale, external_id }
+    Wish { contact: contact(random, addresses), sku: random.usize(0..skus), locale, external_id }
 }
 
 fn level(random: &mut Rng, skus: usize) -> Level {

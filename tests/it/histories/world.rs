@@ -63,6 +63,8 @@ pub enum Sabotage {
     NoSecondLook,
     /// Every subscription of a contact has its turn.
     NoTurns,
+    /// A level is named by the message that it came in, whoever sent that.
+    NamedByMessage,
     /// Instead of being used up, a subscription starts from the beginning.
     AlwaysRenewed,
 }

@@ -149,7 +149,8 @@ impl Lambda {
             .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/{function}/{instance}/2018-06-01/runtime/init/error", post(init_error))
-            .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
+            // What is too large is answered with an error, not refused.
+            .layer(DefaultBodyLimit::disable())
             .with_state(self.clone())
     }
 }
@@ -351,8 +352,8 @@ async fn more_memory_than(process: Option<u32>, max_mb: u64) -> u64 {
         // Where there is no such file, nobody is killed for it.
         let status =
             process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok()).unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
-        let used = resident.and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok()).unwrap_or_default() / 1024;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB"));
+        let used = peak.and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok()).unwrap_or_default() / 1024;
         if used > max_mb {
             return used;
         }

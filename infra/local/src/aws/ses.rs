@@ -2,7 +2,7 @@
 //!
 //! As with SES's mailbox simulator, the part of an address before the `@` says what happens: `bounce`, `complaint` and
 //! `reject` (each also with `+anything`) come to that after the mail was accepted; `throttle` is refused twice as too
-//! many requests, and then accepted; `refuse` is never accepted.
+//! many requests, and then accepted; `refuse` is never accepted. The account's rate is kept to.
 
 use crate::aws::sqs::{Broker, SendOptions};
 use crate::faults::proxy::Observer;
@@ -28,6 +28,10 @@ pub struct Ses {
     events: Option<String>,
     refusals: Mutex<HashMap<String, u32>>,
     observer: Option<Arc<Observer>>,
+    /// Recipients a second that the account may mail.
+    send_rate: u64,
+    /// How many have been in this second.
+    sent: Mutex<(i64, u64)>,
 }
 
 impl Ses {
@@ -36,8 +40,10 @@ impl Ses {
         broker: Arc<Broker>,
         events: Option<String>,
         observer: Option<Arc<Observer>>,
+        send_rate: u64,
     ) -> Self {
-        Self { inbox, broker, events, refusals: Mutex::default(), observer }
+        let send_rate = observer.as_ref().and_then(|observer| observer.faults.spec.send_rate).unwrap_or(send_rate);
+        Self { inbox, broker, events, refusals: Mutex::default(), observer, send_rate, sent: Mutex::default() }
     }
 
     pub fn router(self) -> Router {
@@ -49,6 +55,19 @@ impl Ses {
         let count = refusals.entry(address.to_owned()).or_default();
         *count += 1;
         *count <= THROTTLED
+    }
+
+    /// Returns true if the account has mailed as many recipients in this second as it may. Each recipient of a mail counts.
+    fn is_over_rate(&self, recipients: usize) -> bool {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = jiff::Timestamp::now().as_second();
+        let earlier = if sent.0 == second { sent.1 } else { 0 };
+        let all = earlier + recipients as u64;
+        if all > self.send_rate {
+            return true;
+        }
+        *sent = (second, all);
+        false
     }
 
     /// Accepts a mail: a rejected one gets no further, every other one reaches the inbox.
@@ -101,6 +120,9 @@ async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
     }
     if mail.to.iter().any(|address| behaviour(address) == "refuse") {
         return refuse(StatusCode::BAD_REQUEST, "MessageRejected", "The message can't be sent.");
+    }
+    if ses.is_over_rate(mail.to.len()) {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Maximum sending rate exceeded.");
     }
     let id = mail.id.clone();
     ses.accept(mail);

@@ -3,10 +3,12 @@
 //! A decision depends on the seed, on what is asked, and on how many times that was asked before, so a run with the same
 //! seed meets the same faults as far as it asks for the same things.
 
+pub mod limits;
 pub mod permissions;
 pub mod proxy;
 
 use crate::Error;
+use limits::KeyUnits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -52,6 +54,10 @@ pub struct Spec {
     pub table: Option<String>,
     /// True if SES's events are lost.
     pub events_lost: bool,
+    /// What one key of a table or index bears in a second; by default as DynamoDB's do.
+    pub key_units: KeyUnits,
+    /// Recipients a second that SES takes from the account; `SendRate` of the template by default.
+    pub send_rate: Option<u64>,
 }
 
 impl Default for Spec {
@@ -76,6 +82,8 @@ impl Default for Spec {
             function: None,
             table: None,
             events_lost: false,
+            key_units: KeyUnits::default(),
+            send_rate: None,
         }
     }
 }
@@ -113,6 +121,9 @@ impl FromStr for Spec {
                 "lag-ms" => spec.lag_ms = number()?,
                 "kill" => spec.kill = chance()?,
                 "kills" => spec.kills = number()?,
+                "key-writes" => spec.key_units.writes = number()? as f64,
+                "key-reads" => spec.key_units.reads = number()? as f64,
+                "send-rate" => spec.send_rate = Some(number()?),
                 "function" => spec.function = Some(value.to_owned()),
                 "table" => spec.table = Some(value.to_owned()),
                 "events-lost" => {

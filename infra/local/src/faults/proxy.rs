@@ -3,6 +3,7 @@
 
 use crate::aws::lambda::Lambda;
 use crate::aws::names::table_name;
+use crate::faults::limits::Limits;
 use crate::faults::permissions::{self, Permissions};
 use crate::faults::{Draw, Fate, Faults};
 use axum::Router;
@@ -48,6 +49,7 @@ pub struct Observer {
     pub faults: Faults,
     usage: Mutex<Usage>,
     permissions: Permissions,
+    limits: Limits,
     /// Known once the functions are started.
     pub lambda: OnceLock<Weak<Lambda>>,
     /// Items that were put a moment ago, and is not in an index yet.
@@ -55,8 +57,9 @@ pub struct Observer {
 }
 
 impl Observer {
-    pub fn new(faults: Faults, permissions: Permissions) -> Self {
-        Self { faults, permissions, usage: Mutex::default(), lambda: OnceLock::new(), fresh: Mutex::default() }
+    pub fn new(faults: Faults, permissions: Permissions, limits: Limits) -> Self {
+        let (usage, fresh) = (Mutex::default(), Mutex::default());
+        Self { faults, permissions, limits, usage, lambda: OnceLock::new(), fresh }
     }
 
     pub fn usage(&self) -> Usage {
@@ -217,6 +220,9 @@ impl Proxy {
             }
         }
         if self.service == Service::DynamoDb {
+            if self.observer.limits.is_over(&asked.operation, &body) {
+                return self.refuse(StatusCode::BAD_REQUEST);
+            }
             body["ReturnConsumedCapacity"] = json!("INDEXES");
             if asked.operation == "PutItem" {
                 self.observer.put(&body["Item"]);
@@ -234,6 +240,7 @@ impl Proxy {
             self.observer.hide_fresh(items);
         }
         if status == StatusCode::OK {
+            self.observer.limits.charge(&asked.operation, &body, &answer);
             left.add_to(&mut answer);
         }
         self.observer.count(&asked.function, &asked.operation, capacity_units(&answer["ConsumedCapacity"]));
