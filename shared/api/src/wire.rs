@@ -145,6 +145,11 @@ impl Properties {
     }
 }
 
+/// Returns a text without the byte order mark that programs on Windows put before it.
+pub fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// Returns a name as it stands in a JSON pointer (RFC 6901).
 pub fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
