@@ -56,7 +56,7 @@ fn subscribing_names_every_field_that_is_wrong() {
 
     let answer = restock.post(
         "/inventory/backinstock/subscriptions",
-        &json!({"contactId": "x", "sku": "", "locale": 5, "externalId": ""}),
+        &json!({"contactId": "x", "sku": "", "locale": 5, "externalId": 7}),
     );
 
     assert_eq!(
@@ -65,7 +65,7 @@ fn subscribing_names_every_field_that_is_wrong() {
             ("/contactId", "InvalidContactId"),
             ("/sku", "Empty"),
             ("/locale", "WrongType"),
-            ("/externalId", "Empty")
+            ("/externalId", "WrongType")
         ])
     );
     let answer = restock.post("/inventory/backinstock/subscriptions", &json!({}));
@@ -73,6 +73,20 @@ fn subscribing_names_every_field_that_is_wrong() {
         field_errors(&answer),
         errors(&[("/contactId", "Required"), ("/sku", "Required"), ("/locale", "Required")])
     );
+}
+
+#[test]
+fn an_optional_text_that_is_blank_counts_as_missing() {
+    let restock = Restock::start();
+
+    let body = json!({"email": "a@example.com", "firstName": "", "language": "", "countryCode": " "});
+    let contact = restock.post("/contacts", &body).json();
+    let subscription = restock.subscribe(contact["id"].as_str().unwrap(), "A", "sv-SE", Some(""));
+    let level = restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0, "locale": "", "updatedOn": ""}));
+
+    assert!(["firstName", "language", "countryCode"].iter().all(|name| contact.get(name).is_none()), "{contact}");
+    assert_eq!(subscription.get("externalId"), None);
+    assert_eq!(level.status, 202, "{}", level.text);
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub struct Schedule(pub Option<FeedSchedule>);
 const NO_SCHEDULE: &str = "none";
 
 impl Read for Schedule {
+    const IS_TEXT: bool = true;
+
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
         string(value, |raw| match raw.trim() {
             NO_SCHEDULE => Ok(Self(None)),
@@ -152,21 +154,6 @@ impl Body for OptionalFeedSettings {
 
     fn describe(operation: Operation<'_>) -> Operation<'_> {
         operation.json_body::<FeedSettings>()
-    }
-}
-
-impl Read for Currency {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        string(value, |raw| {
-            let invalid = || Invalid::new(ErrorCode::InvalidCurrency, "Use an ISO 4217 code such as SEK.");
-            Currency::parse(raw.trim()).ok_or_else(invalid)
-        })
-    }
-}
-
-impl Described for Currency {
-    fn schema(_: &mut Schemas) -> RefOr<Schema> {
-        of(of_type(Type::String).pattern(Some("^[A-Za-z]{3}$")))
     }
 }
 

@@ -10,6 +10,9 @@ use utoipa::openapi::{RefOr, Schema};
 
 /// A value that is read from JSON.
 pub trait Read: Sized {
+    /// True for a text of which a blank one counts as missing where it may be missing: exports write `""` for no value.
+    const IS_TEXT: bool = false;
+
     /// Reads a value, or returns everything that is wrong with it.
     fn read(value: Value) -> Result<Self, Vec<FieldError>>;
 
@@ -19,10 +22,11 @@ pub trait Read: Sized {
     }
 }
 
-/// `null` counts as missing.
+/// `null` counts as missing, and so does a blank text.
 impl<T: Read> Read for Option<T> {
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        if value.is_null() { Ok(None) } else { T::read(value).map(Some) }
+        let is_blank = T::IS_TEXT && value.as_str().is_some_and(|text| text.trim().is_empty());
+        if value.is_null() || is_blank { Ok(None) } else { T::read(value).map(Some) }
     }
 
     fn missing() -> Option<Self> {
