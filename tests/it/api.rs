@@ -82,7 +82,8 @@ fn an_optional_text_that_is_blank_counts_as_missing() {
     let body = json!({"email": "a@example.com", "firstName": "", "language": "", "countryCode": " "});
     let contact = restock.post("/contacts", &body).json();
     let subscription = restock.subscribe(contact["id"].as_str().unwrap(), "A", "sv-SE", Some(""));
-    let level = restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0, "locale": "", "updatedOn": ""}));
+    let level =
+        restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0, "locale": "", "updatedOn": ""}));
 
     assert!(["firstName", "language", "countryCode"].iter().all(|name| contact.get(name).is_none()), "{contact}");
     assert_eq!(subscription.get("externalId"), None);

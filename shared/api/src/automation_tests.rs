@@ -121,6 +121,15 @@ fn text_compares_without_case_but_skus_and_external_ids_exactly() {
 }
 
 #[test]
+fn values_of_conditions_are_read_as_the_fields_are() {
+    assert!(!test("sku", "notIn", json!(["SKU-1 "])) && test("sku", "equals", json!(" SKU-1")));
+    assert!(!test("sku", "notEquals", json!("\tSKU-1")) && test("externalId", "in", json!(["SE-north\n"])));
+    assert!(test("sku", "startsWith", json!(" SKU-")), "no SKU begins with a space");
+    assert!(test("locale", "in", json!(["sv_SE"])) && !test("locale", "notEquals", json!(" sv_se ")));
+    assert!(test("contact.language", "equals", json!("sv_SE")));
+}
+
+#[test]
 fn numbers_and_prices_compare_as_what_they_are() {
     assert!(test("quantity", "greaterOrEqual", json!(5)) && !test("quantity", "greater", json!(5)));
     assert!(test("quantity", "less", json!(10)) && test("quantity", "notEquals", json!(-1)));

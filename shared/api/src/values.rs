@@ -7,9 +7,9 @@ use crate::{Errors, FieldError, answer};
 use jiff::Timestamp;
 use restock_domain::brand::{Color, FontStack};
 use restock_domain::{
-    Attributes, AutomationId, ContactId, CountryCode, Currency, EmailAddress, ErrorCode, ExternalId, FeedWarning, ImportStatus,
-    Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression,
-    TemplateId, time,
+    Attributes, AutomationId, ContactId, CountryCode, Currency, EmailAddress, ErrorCode, ExternalId, FeedWarning,
+    ImportStatus, Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId,
+    Suppression, TemplateId, time,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
