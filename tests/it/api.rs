@@ -244,6 +244,7 @@ fn a_feed_is_configured_and_shown() {
     assert_eq!((configured.status, configured.json()), (200, expected.clone()));
     assert_eq!(restock.get("/feeds/SV-se").json(), expected);
     assert_eq!(restock.get("/feeds").json(), json!([expected]));
+    assert_eq!(restock.put("/feeds/sv-SE", &expected).json(), expected, "what is shown may be sent back");
     assert_eq!(
         restock.put("/feeds/sv-SE", &json!({})).json(),
         json!({"locale": "sv-SE", "schedule": "none", "failures": 0})
@@ -264,6 +265,12 @@ fn feed_errors_are_clear() {
         let refused = restock.put("/feeds/sv-SE", &json!({"url": url}));
         assert_eq!(field_errors(&refused), errors(&[("/url", "InvalidUrl")]), "{url}");
     }
+    let misspelled = restock.put("/feeds/sv-SE", &json!({"url": "https://shop.example/f", "shedule": "PT15M"}));
+    assert_eq!(field_errors(&misspelled), errors(&[("/shedule", "UnknownProperty")]));
+    assert_eq!(
+        field_errors(&restock.api.send("POST", "/feeds/pl-PL/imports?allowShrink=yes", &[]).unwrap()),
+        errors(&[("/allowShrink", "WrongType")])
+    );
     assert_problem(&restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap(), 404, "FeedNotFound");
     assert_problem(&restock.api.send("POST", "/feeds/pl-PL/imports", &[]).unwrap(), 409, "FeedHasNoUrl");
     assert_problem(&post("/feeds/sv-SE/imports", "application/json", b"{}"), 415, "UnsupportedMediaType");
@@ -279,6 +286,28 @@ fn log_errors_are_clear() {
         field_errors(&restock.get("/inventory/backinstock/log?cursor=nonsense")),
         errors(&[("/cursor", "InvalidCursor")])
     );
+}
+
+#[test]
+fn a_parameter_that_a_call_does_not_have_is_refused_as_it_would_look_like_a_filter() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+
+    for (path, pointer) in [
+        ("/inventory/backinstock/log?contactId=1", "/contactId"),
+        ("/inventory/backinstock/log?outcom=bounced", "/outcom"),
+        ("/inventory/backinstock/demand?sku=SKU-1", "/sku"),
+        ("/automations?enabled=true", "/enabled"),
+        ("/contacts/id?email=a@example.com&externalId=1", "/externalId"),
+        (&format!("/contacts/{contact}/backinstock/subscriptions?sku=A"), "/sku"),
+    ] {
+        assert_eq!(field_errors(&restock.get(path)), errors(&[(pointer, "UnknownParameter")]), "{path}");
+    }
+    let misspelled = restock.get("/inventory/backinstock/demand?Locale=sv-SE&limits=5").json();
+    let message = "There is no such parameter. Those that there are: locale, limit.";
+    assert_eq!(misspelled["errors"][0]["message"], message, "{misspelled}");
+    let client = Client::new(&restock.stack.ready.api);
+    assert_eq!(client.get("/api/v3/openapi.json?utm_source=x").unwrap().status, 200, "a link works with what is added");
 }
 
 #[test]

@@ -406,6 +406,20 @@ fn an_automation_is_checked_field_by_field() {
 }
 
 #[test]
+fn a_property_that_there_is_not_is_answered_with_those_that_there_are() {
+    let message = |body: serde_json::Value| AutomationSettings::read(body).unwrap_err().remove(0).message;
+
+    assert_eq!(
+        message(json!({"name": "a", "condition": []})),
+        "There is no such property. Those that there are: name, enabled, priority, requiresConsent, conditions, email."
+    );
+    assert_eq!(
+        message(json!({"name": "a", "conditions": [{"field": "sku", "operator": "exists", "values": 1}]})),
+        "There is no such property. Those that there are: field, operator, value."
+    );
+}
+
+#[test]
 fn an_automation_is_not_longer_than_an_item_may_be() {
     let values: Vec<String> = (0..1_000).map(|n| format!("{n:0>400}")).collect();
     let long = json!({"name": "a", "conditions": [{"field": "sku", "operator": "in", "value": values}]});

@@ -1,8 +1,7 @@
 //! Automations: who gets which email. `docs/automations.md` teaches them.
 
 use crate::conditions::Conditions;
-use crate::log::whole_number;
-use crate::schema::{Described, Schemas};
+use crate::schema::{Described, Schemas, WholeNumber};
 use crate::values::{Name, by_language};
 use crate::wire::{Read, alone};
 use crate::{FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
@@ -19,6 +18,8 @@ pub(crate) const WRITE: Option<KeyScope> = Some(KeyScope::WriteAutomations);
 pub const MAX_VERSIONS: usize = 100;
 /// The header with the version of an automation or of the brand.
 pub const ETAG: &str = "etag";
+/// The number of a version.
+pub(crate) type Version = WholeNumber<0, 1_000_000_000_000_000>;
 const NO_AUTOMATION: &str = "There is no such automation.";
 
 endpoints! {
@@ -27,10 +28,11 @@ endpoints! {
         () => 200 Vec<Automation>, "In the order in which they are asked.";
 
     /// Show an automation
-    GetAutomation("getAutomation"): Get "/automations/{automationId}", "show-automations", READ,
+    GetAutomation("getAutomation"): Get "/automations/{automationId}" ? {
+            "version": Option<Version>, "As it was in that version.";
+        }, "show-automations", READ,
         () => 200 Automation, "The automation.",
         |operation| operation
-            .query_of("version", "As it was in that version.", whole_number(0.0, 1e15))
             .header::<GetAutomation>(ETAG, "The version, for If-Match.")
             .problem(404, NO_AUTOMATION);
 
@@ -128,8 +130,8 @@ impl Read for Priority {
 }
 
 impl Described for Priority {
-    fn schema(_: &mut Schemas) -> RefOr<Schema> {
-        whole_number(1.0, LOWEST_PRIORITY.into())
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        WholeNumber::<1, { LOWEST_PRIORITY as usize }>::schema(schemas)
     }
 }
 

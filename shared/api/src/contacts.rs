@@ -22,9 +22,9 @@ endpoints! {
         |operation| operation.problem(409, "A contact has this address; `id` is its id.");
 
     /// Find a contact by its address
-    FindContact("findContact"): Get "/contacts/id", "find-contact", READ,
+    FindContact("findContact"): Get "/contacts/id" ? { "email": EmailAddress, ""; }, "find-contact", READ,
         () => 200 IdReply, "Its id.",
-        |operation| operation.required_query::<EmailAddress>("email").problem(404, "There is no such contact.");
+        |operation| operation.problem(404, "There is no such contact.");
 
     /// Create or change contacts, one to a line
     ImportContacts("importContacts"): Post "/contacts/imports", "import-contacts", WRITE,

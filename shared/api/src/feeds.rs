@@ -31,10 +31,11 @@ endpoints! {
         OptionalFeedSettings => 200 Feed, "The feed.";
 
     /// Import a product feed, from its URL or from the body
-    ImportFeed("importFeed"): Post "/feeds/{locale}/imports", "start-feed-import", WRITE,
+    ImportFeed("importFeed"): Post "/feeds/{locale}/imports" ? {
+            "allowShrink": Option<bool>, "Import even if most stored products are missing.";
+        }, "start-feed-import", WRITE,
         FeedFile => 202 StartedImport, "The import is queued.",
         |operation| operation
-            .query::<bool>("allowShrink", "Import even if most stored products are missing.")
             .problem(404, "The locale has no feed, and the body none either.")
             .problem(409, "The feed has no URL.");
 }
@@ -54,6 +55,8 @@ body! {
         /// default, if there is a URL.
         pub schedule: Option<Schedule>,
     }
+    // What is shown may be sent back as it is.
+    strict ["locale", "lastImport", "lastSucceededOn", "failures", "warning"]
 }
 
 /// How often a feed is fetched; `None` if only when somebody asks.
