@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use restock_api::templates::{self, Preview, PreviewMail, PreviewSettings, SendTestMail, SentTest, TestSettings};
 use restock_api::values::ShortText;
 use restock_api::{ErrorCode, FieldError, KeyScope, Problem};
-use restock_domain::{Brands, EmailChoice, Invalid, Locale, Product, Sku, Template, TemplateId};
+use restock_domain::{Brands, EmailAddress, EmailChoice, Invalid, Locale, Product, Sku, Template, TemplateId};
 use restock_email::{
     Content, Letter, MAX_HTML_BYTES, Part, Rendered, Renderer, Ses, Unusable, built_in_template, sample,
 };
@@ -19,7 +19,7 @@ pub struct App {
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
     /// Addresses that test mails may go to.
-    pub test_recipients: Vec<String>,
+    pub test_recipients: Vec<EmailAddress>,
     pub clock: fn() -> Timestamp,
 }
 
@@ -46,7 +46,7 @@ impl Handles<PreviewMail> for App {
 impl Handles<SendTestMail> for App {
     async fn handle(&self, call: Call, body: TestSettings) -> Result<Reply<SendTestMail>, Failure> {
         let TestSettings { to, mail } = body;
-        if !self.test_recipients.iter().any(|listed| *listed == to.key()) {
+        if !self.test_recipients.iter().any(|listed| listed.is_same_mailbox(&to)) {
             let detail =
                 "Test mails go to the addresses of the parameter TestRecipients only. Add this one there and deploy.";
             return Err(Problem::new(403, ErrorCode::NotATestRecipient, detail).into());
