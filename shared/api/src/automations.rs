@@ -39,7 +39,7 @@ endpoints! {
     /// When an automation was changed
     ListAutomationVersions("listAutomationVersions"):
         Get "/automations/{automationId}/versions", "list-automation-versions", READ,
-        () => 200 Vec<AutomationVersion>, "Its newest versions, the newest first.",
+        () => 200 Vec<AutomationVersion>, "Its newest 100 versions, the newest first.",
         |operation| operation.problem(404, NO_AUTOMATION);
 
     /// Store an automation
@@ -72,7 +72,7 @@ body! {
         pub email: Option<EmailSettings>,
     }
     // What is shown may be sent back as it is.
-    strict ["id", "version", "updatedOn"]
+    strict ["id", "version", "updatedOn", "warnings"]
 }
 
 body! {
@@ -176,7 +176,29 @@ answer! {
         /// Counts the changes, from 1; 0 for the one that is built in.
         pub version: u64,
         pub updated_on: Option<Moment>,
+        /// What could surprise beside the other automations, in sentences. Only in the answer to storing one.
+        pub warnings: Option<Vec<String>>,
     }
+}
+
+/// Returns what could surprise about an automation beside the others: one without conditions takes whoever is shown to it.
+pub fn warnings(automation: &restock_domain::Automation, all: &[restock_domain::Automation]) -> Vec<String> {
+    let others = all.iter().filter(|other| automation.enabled && other.enabled && other.id != automation.id);
+    let warning = |other: &restock_domain::Automation| {
+        let (id, is_before) = (&other.id, other.order() < automation.order());
+        if is_before && (automation.requires_consent || !other.requires_consent) {
+            Some(format!(
+                "{id} is asked before this one and takes everybody, so this one gets nobody. Give one of them another priority."
+            ))
+        } else if !is_before && !automation.conditions.is_empty() {
+            Some(format!(
+                "{id} is asked after this one and takes everybody, so whoever this one refuses gets its mail. If they should get none, switch it off: DELETE /automations/{id}."
+            ))
+        } else {
+            None
+        }
+    };
+    others.filter(|other| other.conditions.is_empty()).filter_map(warning).collect()
 }
 
 answer! {
@@ -224,6 +246,7 @@ impl From<restock_domain::Automation> for Automation {
             email: Email { template, sender, reply_to, subject },
             version: automation.version,
             updated_on: automation.updated_on.map(Moment),
+            warnings: None,
         }
     }
 }

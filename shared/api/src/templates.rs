@@ -33,7 +33,7 @@ endpoints! {
 
     /// When a template was changed
     ListTemplateVersions("listTemplateVersions"): Get "/templates/{templateId}/versions", "show-templates", READ,
-        () => 200 Vec<TemplateSummary>, "Its newest versions, the newest first.",
+        () => 200 Vec<TemplateSummary>, "Its newest 20 versions, the newest first.",
         |operation| operation.problem(404, NO_TEMPLATE);
 
     /// Store a template
