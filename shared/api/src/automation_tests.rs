@@ -127,6 +127,10 @@ fn values_of_conditions_are_read_as_the_fields_are() {
     assert!(test("sku", "startsWith", json!(" SKU-")), "no SKU begins with a space");
     assert!(test("locale", "in", json!(["sv_SE"])) && !test("locale", "notEquals", json!(" sv_se ")));
     assert!(test("contact.language", "equals", json!("sv_SE")));
+    let hebrew = json!({"field": "locale", "operator": "startsWith", "value": "iw"});
+    let mut world = world();
+    world.subscription.locale = Locale::parse("he-IL").unwrap();
+    assert!(read(hebrew).unwrap().holds(&world.facts()), "the old code of a language is the same one");
 }
 
 #[test]

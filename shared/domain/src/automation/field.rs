@@ -53,7 +53,7 @@ pub enum Comparison {
     /// Byte for byte, as SKUs and external ids do.
     Exact,
     IgnoringCase,
-    /// As language tags: neither case nor `_` or `-` counts.
+    /// As language tags: neither case nor `_` or `-` counts, nor whether a language has its old code.
     OfTags,
 }
 

@@ -1,5 +1,5 @@
 use super::field::{Comparison, Field, FieldReading, Kind};
-use crate::{ErrorCode, Invalid, Money, Number, Scalar, time};
+use crate::{ErrorCode, Invalid, Locale, Money, Number, Scalar, time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rust_decimal::Decimal;
@@ -298,7 +298,7 @@ fn cased(text: &str, by: Comparison) -> String {
     match by {
         Comparison::Exact => text.to_owned(),
         Comparison::IgnoringCase => text.to_lowercase(),
-        Comparison::OfTags => text.to_lowercase().replace('_', "-"),
+        Comparison::OfTags => Locale::from(text.replace('_', "-")).key().to_owned(),
     }
 }
 
