@@ -1,6 +1,6 @@
 //! Every endpoint: its success and each error that `docs/contract.md` documents.
 
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
 use restock_local::client::{Answer, Client};
 use serde_json::{Value, json};
 
@@ -142,6 +142,12 @@ fn one_stock_level_is_accepted_or_refused_with_reasons() {
         restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": "2", "updatedOn": "yesterday"}));
 
     assert_eq!((accepted.status, accepted.json()), (202, json!({"accepted": 1, "rejected": []})));
+    for whole in ["5.0", "1e3", "-0.0"] {
+        let body = format!("{{\"sku\":\"A\",\"quantity\":{whole}}}");
+        let client = restock.api.header("content-type", "application/json");
+        let answer = client.send("PUT", "/inventory/stock-levels", body.as_bytes()).unwrap();
+        assert_eq!(answer.status, 202, "{whole}: {}", answer.text);
+    }
     assert_eq!(field_errors(&refused), errors(&[("/quantity", "WrongType"), ("/updatedOn", "InvalidTimestamp")]));
 }
 
@@ -208,6 +214,9 @@ fn a_second_contact_with_an_email_is_a_conflict_with_the_first_ones_id() {
 
     assert_problem(&second, 409, "EmailTaken");
     assert_eq!(second.json()["id"], json!(id));
+    // So the commands that cargo local prints can be run again: they take the first GUID of the answer.
+    let is_guid = |part: &&str| uuid::Uuid::try_parse(part).is_ok();
+    assert_eq!(second.text.split('"').find(is_guid), Some(id.as_str()));
 }
 
 #[test]
@@ -230,6 +239,9 @@ fn contact_errors_are_clear() {
     assert_problem(&restock.get(&format!("/contacts/{NOBODY}")), 404, "ContactNotFound");
     assert_problem(&restock.get("/contacts/id?email=nobody@example.com"), 404, "ContactNotFound");
     assert_eq!(field_errors(&restock.get("/contacts/id")), errors(&[("/email", "Required")]));
+    let plus = restock.get("/contacts/id?email=a+b@example.com");
+    assert_eq!(field_errors(&plus), errors(&[("/email", "InvalidEmail")]));
+    assert!(plus.json()["errors"][0]["message"].as_str().unwrap().contains("%2B"), "{}", plus.text);
     assert_eq!(field_errors(&restock.get("/contacts/nonsense")), errors(&[("/contactId", "InvalidContactId")]));
 }
 
@@ -339,4 +351,15 @@ fn a_key_is_needed_known_and_with_the_scope() {
     let forbidden = without.header("apikey", "reader").json("PUT", "/feeds/sv-SE", &json!({})).unwrap();
     assert_problem(&forbidden, 403, "MissingScope");
     assert!(forbidden.json()["detail"].as_str().unwrap().contains("write-feeds"));
+}
+
+#[test]
+fn a_word_among_the_scopes_of_a_key_that_is_none_allows_nothing_and_is_logged() {
+    let restock = Restock::start();
+
+    let client = restock.with_key("odd", &["read-feeds", "write-feedz"]);
+
+    assert_eq!(client.get("/feeds").unwrap().status, 200);
+    assert_problem(&client.json("PUT", "/feeds/sv-SE", &json!({})).unwrap(), 403, "MissingScope");
+    eventually(|| (restock.said("A key has a scope that there is not") > 0).then_some(()));
 }

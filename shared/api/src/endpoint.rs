@@ -3,7 +3,7 @@
 use crate::openapi::Operation;
 use crate::payload::{Answer, Body};
 use crate::schema::Schemas;
-use strum::{Display, EnumIter, IntoStaticStr};
+use strum::{Display, EnumIter, IntoEnumIterator, IntoStaticStr};
 
 /// One method and path of the API. The functions serve endpoints by these declarations, and everything that shows the API
 /// is printed from them.
@@ -63,6 +63,11 @@ pub enum KeyScope {
 }
 
 impl KeyScope {
+    /// Returns true for the word of a scope that there is.
+    pub fn knows(word: &str) -> bool {
+        Self::iter().any(|scope| scope.as_str() == word)
+    }
+
     /// Returns the word that is stored with a key.
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -201,8 +201,9 @@ answer! {
         pub last_succeeded_on: Option<Moment>,
         /// Imports that failed since then.
         pub failures: u64,
-        /// `failing` if three imports in a row have failed; `tooOld` if none has succeeded for an hour more than
-        /// three times as long as the schedule says. An alarm tells the operator too.
+        /// `failing` if three imports in a row have failed, or one of a feed that is imported less often than hourly;
+        /// `tooOld` if none has succeeded for an hour more than three times as long as the schedule says. An alarm tells
+        /// the operator too.
         pub warning: Option<FeedWarning>,
     }
 }

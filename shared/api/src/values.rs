@@ -481,6 +481,14 @@ mod tests {
     }
 
     #[test]
+    fn a_quantity_is_a_whole_number_however_it_is_written() {
+        let quantity = |text: &str| i64::read(serde_json::from_str(text).unwrap()).ok();
+
+        assert_eq!((quantity("5.0"), quantity("1e3"), quantity("-2E0")), (Some(5), Some(1_000), Some(-2)));
+        assert_eq!((quantity("1.5"), quantity("1e300"), quantity("\"5\"")), (None, None, None));
+    }
+
+    #[test]
     fn spaces_around_a_value_do_not_count() {
         let id = "ff9fd9af-6778-4714-b0fe-f6e6612840c8";
 
