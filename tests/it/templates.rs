@@ -161,6 +161,10 @@ fn a_preview_shows_the_mail_and_what_could_be_better() {
     let shown = preview(json!({"draft": draft, "locale": "hu-HU", "firstName": "Ann"}));
     assert!(shown["html"].as_str().unwrap().starts_with("<p>Wool sweater Fjäll"), "{shown}");
     assert!(shown["text"].as_str().unwrap().starts_with("Hi Ann!") && shown["warnings"].to_string().contains("hu-HU"));
+    assert!(!warnings.contains("The button"), "{warnings}");
+    restock.brand(&json!({"shop": {"colors": {"button": "#ffd400"}}}));
+    let pale = restock.post("/templates/preview", &json!({"locale": "sv-SE"})).json()["warnings"].to_string();
+    assert!(pale.contains("The button is nearly as light as the page") && !pale.contains("dark"), "{pale}");
     // Each draft is shown as it is, whatever was shown before.
     for title in ["One", "Two", "Three"] {
         let draft = json!({"html": format!("<p>{title} {{{{ unsubscribe_url }}}}</p>")});

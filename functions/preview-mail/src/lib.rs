@@ -163,7 +163,12 @@ impl App {
 fn warnings(mail: &Rendered, product: &Product, brands: &Brands, locale: &Locale, speaks: bool) -> Vec<String> {
     let brand = brands.of(locale);
     let bytes = mail.html.len();
+    let pale = |screen: &str| {
+        format!("The button is nearly as {screen} as the page on a {screen} screen; WCAG asks for 3 to 1.")
+    };
     let found = [
+        (!brand.light().button_stands_out(), pale("light")),
+        (!brand.dark().button_stands_out(), pale("dark")),
         (!speaks, format!("There are no texts for {locale}, so the mail is in English. PUT /brand takes texts.")),
         (brand.name.is_none(), "The brand has no name. PUT /brand stores it.".into()),
         (
