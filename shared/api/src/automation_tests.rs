@@ -425,7 +425,7 @@ fn a_property_that_there_is_not_is_answered_with_those_that_there_are() {
 
 #[test]
 fn storing_conditions_warns_of_an_automation_that_takes_everybody_all_the_same() {
-    let warned = |body: serde_json::Value, others: &[Automation]| warnings(&stored(body, "mine").unwrap(), others);
+    let warned = |body: serde_json::Value, other: Automation| warnings(&stored(body, "mine").unwrap(), &[other]);
     let conditions = json!([{"field": "quantity", "operator": "less", "value": 9}]);
     let choosy = json!({"name": "a", "conditions": conditions});
     let default = Automation::built_in();
@@ -433,19 +433,19 @@ fn storing_conditions_warns_of_an_automation_that_takes_everybody_all_the_same()
 
     let after = "default is asked after this one and takes everybody, so whoever this one refuses gets its mail. If they \
                  should get none, switch it off: DELETE /automations/default.";
-    assert_eq!(warned(choosy.clone(), &[default.clone()]), [after]);
+    assert_eq!(warned(choosy.clone(), default.clone()), [after]);
     let before = "default is asked before this one and takes everybody, so this one gets nobody. Give one of them another \
                   priority.";
-    assert_eq!(warned(choosy.clone(), &[first.clone()]), [before]);
-    assert_eq!(warned(json!({"name": "a"}), &[default.clone()]), [""; 0], "it refuses nobody");
-    assert_eq!(warned(choosy.clone(), &[Automation { enabled: false, ..default.clone() }]), [""; 0]);
+    assert_eq!(warned(choosy.clone(), first.clone()), [before]);
+    assert_eq!(warned(json!({"name": "a"}), default.clone()), [""; 0], "it refuses nobody");
+    assert_eq!(warned(choosy.clone(), Automation { enabled: false, ..default.clone() }), [""; 0]);
     let picky = stored(choosy.clone(), "picky").unwrap();
-    assert_eq!(warned(choosy.clone(), &[picky]), [""; 0]);
+    assert_eq!(warned(choosy.clone(), picky), [""; 0]);
     let off = json!({"name": "a", "enabled": false, "conditions": conditions});
-    assert_eq!(warned(off, &[default.clone()]), [""; 0]);
-    assert_eq!(warned(choosy, &[Automation { id: AutomationId::parse("mine").unwrap(), ..default }]), [""; 0]);
+    assert_eq!(warned(off, default.clone()), [""; 0]);
+    assert_eq!(warned(choosy, Automation { id: AutomationId::parse("mine").unwrap(), ..default }), [""; 0]);
     let without_consent = json!({"name": "a", "requiresConsent": false});
-    assert_eq!(warned(without_consent, &[first]), [""; 0], "it gets those who accept no email");
+    assert_eq!(warned(without_consent, first), [""; 0], "it gets those who accept no email");
 }
 
 #[test]
