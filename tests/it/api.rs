@@ -1,6 +1,6 @@
 //! Every endpoint: its success and each error that `docs/contract.md` documents.
 
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
 use restock_local::client::{Answer, Client};
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn subscribing_names_every_field_that_is_wrong() {
 
     let answer = restock.post(
         "/inventory/backinstock/subscriptions",
-        &json!({"contactId": "x", "sku": "", "locale": 5, "externalId": ""}),
+        &json!({"contactId": "x", "sku": "", "locale": 5, "externalId": 7}),
     );
 
     assert_eq!(
@@ -65,7 +65,7 @@ fn subscribing_names_every_field_that_is_wrong() {
             ("/contactId", "InvalidContactId"),
             ("/sku", "Empty"),
             ("/locale", "WrongType"),
-            ("/externalId", "Empty")
+            ("/externalId", "WrongType")
         ])
     );
     let answer = restock.post("/inventory/backinstock/subscriptions", &json!({}));
@@ -73,6 +73,21 @@ fn subscribing_names_every_field_that_is_wrong() {
         field_errors(&answer),
         errors(&[("/contactId", "Required"), ("/sku", "Required"), ("/locale", "Required")])
     );
+}
+
+#[test]
+fn an_optional_text_that_is_blank_counts_as_missing() {
+    let restock = Restock::start();
+
+    let body = json!({"email": "a@example.com", "firstName": "", "language": "", "countryCode": " "});
+    let contact = restock.post("/contacts", &body).json();
+    let subscription = restock.subscribe(contact["id"].as_str().unwrap(), "A", "sv-SE", Some(""));
+    let level =
+        restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0, "locale": "", "updatedOn": ""}));
+
+    assert!(["firstName", "language", "countryCode"].iter().all(|name| contact.get(name).is_none()), "{contact}");
+    assert_eq!(subscription.get("externalId"), None);
+    assert_eq!(level.status, 202, "{}", level.text);
 }
 
 #[test]
@@ -127,6 +142,12 @@ fn one_stock_level_is_accepted_or_refused_with_reasons() {
         restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": "2", "updatedOn": "yesterday"}));
 
     assert_eq!((accepted.status, accepted.json()), (202, json!({"accepted": 1, "rejected": []})));
+    for whole in ["5.0", "1e3", "-0.0"] {
+        let body = format!("{{\"sku\":\"A\",\"quantity\":{whole}}}");
+        let client = restock.api.header("content-type", "application/json");
+        let answer = client.send("PUT", "/inventory/stock-levels", body.as_bytes()).unwrap();
+        assert_eq!(answer.status, 202, "{whole}: {}", answer.text);
+    }
     assert_eq!(field_errors(&refused), errors(&[("/quantity", "WrongType"), ("/updatedOn", "InvalidTimestamp")]));
 }
 
@@ -193,6 +214,9 @@ fn a_second_contact_with_an_email_is_a_conflict_with_the_first_ones_id() {
 
     assert_problem(&second, 409, "EmailTaken");
     assert_eq!(second.json()["id"], json!(id));
+    // So the commands that cargo local prints can be run again: they take the first GUID of the answer.
+    let is_guid = |part: &&str| uuid::Uuid::try_parse(part).is_ok();
+    assert_eq!(second.text.split('"').find(is_guid), Some(id.as_str()));
 }
 
 #[test]
@@ -215,6 +239,9 @@ fn contact_errors_are_clear() {
     assert_problem(&restock.get(&format!("/contacts/{NOBODY}")), 404, "ContactNotFound");
     assert_problem(&restock.get("/contacts/id?email=nobody@example.com"), 404, "ContactNotFound");
     assert_eq!(field_errors(&restock.get("/contacts/id")), errors(&[("/email", "Required")]));
+    let plus = restock.get("/contacts/id?email=a+b@example.com");
+    assert_eq!(field_errors(&plus), errors(&[("/email", "InvalidEmail")]));
+    assert!(plus.json()["errors"][0]["message"].as_str().unwrap().contains("%2B"), "{}", plus.text);
     assert_eq!(field_errors(&restock.get("/contacts/nonsense")), errors(&[("/contactId", "InvalidContactId")]));
 }
 
@@ -229,6 +256,7 @@ fn a_feed_is_configured_and_shown() {
     assert_eq!((configured.status, configured.json()), (200, expected.clone()));
     assert_eq!(restock.get("/feeds/SV-se").json(), expected);
     assert_eq!(restock.get("/feeds").json(), json!([expected]));
+    assert_eq!(restock.put("/feeds/sv-SE", &expected).json(), expected, "what is shown may be sent back");
     assert_eq!(
         restock.put("/feeds/sv-SE", &json!({})).json(),
         json!({"locale": "sv-SE", "schedule": "none", "failures": 0})
@@ -249,6 +277,12 @@ fn feed_errors_are_clear() {
         let refused = restock.put("/feeds/sv-SE", &json!({"url": url}));
         assert_eq!(field_errors(&refused), errors(&[("/url", "InvalidUrl")]), "{url}");
     }
+    let misspelled = restock.put("/feeds/sv-SE", &json!({"url": "https://shop.example/f", "shedule": "PT15M"}));
+    assert_eq!(field_errors(&misspelled), errors(&[("/shedule", "UnknownProperty")]));
+    assert_eq!(
+        field_errors(&restock.api.send("POST", "/feeds/pl-PL/imports?allowShrink=yes", &[]).unwrap()),
+        errors(&[("/allowShrink", "WrongType")])
+    );
     assert_problem(&restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap(), 404, "FeedNotFound");
     assert_problem(&restock.api.send("POST", "/feeds/pl-PL/imports", &[]).unwrap(), 409, "FeedHasNoUrl");
     assert_problem(&post("/feeds/sv-SE/imports", "application/json", b"{}"), 415, "UnsupportedMediaType");
@@ -264,6 +298,28 @@ fn log_errors_are_clear() {
         field_errors(&restock.get("/inventory/backinstock/log?cursor=nonsense")),
         errors(&[("/cursor", "InvalidCursor")])
     );
+}
+
+#[test]
+fn a_parameter_that_a_call_does_not_have_is_refused_as_it_would_look_like_a_filter() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+
+    for (path, pointer) in [
+        ("/inventory/backinstock/log?contactId=1", "/contactId"),
+        ("/inventory/backinstock/log?outcom=bounced", "/outcom"),
+        ("/inventory/backinstock/demand?sku=SKU-1", "/sku"),
+        ("/automations?enabled=true", "/enabled"),
+        ("/contacts/id?email=a@example.com&externalId=1", "/externalId"),
+        (&format!("/contacts/{contact}/backinstock/subscriptions?sku=A"), "/sku"),
+    ] {
+        assert_eq!(field_errors(&restock.get(path)), errors(&[(pointer, "UnknownParameter")]), "{path}");
+    }
+    let misspelled = restock.get("/inventory/backinstock/demand?Locale=sv-SE&limits=5").json();
+    let message = "There is no such parameter. Those that there are: locale, limit.";
+    assert_eq!(misspelled["errors"][0]["message"], message, "{misspelled}");
+    let client = Client::new(&restock.stack.ready.api);
+    assert_eq!(client.get("/api/v3/openapi.json?utm_source=x").unwrap().status, 200, "a link works with what is added");
 }
 
 #[test]
@@ -295,4 +351,15 @@ fn a_key_is_needed_known_and_with_the_scope() {
     let forbidden = without.header("apikey", "reader").json("PUT", "/feeds/sv-SE", &json!({})).unwrap();
     assert_problem(&forbidden, 403, "MissingScope");
     assert!(forbidden.json()["detail"].as_str().unwrap().contains("write-feeds"));
+}
+
+#[test]
+fn a_word_among_the_scopes_of_a_key_that_is_none_allows_nothing_and_is_logged() {
+    let restock = Restock::start();
+
+    let client = restock.with_key("odd", &["read-feeds", "write-feedz"]);
+
+    assert_eq!(client.get("/feeds").unwrap().status, 200);
+    assert_problem(&client.json("PUT", "/feeds/sv-SE", &json!({})).unwrap(), 403, "MissingScope");
+    eventually(|| (restock.said("A key has a scope that there is not") > 0).then_some(()));
 }

@@ -26,11 +26,15 @@ fn an_automation_is_stored_shown_listed_by_priority_and_deleted() {
     restock.automation("c", &json!({"name": "Third", "enabled": false, "priority": 4}));
 
     let shown = restock.get("/automations/a");
-    assert_eq!((stored.json(), etag(&stored)), (shown.json(), etag(&shown)));
+    let mut answer = stored.json();
+    let warnings = answer.as_object_mut().unwrap().remove("warnings").unwrap();
+    assert!(warnings[0].as_str().unwrap().starts_with("default is asked after this one"), "{warnings}");
+    assert_eq!((answer, etag(&stored)), (shown.json(), etag(&shown)));
     assert_eq!((&shown.json()["conditions"], &shown.json()["version"]), (&body["conditions"], &json!(1)));
     let listed = restock.get("/automations").json();
     let ids: Vec<&Value> = listed.as_array().unwrap().iter().map(|automation| &automation["id"]).collect();
     assert_eq!(ids, ["c", "a", "b", "default"]);
+    assert_eq!(restock.put("/automations/a", &stored.json()).status, 200, "what is shown may be sent back");
     assert_eq!(restock.delete("/automations/a").json(), json!({"id": "a"}));
     for answer in [restock.get("/automations/a"), restock.delete("/automations/a"), restock.delete("/automations/x")] {
         assert_problem(&answer, 404, "AutomationNotFound");

@@ -78,7 +78,7 @@ fn everything_that_is_wrong_with_a_brand_is_named_in_one_answer() {
         "/brand",
         &json!({
             "shop": {
-                "name": " ",
+                "name": 5,
                 "link": "javascript:alert(1)",
                 "logo": {"url": "ftp://shop.example/a.png", "width": 5000},
                 "colors": {"button": "red", "buton": "#ffffff"},
@@ -104,7 +104,7 @@ fn everything_that_is_wrong_with_a_brand_is_named_in_one_answer() {
         ("/shop/link", "InvalidUrl"),
         ("/shop/logo/url", "InvalidUrl"),
         ("/shop/logo/width", "OutOfRange"),
-        ("/shop/name", "Empty"),
+        ("/shop/name", "WrongType"),
         ("/shop/sender", "InvalidEmail"),
         ("/shop/social/0/url", "Required"),
         ("/shops", "UnknownProperty"),

@@ -101,13 +101,22 @@ fn norwegian_by_any_of_its_names_is_served_by_the_feed_that_there_is() {
 }
 
 #[test]
-fn a_language_is_served_by_the_feed_of_its_likely_country() {
+fn a_locale_is_served_by_a_feed_whose_tag_means_the_same() {
     let restock = Restock::start();
-    restock.feed("de-DE", &["A"]);
+    for feed in ["de-DE", "sv", "zh-TW", "he-IL"] {
+        restock.feed(feed, &["A"]);
+    }
 
-    let subscribed = restock.subscribe(&restock.contact("a"), "A", "de", None);
+    for (name, locale, feed) in [
+        ("a", "de", json!("de-DE")),
+        ("b", "sv-SE", json!("sv")),
+        ("c", "zh-Hant-TW", json!("zh-TW")),
+        ("d", "iw_IL", Value::Null),
+    ] {
+        let subscribed = restock.subscribe(&restock.contact(name), "A", locale, None);
+        assert_eq!((outlook(&subscribed), &subscribed["feedLocale"]), ((true, None), &feed), "{locale}");
+    }
     restock.level(json!({"sku": "A", "quantity": 1}));
 
-    assert_eq!(subscribed["feedLocale"], "de-DE");
-    eventually(|| (restock.mailed() == ["a"]).then_some(()));
+    eventually(|| (restock.mailed() == ["a", "b", "c", "d"]).then_some(()));
 }

@@ -161,6 +161,10 @@ fn a_preview_shows_the_mail_and_what_could_be_better() {
     let shown = preview(json!({"draft": draft, "locale": "hu-HU", "firstName": "Ann"}));
     assert!(shown["html"].as_str().unwrap().starts_with("<p>Wool sweater Fjäll"), "{shown}");
     assert!(shown["text"].as_str().unwrap().starts_with("Hi Ann!") && shown["warnings"].to_string().contains("hu-HU"));
+    assert!(!warnings.contains("The button"), "{warnings}");
+    restock.brand(&json!({"shop": {"colors": {"button": "#ffd400"}}}));
+    let pale = restock.post("/templates/preview", &json!({"locale": "sv-SE"})).json()["warnings"].to_string();
+    assert!(pale.contains("The button is nearly as light as the page") && !pale.contains("dark"), "{pale}");
     // Each draft is shown as it is, whatever was shown before.
     for title in ["One", "Two", "Three"] {
         let draft = json!({"html": format!("<p>{title} {{{{ unsubscribe_url }}}}</p>")});
@@ -190,7 +194,7 @@ fn what_a_preview_can_not_show_is_named() {
 #[test]
 fn a_test_mail_goes_to_listed_addresses_only() {
     let restock = Restock::start_as(|options| {
-        options.parameters.insert("TestRecipients".into(), "Boss@shop.example, me@shop.example".into());
+        options.parameters.insert("TestRecipients".into(), "Boss@shop.example, jag@blåbär.example".into());
     });
     let send = |to: &str| restock.post("/templates/test", &json!({"to": to, "mail": {"locale": "de-DE"}}));
 
@@ -203,6 +207,7 @@ fn a_test_mail_goes_to_listed_addresses_only() {
     );
     let mail = restock.mails()[0].clone();
     assert_eq!((mail["to"][0].as_str(), restock.mails().len()), (Some("boss@shop.example"), 1));
+    assert_eq!(send("jag@blåbär.example").status, 200);
     // The events of SES about it concern no delivery.
     restock.settle();
     assert_eq!(restock.on_queue("email-events-dead-letters"), 0);

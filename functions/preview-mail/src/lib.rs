@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use restock_api::templates::{self, Preview, PreviewMail, PreviewSettings, SendTestMail, SentTest, TestSettings};
 use restock_api::values::ShortText;
 use restock_api::{ErrorCode, FieldError, KeyScope, Problem};
-use restock_domain::{Brands, EmailChoice, Invalid, Locale, Product, Sku, Template, TemplateId};
+use restock_domain::{Brands, EmailAddress, EmailChoice, Invalid, Locale, Product, Sku, Template, TemplateId};
 use restock_email::{
     Content, Letter, MAX_HTML_BYTES, Part, Rendered, Renderer, Ses, Unusable, built_in_template, sample,
 };
@@ -19,7 +19,7 @@ pub struct App {
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
     /// Addresses that test mails may go to.
-    pub test_recipients: Vec<String>,
+    pub test_recipients: Vec<EmailAddress>,
     pub clock: fn() -> Timestamp,
 }
 
@@ -46,7 +46,7 @@ impl Handles<PreviewMail> for App {
 impl Handles<SendTestMail> for App {
     async fn handle(&self, call: Call, body: TestSettings) -> Result<Reply<SendTestMail>, Failure> {
         let TestSettings { to, mail } = body;
-        if !self.test_recipients.iter().any(|listed| *listed == to.key()) {
+        if !self.test_recipients.iter().any(|listed| listed.is_same_mailbox(&to)) {
             let detail =
                 "Test mails go to the addresses of the parameter TestRecipients only. Add this one there and deploy.";
             return Err(Problem::new(403, ErrorCode::NotATestRecipient, detail).into());
@@ -163,7 +163,12 @@ impl App {
 fn warnings(mail: &Rendered, product: &Product, brands: &Brands, locale: &Locale, speaks: bool) -> Vec<String> {
     let brand = brands.of(locale);
     let bytes = mail.html.len();
+    let pale = |screen: &str| {
+        format!("The button is nearly as {screen} as the page on a {screen} screen; WCAG asks for 3 to 1.")
+    };
     let found = [
+        (!brand.light().button_stands_out(), pale("light")),
+        (!brand.dark().button_stands_out(), pale("dark")),
         (!speaks, format!("There are no texts for {locale}, so the mail is in English. PUT /brand takes texts.")),
         (brand.name.is_none(), "The brand has no name. PUT /brand stores it.".into()),
         (

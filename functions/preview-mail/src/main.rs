@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use lambda_http::Error;
 use preview_mail::App;
 use restock_api::templates;
+use restock_domain::EmailAddress;
 use restock_email::{Renderer, Ses};
 use restock_http::Service;
 use restock_runtime::Runtime;
@@ -21,7 +22,7 @@ async fn main() -> Result<(), Error> {
         configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
     let listed = restock_runtime::optional("TEST_RECIPIENTS").unwrap_or_default();
-    let test_recipients = listed.split(',').map(|address| address.trim().to_lowercase()).collect();
+    let test_recipients = listed.split(',').filter_map(|address| EmailAddress::parse(address).ok()).collect();
     let public_url = restock_runtime::public_url()?;
     let app = App {
         store: store.clone(),

@@ -1,7 +1,7 @@
 //! Serves `PUT /automations/{automationId}`.
 
 use jiff::Timestamp;
-use restock_api::automations::{AutomationSettings, ETAG, PutAutomation};
+use restock_api::automations::{self, AutomationSettings, ETAG, PutAutomation, warnings};
 use restock_api::{ErrorCode, Errors, Problem};
 use restock_domain::{Automation, AutomationId, Invalid};
 use restock_email::{built_in_template, check_subject};
@@ -21,10 +21,12 @@ impl Handles<PutAutomation> for App {
         let id = call.parsed_parameter("automationId", AutomationId::parse)?;
         let automation = body.into_automation(id)?;
         self.check_email(&automation).await?;
+        let warnings = warnings(&automation, &self.store.automations().await?);
         match self.store.put_automation(automation, expected_version(&call), (self.clock)()).await? {
             DocumentChange::Done(automation) => {
                 let version = automation.version;
-                Ok(Reply::new(*automation).with_header(ETAG, etag(version)))
+                let answer = automations::Automation { warnings: Some(warnings), ..(*automation).into() };
+                Ok(Reply::new(answer).with_header(ETAG, etag(version)))
             }
             DocumentChange::Stale | DocumentChange::Missing => Err(Problem::stale().into()),
             DocumentChange::TooMany => {

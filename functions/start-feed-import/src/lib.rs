@@ -6,7 +6,7 @@ use restock_api::feeds::{FeedFile, ImportFeed, StartedImport};
 use restock_api::{ErrorCode, Problem};
 use restock_domain::{Import, ImportError, ImportStatus, Locale, time};
 use restock_feed::MediaType;
-use restock_http::{Call, Failure, Handles, Reply};
+use restock_http::{Call, Failure, Handles, Reply, boolean};
 use restock_queue::{FeedImport, FeedSource, Queues};
 use restock_store::Store;
 use tracing::error;
@@ -23,6 +23,7 @@ pub struct App {
 impl Handles<ImportFeed> for App {
     async fn handle(&self, call: Call, FeedFile(file): FeedFile) -> Result<Reply<ImportFeed>, Failure> {
         let locale = call.parsed_parameter("locale", Locale::parse)?;
+        let allow_shrink = call.parsed_query("allowShrink", boolean)?.unwrap_or(false);
         let import_id = Uuid::new_v4().to_string();
         let now = (self.clock)();
 
@@ -44,7 +45,7 @@ impl Handles<ImportFeed> for App {
             import_id: import_id.clone(),
             started_at: import.started_at,
             source,
-            allow_shrink: call.query("allowShrink").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            allow_shrink,
             scheduled: false,
         };
         if let Err(error) = self.queues.send_feed_import(&queued).await {

@@ -1,6 +1,6 @@
 //! Automations from their JSON to their decisions.
 
-use crate::automations::AutomationSettings;
+use crate::automations::{AutomationSettings, warnings};
 use crate::conditions::Conditions;
 use crate::contacts::NewContact;
 use crate::{FieldError, Read};
@@ -118,6 +118,19 @@ fn text_compares_without_case_but_skus_and_external_ids_exactly() {
     assert!(
         test("contact.email", "contains", json!("@example.com")) && test("contact.countryCode", "in", json!(["se"]))
     );
+}
+
+#[test]
+fn values_of_conditions_are_read_as_the_fields_are() {
+    assert!(!test("sku", "notIn", json!(["SKU-1 "])) && test("sku", "equals", json!(" SKU-1")));
+    assert!(!test("sku", "notEquals", json!("\tSKU-1")) && test("externalId", "in", json!(["SE-north\n"])));
+    assert!(test("sku", "startsWith", json!(" SKU-")), "no SKU begins with a space");
+    assert!(test("locale", "in", json!(["sv_SE"])) && !test("locale", "notEquals", json!(" sv_se ")));
+    assert!(test("contact.language", "equals", json!("sv_SE")));
+    let hebrew = json!({"field": "locale", "operator": "startsWith", "value": "iw"});
+    let mut world = world();
+    world.subscription.locale = Locale::parse("he-IL").unwrap();
+    assert!(read(hebrew).unwrap().holds(&world.facts()), "the old code of a language is the same one");
 }
 
 #[test]
@@ -394,6 +407,45 @@ fn an_automation_is_checked_field_by_field() {
         ("/condition", "UnknownProperty"),
     ];
     assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_property_that_there_is_not_is_answered_with_those_that_there_are() {
+    let message = |body: serde_json::Value| AutomationSettings::read(body).unwrap_err().remove(0).message;
+
+    assert_eq!(
+        message(json!({"name": "a", "condition": []})),
+        "There is no such property. Those that there are: name, enabled, priority, requiresConsent, conditions, email."
+    );
+    assert_eq!(
+        message(json!({"name": "a", "conditions": [{"field": "sku", "operator": "exists", "values": 1}]})),
+        "There is no such property. Those that there are: field, operator, value."
+    );
+}
+
+#[test]
+fn storing_conditions_warns_of_an_automation_that_takes_everybody_all_the_same() {
+    let warned = |body: serde_json::Value, other: Automation| warnings(&stored(body, "mine").unwrap(), &[other]);
+    let conditions = json!([{"field": "quantity", "operator": "less", "value": 9}]);
+    let choosy = json!({"name": "a", "conditions": conditions});
+    let default = Automation::built_in();
+    let first = Automation { priority: 1, ..default.clone() };
+
+    let after = "default is asked after this one and takes everybody, so whoever this one refuses gets its mail. If they \
+                 should get none, switch it off: DELETE /automations/default.";
+    assert_eq!(warned(choosy.clone(), default.clone()), [after]);
+    let before = "default is asked before this one and takes everybody, so this one gets nobody. Give one of them another \
+                  priority.";
+    assert_eq!(warned(choosy.clone(), first.clone()), [before]);
+    assert_eq!(warned(json!({"name": "a"}), default.clone()), [""; 0], "it refuses nobody");
+    assert_eq!(warned(choosy.clone(), Automation { enabled: false, ..default.clone() }), [""; 0]);
+    let picky = stored(choosy.clone(), "picky").unwrap();
+    assert_eq!(warned(choosy.clone(), picky), [""; 0]);
+    let off = json!({"name": "a", "enabled": false, "conditions": conditions});
+    assert_eq!(warned(off, default.clone()), [""; 0]);
+    assert_eq!(warned(choosy, Automation { id: AutomationId::parse("mine").unwrap(), ..default }), [""; 0]);
+    let without_consent = json!({"name": "a", "requiresConsent": false});
+    assert_eq!(warned(without_consent, first), [""; 0], "it gets those who accept no email");
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Automations: who gets which email. `docs/automations.md` teaches them.
 
 use crate::conditions::Conditions;
-use crate::log::whole_number;
-use crate::schema::{Described, Schemas};
+use crate::schema::{Described, Schemas, WholeNumber};
 use crate::values::{Name, by_language};
 use crate::wire::{Read, alone};
 use crate::{FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
@@ -19,6 +18,8 @@ pub(crate) const WRITE: Option<KeyScope> = Some(KeyScope::WriteAutomations);
 pub const MAX_VERSIONS: usize = 100;
 /// The header with the version of an automation or of the brand.
 pub const ETAG: &str = "etag";
+/// The number of a version.
+pub(crate) type Version = WholeNumber<0, 1_000_000_000_000_000>;
 const NO_AUTOMATION: &str = "There is no such automation.";
 
 endpoints! {
@@ -27,17 +28,18 @@ endpoints! {
         () => 200 Vec<Automation>, "In the order in which they are asked.";
 
     /// Show an automation
-    GetAutomation("getAutomation"): Get "/automations/{automationId}", "show-automations", READ,
+    GetAutomation("getAutomation"): Get "/automations/{automationId}" ? {
+            "version": Option<Version>, "As it was in that version.";
+        }, "show-automations", READ,
         () => 200 Automation, "The automation.",
         |operation| operation
-            .query_of("version", "As it was in that version.", whole_number(0.0, 1e15))
             .header::<GetAutomation>(ETAG, "The version, for If-Match.")
             .problem(404, NO_AUTOMATION);
 
     /// When an automation was changed
     ListAutomationVersions("listAutomationVersions"):
         Get "/automations/{automationId}/versions", "list-automation-versions", READ,
-        () => 200 Vec<AutomationVersion>, "Its newest versions, the newest first.",
+        () => 200 Vec<AutomationVersion>, "Its newest 100 versions, the newest first.",
         |operation| operation.problem(404, NO_AUTOMATION);
 
     /// Store an automation
@@ -70,7 +72,7 @@ body! {
         pub email: Option<EmailSettings>,
     }
     // What is shown may be sent back as it is.
-    strict ["id", "version", "updatedOn"]
+    strict ["id", "version", "updatedOn", "warnings"]
 }
 
 body! {
@@ -128,8 +130,8 @@ impl Read for Priority {
 }
 
 impl Described for Priority {
-    fn schema(_: &mut Schemas) -> RefOr<Schema> {
-        whole_number(1.0, LOWEST_PRIORITY.into())
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        WholeNumber::<1, { LOWEST_PRIORITY as usize }>::schema(schemas)
     }
 }
 
@@ -174,7 +176,29 @@ answer! {
         /// Counts the changes, from 1; 0 for the one that is built in.
         pub version: u64,
         pub updated_on: Option<Moment>,
+        /// What could surprise beside the other automations, in sentences. Only in the answer to storing one.
+        pub warnings: Option<Vec<String>>,
     }
+}
+
+/// Returns what could surprise about an automation beside the others: one without conditions takes whoever is shown to it.
+pub fn warnings(automation: &restock_domain::Automation, all: &[restock_domain::Automation]) -> Vec<String> {
+    let others = all.iter().filter(|other| automation.enabled && other.enabled && other.id != automation.id);
+    let warning = |other: &restock_domain::Automation| {
+        let (id, is_before) = (&other.id, other.order() < automation.order());
+        if is_before && (automation.requires_consent || !other.requires_consent) {
+            Some(format!(
+                "{id} is asked before this one and takes everybody, so this one gets nobody. Give one of them another priority."
+            ))
+        } else if !is_before && !automation.conditions.is_empty() {
+            Some(format!(
+                "{id} is asked after this one and takes everybody, so whoever this one refuses gets its mail. If they should get none, switch it off: DELETE /automations/{id}."
+            ))
+        } else {
+            None
+        }
+    };
+    others.filter(|other| other.conditions.is_empty()).filter_map(warning).collect()
 }
 
 answer! {
@@ -222,6 +246,7 @@ impl From<restock_domain::Automation> for Automation {
             email: Email { template, sender, reply_to, subject },
             version: automation.version,
             updated_on: automation.updated_on.map(Moment),
+            warnings: None,
         }
     }
 }

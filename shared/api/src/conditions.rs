@@ -65,7 +65,7 @@ impl Reading {
             return self.test(properties, pointer).map(Condition::Test);
         }
         let value = properties.take(kind).unwrap_or_default();
-        properties.refuse_others(&[]);
+        properties.refuse_others(&[kind], &[]);
         self.errors.take(pointer, properties.errors.finish())?;
         let pointer = format!("{pointer}/{kind}");
         match (kind, value) {
@@ -88,7 +88,7 @@ impl Reading {
         let value = properties.take("value");
         let field: Option<Field> = properties.read("field");
         let operator: Option<String> = properties.read("operator");
-        properties.refuse_others(&[]);
+        properties.refuse_others(&["field", "operator", "value"], &[]);
         self.errors.take(pointer, properties.errors.finish())?;
         let (field, operator) = (field?, operator?);
         let predicate = given(value).and_then(|value| {

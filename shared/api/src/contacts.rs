@@ -22,9 +22,9 @@ endpoints! {
         |operation| operation.problem(409, "A contact has this address; `id` is its id.");
 
     /// Find a contact by its address
-    FindContact("findContact"): Get "/contacts/id", "find-contact", READ,
+    FindContact("findContact"): Get "/contacts/id" ? { "email": EmailAddress, ""; }, "find-contact", READ,
         () => 200 IdReply, "Its id.",
-        |operation| operation.required_query::<EmailAddress>("email").problem(404, "There is no such contact.");
+        |operation| operation.problem(404, "There is no such contact.");
 
     /// Create or change contacts, one to a line
     ImportContacts("importContacts"): Post "/contacts/imports", "import-contacts", WRITE,
@@ -270,6 +270,7 @@ mod tests {
         let body = json!({"email": "a@b.se", "attributes": {"a": null, "b": 1}});
         let with_null = made(body.clone());
         assert_eq!(patch(&with_null, body).unwrap(), with_null, "the same again changes nothing");
+        assert!(patch(&contact, json!({"language": "", "firstName": " "})).unwrap().language.is_none(), "as null does");
         let wrong = patch(&contact, json!({"email": null})).unwrap_err();
         assert_eq!((wrong[0].pointer.as_str(), wrong[0].error_code), ("/email", ErrorCode::Required));
         let wrong = patch(&contact, json!({"attributes": {"deep": {}}, "countryCode": "Sweden"})).unwrap_err();

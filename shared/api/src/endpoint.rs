@@ -3,7 +3,7 @@
 use crate::openapi::Operation;
 use crate::payload::{Answer, Body};
 use crate::schema::Schemas;
-use strum::{Display, EnumIter, IntoStaticStr};
+use strum::{Display, EnumIter, IntoEnumIterator, IntoStaticStr};
 
 /// One method and path of the API. The functions serve endpoints by these declarations, and everything that shows the API
 /// is printed from them.
@@ -18,6 +18,8 @@ pub trait Endpoint: Send + Sync + 'static {
     /// Comes before the path. The API is under `/api/v2` and `/api/v3`.
     const BASE: &'static str = "/api/{version}";
     const PATH: &'static str;
+    /// The names of the query's parameters.
+    const QUERY: &'static [&'static str] = &[];
     /// The scope that the caller's key needs; `None` for endpoints that need no key.
     const SCOPE: Option<KeyScope>;
     /// Of a success.
@@ -29,10 +31,8 @@ pub trait Endpoint: Send + Sync + 'static {
     /// The meaning of a success.
     const MEANING: &'static str;
 
-    /// Adds the parameters of the query, headers and problems that only this endpoint has.
-    fn describe(operation: Operation<'_>) -> Operation<'_> {
-        operation
-    }
+    /// Adds what only this endpoint has: the parameters of its query, headers and problems.
+    fn describe(operation: Operation<'_>) -> Operation<'_>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr)]
@@ -63,6 +63,11 @@ pub enum KeyScope {
 }
 
 impl KeyScope {
+    /// Returns true for the word of a scope that there is.
+    pub fn knows(word: &str) -> bool {
+        Self::iter().any(|scope| scope.as_str() == word)
+    }
+
     /// Returns the word that is stored with a key.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -108,12 +113,14 @@ impl Description {
 
 /// Declares the endpoints of an area, and a function `all` that returns their descriptions.
 ///
-/// The doc comment is the summary. `=>` comes before the status, the type and the meaning of a success.
+/// The doc comment is the summary. `?` comes before the parameters of the query, of which an `Option` may be missing; `=>`
+/// before the status, the type and the meaning of a success.
 #[macro_export]
 macro_rules! endpoints {
     ($(
         #[doc = $summary:literal]
-        $name:ident($id:literal): $method:ident $(at $base:literal)? $path:literal, $function:literal, $scope:expr,
+        $name:ident($id:literal): $method:ident $(at $base:literal)? $path:literal
+        $(? { $($parameter:literal: $kind:ty, $about:literal;)* })?, $function:literal, $scope:expr,
         $body:ty => $status:literal $answer:ty, $meaning:literal
         $(, $describe:expr)?;
     )*) => {
@@ -128,16 +135,21 @@ macro_rules! endpoints {
                 const METHOD: $crate::Method = $crate::Method::$method;
                 $(const BASE: &'static str = $base;)?
                 const PATH: &'static str = $path;
+                $(const QUERY: &'static [&'static str] = &[$($parameter),*];)?
                 const SCOPE: Option<$crate::KeyScope> = $scope;
                 const STATUS: u16 = $status;
                 const FUNCTION: &'static str = $function;
                 const SUMMARY: &'static str = $summary.trim_ascii();
                 const MEANING: &'static str = $meaning;
 
-                $(fn describe(operation: $crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> {
-                    let describe: fn($crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> = $describe;
-                    describe(operation)
-                })?
+                fn describe(operation: $crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> {
+                    $($(let operation = operation.query::<$kind>($parameter, $about);)*)?
+                    $(
+                        let describe: fn($crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> = $describe;
+                        let operation = describe(operation);
+                    )?
+                    operation
+                }
             }
         )*
 

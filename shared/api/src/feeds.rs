@@ -31,10 +31,11 @@ endpoints! {
         OptionalFeedSettings => 200 Feed, "The feed.";
 
     /// Import a product feed, from its URL or from the body
-    ImportFeed("importFeed"): Post "/feeds/{locale}/imports", "start-feed-import", WRITE,
+    ImportFeed("importFeed"): Post "/feeds/{locale}/imports" ? {
+            "allowShrink": Option<bool>, "Import even if most stored products are missing.";
+        }, "start-feed-import", WRITE,
         FeedFile => 202 StartedImport, "The import is queued.",
         |operation| operation
-            .query::<bool>("allowShrink", "Import even if most stored products are missing.")
             .problem(404, "The locale has no feed, and the body none either.")
             .problem(409, "The feed has no URL.");
 }
@@ -54,6 +55,8 @@ body! {
         /// default, if there is a URL.
         pub schedule: Option<Schedule>,
     }
+    // What is shown may be sent back as it is.
+    strict ["locale", "lastImport", "lastSucceededOn", "failures", "warning"]
 }
 
 /// How often a feed is fetched; `None` if only when somebody asks.
@@ -63,6 +66,8 @@ pub struct Schedule(pub Option<FeedSchedule>);
 const NO_SCHEDULE: &str = "none";
 
 impl Read for Schedule {
+    const IS_TEXT: bool = true;
+
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
         string(value, |raw| match raw.trim() {
             NO_SCHEDULE => Ok(Self(None)),
@@ -155,21 +160,6 @@ impl Body for OptionalFeedSettings {
     }
 }
 
-impl Read for Currency {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        string(value, |raw| {
-            let invalid = || Invalid::new(ErrorCode::InvalidCurrency, "Use an ISO 4217 code such as SEK.");
-            Currency::parse(raw.trim()).ok_or_else(invalid)
-        })
-    }
-}
-
-impl Described for Currency {
-    fn schema(_: &mut Schemas) -> RefOr<Schema> {
-        of(of_type(Type::String).pattern(Some("^[A-Za-z]{3}$")))
-    }
-}
-
 /// A feed that is uploaded, with its content type; `None` to fetch the feed's URL.
 pub struct FeedFile(pub Option<(String, Vec<u8>)>);
 
@@ -211,8 +201,9 @@ answer! {
         pub last_succeeded_on: Option<Moment>,
         /// Imports that failed since then.
         pub failures: u64,
-        /// `failing` if three imports in a row have failed; `tooOld` if none has succeeded for an hour more than
-        /// three times as long as the schedule says. An alarm tells the operator too.
+        /// `failing` if three imports in a row have failed, or one of a feed that is imported less often than hourly;
+        /// `tooOld` if none has succeeded for an hour more than three times as long as the schedule says. An alarm tells
+        /// the operator too.
         pub warning: Option<FeedWarning>,
     }
 }

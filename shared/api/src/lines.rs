@@ -2,7 +2,7 @@
 
 use crate::openapi::Operation;
 use crate::payload::{Body, media_type, summary};
-use crate::wire::alone;
+use crate::wire::{alone, unmarked};
 use crate::{FieldError, Problem, answer};
 use restock_domain::{ErrorCode, Invalid};
 use serde_json::Value;
@@ -31,8 +31,8 @@ impl Body for Lines {
         if bytes.is_empty() {
             return Err(Problem::bad_request(ErrorCode::MissingBody, "Send one JSON object to a line."));
         }
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+        // Files that were put together have a byte order mark each.
+        let lines = bytes.split(|byte| *byte == b'\n').map(unmarked).enumerate();
         let lines: Vec<_> = lines.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
         if lines.len() > MAX_LINES {
             let detail = format!("An upload has at most {MAX_LINES} lines; this one has {}. Split it.", lines.len());

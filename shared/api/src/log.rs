@@ -1,13 +1,12 @@
 //! The integration log, and what shoppers wait for.
 
-use crate::schema::{Described, Schemas, of, of_type, words};
+use crate::schema::{Described, Schemas, WholeNumber, words};
 use crate::{KeyScope, Moment, answer, endpoints};
 use restock_domain::automation::{self, AutomationTally};
 use restock_domain::delivery::Milestone;
 use restock_domain::{Automation, AutomationId, ExternalId, Locale, Refusal, Skip, Sku, Source, TemplateId};
 use std::collections::BTreeMap;
 use strum::IntoEnumIterator;
-use utoipa::openapi::schema::Type;
 use utoipa::openapi::{RefOr, Schema};
 
 /// Entries to a page, and SKUs to an answer about demand, unless the caller says otherwise.
@@ -19,29 +18,24 @@ const READ: Option<KeyScope> = Some(KeyScope::ReadLog);
 
 endpoints! {
     /// The outcome of each stock level that found subscribers
-    ReadLog("readLog"): Get "/inventory/backinstock/log", "read-log", READ,
-        () => 200 LogPage, "A page, newest first.",
-        |operation| operation
-            .query::<Sku>("sku", "Only of this SKU.")
-            .query::<Locale>("locale", "Only levels that carried this locale.")
-            .query::<AutomationId>("automation", "Only levels that this automation was asked about.")
-            .query::<Outcome>("outcome", "`sent`, `refused`, or a word of `skipped` or `mails`.")
-            .query::<Moment>("from", "At this time or later.")
-            .query::<Moment>("to", "Before this time.")
-            .query_of("limit", "Entries to a page, 50 by default.", whole_number(1.0, MAX_ENTRIES as f64))
-            .query::<String>("cursor", "Of the page before.");
+    ReadLog("readLog"): Get "/inventory/backinstock/log" ? {
+            "sku": Option<Sku>, "Only of this SKU.";
+            "locale": Option<Locale>, "Only levels that carried this locale.";
+            "automation": Option<AutomationId>, "Only levels that this automation was asked about.";
+            "outcome": Option<Outcome>, "`sent`, `refused`, or a word of `skipped` or `mails`.";
+            "from": Option<Moment>, "At this time or later.";
+            "to": Option<Moment>, "Before this time.";
+            "limit": Option<WholeNumber<1, MAX_ENTRIES>>, "Entries to a page, 50 by default.";
+            "cursor": Option<String>, "Of the page before.";
+        }, "read-log", READ,
+        () => 200 LogPage, "A page, newest first.";
 
     /// Count what shoppers wait for most
-    ShowDemand("showDemand"): Get "/inventory/backinstock/demand", "show-demand", READ,
-        () => 200 Demand, "The most wanted SKUs first.",
-        |operation| operation
-            .query::<Locale>("locale", "Only subscriptions of this locale.")
-            .query_of("limit", "How many SKUs, 50 by default.", whole_number(1.0, MAX_SKUS as f64));
-}
-
-/// Returns the schema of a whole number within bounds.
-pub(crate) fn whole_number(min: f64, max: f64) -> RefOr<Schema> {
-    of(of_type(Type::Integer).minimum(Some(min)).maximum(Some(max)))
+    ShowDemand("showDemand"): Get "/inventory/backinstock/demand" ? {
+            "locale": Option<Locale>, "Only subscriptions of this locale.";
+            "limit": Option<WholeNumber<1, MAX_SKUS>>, "How many SKUs, 50 by default.";
+        }, "show-demand", READ,
+        () => 200 Demand, "The most wanted SKUs first.";
 }
 
 /// A word that the log can be filtered by.

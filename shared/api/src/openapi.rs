@@ -85,6 +85,7 @@ impl<'a> Operation<'a> {
             operation = operation
                 .problem(401, "The API key is missing or unknown.")
                 .problem(403, "The API key lacks the scope.")
+                .problem(422, "Well-formed, but not valid; `errors` names each field.")
                 .problem(429, "Too many requests; Retry-After says when to try again.");
         }
         for name in E::PATH.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
@@ -103,23 +104,12 @@ impl<'a> Operation<'a> {
             "subscriptionId" => (self.schemas.of::<String>(), "The id that subscribing returned."),
             _ => (self.schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
         };
-        let can_be_invalid = about.is_empty();
-        let operation = self.parameter(name, ParameterIn::Path, true, schema, about);
-        if can_be_invalid { operation.invalid() } else { operation }
+        self.parameter(name, ParameterIn::Path, true, schema, about)
     }
 
     pub fn query<T: Described>(self, name: &str, about: &str) -> Self {
         let schema = self.schemas.of::<T>();
-        self.query_of(name, about, schema)
-    }
-
-    pub fn required_query<T: Described>(self, name: &str) -> Self {
-        let schema = self.schemas.of::<T>();
-        self.parameter(name, ParameterIn::Query, true, schema, "").invalid()
-    }
-
-    pub fn query_of(self, name: &str, about: &str, schema: RefOr<Schema>) -> Self {
-        self.parameter(name, ParameterIn::Query, false, schema, about).invalid()
+        self.parameter(name, ParameterIn::Query, !T::OPTIONAL, schema, about)
     }
 
     /// Adds `If-Match` and `If-None-Match`.
@@ -153,7 +143,6 @@ impl<'a> Operation<'a> {
         self.problem(400, "The body is not JSON, or is missing.")
             .too_large()
             .problem(415, "The body is not sent as JSON.")
-            .invalid()
     }
 
     /// Describes a body of one of several media types, which is taken as it is.
@@ -213,10 +202,6 @@ impl<'a> Operation<'a> {
         let response = response.content("application/problem+json", ours).content(JSON, gateways);
         self.builder = self.builder.response("413", response);
         self
-    }
-
-    pub(crate) fn invalid(self) -> Self {
-        self.problem(422, "Well-formed, but not valid; `errors` names each field.")
     }
 
     pub(crate) fn build(self) -> utoipa::openapi::path::Operation {

@@ -2,7 +2,7 @@
 
 use crate::openapi::Operation;
 use crate::schema::Described;
-use crate::wire::Read;
+use crate::wire::{Read, unmarked};
 use crate::{Errors, FieldError, Problem};
 use restock_domain::ErrorCode;
 use serde::Serialize;
@@ -42,6 +42,7 @@ pub fn json(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, Problem> 
     if !content_type.is_none_or(is_json) {
         return Err(Problem::unsupported_media_type("Send the body as application/json."));
     }
+    let bytes = unmarked(bytes);
     if bytes.is_empty() {
         return Err(Problem::bad_request(ErrorCode::MissingBody, "The request needs a JSON body."));
     }
@@ -126,5 +127,23 @@ impl Answer for HtmlPage {
 
     fn describe<'a>(operation: Operation<'a>, status: u16, meaning: &str) -> Operation<'a> {
         operation.page(status, meaning)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lines;
+    use crate::stock_levels::StockLevel;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_body() {
+        let level = StockLevel::receive(None, "\u{feff}{\"sku\":\"A\",\"quantity\":1}".as_bytes()).unwrap();
+        let Lines(lines) = Lines::receive(Some("application/jsonl"), "\u{feff}{}\n\u{feff}{}\n".as_bytes()).unwrap();
+
+        assert_eq!(level.sku.as_str(), "A");
+        assert!(lines.iter().all(|(_, line)| line.is_ok()), "also where two files were put together");
+        let only = StockLevel::receive(None, "\u{feff}".as_bytes()).unwrap_err();
+        assert_eq!(only.document.error_code, ErrorCode::MissingBody);
     }
 }

@@ -87,7 +87,8 @@ impl Receipt {
 impl Read for ReceiptId {
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
         string(value, |raw| {
-            if raw.trim().is_empty() || raw.len() > MAX_ID_BYTES || raw.contains(char::is_control) {
+            let raw = raw.trim();
+            if raw.is_empty() || raw.len() > MAX_ID_BYTES || raw.contains(char::is_control) {
                 let message = format!("Use the receipt's id: at most {MAX_ID_BYTES} bytes, no control characters.");
                 return Err(Invalid::new(ErrorCode::InvalidReceiptId, message));
             }
@@ -222,6 +223,8 @@ mod tests {
         let receipt = read(json!({"receiptId": "R", "purchasedOn": "1970-01-12T20:00:00Z", "items": items})).unwrap();
 
         assert_eq!(receipt.skus.iter().map(Sku::as_str).collect::<Vec<_>>(), ["A", "B"]);
+        let padded = read(json!({"receiptId": " R ", "items": [{"sku": "A"}]})).unwrap();
+        assert_eq!(padded.id, receipt.id, "spaces around an id do not count");
         assert_eq!(receipt.purchased_on, Timestamp::from_second(1_000_000).unwrap());
     }
 

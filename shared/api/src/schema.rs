@@ -95,6 +95,15 @@ impl Described for i64 {
     }
 }
 
+/// A whole number within bounds.
+pub struct WholeNumber<const MIN: usize, const MAX: usize>;
+
+impl<const MIN: usize, const MAX: usize> Described for WholeNumber<MIN, MAX> {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        of(of_type(Type::Integer).minimum(Some(MIN)).maximum(Some(MAX)))
+    }
+}
+
 /// Returns the builder of a schema of one type.
 pub fn of_type(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::new(kind))

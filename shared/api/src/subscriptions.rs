@@ -1,7 +1,6 @@
 //! Subscriptions: who waits for what.
 
-use crate::log::whole_number;
-use crate::schema::{Described, Schemas, words};
+use crate::schema::{Described, Schemas, WholeNumber, words};
 use crate::{HtmlPage, IdReply, KeyScope, Moment, answer, body, endpoints};
 use restock_domain::{ContactId, ExternalId, Locale, Obstacle, Outlook, Sku};
 use strum::IntoEnumIterator;
@@ -34,11 +33,12 @@ endpoints! {
 
     /// List the subscriptions of a contact
     ListSubscriptions("listSubscriptions"):
-        Get "/contacts/{contactId}/backinstock/subscriptions", "list-subscriptions", READ,
+        Get "/contacts/{contactId}/backinstock/subscriptions" ? {
+            "limit": Option<WholeNumber<1, MAX_LISTED>>, "Subscriptions to a page, 1,000 by default.";
+            "cursor": Option<String>, "The `next-cursor` of the page before.";
+        }, "list-subscriptions", READ,
         () => 200 Vec<Subscription>, "Its subscriptions, oldest first.",
         |operation| operation
-            .query_of("limit", "Subscriptions to a page, 1,000 by default.", whole_number(1.0, MAX_LISTED as f64))
-            .query::<String>("cursor", "The `next-cursor` of the page before.")
             .header::<ListSubscriptions>(NEXT_CURSOR, "Gets the next page; the last one has none.");
 
     /// A page with a button; changes nothing

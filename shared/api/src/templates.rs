@@ -1,7 +1,6 @@
 //! Templates of mails, and how mails look before anybody gets one. `docs/templates.md` teaches them.
 
-use crate::automations::{ETAG, READ, WRITE};
-use crate::log::whole_number;
+use crate::automations::{ETAG, READ, Version, WRITE};
 use crate::schema::{Described, Schemas, of, of_type};
 use crate::values::{Name, ShortText};
 use crate::wire::{Read, alone, string};
@@ -24,16 +23,17 @@ endpoints! {
         () => 200 Vec<TemplateSummary>, "Those that are compiled in, and the stored ones, by id.";
 
     /// Show a template
-    GetTemplate("getTemplate"): Get "/templates/{templateId}", "show-templates", READ,
+    GetTemplate("getTemplate"): Get "/templates/{templateId}" ? {
+            "version": Option<Version>, "As it was in that version; to return to it, store it again.";
+        }, "show-templates", READ,
         () => 200 Template, "The template.",
         |operation| operation
-            .query_of("version", "As it was in that version; to return to it, store it again.", whole_number(0.0, 1e15))
             .header::<GetTemplate>(ETAG, "The version, for If-Match.")
             .problem(404, NO_TEMPLATE);
 
     /// When a template was changed
     ListTemplateVersions("listTemplateVersions"): Get "/templates/{templateId}/versions", "show-templates", READ,
-        () => 200 Vec<TemplateSummary>, "Its newest versions, the newest first.",
+        () => 200 Vec<TemplateSummary>, "Its newest 20 versions, the newest first.",
         |operation| operation.problem(404, NO_TEMPLATE);
 
     /// Store a template

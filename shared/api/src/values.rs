@@ -7,9 +7,9 @@ use crate::{Errors, FieldError, answer};
 use jiff::Timestamp;
 use restock_domain::brand::{Color, FontStack};
 use restock_domain::{
-    Attributes, AutomationId, ContactId, CountryCode, EmailAddress, ErrorCode, ExternalId, FeedWarning, ImportStatus,
-    Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId, Suppression,
-    TemplateId, time,
+    Attributes, AutomationId, ContactId, CountryCode, Currency, EmailAddress, ErrorCode, ExternalId, FeedWarning,
+    ImportStatus, Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId,
+    Suppression, TemplateId, time,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -19,15 +19,17 @@ use url::Url;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 
-/// Says how a type is read from a string, and described.
+/// Says how a type is read from a string, without the spaces around it, and described.
 macro_rules! text_value {
     ($type:ty, $parse:expr, $builder:expr) => {
         text_value!($type, None, $parse, $builder);
     };
     ($type:ty, $name:expr, $parse:expr, $builder:expr) => {
         impl Read for $type {
+            const IS_TEXT: bool = true;
+
             fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-                string(value, $parse)
+                string(value, |text| $parse(text.trim()))
             }
         }
 
@@ -111,6 +113,14 @@ text_value!(
 text_value!(Color, Color::parse, text("#1f2328").pattern(Some("^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$")));
 text_value!(FontStack, FontStack::parse, text("Lato, Helvetica, Arial, sans-serif").max_length(Some(200)));
 text_value!(CountryCode, CountryCode::parse, of_type(Type::String).pattern(Some("^[A-Za-z]{2}$")));
+text_value!(
+    Currency,
+    |raw| {
+        let invalid = || Invalid::new(ErrorCode::InvalidCurrency, "Use an ISO 4217 code such as SEK.");
+        Currency::parse(raw).ok_or_else(invalid)
+    },
+    of_type(Type::String).pattern(Some("^[A-Za-z]{3}$"))
+);
 text_value!(SubscriptionId, SubscriptionId::parse, of_type(Type::String));
 
 word_value!(Suppression, "Suppression", "Why an address gets no more mail, from the least to the most serious.");
@@ -201,6 +211,8 @@ impl ShortText {
 pub struct Name(pub String);
 
 impl Read for Name {
+    const IS_TEXT: bool = true;
+
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
         let empty = || alone(Invalid::new(ErrorCode::Empty, "The text can't be empty or blank."));
         ShortText::read(value)?.not_empty().map(Self).ok_or_else(empty)
@@ -224,27 +236,21 @@ pub struct WebAddress(pub String);
 
 const MAX_URL_CHARACTERS: usize = 2_000;
 
-impl Read for WebAddress {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        string(value, |raw| {
-            let invalid = || {
-                let message = "Use an http or https URL of at most 2,000 characters, without user name and password.";
-                Invalid::new(ErrorCode::InvalidUrl, message)
-            };
-            let url = Url::parse(raw.trim()).map_err(|_| invalid())?;
-            let usable = matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && raw.len() <= MAX_URL_CHARACTERS;
-            if usable { Ok(Self(url.into())) } else { Err(invalid()) }
-        })
-    }
-}
+text_value!(WebAddress, WebAddress::parse, of_type(Type::String).max_length(Some(MAX_URL_CHARACTERS)));
 
-impl Described for WebAddress {
-    fn schema(_: &mut Schemas) -> RefOr<Schema> {
-        of(of_type(Type::String).max_length(Some(MAX_URL_CHARACTERS)))
+impl WebAddress {
+    fn parse(raw: &str) -> Result<Self, Invalid> {
+        let invalid = || {
+            let message = "Use an http or https URL of at most 2,000 characters, without user name and password.";
+            Invalid::new(ErrorCode::InvalidUrl, message)
+        };
+        let url = Url::parse(raw).map_err(|_| invalid())?;
+        let usable = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && raw.len() <= MAX_URL_CHARACTERS;
+        if usable { Ok(Self(url.into())) } else { Err(invalid()) }
     }
 }
 
@@ -435,5 +441,59 @@ impl IdReply {
 impl Described for &'static str {
     fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
         String::schema(schemas)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contacts::NewContact;
+    use crate::feeds::FeedSettings;
+    use crate::purchases::Receipt;
+    use crate::stock_levels::StockLevel;
+
+    #[test]
+    fn an_optional_text_that_is_blank_counts_as_missing() {
+        let level = json!({"sku": "A", "quantity": 1, "locale": "", "externalId": " ", "updatedOn": ""});
+        let level = StockLevel::read(level).unwrap();
+        assert_eq!((level.locale, level.external_id, level.updated_on), (None, None, None));
+
+        let contact = json!({"email": "a@b.se", "firstName": "", "language": "", "countryCode": "\t"});
+        let contact = NewContact::read(contact).unwrap();
+        assert_eq!((contact.language, contact.country_code), (None, None));
+
+        let receipt = json!({"receiptId": "R", "purchasedOn": "", "items": [{"sku": "A"}]});
+        assert!(Receipt::read(receipt).unwrap().purchased_on.is_none());
+        let feed = FeedSettings::read(json!({"url": "", "currency": "", "schedule": ""})).unwrap();
+        assert!(feed.url.is_none() && feed.currency.is_none() && feed.schedule.is_none());
+    }
+
+    #[test]
+    fn a_blank_text_is_refused_where_a_value_is_required_or_is_no_text() {
+        let words = |body: Value| -> Vec<&str> {
+            NewContact::read(body).unwrap_err().iter().map(|error| error.error_code.as_str()).collect()
+        };
+
+        assert_eq!(words(json!({"email": ""})), ["InvalidEmail"]);
+        assert_eq!(words(json!({"email": "a@b.se", "attributes": "", "acceptsEmail": ""})), ["WrongType", "WrongType"]);
+        let level = StockLevel::read(json!({"sku": "", "quantity": ""})).unwrap_err();
+        assert_eq!(level.iter().map(|error| error.error_code.as_str()).collect::<Vec<_>>(), ["Empty", "WrongType"]);
+    }
+
+    #[test]
+    fn a_quantity_is_a_whole_number_however_it_is_written() {
+        let quantity = |text: &str| i64::read(serde_json::from_str(text).unwrap()).ok();
+
+        assert_eq!((quantity("5.0"), quantity("1e3"), quantity("-2E0")), (Some(5), Some(1_000), Some(-2)));
+        assert_eq!((quantity("1.5"), quantity("1e300"), quantity("\"5\"")), (None, None, None));
+    }
+
+    #[test]
+    fn spaces_around_a_value_do_not_count() {
+        let id = "ff9fd9af-6778-4714-b0fe-f6e6612840c8";
+
+        assert_eq!(ContactId::read(json!(format!(" {id} "))).unwrap().to_string(), id);
+        assert_eq!(CountryCode::read(json!("se ")).unwrap().as_str(), "SE");
+        assert_eq!(Moment::read(json!(" 1970-01-01T00:00:00Z")).unwrap(), Moment(Timestamp::UNIX_EPOCH));
     }
 }

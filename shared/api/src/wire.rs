@@ -10,6 +10,9 @@ use utoipa::openapi::{RefOr, Schema};
 
 /// A value that is read from JSON.
 pub trait Read: Sized {
+    /// True for a text of which a blank one counts as missing where it may be missing: exports write `""` for no value.
+    const IS_TEXT: bool = false;
+
     /// Reads a value, or returns everything that is wrong with it.
     fn read(value: Value) -> Result<Self, Vec<FieldError>>;
 
@@ -19,10 +22,11 @@ pub trait Read: Sized {
     }
 }
 
-/// `null` counts as missing.
+/// `null` counts as missing, and so does a blank text.
 impl<T: Read> Read for Option<T> {
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        if value.is_null() { Ok(None) } else { T::read(value).map(Some) }
+        let is_blank = T::IS_TEXT && value.as_str().is_some_and(|text| text.trim().is_empty());
+        if value.is_null() || is_blank { Ok(None) } else { T::read(value).map(Some) }
     }
 
     fn missing() -> Option<Self> {
@@ -124,13 +128,13 @@ impl Properties {
         self.errors.take(&format!("/{name}"), read)
     }
 
-    /// Records an error for each property that was not read, other than the names in `ignored`. For bodies in which a
-    /// misspelled property would do harm.
-    pub fn refuse_others(&mut self, ignored: &[&str]) {
+    /// Records an error for each property that was not read, other than the names in `ignored`, and says which ones there
+    /// are. For bodies in which a misspelled property would do harm.
+    pub fn refuse_others(&mut self, known: &[impl AsRef<str>], ignored: &[&str]) {
         for (name, (sent, _)) in std::mem::take(&mut self.values) {
             if !ignored.iter().any(|ignored| ignored.eq_ignore_ascii_case(&name)) {
-                let message = "There is no such property. Check how it is written.";
-                self.errors.add(&format!("/{}", escaped(&sent)), Invalid::new(ErrorCode::UnknownProperty, message));
+                let invalid = Invalid::new(ErrorCode::UnknownProperty, no_such("property", known));
+                self.errors.add(&format!("/{}", escaped(&sent)), invalid);
             }
         }
     }
@@ -142,6 +146,20 @@ impl Properties {
     /// Removes a property and returns it as it was sent.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.values.remove(&name.to_lowercase()).map(|(_, value)| value)
+    }
+}
+
+/// Returns a text without the byte order mark that programs on Windows put before it.
+pub fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+/// Says that there is nothing of a name, and which names there are.
+pub fn no_such(what: &str, known: &[impl AsRef<str>]) -> String {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    match known[..] {
+        [] => format!("There is no such {what}, nor any other."),
+        _ => format!("There is no such {what}. Those that there are: {}.", known.join(", ")),
     }
 }
 
@@ -217,7 +235,7 @@ macro_rules! body {
             fn read(value: serde_json::Value) -> Result<Self, Vec<$crate::FieldError>> {
                 let mut properties = $crate::wire::Properties::of(value)?;
                 $(let $field = properties.read::<$type>(&$crate::wire::camel_case(stringify!($field)));)*
-                $(properties.refuse_others(&$ignored);)?
+                $(properties.refuse_others(&Self::properties(), &$ignored);)?
                 match (properties.errors.finish(), $($field,)*) {
                     (Ok(()), $(Some($field),)*) => Ok(Self { $($field),* }),
                     (errors, ..) => Err(errors.err().unwrap_or_default()),

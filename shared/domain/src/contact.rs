@@ -42,13 +42,13 @@ impl fmt::Display for ContactId {
 #[serde(transparent)]
 pub struct EmailAddress(String);
 
-/// Writes the domain of an address in ASCII: `xn--blbr-noae.example` for `blåbär.example`.
-fn in_ascii(raw: &str) -> Cow<'_, str> {
-    let ascii = || {
-        let (local, domain) = raw.rsplit_once('@').filter(|_| !raw.is_ascii())?;
-        Some(format!("{local}@{}", idna::domain_to_ascii(domain).ok()?))
-    };
-    ascii().map_or(Cow::Borrowed(raw), Cow::Owned)
+/// Writes a domain, or that of an address, in ASCII: `xn--blbr-noae.example` for `blåbär.example`.
+pub(crate) fn in_ascii(raw: &str) -> Cow<'_, str> {
+    if raw.is_ascii() {
+        return Cow::Borrowed(raw);
+    }
+    let (local, domain) = raw.split_at(raw.rfind('@').map_or(0, |at| at + 1));
+    idna::domain_to_ascii(domain).map_or(Cow::Borrowed(raw), |domain| Cow::Owned(format!("{local}{domain}")))
 }
 
 impl EmailAddress {

@@ -180,6 +180,8 @@ pub enum ErrorCode {
     UnknownField,
     /// The field has no such operator.
     UnknownOperator,
+    /// The call has no such parameter in its query.
+    UnknownParameter,
     /// There is no such property.
     UnknownProperty,
     /// There is no such template.

@@ -27,7 +27,7 @@ pub struct Feed {
 }
 
 /// How often a feed is fetched, from every 15 minutes to every day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FeedSchedule {
     minutes: u32,
@@ -38,7 +38,7 @@ pub struct FeedSchedule {
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
 pub enum FeedWarning {
-    /// Three imports in a row have failed.
+    /// Three imports in a row have failed, or one after which the next is more than an hour away.
     Failing,
     /// No import has succeeded for three times as long as its schedule says.
     TooOld,
@@ -48,6 +48,7 @@ pub enum FeedWarning {
 const TOLERANCE: Duration = Duration::from_secs(2 * 60);
 /// An import that began longer ago was ended by something.
 const LONGEST_IMPORT: Duration = Duration::from_secs(60 * 60);
+/// Failures in a row, each of which the next import may mend, of a feed that is imported every hour or more often.
 const MAX_FAILURES: u64 = 3;
 /// Periods of its schedule after which a feed is too old, and what an import may take besides.
 const MAX_PERIODS: u32 = 3;
@@ -63,7 +64,8 @@ impl Feed {
 
     /// Returns why somebody should look at it, if there is a reason.
     pub fn warning(&self, now: Timestamp) -> Option<FeedWarning> {
-        if self.failures >= MAX_FAILURES {
+        let is_frequent = self.schedule.is_some_and(|schedule| schedule <= FeedSchedule::HOURLY);
+        if self.failures >= if is_frequent { MAX_FAILURES } else { 1 } {
             return Some(FeedWarning::Failing);
         }
         let (schedule, since) = (self.schedule?, self.last_succeeded_on.max(self.configured_on)?);
@@ -245,7 +247,12 @@ mod tests {
         };
         assert_eq!(warning(never("2026-11-25T11:00:00Z")), None);
         assert_eq!(warning(never("2026-11-25T01:00:00Z")), Some(FeedWarning::TooOld));
-        let failing = |failures| warning(Feed { failures, ..feed("none", NOW, ImportStatus::Failed) });
-        assert_eq!((failing(2), failing(3)), (None, Some(FeedWarning::Failing)));
+        let failing = |schedule, failures| warning(Feed { failures, ..feed(schedule, NOW, ImportStatus::Failed) });
+        for often in ["PT15M", "PT1H"] {
+            assert_eq!((failing(often, 2), failing(often, 3)), (None, Some(FeedWarning::Failing)), "{often}");
+        }
+        for seldom in ["PT6H", "P1D", "none"] {
+            assert_eq!((failing(seldom, 0), failing(seldom, 1)), (None, Some(FeedWarning::Failing)), "{seldom}");
+        }
     }
 }

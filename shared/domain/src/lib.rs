@@ -3,6 +3,7 @@
 //! Nothing here awaits, reads a clock or an environment variable, or knows AWS, HTTP or JSON. Time is always an argument.
 
 pub mod automation;
+mod availability;
 pub mod brand;
 mod contact;
 pub mod delivery;
@@ -26,6 +27,7 @@ pub mod unsubscribe;
 pub use automation::{
     Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, decide,
 };
+pub use availability::Availability;
 pub use brand::{Brand, Brands};
 pub use contact::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Suppression};
 pub use error_code::{ErrorCode, Invalid};

@@ -1,10 +1,14 @@
 use crate::{ErrorCode, Invalid};
 use icu_locale::{LocaleDirectionality, LocaleExpander};
 use icu_locale_core::LanguageIdentifier;
-use icu_locale_core::subtags::Language;
+use icu_locale_core::subtags::{Language, Script, language, script};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+
+/// Codes of languages that ISO 639 has given up, some of which Java still writes, and those that stand for them.
+const OLD_CODES: [(&str, &str); 5] = [("iw", "he"), ("in", "id"), ("ji", "yi"), ("mo", "ro"), ("tl", "fil")];
+const LATIN: Script = script!("Latn");
 
 /// A BCP 47 language tag such as `sv-SE`. Compares without regard to case and remembers how it was spelled.
 ///
@@ -41,29 +45,34 @@ impl Locale {
         &self.key
     }
 
-    /// Returns the locales whose feed serves this one, the best first: itself; for a language alone, the one of the country that
-    /// CLDR takes it for, such as `de-DE` for `de`; and Norwegian by each of its names, as CLDR falls back.
+    /// Returns the locales whose feed serves this one, the best first: itself; those that CLDR takes for the same, such as
+    /// `de-DE` and `de`; and Norwegian by each of its names, as CLDR falls back.
     pub fn feeds(&self) -> Vec<Self> {
         let mut feeds = vec![self.clone()];
         let Ok(own) = LanguageIdentifier::try_from_str(&self.key) else { return feeds };
+        let full = maximized(own.clone());
+        // Nobody writes the Latin script into a tag that is written in it anyway, and each tag is looked up.
+        let names_script = own.script.is_some() || full.script != Some(LATIN);
+        let forms = [
+            (own.script, own.region),
+            (own.script, full.region),
+            (own.script, None),
+            (full.script.filter(|_| names_script), full.region),
+            (full.script.filter(|_| names_script), None),
+            (None, full.region),
+            (None, None),
+        ];
         let names: &[&str] = match own.language.as_str() {
             "no" => &["no", "nb"],
             "nb" => &["nb", "no"],
             "nn" => &["nn", "no", "nb"],
             name => &[name],
         };
-        let languages: Vec<Language> = names.iter().filter_map(|name| Language::try_from_str(name).ok()).collect();
-        let named = |language: &Language| LanguageIdentifier { language: *language, ..own.clone() };
-        let likely = |language: &Language| {
-            let mut id = named(language);
-            LocaleExpander::new_common().maximize(&mut id);
-            id.region
-        };
-        let region = own.region.or_else(|| languages.iter().find_map(likely));
-        for language in &languages {
-            for id in [named(language), LanguageIdentifier { region, ..named(language) }] {
-                let locale = Self::from(id.to_string());
-                if !feeds.contains(&locale) {
+        for language in names.iter().filter_map(|name| Language::try_from_str(name).ok()) {
+            for (script, region) in forms {
+                let id = LanguageIdentifier { language, script, region, ..own.clone() };
+                let (locale, meant) = (Self::from(id.to_string()), maximized(id));
+                if (meant.script, meant.region) == (full.script, full.region) && !feeds.contains(&locale) {
                     feeds.push(locale);
                 }
             }
@@ -92,6 +101,15 @@ impl Locale {
     }
 }
 
+/// Adds the script and the region that CLDR takes a tag for. It knows Norwegian as `no`.
+fn maximized(mut id: LanguageIdentifier) -> LanguageIdentifier {
+    if matches!(id.language.as_str(), "nb" | "nn") {
+        id.language = language!("no");
+    }
+    LocaleExpander::new_common().maximize(&mut id);
+    id
+}
+
 impl PartialEq for Locale {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
@@ -114,7 +132,11 @@ impl fmt::Display for Locale {
 
 impl From<String> for Locale {
     fn from(spelling: String) -> Self {
-        let key = spelling.to_ascii_lowercase();
+        let mut key = spelling.to_ascii_lowercase();
+        let language = key.split('-').next().unwrap_or_default();
+        if let Some((old, new)) = OLD_CODES.iter().find(|(old, _)| *old == language) {
+            key.replace_range(..old.len(), new);
+        }
         Self { spelling, key }
     }
 }
@@ -148,19 +170,41 @@ mod tests {
     }
 
     #[test]
-    fn a_locale_is_served_by_its_own_feed_or_by_that_of_its_likely_country() {
+    fn a_locale_is_served_by_its_own_feed_or_by_one_that_means_the_same() {
         let feeds = |tag: &str| -> Vec<String> {
             Locale::parse(tag).unwrap().feeds().iter().map(|feed| feed.as_str().to_owned()).collect()
         };
 
         assert_eq!(feeds("sv-FI"), ["sv-FI"]);
         assert_eq!(feeds("sv"), ["sv", "sv-SE"]);
+        assert_eq!(feeds("sv-SE"), ["sv-SE", "sv"]);
+        assert_eq!(feeds("sv-Latn-SE"), ["sv-Latn-SE", "sv-Latn", "sv-SE", "sv"]);
         assert_eq!(feeds("en"), ["en", "en-US"]);
+        assert_eq!(
+            (feeds("en-GB"), feeds("es-419"), feeds("xx-YY")),
+            (vec!["en-GB".into()], vec!["es-419".into()], vec!["xx-YY".into()])
+        );
         assert_eq!(feeds("no"), ["no", "no-NO", "nb", "nb-NO"]);
         assert_eq!(feeds("nb"), ["nb", "nb-NO", "no", "no-NO"]);
-        assert_eq!(feeds("nn-NO"), ["nn-NO", "no-NO", "nb-NO"]);
-        assert_eq!(feeds("zh-Hant"), ["zh-Hant", "zh-Hant-TW"]);
+        assert_eq!(feeds("nb-NO"), ["nb-NO", "nb", "no-NO", "no"]);
+        assert_eq!(feeds("nn-NO"), ["nn-NO", "nn", "no-NO", "no", "nb-NO", "nb"]);
+        assert_eq!(feeds("nb-SJ"), ["nb-SJ", "no-SJ"]);
+        assert_eq!(feeds("zh-Hant"), ["zh-Hant", "zh-Hant-TW", "zh-TW"]);
+        assert_eq!(feeds("zh-Hant-TW"), ["zh-Hant-TW", "zh-Hant", "zh-TW"]);
+        assert_eq!(feeds("zh-TW"), ["zh-TW", "zh-Hant-TW", "zh-Hant"]);
+        assert_eq!(feeds("zh-HK"), ["zh-HK", "zh-Hant-HK"]);
         assert_eq!(feeds("xx"), ["xx"]);
+    }
+
+    #[test]
+    fn a_language_by_its_old_code_is_the_same_language() {
+        let (old, new) = (Locale::parse("iw_IL").unwrap(), Locale::parse("he-IL").unwrap());
+
+        assert_eq!((&old, old.key(), old.as_str()), (&new, "he-il", "iw-IL"));
+        assert_eq!(old.fallbacks().collect::<Vec<_>>(), ["he-il", "he"]);
+        assert!(old.is_right_to_left() && old.canonical() == "he-IL");
+        assert_eq!(Locale::parse("in").unwrap(), Locale::parse("ID").unwrap());
+        assert_ne!(Locale::parse("inh").unwrap().key(), "idh");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether a mail can come, as somebody who subscribes is told.
 
 use crate::stock_level::in_stock;
-use crate::{Contact, KnownLevel, Locale, Product, Subscription, Suppression};
+use crate::{Availability, Contact, KnownLevel, Locale, Product, Subscription, Suppression};
 use strum::{EnumIter, IntoStaticStr};
 
 /// The facts about a subscription when it is made.
@@ -58,7 +58,8 @@ impl Outlook {
         } else if self.product.is_none() {
             obstacles.push(Obstacle::NoProductData);
         }
-        let of_feed = || self.product.as_ref().filter(|_| self.feed_is_fresh).and_then(Product::in_stock);
+        let said = || self.product.as_ref().filter(|_| self.feed_is_fresh).and_then(Product::availability);
+        let of_feed = || said().map(|availability| availability == Availability::InStock);
         let of_levels = in_stock(&self.levels, &subscription.locale, subscription.external_id.as_ref());
         if of_levels.or_else(of_feed) == Some(true) {
             obstacles.push(Obstacle::InStock);

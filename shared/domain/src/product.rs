@@ -1,4 +1,4 @@
-use crate::{Currency, ErrorCode, FieldValue, Fields, Invalid, Money, Sku, time};
+use crate::{Availability, Currency, ErrorCode, FieldValue, Fields, Invalid, Money, Sku, time};
 use jiff::Timestamp;
 
 /// One item of a product feed. `data` has every field of it.
@@ -76,11 +76,8 @@ impl Product {
         self.text("image_link")
     }
 
-    /// Returns whether the feed says that it can be bought now, if the feed says anything.
-    pub fn in_stock(&self) -> Option<bool> {
-        let availability = self.text("availability")?.to_lowercase();
-        let word = availability.rsplit('/').next().unwrap_or_default().replace([' ', '_', '-'], "");
-        Some(word == "instock")
+    pub fn availability(&self) -> Option<Availability> {
+        self.text("availability").map(Availability::parse)
     }
 
     pub fn price(&self) -> Option<Money> {

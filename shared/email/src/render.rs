@@ -184,6 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn a_product_that_comes_later_is_said_to_in_every_form_that_feeds_write() {
+        let said = |availability: &str| rendered("en", None, json!({"availability": availability})).text;
+
+        assert_eq!(said("pre-order"), said("preorder"));
+        assert_eq!(said("https://schema.org/BackOrder"), said("backorder"));
+        assert_ne!(said("backorder"), said("out_of_stock"));
+    }
+
+    #[test]
+    fn a_mail_in_arabic_is_written_from_right_to_left_with_the_digits_of_its_country() {
+        let mail = rendered("ar-EG", None, json!({"price": "1299.50 SAR"}));
+
+        assert!(mail.html.contains("lang=\"ar\" dir=\"rtl\""), "{}", mail.html);
+        assert!(!mail.html.contains("direction:ltr") && mail.text.contains("١٬٢٩٩٫٥٠"), "{}", mail.text);
+    }
+
+    #[test]
     fn a_mail_in_hebrew_is_written_from_right_to_left() {
         let mail = rendered(
             "he-IL",

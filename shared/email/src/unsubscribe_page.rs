@@ -95,4 +95,16 @@ mod tests {
         assert!(!html(UnsubscribePage::Done(all)).contains("<form"));
         assert!(!html(UnsubscribePage::Invalid).contains("<form"));
     }
+
+    #[test]
+    fn a_page_in_arabic_or_hebrew_is_in_its_language_and_from_right_to_left() {
+        let pages = Pages::new().unwrap();
+        let all = Unsubscribe::All(restock_domain::ContactId::new(uuid::Uuid::nil()));
+
+        for (locale, head) in [("ar-EG", "lang=\"ar\" dir=\"rtl\""), ("iw-IL", "lang=\"he\" dir=\"rtl\"")] {
+            let locale = Locale::parse(locale).unwrap();
+            let html = pages.render(UnsubscribePage::Done(all), &locale, &Brands::default()).unwrap();
+            assert!(html.contains(head) && !html.contains("unsubscribed"), "{html}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::subject::format_subject;
 use crate::template::escaped;
 use crate::texts::Language;
 use restock_domain::brand::Scheme;
-use restock_domain::{Brand, Fields, Money, Product};
+use restock_domain::{Availability, Brand, Fields, Money, Product};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ impl<'a> Variables<'a> {
         let with = |id: &str, name: &str, money: Option<Money>| {
             money.map(|money| language.text_with(id, &[(name, &written(money))]))
         };
-        let availability = availability(product);
+        let availability = product.availability().and_then(text_of);
         let right_to_left = language.direction() == "rtl";
         Self {
             lang: language.locale.canonical(),
@@ -106,13 +106,14 @@ pub fn values(content: Content<'_>, language: &Language<'_>) -> Values {
 
 const IN_STOCK: &str = "in-stock";
 
-/// Returns the id of the text that says whether a product can be bought, by the feed (Google Merchant, `availability`).
-fn availability(product: &Product) -> Option<&'static str> {
-    match product.text("availability")?.to_lowercase().replace(' ', "_").as_str() {
-        "in_stock" => Some(IN_STOCK),
-        "preorder" => Some("preorder"),
-        "backorder" => Some("backorder"),
-        _ => None,
+/// Returns the id of the text that says whether a product can be bought. A mail that says that it is back does not say that it
+/// is not.
+fn text_of(availability: Availability) -> Option<&'static str> {
+    match availability {
+        Availability::InStock => Some(IN_STOCK),
+        Availability::Preorder => Some("preorder"),
+        Availability::Backorder => Some("backorder"),
+        Availability::Not => None,
     }
 }
 

@@ -1,6 +1,7 @@
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::{Body, Request, RequestExt};
-use restock_api::{KeyScope, Problem};
+use restock_api::wire::{escaped, no_such};
+use restock_api::{Errors, KeyScope, Problem};
 use restock_domain::{ErrorCode, Invalid};
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ pub struct Call {
     pub(crate) path: String,
     headers: HeaderMap,
     parameters: HashMap<String, String>,
-    query: HashMap<String, String>,
+    query: Vec<(String, String)>,
     body: Body,
     /// What the caller's key allows.
     pub(crate) scopes: Vec<String>,
@@ -27,7 +28,7 @@ impl Call {
             path: parts.uri.path().to_owned(),
             headers: parts.headers,
             parameters: parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            query: query.iter().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
+            query: query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body,
             scopes: Vec::new(),
         }
@@ -54,7 +55,21 @@ impl Call {
 
     /// Returns a parameter of the query; its name matches whatever its case, and an empty one counts as missing.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.get(&name.to_lowercase()).map(String::as_str).filter(|value| !value.is_empty())
+        let found = self.query.iter().rfind(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Refuses parameters of the query that are not among those that an endpoint has: a misspelled filter would look as if it
+    /// had filtered.
+    pub(crate) fn refuse_other_queries(&self, known: &[&str]) -> Result<(), Problem> {
+        let mut errors = Errors::default();
+        for (sent, _) in &self.query {
+            if !known.iter().any(|known| known.eq_ignore_ascii_case(sent)) {
+                let invalid = Invalid::new(ErrorCode::UnknownParameter, no_such("parameter", known));
+                errors.add(&format!("/{}", escaped(sent)), invalid);
+            }
+        }
+        Ok(errors.finish()?)
     }
 
     /// Parses a parameter of the query.
@@ -83,8 +98,34 @@ impl Call {
     }
 }
 
+/// Reads a value that is `true` or `false`.
+pub fn boolean(raw: &str) -> Result<bool, Invalid> {
+    raw.to_lowercase().parse().map_err(|_| Invalid::new(ErrorCode::WrongType, "Use true or false."))
+}
+
 /// Reads the value of `?limit=`: a whole number from 1.
 pub fn limit(raw: &str, max: usize) -> Result<usize, Invalid> {
     let limit = raw.parse().ok().filter(|limit| (1..=max).contains(limit));
     limit.ok_or_else(|| Invalid::new(ErrorCode::OutOfRange, format!("Use a whole number from 1 to {max}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_an_endpoint_does_not_have_is_refused_with_those_that_it_has() {
+        let query =
+            HashMap::from([("SKU", "A"), ("outcom", "sent")].map(|(name, value)| (name.into(), vec![value.into()])));
+        let request = Request::new(Body::Empty).with_query_string_parameters::<HashMap<String, Vec<String>>>(query);
+        let call = Call::new(request);
+
+        assert_eq!(call.query("sku"), Some("A"), "case does not count");
+        assert!(call.refuse_other_queries(&["sku", "outcom"]).is_ok());
+        let problem = call.refuse_other_queries(&["sku", "outcome"]).unwrap_err();
+        let errors = problem.document.errors.clone().unwrap();
+        assert_eq!((problem.status(), errors.len()), (422, 1));
+        assert_eq!((errors[0].pointer.as_str(), errors[0].error_code), ("/outcom", ErrorCode::UnknownParameter));
+        assert_eq!(errors[0].message, "There is no such parameter. Those that there are: sku, outcome.");
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tracing::warn;
 
 /// How long a key that was found is trusted without another look; a revoked key works for so long.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -31,7 +32,6 @@ impl Authorize for Keys {
                 return Err(Problem::unauthorized(ErrorCode::MissingApiKey, detail).into());
             };
             let known = self.find(&ApiKey::digest(key)).await?;
-            // A word that is no scope of ours allows nothing.
             if known.scopes.iter().any(|known| known == scope.as_str()) {
                 return Ok(known.scopes);
             }
@@ -53,6 +53,10 @@ impl Keys {
             let detail = "This API key is not known. Check it, or ask for a new one.";
             return Err(Problem::unauthorized(ErrorCode::UnknownApiKey, detail).into());
         };
+        // It allows nothing, and whoever wrote it believes that it does.
+        for scope in known.scopes.iter().filter(|word| !KeyScope::knows(word)) {
+            warn!(key = digest, scope, "A key has a scope that there is not");
+        }
         let mut remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.insert(digest.to_owned(), (known.clone(), Instant::now()));
         Ok(known)

@@ -7,7 +7,7 @@ mod keys;
 mod serve;
 mod versions;
 
-pub use call::{Call, limit};
+pub use call::{Call, boolean, limit};
 pub use cursor::{position, to_cursor};
 pub use failure::Failure;
 pub use serve::{Handles, Reply, Service, answer};

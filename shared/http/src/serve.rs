@@ -69,6 +69,7 @@ struct Served<A> {
     method: &'static str,
     base: &'static str,
     path: &'static str,
+    query: &'static [&'static str],
     scope: Option<KeyScope>,
     answer: for<'a> fn(&'a A, Call) -> Answered<'a>,
 }
@@ -96,6 +97,7 @@ impl<A: Send + Sync + 'static> Service<A> {
             method: E::METHOD.into(),
             base: E::BASE,
             path: E::PATH,
+            query: E::QUERY,
             scope: E::SCOPE,
             answer: |app, call| Box::pin(async move { answer::<E, A>(app, call).await?.into_response() }),
         });
@@ -117,6 +119,8 @@ impl<A: Send + Sync + 'static> Service<A> {
         let served = self.served.iter().find(|served| served.fits(&call)).ok_or_else(no_route)?;
         if let (Some(scope), Some(keys)) = (served.scope, &self.keys) {
             call.scopes = keys.authorize(&call, scope).await?;
+            // Whatever is added to a link of a mail on its way, the link works.
+            call.refuse_other_queries(served.query)?;
         }
         (served.answer)(&self.app, call).await
     }

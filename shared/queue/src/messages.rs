@@ -1,5 +1,6 @@
 use jiff::Timestamp;
 use restock_api::stock_levels as api;
+use restock_api::wire::unmarked;
 use restock_api::{FieldError, Read};
 use restock_domain::{Arrival, AutomationId, ContactId, DeliveryId, Locale, Sku, StockLevel, SubscriptionKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -180,7 +181,9 @@ impl StockMessage {
     /// Reads a body: one level, an array of levels, a continuation or a sweep. What SNS or EventBridge has put into an envelope of its
     /// own is taken out.
     pub fn parse(body: &str) -> Result<Self, ParseError> {
-        let json = |text: &str| serde_json::from_str(text).map_err(|error| ParseError::NotJson(error.to_string()));
+        let json = |text: &str| {
+            serde_json::from_slice(unmarked(text.as_bytes())).map_err(|error| ParseError::NotJson(error.to_string()))
+        };
         let value: Value = json(body)?;
         let value = match (value.get("Type"), value.get("Message"), value.get("detail-type"), value.get("detail")) {
             (Some(kind), Some(Value::String(message)), ..) if kind == "Notification" => json(message)?,
@@ -366,6 +369,16 @@ mod tests {
         for envelope in [sns, event] {
             assert_eq!(StockMessage::parse(&envelope.to_string()).unwrap(), expected, "{envelope}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_message() {
+        let expected = StockMessage::Levels(vec![Ok(level())]);
+        let sent = "\u{feff}{\"sku\":\"A\",\"quantity\":2,\"locale\":\"sv-SE\"}";
+
+        assert_eq!(StockMessage::parse(sent).unwrap(), expected);
+        let sns = json!({"Type": "Notification", "MessageId": "m", "Message": sent});
+        assert_eq!(StockMessage::parse(&sns.to_string()).unwrap(), expected);
     }
 
     #[test]

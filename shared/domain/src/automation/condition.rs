@@ -56,7 +56,9 @@ impl Condition {
             Self::All { all } => all.iter().all(|condition| condition.holds(facts)),
             Self::Any { any } => any.iter().any(|condition| condition.holds(facts)),
             Self::Not { not } => !not.holds(facts),
-            Self::Test(Test { field, predicate }) => predicate.holds(field.is_exact(), &field.values(facts), facts.now),
+            Self::Test(Test { field, predicate }) => {
+                predicate.holds(field.comparison(), &field.values(facts), facts.now)
+            }
         }
     }
 

@@ -47,6 +47,16 @@ pub enum Kind {
     Any,
 }
 
+/// How two texts of a field compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// Byte for byte, as SKUs and external ids do.
+    Exact,
+    IgnoringCase,
+    /// As language tags: neither case nor `_` or `-` counts, nor whether a language has its old code.
+    OfTags,
+}
+
 /// One value of a field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldReading<'a> {
@@ -99,9 +109,12 @@ impl Field {
         }
     }
 
-    /// Returns true if its text compares byte for byte, as SKU and external id do; otherwise case does not count.
-    pub fn is_exact(&self) -> bool {
-        matches!(self, Self::Sku | Self::ExternalId)
+    pub fn comparison(&self) -> Comparison {
+        match self {
+            Self::Sku | Self::ExternalId => Comparison::Exact,
+            Self::Locale | Self::Contact(ContactField::Language) => Comparison::OfTags,
+            _ => Comparison::IgnoringCase,
+        }
     }
 
     /// Returns every value that the field has: none if it is missing, several if it repeats.

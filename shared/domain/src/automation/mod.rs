@@ -14,6 +14,7 @@ pub use field::Field;
 pub use predicate::{Given, Misfit, Operator, Place, Predicate};
 pub use tally::{AutomationTally, Tally};
 
+use crate::contact::in_ascii;
 use crate::identifiers::{is_slug, text_type};
 use crate::{EmailAddress, ErrorCode, Invalid, Locale, TemplateId};
 use jiff::Timestamp;
@@ -132,13 +133,13 @@ impl Sender {
             let message = "Use a name of at most 100 characters, without quotes, brackets and backslashes.";
             return Err(Invalid::new(ErrorCode::InvalidSender, message));
         }
-        EmailAddress::parse(address)?;
-        Ok(raw.to_owned().into())
+        let address = EmailAddress::parse(address)?;
+        Ok(Self { address, ..raw.to_owned().into() })
     }
 
     /// Refuses an address that SES may not send from, as far as the identity tells: a domain or an address that is verified.
     pub fn check(&self, identity: &str) -> Result<(), Invalid> {
-        let (address, allowed) = (self.address.key(), identity.to_lowercase());
+        let (address, allowed) = (self.address.key(), in_ascii(identity).to_lowercase());
         let domain = address.rsplit('@').next().unwrap_or_default();
         // An identity that is a domain covers its subdomains too.
         if address == allowed || domain == allowed || domain.ends_with(&format!(".{allowed}")) {
@@ -179,5 +180,20 @@ impl fmt::Display for Sender {
             Some(name) => write!(f, "{name} <{}>", self.address.as_str()),
             None => f.write_str(self.address.as_str()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_with_an_international_domain_is_the_one_that_ses_knows() {
+        let sender = Sender::parse(" Shop <a@blåbär.example> ").unwrap();
+
+        assert_eq!(sender.to_string(), "Shop <a@xn--blbr-noae.example>");
+        assert!(sender.check("xn--blbr-noae.example").is_ok() && sender.check("blåbär.example").is_ok());
+        assert!(Sender::parse("a@BLÅBÄR.example").unwrap().check("a@blåbär.example").is_ok());
+        assert!(sender.check("example.com").is_err());
     }
 }

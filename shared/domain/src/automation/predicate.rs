@@ -1,5 +1,5 @@
-use super::field::{Field, FieldReading, Kind};
-use crate::{ErrorCode, Invalid, Money, Number, Scalar, time};
+use super::field::{Comparison, Field, FieldReading, Kind};
+use crate::{ErrorCode, Invalid, Locale, Money, Number, Scalar, time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rust_decimal::Decimal;
@@ -146,21 +146,22 @@ impl Predicate {
         made.map_err(|invalid| invalid.at(Place::Value))
     }
 
-    /// Returns true if the predicate holds of a field with these values. `exact` texts compare byte for byte.
-    pub fn holds(&self, exact: bool, values: &[FieldReading<'_>], now: Timestamp) -> bool {
+    /// Returns true if the predicate holds of a field with these values.
+    pub fn holds(&self, by: Comparison, values: &[FieldReading<'_>], now: Timestamp) -> bool {
         let any = |fits: &dyn Fn(&FieldReading<'_>) -> bool| values.iter().any(fits);
         let ordered =
             |amount: &Amount, fits: fn(Ordering) -> bool| any(&|found| amount.compare(found).is_some_and(fits));
         let moment = |fits: &dyn Fn(Timestamp) -> bool| any(&|found| moment_of(found).is_some_and(fits));
         let texts =
-            |fits: &dyn Fn(&str) -> bool| any(&|found| found.text().is_some_and(|text| fits(&cased(&text, exact))));
+            |fits: &dyn Fn(&str) -> bool| any(&|found| found.text().is_some_and(|text| fits(&cased(&text, by))));
         match self {
-            Self::Equals(operand) => any(&|found| operand.equals(found, exact)),
-            Self::NotEquals(operand) => !any(&|found| operand.equals(found, exact)),
-            Self::In(operands) => any(&|found| operands.iter().any(|operand| operand.equals(found, exact))),
-            Self::NotIn(operands) => !any(&|found| operands.iter().any(|operand| operand.equals(found, exact))),
-            Self::Contains(part) => texts(&|text| text.contains(&cased(part, exact))),
-            Self::StartsWith(start) => texts(&|text| text.starts_with(&cased(start, exact))),
+            Self::Equals(operand) => any(&|found| operand.equals(found, by)),
+            Self::NotEquals(operand) => !any(&|found| operand.equals(found, by)),
+            Self::In(operands) => any(&|found| operands.iter().any(|operand| operand.equals(found, by))),
+            Self::NotIn(operands) => !any(&|found| operands.iter().any(|operand| operand.equals(found, by))),
+            Self::Contains(part) => texts(&|text| text.contains(&cased(part, by))),
+            // No value begins with a space.
+            Self::StartsWith(start) => texts(&|text| text.starts_with(&cased(start.trim_start(), by))),
             Self::Less(amount) => ordered(amount, Ordering::is_lt),
             Self::LessOrEqual(amount) => ordered(amount, Ordering::is_le),
             Self::Greater(amount) => ordered(amount, Ordering::is_gt),
@@ -287,14 +288,18 @@ fn text(value: Scalar) -> Result<String, Invalid> {
     }
 }
 
-/// Returns a text in the form in which two are compared as a whole.
-fn folded(text: &str, exact: bool) -> String {
-    cased(if exact { text } else { text.trim() }, exact)
+/// Returns a text in the form in which two are compared as a whole: without the spaces around it, which no door keeps.
+fn folded(text: &str, by: Comparison) -> String {
+    cased(text.trim(), by)
 }
 
 /// Returns a text in the form in which a part is looked for; white space counts.
-fn cased(text: &str, exact: bool) -> String {
-    if exact { text.to_owned() } else { text.to_lowercase() }
+fn cased(text: &str, by: Comparison) -> String {
+    match by {
+        Comparison::Exact => text.to_owned(),
+        Comparison::IgnoringCase => text.to_lowercase(),
+        Comparison::OfTags => Locale::from(text.replace('_', "-")).key().to_owned(),
+    }
 }
 
 impl Operand {
@@ -310,11 +315,13 @@ impl Operand {
         }
     }
 
-    fn equals(&self, found: &FieldReading<'_>, exact: bool) -> bool {
+    fn equals(&self, found: &FieldReading<'_>, by: Comparison) -> bool {
         match self {
             Self::Amount(amount) => amount.compare(found) == Some(Ordering::Equal),
-            Self::Text(text) => found.text().is_some_and(|found| folded(&found, exact) == folded(text, exact)),
-            Self::Boolean(value) => found.text().is_some_and(|found| folded(&found, false) == value.to_string()),
+            Self::Text(text) => found.text().is_some_and(|found| folded(&found, by) == folded(text, by)),
+            Self::Boolean(value) => {
+                found.text().is_some_and(|found| folded(&found, Comparison::IgnoringCase) == value.to_string())
+            }
         }
     }
 

@@ -148,6 +148,13 @@ impl Palette {
     }
 }
 
+impl Scheme {
+    /// Returns true if the button can be told from the page by more than its text.
+    pub fn button_stands_out(&self) -> bool {
+        self.button.contrast(self.background) >= MIN_BUTTON_CONTRAST
+    }
+}
+
 impl From<String> for Color {
     fn from(text: String) -> Self {
         Self::read(&text).unwrap_or(BLACK)
@@ -198,6 +205,17 @@ mod tests {
         assert_eq!(Palette::default().dark(navy).button, PAPER);
         assert_eq!(Palette::default().dark(orange).button, color("#ff8800"));
         assert_eq!(navy.dark(orange).button, color("#0a1a3a"), "one that is named is taken");
+    }
+
+    #[test]
+    fn a_button_that_is_nearly_as_light_as_the_page_does_not_stand_out() {
+        let with_button = |text: &str| Palette { button: Some(color(text)), ..Palette::default() };
+
+        assert!(!with_button("#ffd400").light().button_stands_out());
+        assert!(with_button("#ffd400").dark(Palette::default()).button_stands_out());
+        assert!(with_button("#949494").light().button_stands_out(), "the lightest grey that does");
+        assert!(!with_button("#959595").light().button_stands_out());
+        assert!(Palette::default().light().button_stands_out());
     }
 
     #[test]
