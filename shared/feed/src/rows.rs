@@ -191,7 +191,7 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
             [next, ..] => *next == form.delimiter || is_line_end(next),
         };
         if closes {
-            let fused = lines > 0 && has_rows(&text, column, form);
+            let fused = lines > 0 && has_rows(&text, after, column, form);
             return (!fused).then(|| (text_of(&text), at + 1));
         }
         // A quote within the text, which only a field of one line may have.
@@ -204,21 +204,34 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
     }
 }
 
-/// Returns true if a text that begins in a column has a line that ends a row there, or is a row by itself: as many fields as
-/// there are columns, and an address where one belongs.
-fn has_rows(text: &[u8], column: usize, form: Form) -> bool {
+/// Returns true if a text that begins in a column is a part of several rows: if a line of it ends a row there, or is a row by
+/// itself, with an address where one belongs; or if its first line ends a row and its last one, with what is `after` it,
+/// makes another, while as one field it would not fit the columns.
+fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let Some((columns, address)) = form.columns else { return false };
-    let is_address = |field: &&[u8]| field.trim_ascii().to_ascii_lowercase().starts_with(b"http");
-    text.split(is_line_end).enumerate().any(|(line, text)| {
-        let fields: Vec<&[u8]> = text.split(|byte| *byte == form.delimiter).collect();
-        if line == 0 {
-            // An address in quotes may itself end with a line.
-            let at = address.checked_sub(column).filter(|at| *at > 0);
-            return column + fields.len() == columns && at.and_then(|at| fields.get(at)).is_some_and(is_address);
-        }
-        // The quote that closes the text may do so in the middle of a row.
-        fields.len() >= columns.min(address + 2) && fields.get(address).is_some_and(is_address)
-    })
+    let lines = text.split(is_line_end).map(|line| line.split(|byte| *byte == form.delimiter).collect::<Vec<&[u8]>>());
+    let lines: Vec<_> = lines.collect();
+    let [first, others @ ..] = lines.as_slice() else { return false };
+    let ends_row = column + first.len() == columns;
+    // An address in quotes may itself end with a line.
+    let at = address.checked_sub(column).filter(|at| *at > 0);
+    if ends_row && at.and_then(|at| first.get(at)).is_some_and(is_address) {
+        return true;
+    }
+    // The quote that closes the text may do so in the middle of a row.
+    let is_row =
+        |fields: &Vec<&[u8]>| fields.len() >= columns.min(address + 2) && fields.get(address).is_some_and(is_address);
+    let behind =
+        after.split(is_line_end).next().unwrap_or_default().iter().filter(|byte| **byte == form.delimiter).count();
+    let begins_row = others.last().is_some_and(|last| last.len() + behind == columns);
+    others.iter().any(is_row) || (ends_row && begins_row && column + 1 + behind != columns)
+}
+
+/// Returns true for what a link may be written as.
+fn is_address(field: &&[u8]) -> bool {
+    let field = field.trim_ascii().to_ascii_lowercase();
+    let begins = ["http://", "https://", "www.", "/"].iter().any(|begin| field.starts_with(begin.as_bytes()));
+    begins && field.len() > 1 && !field.contains(&b' ')
 }
 
 fn text_of(bytes: &[u8]) -> String {

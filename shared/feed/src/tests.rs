@@ -23,6 +23,20 @@ fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Item>, Result<End, &'st
     (items, end.map_err(|error: Unreadable| error.error_code().as_str()))
 }
 
+/// Returns the ids of a feed's items, of those that are rejected too.
+fn ids(format: Format, file: impl AsRef<[u8]>) -> Vec<String> {
+    let mut ids = Vec::new();
+    let media_type = MediaType { format, charset: None };
+    let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+        ids.push(match item {
+            Ok(item) => item.product.sku().to_string(),
+            Err(fault) => fault.sku.unwrap_or_default(),
+        });
+    };
+    read(file.as_ref(), &media_type, None, each).unwrap();
+    ids
+}
+
 fn rss(items: &str) -> String {
     format!(
         r#"<?xml version="1.0"?><rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel><title>Shop</title>{items}</channel></rss>"#
@@ -270,6 +284,37 @@ fn rows_that_two_stray_quotes_would_make_one_stay_rows() {
     assert_eq!(items(Format::Csv, neighbours).0, [good("\"Mug", ""), good("Bowl\"", "")]);
     let address_with_a_line_end = "id,title,link\n1,Mug,\"https://shop.example/1\n\"\n2,Bowl,https://shop.example/2\n";
     assert_eq!(items(Format::Csv, address_with_a_line_end).0, [good("Mug", ""), good("Bowl", "")]);
+}
+
+#[test]
+fn rows_that_stray_quotes_would_fuse_are_told_by_addresses_of_any_form() {
+    for link in ["//shop.example/", "/p/", "www.shop.example/", "HTTPS://shop.example/"] {
+        let file = format!("id,title,link,price\n1,\"Mug,{link}1,10.00 EUR\n2,Plate\",{link}2,20.00 EUR\n");
+
+        assert_eq!(ids(Format::Csv, &file), ["1", "2"], "{link}");
+    }
+}
+
+#[test]
+fn rows_that_a_quote_in_the_last_column_would_fuse_with_a_part_of_the_next_stay_rows() {
+    let file = "id,link,title\n1,https://shop.example/1,\"Best\n2,https://shop.example/2,Monitor 24\"\n3,https://shop.example/3,Bowl\n";
+    assert_eq!(ids(Format::Csv, file), ["1", "2", "3"]);
+    let inches = "id,link,brand,title\n1,https://shop.example/1,B,\"Best\n2,https://shop.example/2,Monitor 24\",T\n3,https://shop.example/3,B,Bowl\n";
+    assert_eq!(ids(Format::Csv, inches), ["1", "2", "3"]);
+    let before_the_link = "id,title,link,brand\n1,T,https://shop.example/1,\"Best\n2,Monitor 24\",https://shop.example/2,B\n3,T,https://shop.example/3,B\n";
+    assert_eq!(ids(Format::Csv, before_the_link), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_quoted_description_with_lines_that_are_no_rows_stays_one() {
+    for file in [
+        "id,link,description\n1,https://shop.example/1,\"One\n2,two\"\n2,https://shop.example/2,T\n",
+        "id,link,description\n1,https://shop.example/1,\"See\n/p/1, and /p/2\"\n2,https://shop.example/2,T\n",
+        "id,description,link\n1,\"One, two\nthree, four\",https://shop.example/1\n2,T,https://shop.example/2\n",
+        "id,title,description,link,price\n1,T,\"With\n/ or without, handle\",https://shop.example/1,1 EUR\n2,T,D,https://shop.example/2,1 EUR\n",
+    ] {
+        assert_eq!(ids(Format::Csv, file), ["1", "2"], "{file}");
+    }
 }
 
 #[test]
