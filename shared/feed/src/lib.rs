@@ -5,6 +5,7 @@
 //! reported, and reading goes on behind it.
 
 mod bounded;
+mod clean;
 mod column;
 mod encoding;
 mod format;
@@ -21,6 +22,7 @@ pub use format::{Format, MediaType};
 pub use item::{Item, ItemFault};
 
 use bounded::Bounded;
+use clean::Clean;
 use restock_domain::{Currency, ErrorCode};
 use std::io::Read;
 
@@ -66,7 +68,7 @@ pub fn read(
 ) -> Result<End, Unreadable> {
     let text = encoding::to_utf8(input, media_type)?;
     match media_type.format {
-        Format::Xml => xml::read(Bounded::new(text), currency, each),
+        Format::Xml => xml::read(Bounded::new(Clean::new(text)), currency, each),
         Format::Csv => table::read(text, b",;\t", currency, each),
         Format::Tsv => table::read(text, b"\t", currency, each),
         Format::JsonLines => lines::read(text, currency, each),
