@@ -36,10 +36,7 @@ impl Product {
                 None => {}
                 Some(Ok(text)) => drop(data.insert(field.into(), FieldValue::from(text))),
                 Some(Err(Invalid { error_code, message })) => {
-                    data.remove(field);
-                    if field == "sale_price_effective_date" {
-                        data.remove("sale_price");
-                    }
+                    leave_out(&mut data, field);
                     left_out.push(Invalid::new(error_code, format!("The item is used without its {field}. {message}")));
                 }
             }
@@ -99,23 +96,22 @@ impl Product {
     }
 }
 
-/// Returns what a field has, each time that it occurs.
-fn values<'a>(data: &'a Fields, field: &str) -> &'a [FieldValue] {
-    match data.get(field) {
-        None => &[],
-        Some(FieldValue::Many(values)) => values,
-        Some(value) => std::slice::from_ref(value),
+/// Removes a field of a feed's item, and with a period the sale price: nobody can tell then when that holds.
+pub fn leave_out(data: &mut Fields, field: &str) {
+    data.remove(field);
+    if field == "sale_price_effective_date" {
+        data.remove("sale_price");
     }
 }
 
 fn first_text<'a>(data: &'a Fields, field: &str) -> Option<&'a str> {
-    values(data, field).iter().filter_map(FieldValue::as_text).map(str::trim).find(|text| !text.is_empty())
+    data.get(field)?.first_text()
 }
 
 /// Returns the text of a field, if it has anything; an error if it has parts, or repeats with another text: nobody can tell
 /// then which one counts.
 fn only_text<'a>(data: &'a Fields, field: &str, error_code: ErrorCode) -> Option<Result<&'a str, Invalid>> {
-    let texts = values(data, field).iter().map(|value| value.as_text().map(str::trim));
+    let texts = data.get(field)?.values().iter().map(|value| value.as_text().map(str::trim));
     let mut texts = texts.filter(|text| *text != Some(""));
     let first = texts.next()?;
     let only = first.filter(|_| texts.all(|text| text == first));

@@ -80,7 +80,7 @@ fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>
             item::add(&mut data, &column.name, column.value(text));
         }
     }
-    let mut item = item::item(data, currency)?;
+    let mut item = item::item(data, Vec::new(), currency)?;
     if row.stray_quote {
         let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
         item.left_out.push(fault(ErrorCode::StrayQuote, message));

@@ -37,6 +37,19 @@ fn ids(format: Format, file: impl AsRef<[u8]>) -> Vec<String> {
     ids
 }
 
+/// Returns a field of the first item.
+fn text_of(format: Format, file: impl AsRef<[u8]>, field: &str) -> Option<String> {
+    let mut text = None;
+    let media_type = MediaType { format, charset: None };
+    let each = &mut |position, item: Result<crate::Item, crate::ItemFault>| {
+        if position == 1 {
+            text = item.unwrap().product.text(field).map(ToOwned::to_owned);
+        }
+    };
+    read(file.as_ref(), &media_type, None, each).unwrap();
+    text
+}
+
 fn rss(items: &str) -> String {
     format!(
         r#"<?xml version="1.0"?><rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel><title>Shop</title>{items}</channel></rss>"#
@@ -101,8 +114,12 @@ fn a_broken_item_is_reported_and_the_others_are_read() {
         ("<item><g:id>B</g:id><title>T</title><link>/b</link></item>".to_owned(), "B InvalidLink"),
         ("<item><g:id>C</g:id><title>T</g:title></item>".to_owned(), "C MismatchedTags"),
         ("<item><g:id>D</g:id><title>T</title>".to_owned(), "D MismatchedTags"),
-        (item("F", &format!("<description>{}</description>", "x".repeat(150_000))), "F ItemTooLarge"),
-        (item("G", &format!("<description>{}</description>", "x".repeat(2_000_000))), "G ItemTooLarge"),
+        (format!("<item><g:id>F</g:id><title>{}</title></item>", "x".repeat(2_000_000)), "F ItemTooLarge"),
+        (
+            "<item><g:id>G</g:id><title>T<br>T</title><link>https://a.example</link></item>".to_owned(),
+            "G MismatchedTags",
+        ),
+        (item("H", "<description>T<g:price>9.00 SEK</g:price>"), "H MismatchedTags"),
     ];
     let mut file = String::new();
     for (broken, _) in &broken {
@@ -151,7 +168,55 @@ fn an_item_whose_elements_nest_without_end_is_reported() {
 
     let (found, end) = items(Format::Xml, rss(&(item("A", &deep) + &item("B", ""))));
 
-    assert_eq!((found, end), (vec![Err("A MismatchedTags".into()), good("T B", "")], Ok(End::Complete)));
+    assert_eq!((found, end), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+    let title = format!("<item><g:id>A</g:id><title>{deep}</title></item>");
+    assert_eq!(items(Format::Xml, rss(&title)).0, [Err("A MismatchedTags".into())]);
+}
+
+#[test]
+fn what_is_wrong_within_a_field_that_a_mail_can_do_without_costs_that_field() {
+    let deep = "<a>".repeat(20) + &"</a>".repeat(20);
+    for (field, error_code) in [
+        ("<description>Foo<br>bar</description>".to_owned(), "MismatchedTags"),
+        ("<description><b>x</i></description>".to_owned(), "MismatchedTags"),
+        ("<description><b>x</i></b></description>".to_owned(), "MismatchedTags"),
+        (format!("<description>{deep}</description>"), "MismatchedTags"),
+        (format!("<description>{}</description>", "x".repeat(110_000)), "ItemTooLarge"),
+        (format!("<description>{}</description>", "å".repeat(1_500_000)), "ItemTooLarge"),
+        (format!("<description>{}</description>", "<b>x</b>".repeat(60_000)), "ItemTooLarge"),
+        (format!("<g:a>{0}</g:a><g:b>{0}x</g:b>", "x".repeat(60_000)), "ItemTooLarge"),
+        ("<g:sale_price_effective_date>2020<br></g:sale_price_effective_date>".to_owned(), "MismatchedTags"),
+    ] {
+        let sound = "<g:price>9.00 SEK</g:price><g:sale_price>8.00 SEK</g:sale_price>";
+        let file = rss(&(item("A", &(field.clone() + sound)) + &item("B", "")));
+        let field: String = field.chars().take(50).collect();
+
+        assert_eq!(
+            items(Format::Xml, &file),
+            (vec![good("T A", "9.00 SEK"), good("T B", "")], Ok(End::Complete)),
+            "{field}"
+        );
+        assert_eq!(left_out(Format::Xml, &file), [(1, error_code)], "{field}");
+        let sale = text_of(Format::Xml, &file, "sale_price");
+        assert_eq!(sale.is_none(), field.contains("sale_price"), "{field}");
+    }
+}
+
+#[test]
+fn a_lower_than_sign_in_a_description_costs_nothing() {
+    let file = rss(&item("A", "<description>5 < 6 \"</description><g:price>9.00 SEK</g:price>"));
+
+    assert_eq!(text_of(Format::Xml, &file, "description").as_deref(), Some("5 < 6 \""));
+    assert_eq!(left_out(Format::Xml, &file), []);
+}
+
+#[test]
+fn names_of_xml_match_whatever_their_case() {
+    let file = rss(
+        "<Item><G:ID>A</G:ID><Title>Mug</Title><Link>https://shop.example/a</Link><g:Price>10.00 EUR</g:Price></Item>",
+    );
+
+    assert_eq!(items(Format::Xml, file), (vec![good("Mug", "10.00 EUR")], Ok(End::Complete)));
 }
 
 #[test]
@@ -188,6 +253,18 @@ fn bytes_that_are_not_in_the_encoding_are_reported() {
     let file = WINDOWS_1252.encode(&rss(&(item("A", "") + &item("ok", ""))).replace("T A", "Åäö")).0.into_owned();
 
     assert_eq!(items(Format::Xml, file).0, [Err("A InvalidEncoding".into()), good("T ok", "")]);
+}
+
+#[test]
+fn bytes_that_are_not_in_the_encoding_cost_the_field_that_they_are_in() {
+    for field in ["price", "color", "size", "description", "sale_price_effective_date"] {
+        let file = format!("id;title;link;{field}\nA;Mug;https://shop.example/a;199,00 €\n");
+        let file = WINDOWS_1252.encode(&file).0.into_owned();
+
+        assert_eq!(items(Format::Csv, &file), (vec![good("Mug", "")], Ok(End::Complete)), "{field}");
+        assert_eq!(text_of(Format::Csv, &file, field), None);
+        assert_eq!(left_out(Format::Csv, &file), [(1, "InvalidEncoding")], "{field}");
+    }
 }
 
 #[test]
@@ -415,9 +492,23 @@ fn titles_with_mark_up_are_read_as_text() {
         ("Foo<b> bar</b> x", "Foo bar x"),
         ("<p>Foo</p><p>bar</p>", "Foo bar"),
         ("Foo<br/>bar", "Foo bar"),
+        ("<h1>Mug</h1>", "Mug"),
+        ("<![CDATA[<h1>Mug</h1> <del>old</del>]]>", "Mug old"),
+        ("Tom&#146;s", "Tom’s"),
     ] {
         assert_eq!(items(Format::Xml, titled(written)).0, [good(read, "")], "{written}");
     }
+}
+
+#[test]
+fn what_programs_of_web_pages_write_is_read_as_text_wherever_it_stands() {
+    let file =
+        rss(&item("A", "<g:size>10&amp;quot;</g:size><g:color>Black &amp;amp; white</g:color><g:color>Blue</g:color>"));
+    assert_eq!(text_of(Format::Xml, &file, "size").as_deref(), Some("10\""));
+    assert_eq!(text_of(Format::Xml, &file, "color").as_deref(), Some("Black & white"));
+    let array = r#"{"id":"A","title":["Tom&#146;s"],"link":"https://shop.example/?a=1&#38;b=2&#x26;c=3"}"#;
+    assert_eq!(text_of(Format::JsonLines, array, "title").as_deref(), Some("Tom’s"));
+    assert_eq!(text_of(Format::JsonLines, array, "link").as_deref(), Some("https://shop.example/?a=1&b=2&c=3"));
 }
 
 #[test]
@@ -433,9 +524,9 @@ fn passes_over(long: &str) {
     let text = rss(&(item("A", &format!("<g:description>{long}</g:description>")) + &item("B", "")));
     let comment = rss(&(item("A", "") + &format!("<!-- {long} -->") + &item("B", "")));
 
-    let too_large = || Err("A ItemTooLarge".to_owned());
-    assert_eq!(items(Format::Tsv, table), (vec![too_large(), good("T B", "")], Ok(End::CutOff)));
-    assert_eq!(items(Format::Xml, text), (vec![too_large(), good("T B", "")], Ok(End::Complete)));
+    let too_large = Err("A ItemTooLarge".to_owned());
+    assert_eq!(items(Format::Tsv, table), (vec![too_large, good("T B", "")], Ok(End::CutOff)));
+    assert_eq!(items(Format::Xml, text), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
     assert_eq!(items(Format::Xml, comment), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
 }
 
