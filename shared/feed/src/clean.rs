@@ -44,10 +44,19 @@ impl<R: BufRead> Clean<R> {
 }
 
 impl<R> Clean<R> {
+    /// Takes text and the `<` behind it, and returns what is left.
+    fn take_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (text, markup) = bytes.split_at(bytes.iter().position(|byte| *byte == b'<').unwrap_or(bytes.len()));
+        self.output.extend_from_slice(text);
+        let Some(rest) = markup.get(1..) else { return markup };
+        self.begin_markup();
+        rest
+    }
+
+    /// Takes a byte of what is no text.
     fn take(&mut self, byte: u8) {
         match self.place {
-            Place::Text if byte == b'<' => self.begin_markup(),
-            Place::Text => self.output.push(byte),
+            Place::Text => {}
             Place::Markup { .. } if byte == b'<' => {
                 self.give_as_text();
                 self.begin_markup();
@@ -159,7 +168,15 @@ impl<R: BufRead> BufRead for Clean<R> {
                 break;
             }
             let input = input.to_vec();
-            input.into_iter().for_each(|byte| self.take(byte));
+            let mut rest = input.as_slice();
+            while let [byte, others @ ..] = rest {
+                if let Place::Text = self.place {
+                    rest = self.take_text(rest);
+                } else {
+                    self.take(*byte);
+                    rest = others;
+                }
+            }
             self.input.consume(bytes);
         }
         Ok(&self.output[self.used..])

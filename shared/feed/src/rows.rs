@@ -23,6 +23,8 @@ pub struct Row {
     pub unfinished: bool,
     /// It has more than [`MAX_BYTES`]; `fields` has the beginning of it.
     pub too_large: bool,
+    /// It is too large and has several lines, of which some may be rows.
+    pub hides_rows: bool,
 }
 
 /// How the rows of a table are told apart.
@@ -82,11 +84,12 @@ impl<R: BufRead> Rows<R> {
         }
         if at > MAX_BYTES {
             row.too_large = true;
-            row.unfinished = false;
             row.fields.iter_mut().for_each(|field| *field = field.chars().take(1_000).collect());
-            self.line += line_ends(&rest[..at]);
+            let lines = line_ends(&rest[..at]);
+            row.hides_rows = lines > 0;
+            self.line += lines;
             self.used += at;
-            self.skip_line()?;
+            row.unfinished = !self.skip_line()?;
             return Ok(Some(row));
         }
         at += match &rest[at..] {
@@ -112,19 +115,19 @@ impl<R: BufRead> Rows<R> {
         Ok(())
     }
 
-    /// Passes over the rest of the line.
-    fn skip_line(&mut self) -> Result<()> {
+    /// Passes over the rest of the line; returns false if it has no end.
+    fn skip_line(&mut self) -> Result<bool> {
         loop {
             self.fill()?;
             let rest = &self.window[self.used..];
             if let Some(end) = rest.iter().position(is_line_end) {
                 self.used += end + 1;
                 self.line += 1;
-                return Ok(());
+                return Ok(true);
             }
             self.used = self.window.len();
             if self.ended {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
@@ -212,10 +215,11 @@ fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let lines = text.split(is_line_end).map(|line| line.split(|byte| *byte == form.delimiter).collect::<Vec<&[u8]>>());
     let lines: Vec<_> = lines.collect();
     let [first, others @ ..] = lines.as_slice() else { return false };
-    let ends_row = column + first.len() == columns;
+    // Rows may have blank fields behind the last column, and lack columns behind the address.
+    let enough = columns.min(address + 2);
     // An address in quotes may itself end with a line.
     let at = address.checked_sub(column).filter(|at| *at > 0);
-    if ends_row && at.and_then(|at| first.get(at)).is_some_and(is_address) {
+    if column + first.len() >= enough && at.and_then(|at| first.get(at)).is_some_and(is_address) {
         return true;
     }
     // The quote that closes the text may do so in the middle of a row.
@@ -224,6 +228,7 @@ fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let behind =
         after.split(is_line_end).next().unwrap_or_default().iter().filter(|byte| **byte == form.delimiter).count();
     let begins_row = others.last().is_some_and(|last| last.len() + behind == columns);
+    let ends_row = column + first.len() == columns;
     others.iter().any(is_row) || (ends_row && begins_row && column + 1 + behind != columns)
 }
 

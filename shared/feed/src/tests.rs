@@ -291,10 +291,71 @@ fn a_row_with_too_few_or_too_many_fields_is_reported() {
 }
 
 #[test]
-fn a_table_whose_last_line_is_short_was_cut_off() {
+fn a_table_whose_last_line_is_short_and_has_no_end_was_cut_off() {
     let file = "id,title,link\nA,T A,https://a.example\nB,T";
 
-    assert_eq!(items(Format::Csv, file), (vec![good("T A", ""), Err("B WrongNumberOfFields".into())], Ok(End::CutOff)));
+    assert_eq!(items(Format::Csv, file), (vec![good("T A", ""), Err("B UnexpectedEnd".into())], Ok(End::CutOff)));
+    let optional = "id,title,link,price\nA,T A,https://a.example,1.00 EUR\nB,T B,https://b.exam";
+    assert_eq!(
+        items(Format::Csv, optional),
+        (vec![good("T A", "1.00 EUR"), Err("B UnexpectedEnd".into())], Ok(End::CutOff))
+    );
+}
+
+#[test]
+fn a_last_line_that_has_an_end_cuts_nothing_off() {
+    let file = "id,title,link\nA,T A,https://a.example\n# end\n";
+
+    assert_eq!(
+        items(Format::Csv, file),
+        (vec![good("T A", ""), Err("# end WrongNumberOfFields".into())], Ok(End::Complete))
+    );
+}
+
+#[test]
+fn a_last_line_without_an_end_is_whole_if_its_last_field_is() {
+    let file = "id,title,link,price,brand\nA,T A,https://a.example,1.00,Nordvik";
+
+    assert_eq!(items(Format::Csv, file), (vec![good("T A", "")], Ok(End::Complete)));
+}
+
+#[test]
+fn blank_fields_behind_the_last_column_and_optional_ones_that_are_missing_cost_nothing() {
+    let file = "id,title,link,price,brand\n\
+        A,T A,https://a.example,1.00 EUR,Nordvik,, \n\
+        B,T B,https://b.example,2.00 EUR\n\
+        C,T C,https://c.example\n\
+        D,T D,https://d.example,3.00 EUR,Nordvik,more\n\
+        E,T E\n";
+
+    let (found, end) = items(Format::Csv, file);
+
+    assert_eq!(found[..3], [good("T A", "1.00 EUR"), good("T B", "2.00 EUR"), good("T C", "")]);
+    assert_eq!(found[3..], [Err("D WrongNumberOfFields".into()), Err("E WrongNumberOfFields".into())]);
+    assert_eq!((left_out(Format::Csv, file), end), (vec![], Ok(End::Complete)));
+    let fused = "id,title,link,price\n1,\"Mug,/p/1,10.00 EUR,\n2,Plate\",/p/2,20.00 EUR,\n";
+    assert_eq!(ids(Format::Csv, fused), ["1", "2"]);
+}
+
+#[test]
+fn what_is_no_table_is_named() {
+    for (file, name) in [
+        ("<!DOCTYPE html><html><body>Sign in</body></html>", "This is HTML"),
+        (" <html lang=\"sv\">", "This is HTML"),
+        ("<?xml version=\"1.0\"?><rss><channel></channel></rss>", "This is XML"),
+        ("{\"id\":\"A\"}\n", "This is JSON"),
+        ("[{\"id\":\"A\"}]", "This is JSON"),
+        ("sku,title\n", "The first line"),
+    ] {
+        let media_type = MediaType { format: Format::Csv, charset: None };
+        let error = read(file.as_bytes(), &media_type, None, &mut |_, _| {}).unwrap_err();
+
+        assert!(error.to_string().starts_with(name), "{file}: {error}");
+        assert_eq!(error.error_code().as_str(), "NoIdColumn");
+    }
+    let media_type = MediaType { format: Format::Xml, charset: None };
+    let error = read("<html></html>".as_bytes(), &media_type, None, &mut |_, _| {}).unwrap_err();
+    assert_eq!((error.error_code().as_str(), error.to_string().starts_with("This is HTML")), ("NoItems", true));
 }
 
 #[test]
@@ -417,6 +478,8 @@ fn a_table_that_breaks_off_within_its_last_field_is_not_complete() {
 
     assert_eq!(items(Format::Csv, file).1, Ok(End::CutOff));
     assert_eq!(items(Format::Csv, file.to_owned() + "SD").1, Ok(End::Complete));
+    let large = format!("id,title,link\nA,T,https://shop.example/a\nB,{}", "x".repeat(200_000));
+    assert_eq!(items(Format::Csv, large), (vec![good("T", ""), Err("B UnexpectedEnd".into())], Ok(End::CutOff)));
     let within_quotes = "id,title,link\nA,T,https://shop.example/a\nB,\"T";
     assert_eq!(items(Format::Csv, within_quotes).1, Ok(End::CutOff));
 }
@@ -443,6 +506,7 @@ fn a_row_that_is_too_large_is_passed_over_as_a_whole() {
 
     let (found, end) = items(Format::Csv, chained);
 
+    // Such a row may hide others.
     assert!(found.len() < 10 && end == Ok(End::CutOff), "{} items, {end:?}", found.len());
 }
 
@@ -525,7 +589,7 @@ fn passes_over(long: &str) {
     let comment = rss(&(item("A", "") + &format!("<!-- {long} -->") + &item("B", "")));
 
     let too_large = Err("A ItemTooLarge".to_owned());
-    assert_eq!(items(Format::Tsv, table), (vec![too_large, good("T B", "")], Ok(End::CutOff)));
+    assert_eq!(items(Format::Tsv, table), (vec![too_large, good("T B", "")], Ok(End::Complete)));
     assert_eq!(items(Format::Xml, text), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
     assert_eq!(items(Format::Xml, comment), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
 }
