@@ -5,10 +5,12 @@
 
 mod due;
 mod file;
+mod gone;
 mod survey;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use file::{File, Obtained, Version};
+use gone::Gone;
 use jiff::Timestamp;
 use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
@@ -16,7 +18,7 @@ use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queues, Record
 use restock_store::{Fetch, ProductChange, Store};
 use std::sync::Arc;
 use std::time::Duration;
-use survey::{Comparison, Survey, digest};
+use survey::{Survey, digest};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
@@ -24,8 +26,6 @@ use tracing::{error, info};
 const CHANGES: usize = 500;
 /// Whatever is wrong with stored products, or with what a server says of its file, is mended after so long.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// A feed with at least this many products that loses more than half of them is not trusted.
-const ENOUGH_TO_JUDGE: usize = 10;
 
 pub struct App {
     pub store: Store,
@@ -171,34 +171,23 @@ impl App {
         if !survey.is_useful() {
             return Err(Stop::Refused {
                 error_code: ErrorCode::NoUsableItems,
-                message:
-                    "No item of the file can be used, so nothing was changed. See what is wrong with the first ones."
-                        .into(),
+                message: "No item of the file has an id that can be read, so nothing was changed. See what is wrong with the first ones.".into(),
             });
         }
-        let mut gone = Vec::new();
-        let mut stored: usize = 0;
+        let mut gone = Gone::default();
         self.store
             .each_product(&job.locale, |sku, digest| {
-                stored += 1;
-                if survey.compare(&sku, digest) == Comparison::Missing {
-                    gone.push(sku);
-                }
+                let comparison = survey.compare(&sku, digest);
+                gone.note(sku, &comparison);
             })
             .await?;
         if end == End::CutOff {
-            // What is missing may be in the part that could not be read.
-            gone.clear();
+            gone.keep_missing();
         }
-        if !job.allow_shrink && stored >= ENOUGH_TO_JUDGE && gone.len() * 2 > stored {
-            return Err(Stop::Refused {
-                error_code: ErrorCode::FeedShrank,
-                message: format!(
-                    "{} of {stored} products are missing from the file, so nothing was changed. If that is right, start the import with ?allowShrink=true.",
-                    gone.len()
-                ),
-            });
+        if !job.allow_shrink {
+            gone.judge()?;
         }
+        let gone = gone.into_skus();
 
         import.unchanged = survey.unchanged();
         self.store.forget_fetch(&job.locale).await?;

@@ -5,7 +5,7 @@ use crate::{Stop, serialized};
 use restock_domain::{ErrorCode, ImportError, Sku, hex};
 use restock_feed::{End, Item, ItemFault};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Errors that are kept for showing.
@@ -18,6 +18,8 @@ pub struct Survey {
     pub rejected: u64,
     errors: Vec<ImportError>,
     seen: HashMap<[u8; 16], Seen>,
+    /// Ids of items that can't be used.
+    unusable: HashSet<[u8; 16]>,
 }
 
 struct Seen {
@@ -32,7 +34,8 @@ struct Seen {
 pub enum Comparison {
     Unchanged,
     Changed,
-    /// The file does not have the item, or not so that it can be used: what is stored may be wrong by now.
+    /// The file has the item, but not so that it can be used.
+    Unusable,
     Missing,
 }
 
@@ -49,6 +52,7 @@ impl Survey {
     /// Compares a stored product with the file's.
     pub fn compare(&mut self, sku: &Sku, stored: &str) -> Comparison {
         match self.seen.get_mut(&name(sku)) {
+            None if self.unusable.contains(&name(sku)) => Comparison::Unusable,
             None => Comparison::Missing,
             Some(seen) if hex(&seen.digest) == stored => {
                 seen.unchanged = true;
@@ -63,9 +67,9 @@ impl Survey {
         self.seen.get(&name(sku)).is_some_and(|seen| seen.position == position && !seen.unchanged)
     }
 
-    /// Returns true if the file has any item that can be used.
+    /// Returns true if the file has any item whose id can be read.
     pub fn is_useful(&self) -> bool {
-        !self.seen.is_empty()
+        !(self.seen.is_empty() && self.unusable.is_empty())
     }
 
     pub fn unchanged(&self) -> u64 {
@@ -83,7 +87,12 @@ impl Survey {
         self.items += 1;
         let Item { product, left_out } = match item {
             Ok(item) => item,
-            Err(fault) => return self.reject(position, fault),
+            Err(fault) => {
+                // Of an item that the file breaks off in, nothing is known to be wrong.
+                let sku = fault.sku.as_deref().filter(|_| fault.error_code != ErrorCode::UnexpectedEnd);
+                self.unusable.extend(sku.and_then(|sku| Sku::parse(sku).ok()).map(|sku| name(&sku)));
+                return self.reject(position, fault);
+            }
         };
         left_out.into_iter().for_each(|fault| self.report(position, fault));
         let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false };
@@ -161,8 +170,36 @@ mod tests {
 
         survey.note(1, Err(fault));
 
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Unusable);
+        assert!(survey.is_useful() && survey.errors()[0].message.len() == 300);
+    }
+
+    #[test]
+    fn a_file_in_which_no_id_can_be_read_says_nothing_about_products() {
+        let mut survey = Survey::default();
+        let fault = |sku: Option<&str>, error_code| ItemFault {
+            sku: sku.map(ToOwned::to_owned),
+            error_code,
+            message: String::new(),
+        };
+
+        survey.note(1, Err(fault(None, ErrorCode::MissingId)));
+        survey.note(2, Err(fault(Some(""), ErrorCode::InvalidId)));
+        survey.note(3, Err(fault(Some("A"), ErrorCode::UnexpectedEnd)));
+
         assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Missing);
-        assert!(!survey.is_useful() && survey.errors()[0].message.len() == 300);
+        assert!(!survey.is_useful());
+    }
+
+    #[test]
+    fn an_item_that_can_be_used_counts_even_if_another_with_its_id_can_not() {
+        let mut survey = Survey::default();
+        let fault = ItemFault { sku: Some("A".into()), error_code: ErrorCode::InvalidLink, message: String::new() };
+
+        survey.note(1, Ok(item("A", "T")));
+        survey.note(2, Err(fault));
+
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Changed);
     }
 
     #[test]
