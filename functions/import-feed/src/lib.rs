@@ -24,6 +24,7 @@ use tracing::{error, info};
 
 /// Changes that are written at a time; what bounds the memory of an import besides the digests of its items.
 const CHANGES: usize = 500;
+const CUT_OFF: &str = "The file breaks off, or hides a part of itself, so nothing was removed that is missing from it. Send all of it, up to the end of its last line or its last tag.";
 /// Whatever is wrong with stored products, or with what a server says of its file, is mended after so long.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
@@ -118,14 +119,14 @@ impl App {
             };
             error!(locale = %job.locale, import = job.import_id, error_code = error_code.as_str(), message, "A feed was not imported");
             import.status = ImportStatus::Failed;
-            import.errors.insert(0, ImportError::new(0, None, error_code, message));
-            import.errors.truncate(survey::MAX_ERRORS);
+            report(&mut import, error_code, message);
         }
         import.finished_at = Some(time::to_millisecond((self.clock)()));
         self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
         info!(
             locale = %job.locale, import = job.import_id, items = import.items, imported = import.imported,
-            unchanged = import.unchanged, removed = import.removed, rejected = import.rejected, "A feed import ended"
+            unchanged = import.unchanged, removed = import.removed, rejected = import.rejected,
+            incomplete = import.incomplete, "A feed import ended"
         );
         retry.map_or(Ok(()), Err)
     }
@@ -155,8 +156,9 @@ impl App {
         let (file, version) = match File::obtain(&self.store, job, known.as_ref()).await? {
             Obtained::Unchanged(fetch) => {
                 // What was left out of the file is told still.
-                let Import { items, rejected, errors, .. } = fetch.import;
-                (import.items, import.rejected, import.errors) = (items, rejected, errors);
+                let Import { items, rejected, incomplete, errors, .. } = fetch.import;
+                (import.items, import.rejected, import.incomplete, import.errors) =
+                    (items, rejected, incomplete, errors);
                 import.unchanged = items - rejected;
                 return Ok(());
             }
@@ -167,13 +169,12 @@ impl App {
         let (mut survey, end) = survey::take(file.clone()).await?;
         import.items = survey.items;
         import.rejected = survey.rejected;
+        import.incomplete = survey.incomplete();
         import.errors = survey.errors();
-        if !survey.is_useful() {
-            return Err(Stop::Refused {
-                error_code: ErrorCode::NoUsableItems,
-                message: "No item of the file has an id that can be read, so nothing was changed. See what is wrong with the first ones.".into(),
-            });
+        if end == End::CutOff {
+            report(import, ErrorCode::UnexpectedEnd, CUT_OFF.into());
         }
+        survey.judge()?;
         let mut gone = Gone::default();
         self.store
             .each_product(&job.locale, |sku, digest| {
@@ -237,6 +238,12 @@ impl App {
         let removals = gone.into_iter().map(|sku| ProductChange::Remove { sku }).collect();
         Ok(self.store.change_products(locale, removals).await?)
     }
+}
+
+/// Reports what is wrong with the file as a whole, before what is wrong with its items.
+fn report(import: &mut Import, error_code: ErrorCode, message: String) {
+    import.errors.insert(0, ImportError::new(0, None, error_code, message));
+    import.errors.truncate(survey::MAX_ERRORS);
 }
 
 /// Returns false for a scheduled import that has become pointless while it was queued: the feed is another one by now, or was

@@ -16,7 +16,9 @@ pub const MAX_ERRORS: usize = 100;
 pub struct Survey {
     pub items: u64,
     pub rejected: u64,
-    errors: Vec<ImportError>,
+    /// Why items can't be used, and what others are used without: as many of each as are shown.
+    rejections: Vec<ImportError>,
+    losses: Vec<ImportError>,
     seen: HashMap<[u8; 16], Seen>,
     /// Ids of items that can't be used.
     unusable: HashSet<[u8; 16]>,
@@ -27,6 +29,8 @@ struct Seen {
     position: u64,
     digest: [u8; 16],
     unchanged: bool,
+    /// It is used without a part.
+    incomplete: bool,
 }
 
 /// The difference between a file and a stored product.
@@ -67,18 +71,32 @@ impl Survey {
         self.seen.get(&name(sku)).is_some_and(|seen| seen.position == position && !seen.unchanged)
     }
 
-    /// Returns true if the file has any item whose id can be read.
-    pub fn is_useful(&self) -> bool {
-        !(self.seen.is_empty() && self.unusable.is_empty())
+    /// Refuses a file that says nothing about any product.
+    pub fn judge(&self) -> Result<(), Stop> {
+        if !(self.seen.is_empty() && self.unusable.is_empty()) {
+            return Ok(());
+        }
+        let message = if self.items == 0 {
+            "The file has only the line with the column names, so nothing was changed."
+        } else {
+            "No item of the file has an id that can be read, so nothing was changed. See what is wrong with the first ones."
+        };
+        Err(Stop::Refused { error_code: ErrorCode::NoUsableItems, message: message.into() })
     }
 
     pub fn unchanged(&self) -> u64 {
         self.seen.values().filter(|seen| seen.unchanged).count() as u64
     }
 
-    /// Returns the first errors, in the order of the file.
+    /// Returns how many of the items that count are used without a part.
+    pub fn incomplete(&self) -> u64 {
+        self.seen.values().filter(|seen| seen.incomplete).count() as u64
+    }
+
+    /// Returns the first errors, in the order of the file. Those of items that can't be used go before what others are used
+    /// without, of which a file may have one for each of its items.
     pub fn errors(&self) -> Vec<ImportError> {
-        let mut errors = self.errors.clone();
+        let mut errors: Vec<_> = self.rejections.iter().chain(&self.losses).take(MAX_ERRORS).cloned().collect();
         errors.sort_by_key(|error| error.position);
         errors
     }
@@ -94,8 +112,9 @@ impl Survey {
                 return self.reject(position, fault);
             }
         };
-        left_out.into_iter().for_each(|fault| self.report(position, fault));
-        let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false };
+        let incomplete = !left_out.is_empty();
+        left_out.into_iter().for_each(|fault| keep(&mut self.losses, position, fault));
+        let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false, incomplete };
         if let Some(earlier) = self.seen.insert(name(product.sku()), seen) {
             let message = format!("Item {position} has the same id and comes later, so that one counts.");
             let sku = Some(product.sku().to_string());
@@ -105,17 +124,16 @@ impl Survey {
 
     fn reject(&mut self, position: u64, fault: ItemFault) {
         self.rejected += 1;
-        self.report(position, fault);
+        keep(&mut self.rejections, position, fault);
     }
+}
 
-    fn report(&mut self, position: u64, fault: ItemFault) {
+fn keep(errors: &mut Vec<ImportError>, position: u64, fault: ItemFault) {
+    if errors.len() < MAX_ERRORS {
+        // They are stored with the feed, and a broken file may make anything of them.
+        let short = |text: String| text.chars().take(300).collect::<String>();
         let ItemFault { sku, error_code, message } = fault;
-        if self.errors.len() < MAX_ERRORS {
-            // They are stored with the feed, and a broken file may make anything of them.
-            let short = |text: String| text.chars().take(300).collect::<String>();
-            let (sku, message) = (sku.map(short), short(message));
-            self.errors.push(ImportError::new(position, sku, error_code, message));
-        }
+        errors.push(ImportError::new(position, sku.map(short), error_code, short(message)));
     }
 }
 
@@ -171,7 +189,7 @@ mod tests {
         survey.note(1, Err(fault));
 
         assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Unusable);
-        assert!(survey.is_useful() && survey.errors()[0].message.len() == 300);
+        assert!(survey.judge().is_ok() && survey.errors()[0].message.len() == 300);
     }
 
     #[test]
@@ -188,7 +206,28 @@ mod tests {
         survey.note(3, Err(fault(Some("A"), ErrorCode::UnexpectedEnd)));
 
         assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Missing);
-        assert!(!survey.is_useful());
+        assert!(survey.judge().is_err());
+    }
+
+    #[test]
+    fn items_that_can_not_be_used_are_shown_before_what_others_are_used_without() {
+        let mut survey = Survey::default();
+        let fault = |error_code| ItemFault {
+            sku: Some("A".into()),
+            error_code,
+            message: "The item is used without it.".into(),
+        };
+
+        for position in 1..=5_000 {
+            let product = product(&format!("S{position}"), "T");
+            survey.note(position, Ok(Item { product, left_out: vec![fault(ErrorCode::InvalidPrice)] }));
+        }
+        survey.note(5_001, Err(fault(ErrorCode::MissingTitle)));
+
+        let errors = survey.errors();
+        assert_eq!((errors.len(), errors[0].position, errors[98].position), (100, 1, 99));
+        assert_eq!((errors[99].position, errors[99].error_code.as_str()), (5_001, "MissingTitle"));
+        assert_eq!((survey.rejected, survey.incomplete()), (1, 5_000));
     }
 
     #[test]
