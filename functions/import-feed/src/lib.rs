@@ -6,21 +6,25 @@
 mod due;
 mod file;
 mod gone;
+mod progress;
 mod survey;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use display_error_chain::DisplayErrorChain;
 use file::{File, Obtained, Version};
 use gone::Gone;
 use jiff::Timestamp;
+use progress::{SHOWN_EVERY, shown};
 use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
 use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queues, Record, consume, named, while_hidden};
 use restock_store::{Fetch, ProductChange, Store};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use survey::{Survey, digest};
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Changes that are written at a time; what bounds the memory of an import besides the digests of its items.
 const CHANGES: usize = 500;
@@ -101,7 +105,7 @@ impl App {
             // Nobody has shown it yet.
             self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
         }
-        let limited = tokio::time::timeout(self.settings.time, self.import(job, &mut import)).await;
+        let limited = tokio::time::timeout(self.settings.time, self.import(job, &mut import, !last_try)).await;
         let outcome = limited.unwrap_or_else(|_| Err(self.out_of_time()));
         import.status = ImportStatus::Succeeded;
         let mut retry = None;
@@ -151,7 +155,18 @@ impl App {
         }
     }
 
-    async fn import(&self, job: &FeedImport, import: &mut Import) -> Result<(), Stop> {
+    /// Imports, and notes in `import` what came of it. `shows` says whether to show meanwhile how far it is: on the last try it
+    /// is shown as failed until it has succeeded.
+    async fn import(&self, job: &FeedImport, import: &mut Import, shows: bool) -> Result<(), Stop> {
+        let show = async |import: Import| {
+            let shown = if shows { self.store.put_import(&job.locale, &import).await } else { Ok(()) };
+            if let Err(error) = shown {
+                // The next one is shown soon.
+                warn!(locale = %job.locale, error = %DisplayErrorChain::new(&error), "Could not show how far an import is");
+            }
+        };
+        let progress = Arc::new(AtomicU64::new(0));
+        let sofar = || progress.load(Ordering::Relaxed);
         let known = self.known(job).await?;
         let (file, version) = match File::obtain(&self.store, job, known.as_ref()).await? {
             Obtained::Unchanged(fetch) => {
@@ -166,7 +181,9 @@ impl App {
         };
 
         // First look at everything, and change nothing until the whole file was judged.
-        let (mut survey, end) = survey::take(file.clone()).await?;
+        let taking = survey::take(file.clone(), progress.clone());
+        let show_items = async || show(Import { items: sofar(), ..import.clone() }).await;
+        let (mut survey, end) = shown(taking, SHOWN_EVERY, show_items).await?;
         import.items = survey.items;
         import.rejected = survey.rejected;
         import.incomplete = survey.incomplete();
@@ -192,7 +209,11 @@ impl App {
 
         import.unchanged = survey.unchanged();
         self.store.forget_fetch(&job.locale).await?;
-        import.imported = self.write_changes(&job.locale, file, Arc::new(survey)).await?;
+        progress.store(0, Ordering::Relaxed);
+        let writing = self.write_changes(&job.locale, file, Arc::new(survey), &progress);
+        let show_imported = async || show(Import { imported: sofar(), ..import.clone() }).await;
+        shown(writing, SHOWN_EVERY, show_imported).await?;
+        import.imported = sofar();
         import.removed = gone.len() as u64;
         self.remove(&job.locale, gone).await?;
         if let Some(Version { url, currency, etag, last_modified }) = version.filter(|_| end == End::Complete) {
@@ -212,8 +233,14 @@ impl App {
         Ok(fetch.filter(|fetch| fetch.import.started_at + READ_AGAIN_AFTER > job.started_at))
     }
 
-    /// Reads the file once more and writes what is new or changed.
-    async fn write_changes(&self, locale: &Locale, file: Arc<File>, survey: Arc<Survey>) -> Result<u64, Stop> {
+    /// Reads the file once more and writes what is new or changed, counting it.
+    async fn write_changes(
+        &self,
+        locale: &Locale,
+        file: Arc<File>,
+        survey: Arc<Survey>,
+        written: &AtomicU64,
+    ) -> Result<(), Stop> {
         let (sender, mut changes) = mpsc::channel::<ProductChange>(CHANGES);
         let reader = tokio::task::spawn_blocking(move || {
             file.read(&mut |position, item| {
@@ -224,14 +251,13 @@ impl App {
                 }
             })
         });
-        let mut written = 0;
         let mut batch = Vec::with_capacity(CHANGES);
         while changes.recv_many(&mut batch, CHANGES).await > 0 {
-            written += batch.len() as u64;
+            let changes = batch.len() as u64;
             self.store.change_products(locale, std::mem::take(&mut batch)).await?;
+            written.fetch_add(changes, Ordering::Relaxed);
         }
-        file::joined(reader.await)?;
-        Ok(written)
+        file::joined(reader.await).map(drop)
     }
 
     async fn remove(&self, locale: &Locale, gone: Vec<Sku>) -> Result<(), Stop> {

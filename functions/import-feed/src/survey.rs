@@ -7,6 +7,7 @@ use restock_feed::{End, Item, ItemFault};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Errors that are kept for showing.
 pub const MAX_ERRORS: usize = 100;
@@ -43,10 +44,14 @@ pub enum Comparison {
     Missing,
 }
 
-pub async fn take(file: Arc<File>) -> Result<(Survey, End), Stop> {
+/// Reads the whole file, and counts its items in `progress`.
+pub async fn take(file: Arc<File>, progress: Arc<AtomicU64>) -> Result<(Survey, End), Stop> {
     let reading = tokio::task::spawn_blocking(move || {
         let mut survey = Survey::default();
-        let end = file.read(&mut |position, item| survey.note(position, item))?;
+        let end = file.read(&mut |position, item| {
+            survey.note(position, item);
+            progress.store(survey.items, Ordering::Relaxed);
+        })?;
         Ok((survey, end))
     });
     joined(reading.await)
