@@ -1,7 +1,7 @@
 //! Streaming readers of product feeds: RSS 2.0 and Atom with the Google Merchant namespace, CSV, TSV and JSON lines.
 //!
 //! Real feeds are broken in many ways. An item that can't be read is reported with its place and reason, and the others
-//! are read. Memory is bounded, whatever the file holds: a row, or a tag or text of XML, that is too large is
+//! are read. Memory is bounded, whatever the file holds: a row, or a field of XML, that is too large is
 //! reported, and reading goes on behind it.
 
 mod bounded;
