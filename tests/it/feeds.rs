@@ -114,6 +114,7 @@ fn broken_items_are_reported_and_the_rest_is_imported() {
     let import = restock.import("sv-SE", "application/xml", rss(&items.concat()).as_bytes());
 
     // B is imported without its price.
+    assert_eq!(import["incomplete"], 1);
     assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [5, 2, 0, 0, 3]));
     assert_eq!(codes(&import), [(1, "DuplicateId"), (2, "MissingId"), (3, "InvalidPrice"), (5, "MismatchedTags")]);
     assert_eq!(import["errors"][2]["sku"], "B");
@@ -167,6 +168,44 @@ fn a_mail_never_shows_what_the_feed_no_longer_says() {
         shown,
         [price(""), price("Pris: 150,00 kr"), price(""), price("Pris: 1 299,00 €"), price("Pris: 150,00 kr"), None]
     );
+}
+
+#[test]
+fn a_feed_whose_only_item_can_not_be_used_any_more_removes_it() {
+    let restock = Restock::start();
+    let feed = |title: &str, link: &str| {
+        let item = format!(
+            "<item><g:id>S1</g:id><title>{title}</title><link>{link}</link><g:price>10.00 EUR</g:price></item>"
+        );
+        restock.import("sv-SE", "application/xml", rss(&item).as_bytes())
+    };
+    for (title, link, code) in [(" ", "https://shop.example/1", "MissingTitle"), ("Socks", "/x", "InvalidLink")] {
+        feed("Wool socks", "https://shop.example/1");
+
+        let import = feed(title, link);
+
+        assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [1, 0, 0, 1, 1]), "{import}");
+        assert_eq!(codes(&import), [(1, code)]);
+    }
+    restock.subscribe(&restock.contact("a"), "S1", "sv-SE", None);
+    restock.level(json!({"sku": "S1", "quantity": 1}));
+    assert!(restock.mails().is_empty());
+}
+
+#[test]
+fn a_feed_in_which_most_links_broke_has_not_shrunk() {
+    let restock = Restock::start();
+    let feed = |price: &str, broken: usize| {
+        let rows: String = (0..12)
+            .map(|n| format!("S{n},T {n},{},{price} EUR\n", if n < broken { "shop" } else { "https://shop.example" }))
+            .collect();
+        restock.import("sv-SE", "text/csv", format!("id,title,link,price\n{rows}").as_bytes())
+    };
+    feed("10.00", 0);
+
+    let import = feed("12.00", 7);
+
+    assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [12, 5, 0, 7, 7]), "{import}");
 }
 
 #[test]
@@ -233,7 +272,7 @@ fn a_feed_that_is_cut_off_imports_what_it_has_and_removes_nothing() {
     let import = restock.import("sv-SE", "application/xml", cut.as_bytes());
 
     assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [2, 1, 0, 0, 1]));
-    assert_eq!(codes(&import), [(2, "UnexpectedEnd")]);
+    assert_eq!(codes(&import), [(0, "UnexpectedEnd"), (2, "UnexpectedEnd")]);
 }
 
 #[test]
@@ -250,6 +289,8 @@ fn a_feed_that_can_not_be_read_or_that_shrank_changes_nothing() {
     }
     let header_only = restock.import("sv-SE", "text/csv", b"id,title,link\n");
     assert_eq!((header_only["status"].as_str(), codes(&header_only)), (Some("failed"), vec![(0, "NoUsableItems")]));
+    let message = header_only["errors"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("The file has only the line with the column names"), "{message}");
     let shrunk = restock.import("sv-SE", "application/xml", small.as_bytes());
     let allowed = restock.import_with("sv-SE", "application/xml", small.as_bytes(), "?allowShrink=true");
 

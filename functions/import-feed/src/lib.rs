@@ -5,27 +5,32 @@
 
 mod due;
 mod file;
+mod gone;
+mod progress;
 mod survey;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use display_error_chain::DisplayErrorChain;
 use file::{File, Obtained, Version};
+use gone::Gone;
 use jiff::Timestamp;
+use progress::{SHOWN_EVERY, shown};
 use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
 use restock_feed::End;
 use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queues, Record, consume, named, while_hidden};
 use restock_store::{Fetch, ProductChange, Store};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use survey::{Comparison, Survey, digest};
+use survey::{Survey, digest};
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Changes that are written at a time; what bounds the memory of an import besides the digests of its items.
 const CHANGES: usize = 500;
+const CUT_OFF: &str = "The file breaks off, or hides a part of itself, so nothing was removed that is missing from it. Send all of it, up to the end of its last line or its last tag.";
 /// Whatever is wrong with stored products, or with what a server says of its file, is mended after so long.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// A feed with at least this many products that loses more than half of them is not trusted.
-const ENOUGH_TO_JUDGE: usize = 10;
 
 pub struct App {
     pub store: Store,
@@ -100,7 +105,7 @@ impl App {
             // Nobody has shown it yet.
             self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
         }
-        let limited = tokio::time::timeout(self.settings.time, self.import(job, &mut import)).await;
+        let limited = tokio::time::timeout(self.settings.time, self.import(job, &mut import, !last_try)).await;
         let outcome = limited.unwrap_or_else(|_| Err(self.out_of_time()));
         import.status = ImportStatus::Succeeded;
         let mut retry = None;
@@ -118,14 +123,14 @@ impl App {
             };
             error!(locale = %job.locale, import = job.import_id, error_code = error_code.as_str(), message, "A feed was not imported");
             import.status = ImportStatus::Failed;
-            import.errors.insert(0, ImportError::new(0, None, error_code, message));
-            import.errors.truncate(survey::MAX_ERRORS);
+            report(&mut import, error_code, message);
         }
         import.finished_at = Some(time::to_millisecond((self.clock)()));
         self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
         info!(
             locale = %job.locale, import = job.import_id, items = import.items, imported = import.imported,
-            unchanged = import.unchanged, removed = import.removed, rejected = import.rejected, "A feed import ended"
+            unchanged = import.unchanged, removed = import.removed, rejected = import.rejected,
+            incomplete = import.incomplete, "A feed import ended"
         );
         retry.map_or(Ok(()), Err)
     }
@@ -150,13 +155,25 @@ impl App {
         }
     }
 
-    async fn import(&self, job: &FeedImport, import: &mut Import) -> Result<(), Stop> {
+    /// Imports, and notes in `import` what came of it. `shows` says whether to show meanwhile how far it is: on the last try it
+    /// is shown as failed until it has succeeded.
+    async fn import(&self, job: &FeedImport, import: &mut Import, shows: bool) -> Result<(), Stop> {
+        let show = async |import: Import| {
+            let shown = if shows { self.store.put_import(&job.locale, &import).await } else { Ok(()) };
+            if let Err(error) = shown {
+                // The next one is shown soon.
+                warn!(locale = %job.locale, error = %DisplayErrorChain::new(&error), "Could not show how far an import is");
+            }
+        };
+        let progress = Arc::new(AtomicU64::new(0));
+        let sofar = || progress.load(Ordering::Relaxed);
         let known = self.known(job).await?;
         let (file, version) = match File::obtain(&self.store, job, known.as_ref()).await? {
             Obtained::Unchanged(fetch) => {
                 // What was left out of the file is told still.
-                let Import { items, rejected, errors, .. } = fetch.import;
-                (import.items, import.rejected, import.errors) = (items, rejected, errors);
+                let Import { items, rejected, incomplete, errors, .. } = fetch.import;
+                (import.items, import.rejected, import.incomplete, import.errors) =
+                    (items, rejected, incomplete, errors);
                 import.unchanged = items - rejected;
                 return Ok(());
             }
@@ -164,45 +181,39 @@ impl App {
         };
 
         // First look at everything, and change nothing until the whole file was judged.
-        let (mut survey, end) = survey::take(file.clone()).await?;
+        let taking = survey::take(file.clone(), progress.clone());
+        let show_items = async || show(Import { items: sofar(), ..import.clone() }).await;
+        let (mut survey, end) = shown(taking, SHOWN_EVERY, show_items).await?;
         import.items = survey.items;
         import.rejected = survey.rejected;
+        import.incomplete = survey.incomplete();
         import.errors = survey.errors();
-        if !survey.is_useful() {
-            return Err(Stop::Refused {
-                error_code: ErrorCode::NoUsableItems,
-                message:
-                    "No item of the file can be used, so nothing was changed. See what is wrong with the first ones."
-                        .into(),
-            });
+        if end == End::CutOff {
+            report(import, ErrorCode::UnexpectedEnd, CUT_OFF.into());
         }
-        let mut gone = Vec::new();
-        let mut stored: usize = 0;
+        survey.judge()?;
+        let mut gone = Gone::default();
         self.store
             .each_product(&job.locale, |sku, digest| {
-                stored += 1;
-                if survey.compare(&sku, digest) == Comparison::Missing {
-                    gone.push(sku);
-                }
+                let comparison = survey.compare(&sku, digest);
+                gone.note(sku, &comparison);
             })
             .await?;
         if end == End::CutOff {
-            // What is missing may be in the part that could not be read.
-            gone.clear();
+            gone.keep_missing();
         }
-        if !job.allow_shrink && stored >= ENOUGH_TO_JUDGE && gone.len() * 2 > stored {
-            return Err(Stop::Refused {
-                error_code: ErrorCode::FeedShrank,
-                message: format!(
-                    "{} of {stored} products are missing from the file, so nothing was changed. If that is right, start the import with ?allowShrink=true.",
-                    gone.len()
-                ),
-            });
+        if !job.allow_shrink {
+            gone.judge()?;
         }
+        let gone = gone.into_skus();
 
         import.unchanged = survey.unchanged();
         self.store.forget_fetch(&job.locale).await?;
-        import.imported = self.write_changes(&job.locale, file, Arc::new(survey)).await?;
+        progress.store(0, Ordering::Relaxed);
+        let writing = self.write_changes(&job.locale, file, Arc::new(survey), &progress);
+        let show_imported = async || show(Import { imported: sofar(), ..import.clone() }).await;
+        shown(writing, SHOWN_EVERY, show_imported).await?;
+        import.imported = sofar();
         import.removed = gone.len() as u64;
         self.remove(&job.locale, gone).await?;
         if let Some(Version { url, currency, etag, last_modified }) = version.filter(|_| end == End::Complete) {
@@ -222,8 +233,14 @@ impl App {
         Ok(fetch.filter(|fetch| fetch.import.started_at + READ_AGAIN_AFTER > job.started_at))
     }
 
-    /// Reads the file once more and writes what is new or changed.
-    async fn write_changes(&self, locale: &Locale, file: Arc<File>, survey: Arc<Survey>) -> Result<u64, Stop> {
+    /// Reads the file once more and writes what is new or changed, counting it.
+    async fn write_changes(
+        &self,
+        locale: &Locale,
+        file: Arc<File>,
+        survey: Arc<Survey>,
+        written: &AtomicU64,
+    ) -> Result<(), Stop> {
         let (sender, mut changes) = mpsc::channel::<ProductChange>(CHANGES);
         let reader = tokio::task::spawn_blocking(move || {
             file.read(&mut |position, item| {
@@ -234,20 +251,25 @@ impl App {
                 }
             })
         });
-        let mut written = 0;
         let mut batch = Vec::with_capacity(CHANGES);
         while changes.recv_many(&mut batch, CHANGES).await > 0 {
-            written += batch.len() as u64;
+            let changes = batch.len() as u64;
             self.store.change_products(locale, std::mem::take(&mut batch)).await?;
+            written.fetch_add(changes, Ordering::Relaxed);
         }
-        file::joined(reader.await)?;
-        Ok(written)
+        file::joined(reader.await).map(drop)
     }
 
     async fn remove(&self, locale: &Locale, gone: Vec<Sku>) -> Result<(), Stop> {
         let removals = gone.into_iter().map(|sku| ProductChange::Remove { sku }).collect();
         Ok(self.store.change_products(locale, removals).await?)
     }
+}
+
+/// Reports what is wrong with the file as a whole, before what is wrong with its items.
+fn report(import: &mut Import, error_code: ErrorCode, message: String) {
+    import.errors.insert(0, ImportError::new(0, None, error_code, message));
+    import.errors.truncate(survey::MAX_ERRORS);
 }
 
 /// Returns false for a scheduled import that has become pointless while it was queued: the feed is another one by now, or was

@@ -5,8 +5,9 @@ use crate::{Stop, serialized};
 use restock_domain::{ErrorCode, ImportError, Sku, hex};
 use restock_feed::{End, Item, ItemFault};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Errors that are kept for showing.
 pub const MAX_ERRORS: usize = 100;
@@ -16,8 +17,12 @@ pub const MAX_ERRORS: usize = 100;
 pub struct Survey {
     pub items: u64,
     pub rejected: u64,
-    errors: Vec<ImportError>,
+    /// Why items can't be used, and what others are used without: as many of each as are shown.
+    rejections: Vec<ImportError>,
+    losses: Vec<ImportError>,
     seen: HashMap<[u8; 16], Seen>,
+    /// Ids of items that can't be used.
+    unusable: HashSet<[u8; 16]>,
 }
 
 struct Seen {
@@ -25,6 +30,8 @@ struct Seen {
     position: u64,
     digest: [u8; 16],
     unchanged: bool,
+    /// It is used without a part.
+    incomplete: bool,
 }
 
 /// The difference between a file and a stored product.
@@ -32,14 +39,19 @@ struct Seen {
 pub enum Comparison {
     Unchanged,
     Changed,
-    /// The file does not have the item, or not so that it can be used: what is stored may be wrong by now.
+    /// The file has the item, but not so that it can be used.
+    Unusable,
     Missing,
 }
 
-pub async fn take(file: Arc<File>) -> Result<(Survey, End), Stop> {
+/// Reads the whole file, and counts its items in `progress`.
+pub async fn take(file: Arc<File>, progress: Arc<AtomicU64>) -> Result<(Survey, End), Stop> {
     let reading = tokio::task::spawn_blocking(move || {
         let mut survey = Survey::default();
-        let end = file.read(&mut |position, item| survey.note(position, item))?;
+        let end = file.read(&mut |position, item| {
+            survey.note(position, item);
+            progress.store(survey.items, Ordering::Relaxed);
+        })?;
         Ok((survey, end))
     });
     joined(reading.await)
@@ -49,6 +61,7 @@ impl Survey {
     /// Compares a stored product with the file's.
     pub fn compare(&mut self, sku: &Sku, stored: &str) -> Comparison {
         match self.seen.get_mut(&name(sku)) {
+            None if self.unusable.contains(&name(sku)) => Comparison::Unusable,
             None => Comparison::Missing,
             Some(seen) if hex(&seen.digest) == stored => {
                 seen.unchanged = true;
@@ -63,18 +76,32 @@ impl Survey {
         self.seen.get(&name(sku)).is_some_and(|seen| seen.position == position && !seen.unchanged)
     }
 
-    /// Returns true if the file has any item that can be used.
-    pub fn is_useful(&self) -> bool {
-        !self.seen.is_empty()
+    /// Refuses a file that says nothing about any product.
+    pub fn judge(&self) -> Result<(), Stop> {
+        if !(self.seen.is_empty() && self.unusable.is_empty()) {
+            return Ok(());
+        }
+        let message = if self.items == 0 {
+            "The file has only the line with the column names, so nothing was changed."
+        } else {
+            "No item of the file has an id that can be read, so nothing was changed. See what is wrong with the first ones."
+        };
+        Err(Stop::Refused { error_code: ErrorCode::NoUsableItems, message: message.into() })
     }
 
     pub fn unchanged(&self) -> u64 {
         self.seen.values().filter(|seen| seen.unchanged).count() as u64
     }
 
-    /// Returns the first errors, in the order of the file.
+    /// Returns how many of the items that count are used without a part.
+    pub fn incomplete(&self) -> u64 {
+        self.seen.values().filter(|seen| seen.incomplete).count() as u64
+    }
+
+    /// Returns the first errors, in the order of the file. Those of items that can't be used go before what others are used
+    /// without, of which a file may have one for each of its items.
     pub fn errors(&self) -> Vec<ImportError> {
-        let mut errors = self.errors.clone();
+        let mut errors: Vec<_> = self.rejections.iter().chain(&self.losses).take(MAX_ERRORS).cloned().collect();
         errors.sort_by_key(|error| error.position);
         errors
     }
@@ -83,10 +110,16 @@ impl Survey {
         self.items += 1;
         let Item { product, left_out } = match item {
             Ok(item) => item,
-            Err(fault) => return self.reject(position, fault),
+            Err(fault) => {
+                // Of an item that the file breaks off in, nothing is known to be wrong.
+                let sku = fault.sku.as_deref().filter(|_| fault.error_code != ErrorCode::UnexpectedEnd);
+                self.unusable.extend(sku.and_then(|sku| Sku::parse(sku).ok()).map(|sku| name(&sku)));
+                return self.reject(position, fault);
+            }
         };
-        left_out.into_iter().for_each(|fault| self.report(position, fault));
-        let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false };
+        let incomplete = !left_out.is_empty();
+        left_out.into_iter().for_each(|fault| keep(&mut self.losses, position, fault));
+        let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false, incomplete };
         if let Some(earlier) = self.seen.insert(name(product.sku()), seen) {
             let message = format!("Item {position} has the same id and comes later, so that one counts.");
             let sku = Some(product.sku().to_string());
@@ -96,17 +129,16 @@ impl Survey {
 
     fn reject(&mut self, position: u64, fault: ItemFault) {
         self.rejected += 1;
-        self.report(position, fault);
+        keep(&mut self.rejections, position, fault);
     }
+}
 
-    fn report(&mut self, position: u64, fault: ItemFault) {
+fn keep(errors: &mut Vec<ImportError>, position: u64, fault: ItemFault) {
+    if errors.len() < MAX_ERRORS {
+        // They are stored with the feed, and a broken file may make anything of them.
+        let short = |text: String| text.chars().take(300).collect::<String>();
         let ItemFault { sku, error_code, message } = fault;
-        if self.errors.len() < MAX_ERRORS {
-            // They are stored with the feed, and a broken file may make anything of them.
-            let short = |text: String| text.chars().take(300).collect::<String>();
-            let (sku, message) = (sku.map(short), short(message));
-            self.errors.push(ImportError::new(position, sku, error_code, message));
-        }
+        errors.push(ImportError::new(position, sku.map(short), error_code, short(message)));
     }
 }
 
@@ -161,8 +193,57 @@ mod tests {
 
         survey.note(1, Err(fault));
 
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Unusable);
+        assert!(survey.judge().is_ok() && survey.errors()[0].message.len() == 300);
+    }
+
+    #[test]
+    fn a_file_in_which_no_id_can_be_read_says_nothing_about_products() {
+        let mut survey = Survey::default();
+        let fault = |sku: Option<&str>, error_code| ItemFault {
+            sku: sku.map(ToOwned::to_owned),
+            error_code,
+            message: String::new(),
+        };
+
+        survey.note(1, Err(fault(None, ErrorCode::MissingId)));
+        survey.note(2, Err(fault(Some(""), ErrorCode::InvalidId)));
+        survey.note(3, Err(fault(Some("A"), ErrorCode::UnexpectedEnd)));
+
         assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Missing);
-        assert!(!survey.is_useful() && survey.errors()[0].message.len() == 300);
+        assert!(survey.judge().is_err());
+    }
+
+    #[test]
+    fn items_that_can_not_be_used_are_shown_before_what_others_are_used_without() {
+        let mut survey = Survey::default();
+        let fault = |error_code| ItemFault {
+            sku: Some("A".into()),
+            error_code,
+            message: "The item is used without it.".into(),
+        };
+
+        for position in 1..=5_000 {
+            let product = product(&format!("S{position}"), "T");
+            survey.note(position, Ok(Item { product, left_out: vec![fault(ErrorCode::InvalidPrice)] }));
+        }
+        survey.note(5_001, Err(fault(ErrorCode::MissingTitle)));
+
+        let errors = survey.errors();
+        assert_eq!((errors.len(), errors[0].position, errors[98].position), (100, 1, 99));
+        assert_eq!((errors[99].position, errors[99].error_code.as_str()), (5_001, "MissingTitle"));
+        assert_eq!((survey.rejected, survey.incomplete()), (1, 5_000));
+    }
+
+    #[test]
+    fn an_item_that_can_be_used_counts_even_if_another_with_its_id_can_not() {
+        let mut survey = Survey::default();
+        let fault = ItemFault { sku: Some("A".into()), error_code: ErrorCode::InvalidLink, message: String::new() };
+
+        survey.note(1, Ok(item("A", "T")));
+        survey.note(2, Err(fault));
+
+        assert_eq!(survey.compare(&Sku::parse("A").unwrap(), "anything"), Comparison::Changed);
     }
 
     #[test]

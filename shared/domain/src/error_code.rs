@@ -122,13 +122,13 @@ pub enum ErrorCode {
     MissingScope,
     /// The item has no title.
     MissingTitle,
-    /// The first line of the file names no column `id`.
+    /// The file is no table, or its first line names no column `id`.
     NoIdColumn,
     /// The file has no item: it is neither an RSS nor an Atom feed, nor JSON lines.
     NoItems,
     /// No feed of the locale has the SKU.
     NoProductData,
-    /// No item of the file can be used, so nothing was changed.
+    /// No item of the file has an id that can be read, so nothing was changed.
     NoUsableItems,
     /// None of the batch's stock levels is valid.
     NoValidStockLevel,
@@ -172,7 +172,7 @@ pub enum ErrorCode {
     TooManyRequests,
     /// There are as many templates as there may be.
     TooManyTemplates,
-    /// The file breaks off within the item.
+    /// The file breaks off, within the item or before its end.
     UnexpectedEnd,
     /// The API key is not known.
     UnknownApiKey,

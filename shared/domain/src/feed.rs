@@ -123,15 +123,17 @@ pub struct Import {
     pub status: ImportStatus,
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
-    /// What the file holds: `imported` + `unchanged` + `rejected`.
+    /// What the file holds: `imported` + `unchanged` + `rejected`. While it runs, as far as it was read.
     pub items: u64,
     /// New or changed.
     pub imported: u64,
     pub unchanged: u64,
-    /// Stored before, and no longer in the file.
+    /// Stored before, and not in the file any more, or not so that it can be used.
     pub removed: u64,
     pub rejected: u64,
-    /// The first 100.
+    /// Of those that are not rejected, the ones that are used without a part.
+    pub incomplete: u64,
+    /// The first 100; those of rejected items go before the others.
     pub errors: Vec<ImportError>,
 }
 
@@ -168,6 +170,7 @@ impl Import {
             unchanged: 0,
             removed: 0,
             rejected: 0,
+            incomplete: 0,
             errors: Vec::new(),
         }
     }

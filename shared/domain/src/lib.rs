@@ -37,7 +37,7 @@ pub use locale::Locale;
 pub use log::{LogEntry, Waiters, Wanted};
 pub use money::{Currency, Money};
 pub use outlook::{Obstacle, Outlook};
-pub use product::Product;
+pub use product::{Product, leave_out};
 pub use receipt::Receipt;
 pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use stock_level::{Arrival, KnownLevel, Scope, Source, StockLevel, level_met, restocked_since, sold_out_since};

@@ -23,18 +23,38 @@ const CODES: &str = "\
     SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD \
     XCG XOF XPF YER ZAR ZMW ZWG";
 
+fn is_among(codes: &str, code: [u8; 3]) -> bool {
+    codes.as_bytes().chunks(4).any(|known| known.starts_with(&code))
+}
+
 impl Currency {
     pub fn parse(raw: &str) -> Option<Self> {
         let letters: [u8; 3] = raw.as_bytes().try_into().ok()?;
         let letters = letters.map(|letter| letter.to_ascii_uppercase());
-        CODES.as_bytes().chunks(4).any(|code| code.starts_with(&letters)).then_some(Self(letters))
+        is_among(CODES, letters).then_some(Self(letters))
     }
 
     pub fn as_str(&self) -> &str {
         // Only ASCII letters get in, so this never falls back.
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
+
+    /// Returns how many digits behind the decimal point its prices are written with (CLDR 49, `currencyData/fractions`). That
+    /// may be less than ISO 4217 has: nobody writes the thousandths of an Iraqi dinar.
+    pub fn digits(self) -> u32 {
+        if is_among(WHOLE, self.0) {
+            return 0;
+        }
+        if is_among(THOUSANDTHS, self.0) { 3 } else { 2 }
+    }
 }
+
+/// The codes of currencies whose prices have no fraction, each with a space behind it.
+const WHOLE: &str = "\
+    AFN ALL BIF CLP COP DJF GNF HUF IDR IQD IRR ISK JPY KMF KPW KRW LAK LBP MGA MMK PYG RWF SOS SYP UGX VND VUV \
+    XAF XOF XPF YER";
+/// The codes of currencies whose prices have a fraction of three digits.
+const THOUSANDTHS: &str = "BHD JOD KWD LYD OMR TND";
 
 /// A price as product feeds write it: `199.00 SEK` (Google Merchant's product data specification, attribute `price`), and
 /// every other form that has one reading only.
@@ -71,8 +91,13 @@ impl Money {
             _ => None,
         };
         let currency = currency.ok_or_else(invalid)?;
-        let amount = amount(&raw[first..=last], THOUSANDTHS.contains(&currency.as_str())).ok_or_else(invalid)?;
+        let amount = amount(&raw[first..=last], currency).ok_or_else(invalid)?;
         Ok(Self { amount, currency })
+    }
+
+    /// Returns true if nothing is left of it once it is rounded to the digits of its currency.
+    pub fn is_next_to_nothing(&self) -> bool {
+        self.amount.round_dp(self.currency.digits()).is_zero()
     }
 }
 
@@ -110,18 +135,21 @@ fn currency(text: &str, usual: Option<Currency>) -> Option<Currency> {
     Currency::parse(code)
 }
 
-/// Currencies whose units have a thousand parts (ISO 4217).
-const THOUSANDTHS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
-
-/// Reads digits with a decimal point or comma, in groups of three or not. With three digits behind the only one, as in 1.299,
-/// it may be either, unless the currency has `thousandths`.
-fn amount(text: &str, thousandths: bool) -> Option<Decimal> {
+/// Reads digits with a decimal point or comma, in groups of three or not. With three digits behind the only one, as in 1,299,
+/// it may be either. A comma is no decimal one where prices have no fraction, and a point is one where they have three digits.
+fn amount(text: &str, currency: Currency) -> Option<Decimal> {
     let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
     // Every kind of space and apostrophe that separates thousands is one kind.
     let separators: Vec<char> =
         text.chars().filter(|c| !c.is_ascii_digit()).map(|c| if is_gap(c) { ' ' } else { c }).collect();
     let decimals = match *separators.as_slice() {
-        ['.' | ','] if groups[1].len() == 3 && groups[0].len() <= 3 && groups[0] != "0" && !thousandths => return None,
+        [separator @ ('.' | ',')] if groups[1].len() == 3 && groups[0].len() <= 3 && groups[0] != "0" => {
+            match (separator, currency.digits()) {
+                ('.', 3) => true,
+                (',', 0) => false,
+                _ => return None,
+            }
+        }
         ['.' | ','] => true,
         [.., last] => last != ' ' && separators.iter().filter(|c| **c == last).count() == 1,
         [] => false,
@@ -179,6 +207,15 @@ mod tests {
             ("€199.00", "199.00 EUR"),
             ("199 zł", "199 PLN"),
             ("1.234 KWD", "1.234 KWD"),
+            ("1,299.500 KWD", "1299.500 KWD"),
+            ("0,500 KWD", "0.500 KWD"),
+            ("12,50 KWD", "12.50 KWD"),
+            ("25,000 IQD", "25000 IQD"),
+            ("1,500 JPY", "1500 JPY"),
+            ("₩25,000", "25000 KRW"),
+            ("150,000 IDR", "150000 IDR"),
+            ("1,500.00 JPY", "1500.00 JPY"),
+            ("1299,50 HUF", "1299.50 HUF"),
             ("0.125 EUR", "0.125 EUR"),
             ("1299.000 EUR", "1299.000 EUR"),
         ] {
@@ -204,6 +241,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_currency_rounds_to_nothing_is_next_to_nothing() {
+        for (raw, expected) in [
+            ("0.00 EUR", true),
+            ("0.004 EUR", true),
+            ("0.006 EUR", false),
+            ("0.4 JPY", true),
+            ("1 JPY", false),
+            ("0.001 KWD", false),
+        ] {
+            assert_eq!(Money::parse(raw).unwrap().is_next_to_nothing(), expected, "{raw}");
+        }
+    }
+
+    #[test]
     fn a_price_that_could_be_misread_is_refused() {
         for raw in [
             "",
@@ -215,6 +266,10 @@ mod tests {
             "1,299 SEK",
             "1.299 EUR",
             "€12.500",
+            "1,299 KWD",
+            "25,000 BHD",
+            "1.500 JPY",
+            "25.000 IQD",
             "nur 199",
             "199 stk",
             "-5.00 EUR",

@@ -25,20 +25,18 @@ impl Product {
         data.insert("id".into(), FieldValue::from(sku.as_str()));
         data.insert("link".into(), FieldValue::from(link.as_str()));
         let mut left_out = Vec::new();
-        for (field, check) in [
-            ("price", price as fn(&str, Option<Currency>) -> Result<String, Invalid>),
+        for (field, read) in [
+            ("price", price as fn(&Fields, &str, Option<Currency>) -> Option<Result<String, Invalid>>),
             ("sale_price", price),
             ("sale_price_effective_date", sale_period),
             ("image_link", image),
+            ("sale_price", reduction),
         ] {
-            let Some(text) = first_text(&data, field) else { continue };
-            match check(text, usual) {
-                Ok(text) => drop(data.insert(field.into(), FieldValue::from(text.as_str()))),
-                Err(Invalid { error_code, message }) => {
-                    data.remove(field);
-                    if field == "sale_price_effective_date" {
-                        data.remove("sale_price");
-                    }
+            match read(&data, field, usual) {
+                None => {}
+                Some(Ok(text)) => drop(data.insert(field.into(), FieldValue::from(text))),
+                Some(Err(Invalid { error_code, message })) => {
+                    leave_out(&mut data, field);
                     left_out.push(Invalid::new(error_code, format!("The item is used without its {field}. {message}")));
                 }
             }
@@ -88,43 +86,75 @@ impl Product {
     /// `sale_price_effective_date` where the feed gives one.
     pub fn sale_price(&self, now: Timestamp) -> Option<Money> {
         let sale = read_price(self.text("sale_price")?, None).ok()?;
-        let price = self.price()?;
-        let lower = sale.currency == price.currency && sale.amount < price.amount;
+        let lower = is_reduced(sale, self.price()?);
         let within = |text: &str| period(text).is_some_and(|(from, to)| from <= now && now <= to);
         let current = self.text("sale_price_effective_date").is_none_or(within);
         (lower && current).then_some(sale)
     }
 }
 
-fn first_text<'a>(data: &'a Fields, field: &str) -> Option<&'a str> {
-    let value = match data.get(field)? {
-        FieldValue::Many(values) => values.first()?,
-        value => value,
-    };
-    let FieldValue::Text(text) = value else { return None };
-    Some(text.trim()).filter(|text| !text.is_empty())
+/// Removes a field of a feed's item, and with a period the sale price: nobody can tell then when that holds.
+pub fn leave_out(data: &mut Fields, field: &str) {
+    data.remove(field);
+    if field == "sale_price_effective_date" {
+        data.remove("sale_price");
+    }
 }
 
-/// Reads a price; zero is none.
+fn first_text<'a>(data: &'a Fields, field: &str) -> Option<&'a str> {
+    data.get(field)?.first_text()
+}
+
+/// Returns the text of a field, if it has anything; an error if it has parts, or repeats with another text: nobody can tell
+/// then which one counts.
+fn only_text<'a>(data: &'a Fields, field: &str, error_code: ErrorCode) -> Option<Result<&'a str, Invalid>> {
+    let texts = data.get(field)?.values().iter().map(|value| value.as_text().map(str::trim));
+    let mut texts = texts.filter(|text| *text != Some(""));
+    let first = texts.next()?;
+    let only = first.filter(|_| texts.all(|text| text == first));
+    Some(only.ok_or_else(|| Invalid::new(error_code, "It has parts, or repeats with another value: send one text.")))
+}
+
+/// Reads a price; what rounds to zero is none.
 fn read_price(text: &str, usual: Option<Currency>) -> Result<Money, Invalid> {
     let price = Money::parse_in(text, usual)?;
-    if price.amount.is_zero() {
+    if price.is_next_to_nothing() {
         return Err(Invalid::new(ErrorCode::InvalidPrice, "Zero is no price."));
     }
     Ok(price)
 }
 
-fn price(text: &str, usual: Option<Currency>) -> Result<String, Invalid> {
-    read_price(text, usual).map(|price| price.to_string())
+fn price(data: &Fields, field: &str, usual: Option<Currency>) -> Option<Result<String, Invalid>> {
+    let text = only_text(data, field, ErrorCode::InvalidPrice)?;
+    Some(text.and_then(|text| read_price(text, usual)).map(|price| price.to_string()))
 }
 
-fn sale_period(text: &str, _: Option<Currency>) -> Result<String, Invalid> {
+/// Checks that a sale price which can be read is one.
+fn reduction(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
+    let sale = first_text(data, field)?;
+    let read = |text| read_price(text, None).ok();
+    let reduced =
+        read(sale).zip(first_text(data, "price").and_then(read)).is_some_and(|(sale, price)| is_reduced(sale, price));
+    let message = "It is not lower than a price in the same currency.";
+    Some(reduced.then(|| sale.to_owned()).ok_or_else(|| Invalid::new(ErrorCode::InvalidPrice, message)))
+}
+
+fn is_reduced(sale: Money, price: Money) -> bool {
+    sale.currency == price.currency && sale.amount < price.amount
+}
+
+fn sale_period(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
     let message = "Write a sale period as two ISO 8601 times with a slash between them, such as 2026-11-20T00:00+0100/2026-11-30T23:59+0100.";
-    period(text).map(|_| text.to_owned()).ok_or_else(|| Invalid::new(ErrorCode::InvalidSalePeriod, message))
+    let sound = |text: &str| period(text).map(|_| text.to_owned());
+    let text = only_text(data, field, ErrorCode::InvalidSalePeriod)?;
+    Some(text.and_then(|text| sound(text).ok_or_else(|| Invalid::new(ErrorCode::InvalidSalePeriod, message))))
 }
 
-fn image(text: &str, _: Option<Currency>) -> Result<String, Invalid> {
-    web_address(text).ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "It is not an http or https address."))
+/// Reads the first picture of several.
+fn image(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
+    data.get(field).filter(|value| value.bytes() > 0)?;
+    let address = first_text(data, field).and_then(web_address);
+    Some(address.ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "It is not an http or https address.")))
 }
 
 /// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, and one without a
@@ -187,6 +217,10 @@ mod tests {
             ("price", "0.00 EUR", "InvalidPrice"),
             ("sale_price", "N/A", "InvalidPrice"),
             ("sale_price", "0 EUR", "InvalidPrice"),
+            ("price", "0.004 EUR", "InvalidPrice"),
+            ("sale_price", "100.00 SEK", "InvalidPrice"),
+            ("sale_price", "120.00 SEK", "InvalidPrice"),
+            ("sale_price", "8.00 EUR", "InvalidPrice"),
             ("image_link", "data:text/html,x", "InvalidLink"),
             ("image_link", "/a.jpg", "InvalidLink"),
             ("image_link", "https:///a.jpg", "InvalidLink"),
@@ -196,6 +230,39 @@ mod tests {
         }
         let (product, words) = left_out(&[("sale_price", "80.00 SEK"), ("sale_price_effective_date", "soon")]);
         assert_eq!((product.sale_price(now()), words), (None, vec!["InvalidSalePeriod"]));
+    }
+
+    #[test]
+    fn a_field_that_is_no_single_text_is_left_out() {
+        let group = |parts: &[(&str, &str)]| {
+            FieldValue::Group(parts.iter().map(|(name, text)| ((*name).to_owned(), FieldValue::from(*text))).collect())
+        };
+        let many = |texts: &[&str]| FieldValue::Many(texts.iter().map(|text| FieldValue::from(*text)).collect());
+        let read = |field: &str, value: FieldValue| {
+            let usual = [("id", "A"), ("title", "T"), ("link", "https://shop.example/a"), ("price", "100.00 SEK")];
+            let mut fields: Fields =
+                usual.map(|(name, text)| (name.to_owned(), FieldValue::from(text))).into_iter().collect();
+            fields.insert("sale_price".into(), FieldValue::from("80.00 SEK"));
+            fields.insert(field.to_owned(), value);
+            let (product, left_out) = Product::from_feed(fields, None).unwrap();
+            let words: Vec<_> = left_out.iter().map(|invalid| invalid.error_code.as_str()).collect();
+            (product.text(field).map(ToOwned::to_owned), product.sale_price(now()).is_some(), words)
+        };
+
+        let period = group(&[("start", "2020-01-01"), ("end", "2020-01-31")]);
+        assert_eq!(read("sale_price_effective_date", period), (None, false, vec!["InvalidSalePeriod"]));
+        let two = many(&["2020-01-01/2020-01-31", "2026-01-01/2026-12-31"]);
+        assert_eq!(read("sale_price_effective_date", two), (None, false, vec!["InvalidSalePeriod"]));
+        let amount = || group(&[("value", "90.00"), ("currency", "SEK")]);
+        assert_eq!(read("price", amount()), (None, false, vec!["InvalidPrice", "InvalidPrice"]));
+        assert_eq!(read("sale_price", amount()), (None, false, vec!["InvalidPrice"]));
+        assert_eq!(read("sale_price", many(&["80 SEK", "90 SEK"])), (None, false, vec!["InvalidPrice"]));
+        assert_eq!(read("sale_price", many(&["80 SEK", " 80 SEK"])), (Some("80 SEK".into()), true, vec![]));
+        assert_eq!(read("image_link", group(&[("url", "x")])), (None, true, vec!["InvalidLink"]));
+        assert_eq!(
+            read("image_link", many(&["", "https://a.example/1.jpg", "https://a.example/2.jpg"])),
+            (Some("https://a.example/1.jpg".into()), true, vec![])
+        );
     }
 
     #[test]

@@ -46,6 +46,37 @@ impl FieldValue {
         }
     }
 
+    /// Returns the first text that is not blank, trimmed, of a field that is a text or repeats.
+    pub fn first_text(&self) -> Option<&str> {
+        self.values().iter().filter_map(Self::as_text).map(str::trim).find(|text| !text.is_empty())
+    }
+
+    /// Returns what the field has each time that it occurs.
+    pub fn values(&self) -> &[Self] {
+        match self {
+            Self::Many(values) => values,
+            value => std::slice::from_ref(value),
+        }
+    }
+
+    /// Returns true if a text anywhere in it passes a test.
+    pub fn any_text(&self, test: &dyn Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Text(text) => test(text),
+            Self::Many(values) => values.iter().any(|value| value.any_text(test)),
+            Self::Group(fields) => fields.values().any(|value| value.any_text(test)),
+        }
+    }
+
+    /// Writes each text of a field that is a text or repeats in another form.
+    pub fn change_texts(&mut self, form: fn(&str) -> String) {
+        match self {
+            Self::Text(text) => *text = form(text),
+            Self::Many(values) => values.iter_mut().for_each(|value| value.change_texts(form)),
+            Self::Group(_) => {}
+        }
+    }
+
     /// Returns how many bytes its texts and names have together.
     pub fn bytes(&self) -> usize {
         match self {

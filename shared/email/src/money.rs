@@ -1,26 +1,49 @@
 use fixed_decimal::Decimal;
+use icu_decimal::DecimalFormatter;
 use icu_experimental::dimension::currency::CurrencyType;
-use icu_experimental::dimension::currency::formatter::CurrencyFormatter;
+use icu_experimental::dimension::currency::formatter::{CurrencyFormatter, CurrencyFormatterPreferences};
+use icu_experimental::dimension::currency::options::CurrencyFormatterOptions;
 use restock_domain::{Locale, Money};
 
-/// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. A sign that several currencies
-/// share stands only for the one of the locale's own country: others have their code, as in `1 275,00 NOK`. Fractions are
-/// as many as the currency has (CLDR). What ICU doesn't know is written as `199.00 XXX`.
+/// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. A sign is the ordinary one of
+/// the language (CLDR), which has the currency's code where a sign could be taken for another currency's. A sign that
+/// several currencies share stands only for the one of the locale's own country: others have their code, as in
+/// `1 275,00 NOK`. Fractions are as many as the currency has, or as the price has if that is more. What ICU doesn't know is
+/// written as `199.00 XXX`.
 pub fn format_price(money: &Money, locale: &Locale) -> String {
     formatted(money, locale).unwrap_or_else(|| money.to_string())
 }
 
 fn formatted(money: &Money, locale: &Locale) -> Option<String> {
     let locale = icu_locale_core::Locale::try_from_str(locale.as_str()).ok()?;
-    let currency = CurrencyType::try_from_str(money.currency.as_str()).ok()?;
+    let code = money.currency.as_str();
+    let currency = CurrencyType::try_from_str(code).ok()?;
     let amount = Decimal::try_from_str(&money.amount.to_string()).ok()?;
-    let make = if is_clear(money, &locale) {
-        CurrencyFormatter::try_new_symbol_narrow
-    } else {
-        CurrencyFormatter::try_new_code
+    let digits = i16::try_from(money.currency.digits()).ok()?;
+    let shown = amount.clone().trunced(-digits);
+    let (preferences, options) = (CurrencyFormatterPreferences::from(&locale), CurrencyFormatterOptions::default());
+    let write = |formatter: CurrencyFormatter<_>| formatter.format_fixed_decimal(&shown).to_string();
+    let ordinary = || CurrencyFormatter::try_new_symbol(preferences, currency, options).map(write);
+    let written = match own(code, &locale) {
+        None => ordinary().ok()?,
+        Some(true) => {
+            let written = ordinary().ok()?;
+            // Norway's krone is NOK even in Norwegian, and kr only in short.
+            if written.contains(code) {
+                write(CurrencyFormatter::try_new_symbol_narrow(preferences, currency, options).ok()?)
+            } else {
+                written
+            }
+        }
+        Some(false) => write(CurrencyFormatter::try_new_code(preferences, currency, options).ok()?),
     };
-    let formatter = make((&locale).into(), currency, Default::default()).ok()?;
-    Some(formatter.format_fixed_decimal(&amount).to_string())
+    if money.amount.normalize().scale() <= money.currency.digits() {
+        return Some(written);
+    }
+    // A formatter rounds to what the currency has.
+    let numbers = DecimalFormatter::try_new((&locale).into(), Default::default()).ok()?;
+    let number = numbers.format(&shown).to_string();
+    written.contains(&number).then(|| written.replace(&number, &numbers.format(&amount).to_string()))
 }
 
 /// Currencies that share their sign with another one, with the countries that have them and, for locales without a country,
@@ -50,16 +73,13 @@ const SHARED_SIGNS: [(&str, &[&str], &[&str]); 22] = [
     ("LBP", &["LB"], &[]),
 ];
 
-/// Returns true if the currency's sign can't be taken for another one's.
-fn is_clear(money: &Money, locale: &icu_locale_core::Locale) -> bool {
-    let Some((_, countries, languages)) = SHARED_SIGNS.iter().find(|(code, ..)| *code == money.currency.as_str())
-    else {
-        return true;
-    };
-    match locale.id.region {
+/// Returns whether a currency that shares its sign is the locale's own; `None` for one that doesn't share it.
+fn own(code: &str, locale: &icu_locale_core::Locale) -> Option<bool> {
+    let (_, countries, languages) = SHARED_SIGNS.iter().find(|(sharing, ..)| *sharing == code)?;
+    Some(match locale.id.region {
         Some(region) => countries.contains(&region.as_str()),
         None => languages.contains(&locale.id.language.as_str()),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -96,6 +116,40 @@ mod tests {
             ("28.00 AUD", "en-AU", "$28.00"),
             ("28.00 CAD", "en-US", "CAD 28.00"),
             ("28.00 GBP", "en-GB", "£28.00"),
+        ] {
+            assert_eq!(price(raw, locale), written, "{raw} in {locale}");
+        }
+    }
+
+    #[test]
+    fn a_sign_is_the_ordinary_one_of_the_language() {
+        for (raw, locale, written) in [
+            ("28.00 CHF", "de-CH", "CHF 28.00"),
+            ("1500.00 UYU", "en-US", "UYU 1,500.00"),
+            ("1500.00 DOP", "en-US", "DOP 1,500.00"),
+            ("1500.00 XCD", "en-US", "EC$1,500.00"),
+            ("1500.00 SYP", "en-GB", "SYP 1,500"),
+            ("1500.00 NPR", "en-IN", "NPR 1,500.00"),
+            ("1500.00 INR", "en-IN", "₹1,500.00"),
+            ("1500.00 BRL", "pt-BR", "R$ 1.500,00"),
+            ("199.00 RON", "ro-RO", "199,00 lei"),
+            ("199.00 NOK", "nb", "199,00 kr"),
+            ("199.00 ISK", "is-IS", "199 kr."),
+        ] {
+            assert_eq!(price(raw, locale), written, "{raw} in {locale}");
+        }
+        assert!(!price("28.00 EGP", "ar-EG").contains('£'));
+    }
+
+    #[test]
+    fn an_amount_keeps_the_digits_that_its_currency_does_not_have() {
+        for (raw, locale, written) in [
+            ("0.125 EUR", "en-IE", "€0.125"),
+            ("12999.50 HUF", "hu-HU", "12 999,50 Ft"),
+            ("12999.00 HUF", "hu-HU", "12 999 Ft"),
+            ("1299.500 SEK", "sv-SE", "1 299,50 kr"),
+            ("1.2345 KWD", "en-KW", "KWD 1.2345"),
+            ("1234.567 EUR", "de-DE", "1.234,567 €"),
         ] {
             assert_eq!(price(raw, locale), written, "{raw} in {locale}");
         }

@@ -217,7 +217,7 @@ mod tests {
         for (locale, price, written) in [
             ("fa-IR", "1299.50 EUR", "€1,299.50"),
             ("ur-PK", "1299.50 EGP", "EGP 1,299.50"),
-            ("hu-HU", "1299.00 HUF", "Ft 1,299"),
+            ("hu-HU", "1299.00 HUF", "HUF 1,299"),
             ("hi-IN", "1299.50 INR", "₹1,299.50"),
             ("nn-NO", "1299.50 NOK", "1 299,50 kr"),
         ] {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read, Result};
 
-/// Bytes of one tag or text of XML. No product needs more.
+/// Bytes of one text of XML: ten times what a product may have, so that no parser holds more.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// Hands over [`MAX_BYTES`] from where [`Bounded::begin`] was called last, and then says that the input is at its end.

@@ -1,10 +1,16 @@
-use crate::plain::plain_text;
-use restock_domain::{Currency, ErrorCode, FieldValue, Fields, Invalid, Product, bytes_of};
+use crate::plain::{plain_text, without_entities};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields, Invalid, Product, bytes_of, leave_out};
 
+/// Fields without which there is no product.
+const NEEDED: [&str; 3] = ["id", "title", "link"];
 /// Fields that people read as they are.
-const TEXTS: [&str; 3] = ["title", "brand", "color"];
+const TEXTS: [&str; 7] = ["brand", "color", "material", "pattern", "product_type", "size", "title"];
+/// Fields that programs of web pages write.
+const ADDRESSES: [&str; 2] = ["image_link", "link"];
 /// DynamoDB takes 400 KB; no honest product comes near this.
-const MAX_BYTES: usize = 100_000;
+pub const MAX_BYTES: usize = 100_000;
+/// A field with less does not make an item too large, so leaving it out mends nothing.
+const MIN_LARGE_BYTES: usize = MAX_BYTES / 10;
 
 /// An item that can be used.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,40 +29,73 @@ pub struct ItemFault {
     pub message: String,
 }
 
-/// Checks the fields of an item that was read.
-pub fn item(mut data: Fields, currency: Option<Currency>) -> Result<Item, ItemFault> {
-    let sku: Option<String> = data.get("id").and_then(FieldValue::as_text).map(|id| id.chars().take(200).collect());
+/// Checks the fields of an item that was read, but for those that could not be.
+pub fn item(
+    mut data: Fields,
+    unreadable: Vec<(String, Invalid)>,
+    currency: Option<Currency>,
+) -> Result<Item, ItemFault> {
+    let sku = id(&data);
     let fault =
         |invalid: Invalid| ItemFault { sku: sku.clone(), error_code: invalid.error_code, message: invalid.message };
-    sound(&data).map_err(fault)?;
-    for name in TEXTS {
-        if let Some(FieldValue::Text(text)) = data.get_mut(name) {
-            *text = plain_text(text);
+    unreadable.iter().for_each(|(field, _)| leave_out(&mut data, field));
+    let mut left_out: Vec<Invalid> = unreadable.into_iter().map(|(_, invalid)| invalid).collect();
+    left_out.extend(leave_out_undecodable(&mut data).map_err(fault)?);
+    left_out.extend(leave_out_large(&mut data).map_err(fault)?);
+    let mut write = |names: &[&str], form: fn(&str) -> String| {
+        for name in names {
+            data.entry((*name).to_owned()).and_modify(|value| value.change_texts(form));
         }
-    }
-    let (product, left_out) = Product::from_feed(data, currency).map_err(fault)?;
+    };
+    write(&TEXTS, plain_text);
+    write(&ADDRESSES, without_entities);
+    let (product, unusable) = Product::from_feed(data, currency).map_err(fault)?;
+    left_out.extend(unusable);
     Ok(Item { product, left_out: left_out.into_iter().map(fault).collect() })
 }
 
-fn sound(data: &Fields) -> Result<(), Invalid> {
-    for field in ["id", "title", "link", "price", "sale_price"] {
-        if data.get(field).and_then(FieldValue::as_text).is_some_and(|text| text.contains('\u{fffd}')) {
-            return Err(Invalid::new(
-                ErrorCode::InvalidEncoding,
-                format!(
-                    "The item's {field} has bytes that don't belong to the file's encoding. Declare the encoding, or send UTF-8."
-                ),
-            ));
+/// Returns the id of an item as far as it was read.
+pub fn id(data: &Fields) -> Option<String> {
+    data.get("id").and_then(FieldValue::first_text).map(ToOwned::to_owned)
+}
+
+pub fn is_needed(field: &str) -> bool {
+    NEEDED.contains(&field)
+}
+
+fn leave_out_undecodable(data: &mut Fields) -> Result<Vec<Invalid>, Invalid> {
+    let reason = "has bytes that don't belong to the file's encoding. Declare the encoding, or send UTF-8.";
+    let is_spoilt = |value: &FieldValue| value.any_text(&|text| text.contains('\u{fffd}'));
+    let spoilt: Vec<String> = data.iter().filter(|(_, value)| is_spoilt(value)).map(|(name, _)| name.clone()).collect();
+    if let Some(field) = spoilt.iter().find(|field| is_needed(field)) {
+        return Err(Invalid::new(ErrorCode::InvalidEncoding, format!("The item's {field} {reason}")));
+    }
+    let left_out = spoilt.into_iter().map(|field| {
+        leave_out(data, &field);
+        Invalid::new(ErrorCode::InvalidEncoding, format!("The item is used without its {field}, which {reason}"))
+    });
+    Ok(left_out.collect())
+}
+
+fn leave_out_large(data: &mut Fields) -> Result<Vec<Invalid>, Invalid> {
+    let mut left_out = Vec::new();
+    loop {
+        let bytes = bytes_of(data);
+        if bytes <= MAX_BYTES {
+            return Ok(left_out);
         }
+        let of_field =
+            data.iter().filter(|(name, _)| !is_needed(name)).map(|(name, value)| (value.bytes(), name.clone()));
+        let Some((largest, field)) = of_field.max().filter(|(bytes, _)| *bytes >= MIN_LARGE_BYTES) else {
+            let message = format!("The item has {bytes} bytes; at most {MAX_BYTES} are taken.");
+            return Err(Invalid::new(ErrorCode::ItemTooLarge, message));
+        };
+        leave_out(data, &field);
+        let message = format!(
+            "The item is used without its {field}, which has {largest} of {bytes} bytes; at most {MAX_BYTES} are taken."
+        );
+        left_out.push(Invalid::new(ErrorCode::ItemTooLarge, message));
     }
-    let bytes = bytes_of(data);
-    if bytes > MAX_BYTES {
-        return Err(Invalid::new(
-            ErrorCode::ItemTooLarge,
-            format!("The item has {bytes} bytes; at most {MAX_BYTES} are taken."),
-        ));
-    }
-    Ok(())
 }
 
 /// Adds a value to a field; a field that repeats becomes an array.

@@ -1,15 +1,17 @@
 //! Streaming readers of product feeds: RSS 2.0 and Atom with the Google Merchant namespace, CSV, TSV and JSON lines.
 //!
 //! Real feeds are broken in many ways. An item that can't be read is reported with its place and reason, and the others
-//! are read. Memory is bounded, whatever the file holds: a row, or a tag or text of XML, that is too large is
+//! are read. Memory is bounded, whatever the file holds: a row, or a field of XML, that is too large is
 //! reported, and reading goes on behind it.
 
 mod bounded;
+mod clean;
 mod column;
 mod encoding;
 mod format;
 mod item;
 mod lines;
+mod mistaken;
 mod plain;
 mod rows;
 mod table;
@@ -19,10 +21,15 @@ mod xml;
 
 pub use format::{Format, MediaType};
 pub use item::{Item, ItemFault};
+pub use mistaken::Mistaken;
 
 use bounded::Bounded;
+use clean::Clean;
 use restock_domain::{Currency, ErrorCode};
-use std::io::Read;
+use std::io::{Cursor, Read};
+
+/// Bytes that tell what a file is.
+const BEGINNING: u64 = 256;
 
 /// How a feed ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +49,10 @@ pub enum Unreadable {
     NoItems,
     #[error("The first line must name the columns, and one of them must be id.")]
     NoIdColumn,
+    #[error("This is {}, and no table. {}", .0.name(), .0.advice())]
+    NoTable(Mistaken),
+    #[error("This is {}, and no feed. {}", .0.name(), .0.advice())]
+    NoFeed(Mistaken),
     #[error("The file could not be read.")]
     Input(#[from] std::io::Error),
 }
@@ -49,8 +60,8 @@ pub enum Unreadable {
 impl Unreadable {
     pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::NoItems => ErrorCode::NoItems,
-            Self::NoIdColumn => ErrorCode::NoIdColumn,
+            Self::NoItems | Self::NoFeed(_) => ErrorCode::NoItems,
+            Self::NoIdColumn | Self::NoTable(_) => ErrorCode::NoIdColumn,
             Self::Input(_) => ErrorCode::InputFailed,
         }
     }
@@ -64,11 +75,20 @@ pub fn read(
     currency: Option<Currency>,
     each: &mut dyn FnMut(u64, Result<Item, ItemFault>),
 ) -> Result<End, Unreadable> {
-    let text = encoding::to_utf8(input, media_type)?;
-    match media_type.format {
-        Format::Xml => xml::read(Bounded::new(text), currency, each),
+    let mut text = encoding::to_utf8(input, media_type)?;
+    let mut beginning = Vec::new();
+    text.by_ref().take(BEGINNING).read_to_end(&mut beginning)?;
+    let mistaken = Mistaken::by(&beginning);
+    let text = Cursor::new(beginning).chain(text);
+    let end = match media_type.format {
+        Format::Xml => xml::read(Bounded::new(Clean::new(text)), currency, each),
         Format::Csv => table::read(text, b",;\t", currency, each),
         Format::Tsv => table::read(text, b"\t", currency, each),
         Format::JsonLines => lines::read(text, currency, each),
-    }
+    };
+    end.map_err(|error| match (error, mistaken) {
+        (Unreadable::NoIdColumn, Some(mistaken)) => Unreadable::NoTable(mistaken),
+        (Unreadable::NoItems, Some(mistaken @ (Mistaken::Html | Mistaken::Json))) => Unreadable::NoFeed(mistaken),
+        (error, _) => error,
+    })
 }

@@ -3,7 +3,7 @@
 use crate::column::Column;
 use crate::item::{self, Item, ItemFault};
 use crate::{End, Unreadable};
-use restock_domain::{Currency, ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields};
 use serde_json::Value;
 use std::io::{BufRead, Read};
 
@@ -37,7 +37,7 @@ pub fn read(
             fault(ErrorCode::ItemTooLarge, format!("Line {number} has more than {MAX_BYTES} bytes."))
         } else {
             match serde_json::from_slice(&line) {
-                Ok(Value::Object(object)) => item_of(object, currency),
+                Ok(Value::Object(object)) => item::item(fields(object), Vec::new(), currency),
                 Ok(_) => fault(ErrorCode::MalformedJson, format!("Line {number} is not a JSON object.")),
                 Err(error) => {
                     // What a file looks like that was cut off.
@@ -52,13 +52,6 @@ pub fn read(
         each(position, item);
     }
     if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
-}
-
-fn item_of(object: serde_json::Map<String, Value>, currency: Option<Currency>) -> Result<Item, ItemFault> {
-    let data = fields(object);
-    let sku = data.get("id").and_then(FieldValue::as_text).filter(|id| id.len() <= MAX_IDENTIFIER_BYTES);
-    let sku = sku.map(ToOwned::to_owned);
-    item::item(data, currency).map_err(|fault| ItemFault { sku: sku.or(fault.sku.clone()), ..fault })
 }
 
 fn fields(object: serde_json::Map<String, Value>) -> Fields {

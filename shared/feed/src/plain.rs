@@ -1,5 +1,6 @@
 //! Text for people, out of what feeds have: escaped twice, or with mark-up of a web page.
 
+use encoding_rs::WINDOWS_1252;
 use quick_xml::escape::resolve_html5_entity;
 
 /// The longest name of an entity, with some room.
@@ -7,25 +8,33 @@ const MAX_ENTITY: usize = 32;
 /// Bytes of a tag that formats text, with its attributes.
 const MAX_TAG: usize = 1_000;
 /// Elements that format text, so they are no fields of their own.
-const INLINE: [&str; 20] = [
-    "a", "b", "br", "div", "em", "font", "i", "li", "mark", "ol", "p", "q", "s", "small", "span", "strong", "sub",
-    "sup", "u", "ul",
+const INLINE: [&str; 24] = [
+    "a", "b", "big", "del", "em", "font", "i", "ins", "mark", "ol", "q", "s", "small", "span", "strike", "strong",
+    "sub", "sup", "table", "tbody", "tt", "u", "ul", "wbr",
 ];
+/// Elements that stand apart from the text around them, and headings do.
+const BLOCKS: [&str; 10] = ["blockquote", "br", "center", "div", "hr", "li", "p", "pre", "td", "tr"];
 
 /// Returns text without tags and entities, and with single spaces.
 pub fn plain_text(text: &str) -> String {
-    let text = decoded(&without_tags(&decoded(text)));
+    let text: String = without_entities(&without_tags(&without_entities(text))).chars().map(meant).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns true if an element of this name formats the text that it stands in.
 pub fn is_inline(name: &str) -> bool {
-    INLINE.contains(&name.to_ascii_lowercase().as_str())
+    INLINE.contains(&name.to_ascii_lowercase().as_str()) || is_block(name)
 }
 
 /// Returns what stands between the text before an element and its own.
 pub fn gap(name: &str) -> &'static str {
-    if matches!(name.to_ascii_lowercase().as_str(), "br" | "div" | "li" | "p") { " " } else { "" }
+    if is_block(name) { " " } else { "" }
+}
+
+fn is_block(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_heading = matches!(name.as_bytes(), [b'h', b'1'..=b'6']);
+    is_heading || BLOCKS.contains(&name.as_str())
 }
 
 /// Passes over `<b>`, `</b>` and the like. A `<` before anything but a name of a tag is text.
@@ -53,8 +62,8 @@ fn without_tags(text: &str) -> String {
     kept + rest
 }
 
-/// Replaces the entities that there are; others stay as they stand.
-fn decoded(text: &str) -> String {
+/// Returns text with a character for each entity that there is; others stay as they stand.
+pub fn without_entities(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(begin) = rest.find('&') {
@@ -81,7 +90,18 @@ fn character(entity: &str) -> Option<String> {
         Some(hex) => u32::from_str_radix(hex, 16),
         None => number.parse(),
     };
-    char::from_u32(code.ok()?).filter(|c| !c.is_control()).map(String::from)
+    char::from_u32(code.ok()?).map(meant).filter(|c| !c.is_control()).map(String::from)
+}
+
+/// Returns the character that is meant by a control character that no text has: of Windows-1252, as browsers take it (HTML,
+/// "numeric character reference end state").
+fn meant(character: char) -> char {
+    match u8::try_from(character) {
+        Ok(byte @ 0x80..=0x9f) => {
+            WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or(character)
+        }
+        _ => character,
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +120,8 @@ mod tests {
             ("  a \n b\u{a0}c ", "a b c"),
             ("&#0;&#xD800;", "&#0;&#xD800;"),
             ("<b>", ""),
+            ("<h1>Mug</h1>Big<wbr>gest <del>old</del>", "Mug Biggest old"),
+            ("Tom&#146;s &#x85; \u{92} 5&#128;", "Tom’s … ’ 5€"),
         ] {
             assert_eq!(plain_text(written), read, "{written}");
         }

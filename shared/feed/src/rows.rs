@@ -23,6 +23,8 @@ pub struct Row {
     pub unfinished: bool,
     /// It has more than [`MAX_BYTES`]; `fields` has the beginning of it.
     pub too_large: bool,
+    /// It is too large and has several lines, of which some may be rows.
+    pub hides_rows: bool,
 }
 
 /// How the rows of a table are told apart.
@@ -82,11 +84,12 @@ impl<R: BufRead> Rows<R> {
         }
         if at > MAX_BYTES {
             row.too_large = true;
-            row.unfinished = false;
             row.fields.iter_mut().for_each(|field| *field = field.chars().take(1_000).collect());
-            self.line += line_ends(&rest[..at]);
+            let lines = line_ends(&rest[..at]);
+            row.hides_rows = lines > 0;
+            self.line += lines;
             self.used += at;
-            self.skip_line()?;
+            row.unfinished = !self.skip_line()?;
             return Ok(Some(row));
         }
         at += match &rest[at..] {
@@ -112,19 +115,19 @@ impl<R: BufRead> Rows<R> {
         Ok(())
     }
 
-    /// Passes over the rest of the line.
-    fn skip_line(&mut self) -> Result<()> {
+    /// Passes over the rest of the line; returns false if it has no end.
+    fn skip_line(&mut self) -> Result<bool> {
         loop {
             self.fill()?;
             let rest = &self.window[self.used..];
             if let Some(end) = rest.iter().position(is_line_end) {
                 self.used += end + 1;
                 self.line += 1;
-                return Ok(());
+                return Ok(true);
             }
             self.used = self.window.len();
             if self.ended {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
@@ -191,7 +194,7 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
             [next, ..] => *next == form.delimiter || is_line_end(next),
         };
         if closes {
-            let fused = lines > 0 && has_rows(&text, column, form);
+            let fused = lines > 0 && has_rows(&text, after, column, form);
             return (!fused).then(|| (text_of(&text), at + 1));
         }
         // A quote within the text, which only a field of one line may have.
@@ -204,21 +207,36 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
     }
 }
 
-/// Returns true if a text that begins in a column has a line that ends a row there, or is a row by itself: as many fields as
-/// there are columns, and an address where one belongs.
-fn has_rows(text: &[u8], column: usize, form: Form) -> bool {
+/// Returns true if a text that begins in a column is a part of several rows: if a line of it ends a row there, or is a row by
+/// itself, with an address where one belongs; or if its first line ends a row and its last one, with what is `after` it,
+/// makes another, while as one field it would not fit the columns.
+fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let Some((columns, address)) = form.columns else { return false };
-    let is_address = |field: &&[u8]| field.trim_ascii().to_ascii_lowercase().starts_with(b"http");
-    text.split(is_line_end).enumerate().any(|(line, text)| {
-        let fields: Vec<&[u8]> = text.split(|byte| *byte == form.delimiter).collect();
-        if line == 0 {
-            // An address in quotes may itself end with a line.
-            let at = address.checked_sub(column).filter(|at| *at > 0);
-            return column + fields.len() == columns && at.and_then(|at| fields.get(at)).is_some_and(is_address);
-        }
-        // The quote that closes the text may do so in the middle of a row.
-        fields.len() >= columns.min(address + 2) && fields.get(address).is_some_and(is_address)
-    })
+    let lines = text.split(is_line_end).map(|line| line.split(|byte| *byte == form.delimiter).collect::<Vec<&[u8]>>());
+    let lines: Vec<_> = lines.collect();
+    let [first, others @ ..] = lines.as_slice() else { return false };
+    // Rows may have blank fields behind the last column, and lack columns behind the address.
+    let enough = columns.min(address + 2);
+    // An address in quotes may itself end with a line.
+    let at = address.checked_sub(column).filter(|at| *at > 0);
+    if column + first.len() >= enough && at.and_then(|at| first.get(at)).is_some_and(is_address) {
+        return true;
+    }
+    // The quote that closes the text may do so in the middle of a row.
+    let is_row =
+        |fields: &Vec<&[u8]>| fields.len() >= columns.min(address + 2) && fields.get(address).is_some_and(is_address);
+    let behind =
+        after.split(is_line_end).next().unwrap_or_default().iter().filter(|byte| **byte == form.delimiter).count();
+    let begins_row = others.last().is_some_and(|last| last.len() + behind == columns);
+    let ends_row = column + first.len() == columns;
+    others.iter().any(is_row) || (ends_row && begins_row && column + 1 + behind != columns)
+}
+
+/// Returns true for what a link may be written as.
+fn is_address(field: &&[u8]) -> bool {
+    let field = field.trim_ascii().to_ascii_lowercase();
+    let begins = ["http://", "https://", "www.", "/"].iter().any(|begin| field.starts_with(begin.as_bytes()));
+    begins && field.len() > 1 && !field.contains(&b' ')
 }
 
 fn text_of(bytes: &[u8]) -> String {

@@ -1,5 +1,5 @@
 use crate::column::Column;
-use crate::item::{self, Item, ItemFault};
+use crate::item::{self, Item, ItemFault, is_needed};
 use crate::rows::{Form, MAX_BYTES, Row, Rows};
 use crate::{End, Unreadable};
 use restock_domain::{Currency, ErrorCode, Fields, MAX_IDENTIFIER_BYTES};
@@ -25,15 +25,24 @@ pub fn read(
             continue;
         }
         position += 1;
-        lost |= row.too_large;
-        let item = read_row(&columns, id, &row, currency);
-        let sound = item.as_ref().is_ok_and(|item| item.left_out.is_empty());
-        // What a file looks like that was cut off: its last line has too few fields, or no end and one that can't be read.
-        let cut_off = row.fields.len() < columns.len() || (row.unfinished && !sound);
+        lost |= row.hides_rows;
+        let mut item = read_row(&columns, id, &row, currency);
+        let cut_off = row.unfinished && is_cut(&columns, &row, &item);
+        if cut_off && (item.is_err() || row.fields.len() < columns.len()) {
+            let message = format!("The file breaks off within the row in line {}.", row.line);
+            item = Err(fault(id, &row, ErrorCode::UnexpectedEnd, message));
+        }
         end = if cut_off { End::CutOff } else { End::Complete };
         each(position, item);
     }
     Ok(if lost { End::CutOff } else { end })
+}
+
+/// Returns true if a row whose line has no end may lack some of it: if it is not whole, or its last field can't be used.
+fn is_cut(columns: &[Column], row: &Row, item: &Result<Item, ItemFault>) -> bool {
+    let Ok(item) = item else { return true };
+    let Some((column, field)) = columns.last().zip(row.fields.get(columns.len() - 1)) else { return true };
+    row.stray_quote || !(field.trim().is_empty() || item.product.data().contains_key(&column.name))
 }
 
 /// Returns the names of the columns, and how rows are told apart.
@@ -59,19 +68,17 @@ fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<Colum
 }
 
 fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>) -> Result<Item, ItemFault> {
-    let sku = || {
-        let id = row.fields.get(id).map(|id| id.trim()).filter(|id| !id.is_empty());
-        id.filter(|id| id.len() <= MAX_IDENTIFIER_BYTES).map(ToOwned::to_owned)
-    };
     let line = row.line;
-    let fault = |error_code, message| ItemFault { sku: sku(), error_code, message };
     if row.too_large {
         let message = format!("The row in line {line} has more than {MAX_BYTES} bytes.");
-        return Err(fault(ErrorCode::ItemTooLarge, message));
+        return Err(fault(id, row, ErrorCode::ItemTooLarge, message));
     }
-    if row.fields.len() != columns.len() {
+    // Many programs write a delimiter behind the last field, or none for columns at the end that have nothing.
+    let further = row.fields.get(columns.len()..).unwrap_or_default();
+    let lacking = columns.get(row.fields.len()..).unwrap_or_default();
+    if further.iter().any(|field| !field.trim().is_empty()) || lacking.iter().any(|column| is_needed(&column.name)) {
         let message = format!("Line {line} has {} fields, the first line has {}.", row.fields.len(), columns.len());
-        return Err(fault(ErrorCode::WrongNumberOfFields, message));
+        return Err(fault(id, row, ErrorCode::WrongNumberOfFields, message));
     }
     let mut data = Fields::new();
     for (column, field) in columns.iter().zip(&row.fields) {
@@ -80,10 +87,15 @@ fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>
             item::add(&mut data, &column.name, column.value(text));
         }
     }
-    let mut item = item::item(data, currency)?;
+    let mut item = item::item(data, Vec::new(), currency)?;
     if row.stray_quote {
         let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
-        item.left_out.push(fault(ErrorCode::StrayQuote, message));
+        item.left_out.push(fault(id, row, ErrorCode::StrayQuote, message));
     }
     Ok(item)
+}
+
+fn fault(id: usize, row: &Row, error_code: ErrorCode, message: String) -> ItemFault {
+    let sku = row.fields.get(id).map(|id| id.trim()).filter(|id| !id.is_empty() && id.len() <= MAX_IDENTIFIER_BYTES);
+    ItemFault { sku: sku.map(ToOwned::to_owned), error_code, message }
 }

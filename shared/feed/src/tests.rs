@@ -23,6 +23,33 @@ fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Item>, Result<End, &'st
     (items, end.map_err(|error: Unreadable| error.error_code().as_str()))
 }
 
+/// Returns the ids of a feed's items, of those that are rejected too.
+fn ids(format: Format, file: impl AsRef<[u8]>) -> Vec<String> {
+    let mut ids = Vec::new();
+    let media_type = MediaType { format, charset: None };
+    let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+        ids.push(match item {
+            Ok(item) => item.product.sku().to_string(),
+            Err(fault) => fault.sku.unwrap_or_default(),
+        });
+    };
+    read(file.as_ref(), &media_type, None, each).unwrap();
+    ids
+}
+
+/// Returns a field of the first item.
+fn text_of(format: Format, file: impl AsRef<[u8]>, field: &str) -> Option<String> {
+    let mut text = None;
+    let media_type = MediaType { format, charset: None };
+    let each = &mut |position, item: Result<crate::Item, crate::ItemFault>| {
+        if position == 1 {
+            text = item.unwrap().product.text(field).map(ToOwned::to_owned);
+        }
+    };
+    read(file.as_ref(), &media_type, None, each).unwrap();
+    text
+}
+
 fn rss(items: &str) -> String {
     format!(
         r#"<?xml version="1.0"?><rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel><title>Shop</title>{items}</channel></rss>"#
@@ -87,12 +114,12 @@ fn a_broken_item_is_reported_and_the_others_are_read() {
         ("<item><g:id>B</g:id><title>T</title><link>/b</link></item>".to_owned(), "B InvalidLink"),
         ("<item><g:id>C</g:id><title>T</g:title></item>".to_owned(), "C MismatchedTags"),
         ("<item><g:id>D</g:id><title>T</title>".to_owned(), "D MismatchedTags"),
+        (format!("<item><g:id>F</g:id><title>{}</title></item>", "x".repeat(2_000_000)), "F ItemTooLarge"),
         (
-            "<item><g:id>E</g:id><title>a < b</title><link>https://a.example</link></item>".to_owned(),
-            "E MismatchedTags",
+            "<item><g:id>G</g:id><title>T<br>T</title><link>https://a.example</link></item>".to_owned(),
+            "G MismatchedTags",
         ),
-        (item("F", &format!("<description>{}</description>", "x".repeat(150_000))), "F ItemTooLarge"),
-        (item("G", &format!("<description>{}</description>", "x".repeat(2_000_000))), "G ItemTooLarge"),
+        (item("H", "<description>T<g:price>9.00 SEK</g:price>"), "H MismatchedTags"),
     ];
     let mut file = String::new();
     for (broken, _) in &broken {
@@ -141,7 +168,55 @@ fn an_item_whose_elements_nest_without_end_is_reported() {
 
     let (found, end) = items(Format::Xml, rss(&(item("A", &deep) + &item("B", ""))));
 
-    assert_eq!((found, end), (vec![Err("A MismatchedTags".into()), good("T B", "")], Ok(End::Complete)));
+    assert_eq!((found, end), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+    let title = format!("<item><g:id>A</g:id><title>{deep}</title></item>");
+    assert_eq!(items(Format::Xml, rss(&title)).0, [Err("A MismatchedTags".into())]);
+}
+
+#[test]
+fn what_is_wrong_within_a_field_that_a_mail_can_do_without_costs_that_field() {
+    let deep = "<a>".repeat(20) + &"</a>".repeat(20);
+    for (field, error_code) in [
+        ("<description>Foo<br>bar</description>".to_owned(), "MismatchedTags"),
+        ("<description><b>x</i></description>".to_owned(), "MismatchedTags"),
+        ("<description><b>x</i></b></description>".to_owned(), "MismatchedTags"),
+        (format!("<description>{deep}</description>"), "MismatchedTags"),
+        (format!("<description>{}</description>", "x".repeat(110_000)), "ItemTooLarge"),
+        (format!("<description>{}</description>", "å".repeat(1_500_000)), "ItemTooLarge"),
+        (format!("<description>{}</description>", "<b>x</b>".repeat(60_000)), "ItemTooLarge"),
+        (format!("<g:a>{0}</g:a><g:b>{0}x</g:b>", "x".repeat(60_000)), "ItemTooLarge"),
+        ("<g:sale_price_effective_date>2020<br></g:sale_price_effective_date>".to_owned(), "MismatchedTags"),
+    ] {
+        let sound = "<g:price>9.00 SEK</g:price><g:sale_price>8.00 SEK</g:sale_price>";
+        let file = rss(&(item("A", &(field.clone() + sound)) + &item("B", "")));
+        let field: String = field.chars().take(50).collect();
+
+        assert_eq!(
+            items(Format::Xml, &file),
+            (vec![good("T A", "9.00 SEK"), good("T B", "")], Ok(End::Complete)),
+            "{field}"
+        );
+        assert_eq!(left_out(Format::Xml, &file), [(1, error_code)], "{field}");
+        let sale = text_of(Format::Xml, &file, "sale_price");
+        assert_eq!(sale.is_none(), field.contains("sale_price"), "{field}");
+    }
+}
+
+#[test]
+fn a_lower_than_sign_in_a_description_costs_nothing() {
+    let file = rss(&item("A", "<description>5 < 6 \"</description><g:price>9.00 SEK</g:price>"));
+
+    assert_eq!(text_of(Format::Xml, &file, "description").as_deref(), Some("5 < 6 \""));
+    assert_eq!(left_out(Format::Xml, &file), []);
+}
+
+#[test]
+fn names_of_xml_match_whatever_their_case() {
+    let file = rss(
+        "<Item><G:ID>A</G:ID><Title>Mug</Title><Link>https://shop.example/a</Link><g:Price>10.00 EUR</g:Price></Item>",
+    );
+
+    assert_eq!(items(Format::Xml, file), (vec![good("Mug", "10.00 EUR")], Ok(End::Complete)));
 }
 
 #[test]
@@ -181,6 +256,18 @@ fn bytes_that_are_not_in_the_encoding_are_reported() {
 }
 
 #[test]
+fn bytes_that_are_not_in_the_encoding_cost_the_field_that_they_are_in() {
+    for field in ["price", "color", "size", "description", "sale_price_effective_date"] {
+        let file = format!("id;title;link;{field}\nA;Mug;https://shop.example/a;199,00 €\n");
+        let file = WINDOWS_1252.encode(&file).0.into_owned();
+
+        assert_eq!(items(Format::Csv, &file), (vec![good("Mug", "")], Ok(End::Complete)), "{field}");
+        assert_eq!(text_of(Format::Csv, &file, field), None);
+        assert_eq!(left_out(Format::Csv, &file), [(1, "InvalidEncoding")], "{field}");
+    }
+}
+
+#[test]
 fn tables_are_read_with_quotes_any_line_ends_and_any_usual_delimiter() {
     let header = "ID,g:Title,link,Price";
     let expected = vec![good("Say \"hi\", twice", "1.00 EUR")];
@@ -204,10 +291,71 @@ fn a_row_with_too_few_or_too_many_fields_is_reported() {
 }
 
 #[test]
-fn a_table_whose_last_line_is_short_was_cut_off() {
+fn a_table_whose_last_line_is_short_and_has_no_end_was_cut_off() {
     let file = "id,title,link\nA,T A,https://a.example\nB,T";
 
-    assert_eq!(items(Format::Csv, file), (vec![good("T A", ""), Err("B WrongNumberOfFields".into())], Ok(End::CutOff)));
+    assert_eq!(items(Format::Csv, file), (vec![good("T A", ""), Err("B UnexpectedEnd".into())], Ok(End::CutOff)));
+    let optional = "id,title,link,price\nA,T A,https://a.example,1.00 EUR\nB,T B,https://b.exam";
+    assert_eq!(
+        items(Format::Csv, optional),
+        (vec![good("T A", "1.00 EUR"), Err("B UnexpectedEnd".into())], Ok(End::CutOff))
+    );
+}
+
+#[test]
+fn a_last_line_that_has_an_end_cuts_nothing_off() {
+    let file = "id,title,link\nA,T A,https://a.example\n# end\n";
+
+    assert_eq!(
+        items(Format::Csv, file),
+        (vec![good("T A", ""), Err("# end WrongNumberOfFields".into())], Ok(End::Complete))
+    );
+}
+
+#[test]
+fn a_last_line_without_an_end_is_whole_if_its_last_field_is() {
+    let file = "id,title,link,price,brand\nA,T A,https://a.example,1.00,Nordvik";
+
+    assert_eq!(items(Format::Csv, file), (vec![good("T A", "")], Ok(End::Complete)));
+}
+
+#[test]
+fn blank_fields_behind_the_last_column_and_optional_ones_that_are_missing_cost_nothing() {
+    let file = "id,title,link,price,brand\n\
+        A,T A,https://a.example,1.00 EUR,Nordvik,, \n\
+        B,T B,https://b.example,2.00 EUR\n\
+        C,T C,https://c.example\n\
+        D,T D,https://d.example,3.00 EUR,Nordvik,more\n\
+        E,T E\n";
+
+    let (found, end) = items(Format::Csv, file);
+
+    assert_eq!(found[..3], [good("T A", "1.00 EUR"), good("T B", "2.00 EUR"), good("T C", "")]);
+    assert_eq!(found[3..], [Err("D WrongNumberOfFields".into()), Err("E WrongNumberOfFields".into())]);
+    assert_eq!((left_out(Format::Csv, file), end), (vec![], Ok(End::Complete)));
+    let fused = "id,title,link,price\n1,\"Mug,/p/1,10.00 EUR,\n2,Plate\",/p/2,20.00 EUR,\n";
+    assert_eq!(ids(Format::Csv, fused), ["1", "2"]);
+}
+
+#[test]
+fn what_is_no_table_is_named() {
+    for (file, name) in [
+        ("<!DOCTYPE html><html><body>Sign in</body></html>", "This is HTML"),
+        (" <html lang=\"sv\">", "This is HTML"),
+        ("<?xml version=\"1.0\"?><rss><channel></channel></rss>", "This is XML"),
+        ("{\"id\":\"A\"}\n", "This is JSON"),
+        ("[{\"id\":\"A\"}]", "This is JSON"),
+        ("sku,title\n", "The first line"),
+    ] {
+        let media_type = MediaType { format: Format::Csv, charset: None };
+        let error = read(file.as_bytes(), &media_type, None, &mut |_, _| {}).unwrap_err();
+
+        assert!(error.to_string().starts_with(name), "{file}: {error}");
+        assert_eq!(error.error_code().as_str(), "NoIdColumn");
+    }
+    let media_type = MediaType { format: Format::Xml, charset: None };
+    let error = read("<html></html>".as_bytes(), &media_type, None, &mut |_, _| {}).unwrap_err();
+    assert_eq!((error.error_code().as_str(), error.to_string().starts_with("This is HTML")), ("NoItems", true));
 }
 
 #[test]
@@ -273,6 +421,37 @@ fn rows_that_two_stray_quotes_would_make_one_stay_rows() {
 }
 
 #[test]
+fn rows_that_stray_quotes_would_fuse_are_told_by_addresses_of_any_form() {
+    for link in ["//shop.example/", "/p/", "www.shop.example/", "HTTPS://shop.example/"] {
+        let file = format!("id,title,link,price\n1,\"Mug,{link}1,10.00 EUR\n2,Plate\",{link}2,20.00 EUR\n");
+
+        assert_eq!(ids(Format::Csv, &file), ["1", "2"], "{link}");
+    }
+}
+
+#[test]
+fn rows_that_a_quote_in_the_last_column_would_fuse_with_a_part_of_the_next_stay_rows() {
+    let file = "id,link,title\n1,https://shop.example/1,\"Best\n2,https://shop.example/2,Monitor 24\"\n3,https://shop.example/3,Bowl\n";
+    assert_eq!(ids(Format::Csv, file), ["1", "2", "3"]);
+    let inches = "id,link,brand,title\n1,https://shop.example/1,B,\"Best\n2,https://shop.example/2,Monitor 24\",T\n3,https://shop.example/3,B,Bowl\n";
+    assert_eq!(ids(Format::Csv, inches), ["1", "2", "3"]);
+    let before_the_link = "id,title,link,brand\n1,T,https://shop.example/1,\"Best\n2,Monitor 24\",https://shop.example/2,B\n3,T,https://shop.example/3,B\n";
+    assert_eq!(ids(Format::Csv, before_the_link), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_quoted_description_with_lines_that_are_no_rows_stays_one() {
+    for file in [
+        "id,link,description\n1,https://shop.example/1,\"One\n2,two\"\n2,https://shop.example/2,T\n",
+        "id,link,description\n1,https://shop.example/1,\"See\n/p/1, and /p/2\"\n2,https://shop.example/2,T\n",
+        "id,description,link\n1,\"One, two\nthree, four\",https://shop.example/1\n2,T,https://shop.example/2\n",
+        "id,title,description,link,price\n1,T,\"With\n/ or without, handle\",https://shop.example/1,1 EUR\n2,T,D,https://shop.example/2,1 EUR\n",
+    ] {
+        assert_eq!(ids(Format::Csv, file), ["1", "2"], "{file}");
+    }
+}
+
+#[test]
 fn a_quoted_field_may_have_lines_quotes_and_delimiters() {
     let file = "id,title,description,link\r\n1,\"12\" pipe, black\",\"One, two\r\nthree \"\"four\"\"\",https://shop.example/1\r\n2,T,\"\",https://shop.example/2";
 
@@ -299,6 +478,8 @@ fn a_table_that_breaks_off_within_its_last_field_is_not_complete() {
 
     assert_eq!(items(Format::Csv, file).1, Ok(End::CutOff));
     assert_eq!(items(Format::Csv, file.to_owned() + "SD").1, Ok(End::Complete));
+    let large = format!("id,title,link\nA,T,https://shop.example/a\nB,{}", "x".repeat(200_000));
+    assert_eq!(items(Format::Csv, large), (vec![good("T", ""), Err("B UnexpectedEnd".into())], Ok(End::CutOff)));
     let within_quotes = "id,title,link\nA,T,https://shop.example/a\nB,\"T";
     assert_eq!(items(Format::Csv, within_quotes).1, Ok(End::CutOff));
 }
@@ -325,6 +506,7 @@ fn a_row_that_is_too_large_is_passed_over_as_a_whole() {
 
     let (found, end) = items(Format::Csv, chained);
 
+    // Such a row may hide others.
     assert!(found.len() < 10 && end == Ok(End::CutOff), "{} items, {end:?}", found.len());
 }
 
@@ -374,9 +556,23 @@ fn titles_with_mark_up_are_read_as_text() {
         ("Foo<b> bar</b> x", "Foo bar x"),
         ("<p>Foo</p><p>bar</p>", "Foo bar"),
         ("Foo<br/>bar", "Foo bar"),
+        ("<h1>Mug</h1>", "Mug"),
+        ("<![CDATA[<h1>Mug</h1> <del>old</del>]]>", "Mug old"),
+        ("Tom&#146;s", "Tom’s"),
     ] {
         assert_eq!(items(Format::Xml, titled(written)).0, [good(read, "")], "{written}");
     }
+}
+
+#[test]
+fn what_programs_of_web_pages_write_is_read_as_text_wherever_it_stands() {
+    let file =
+        rss(&item("A", "<g:size>10&amp;quot;</g:size><g:color>Black &amp;amp; white</g:color><g:color>Blue</g:color>"));
+    assert_eq!(text_of(Format::Xml, &file, "size").as_deref(), Some("10\""));
+    assert_eq!(text_of(Format::Xml, &file, "color").as_deref(), Some("Black & white"));
+    let array = r#"{"id":"A","title":["Tom&#146;s"],"link":"https://shop.example/?a=1&#38;b=2&#x26;c=3"}"#;
+    assert_eq!(text_of(Format::JsonLines, array, "title").as_deref(), Some("Tom’s"));
+    assert_eq!(text_of(Format::JsonLines, array, "link").as_deref(), Some("https://shop.example/?a=1&b=2&c=3"));
 }
 
 #[test]
@@ -392,10 +588,35 @@ fn passes_over(long: &str) {
     let text = rss(&(item("A", &format!("<g:description>{long}</g:description>")) + &item("B", "")));
     let comment = rss(&(item("A", "") + &format!("<!-- {long} -->") + &item("B", "")));
 
-    let too_large = || Err("A ItemTooLarge".to_owned());
-    assert_eq!(items(Format::Tsv, table), (vec![too_large(), good("T B", "")], Ok(End::CutOff)));
-    assert_eq!(items(Format::Xml, text), (vec![too_large(), good("T B", "")], Ok(End::Complete)));
-    assert_eq!(items(Format::Xml, comment), (vec![good("T A", ""), good("T B", "")], Ok(End::CutOff)));
+    let too_large = Err("A ItemTooLarge".to_owned());
+    assert_eq!(items(Format::Tsv, table), (vec![too_large, good("T B", "")], Ok(End::Complete)));
+    assert_eq!(items(Format::Xml, text), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+    assert_eq!(items(Format::Xml, comment), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+}
+
+#[test]
+fn what_is_commented_out_is_no_item_however_long_it_is() {
+    let old = item("OLD", "<g:price>1.00 SEK</g:price>").repeat(20_000);
+    assert!(old.len() > 2 * crate::bounded::MAX_BYTES);
+    for passed_over in
+        [format!("<!-- {old} -->"), format!("<?note {old} ?>"), item("A", &format!("<note><![CDATA[{old}]]></note>"))]
+    {
+        let file = rss(&(passed_over + &item("B", "")));
+
+        assert_eq!(ids(Format::Xml, file).iter().filter(|id| *id == "OLD").count(), 0);
+    }
+}
+
+#[test]
+fn a_lower_than_sign_in_a_text_is_text() {
+    for title in ["5 < 6", "a <3 b", "x << y \" z", "<![CDATA[5 < 6]]>"] {
+        let file =
+            rss(&(format!("<item><g:id>A</g:id><title>{title}</title><link>https://shop.example/a</link></item>")
+                + &item("B", "")));
+
+        let plain = title.replace("<![CDATA[", "").replace("]]>", "");
+        assert_eq!(items(Format::Xml, file).0, [good(&plain, ""), good("T B", "")], "{title}");
+    }
 }
 
 #[test]

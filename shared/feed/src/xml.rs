@@ -7,7 +7,7 @@ use quick_xml::XmlVersion;
 use quick_xml::errors::Error as XmlError;
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::{BytesStart, Event};
-use restock_domain::{Currency, ErrorCode, FieldValue, Fields};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields, Invalid};
 use std::collections::HashMap;
 use std::io::BufRead;
 
@@ -43,10 +43,9 @@ pub fn read(
         reader.get_mut().begin();
         let event = reader.read_event_into(&mut buffer);
         if reader.get_ref().exceeded() {
-            // A text may end within a character. In a comment or a tag other items may begin, which are passed over.
-            lost |= !matches!(event, Ok(Event::Text(_)) | Err(XmlError::Encoding(_)));
+            // Only a text can be as long (see `clean`), and it may end within a character.
             if let Some(item) = &mut open {
-                item.too_large = true;
+                item.too_large();
             }
             let mut input = reader.into_inner();
             input.skip_half_character()?;
@@ -60,13 +59,16 @@ pub fn read(
                 let local = local_name(&name);
                 root.get_or_insert_with(|| name.clone());
                 let begins_item = match &open {
-                    None => matches!(local, "item" | "entry"),
+                    None => is_item(&local),
                     Some(item) => item.tag == name,
                 };
                 if begins_item {
                     if let Some(unclosed) = open.take() {
                         position += 1;
-                        each(position, Err(unclosed.fault(ErrorCode::MismatchedTags, "The item has no end tag.")));
+                        each(
+                            position,
+                            Err(unclosed.fault(ErrorCode::MismatchedTags, "The item has no end tag.".into())),
+                        );
                     }
                     open = Some(OpenItem::new(name));
                 } else if let Some(item) = &mut open {
@@ -81,6 +83,9 @@ pub fn read(
                     each(position, item.close(currency));
                 } else if let Some(item) = &mut open {
                     item.end(name.as_ref());
+                } else {
+                    // It began in a tag that is none.
+                    lost |= is_item(&local_name(name.as_ref()));
                 }
             }
             Ok(Event::Text(text)) => with(&mut open, &text.xml10_content()),
@@ -98,24 +103,24 @@ pub fn read(
             Err(XmlError::Io(error)) => {
                 return Err(Unreadable::Input(std::io::Error::new(error.kind(), error.to_string())));
             }
-            // After a tag that is ill-formed the reader goes on; the item that it is in is lost.
+            // After a tag that is ill-formed the reader goes on; what it is in is lost.
             Err(XmlError::IllFormed(error)) => {
                 if let Some(item) = &mut open {
-                    item.damage(error.to_string());
+                    item.damage(ErrorCode::MismatchedTags, error.to_string());
                 }
             }
             Err(error) => {
-                open.get_or_insert_with(|| OpenItem::new("item".into())).damage(error.to_string());
+                let item = open.get_or_insert_with(|| OpenItem::new("item".into()));
+                item.damage(ErrorCode::MismatchedTags, error.to_string());
                 break End::CutOff;
             }
         }
     };
     if let Some(item) = open {
         position += 1;
-        each(
-            position,
-            Err(item.fault(ErrorCode::UnexpectedEnd, "The file breaks off within this item; what follows is missing.")),
-        );
+        let reason = item.damage.as_ref().map(|(_, reason)| format!(" ({reason})")).unwrap_or_default();
+        let message = format!("The file breaks off within this item; what follows is missing.{reason}");
+        each(position, Err(item.fault(ErrorCode::UnexpectedEnd, message)));
     }
     if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
 }
@@ -134,14 +139,23 @@ fn lenient<R: BufRead>(input: Bounded<R>) -> Reader<Bounded<R>> {
 /// An item whose end tag is still to come.
 struct OpenItem {
     tag: String,
-    /// The elements that are open within the item, the outermost first.
+    /// The elements that are open within the item, the outermost first: that one is a field.
     elements: Vec<Element>,
+    /// Elements within those that are passed over, as they nest too deeply.
+    deeper: usize,
+    /// Bytes of the field that is open, and of all that were read.
+    open_bytes: usize,
+    bytes: usize,
     fields: Fields,
     ranks: HashMap<String, u8>,
-    text: usize,
-    too_large: bool,
-    damage: Option<String>,
+    /// The first thing that is wrong with the open field, and with the item as a whole.
+    field_damage: Option<Damage>,
+    damage: Option<Damage>,
+    left_out: Vec<(String, Invalid)>,
 }
+
+/// What is wrong, and how it goes on after "can't be read:".
+type Damage = (ErrorCode, String);
 
 struct Element {
     name: String,
@@ -155,107 +169,140 @@ impl OpenItem {
         Self {
             tag,
             elements: Vec::new(),
+            deeper: 0,
+            open_bytes: 0,
+            bytes: 0,
             fields: Fields::new(),
             ranks: HashMap::new(),
-            text: 0,
-            too_large: false,
+            field_damage: None,
             damage: None,
+            left_out: Vec::new(),
         }
     }
 
     fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
         if self.elements.len() >= MAX_DEPTH {
-            self.damage("its elements nest too deeply".into());
-            return;
+            self.deeper += 1;
+            return self.damage(ErrorCode::MismatchedTags, "its elements nest too deeply".into());
         }
         let text = if local_name(name) == "link" { href.unwrap_or_default() } else { String::new() };
         self.elements.push(Element { name: name.to_owned(), rank, text, children: Fields::new() });
+        self.count(name.len());
     }
 
+    /// Closes the innermost element of that name, with those that are open within it.
     fn end(&mut self, name: &str) {
-        match self.elements.pop() {
-            Some(element) if element.name == name => self.add(element),
-            Some(element) => {
-                self.damage(format!("the tag {} is closed by /{name}", element.name));
-                self.elements.push(element);
-            }
-            None => self.damage(format!("the tag /{name} closes nothing")),
+        if self.deeper > 0 {
+            self.deeper -= 1;
+            return;
+        }
+        let Some(at) = self.elements.iter().rposition(|element| element.name == name) else {
+            return self.damage(ErrorCode::MismatchedTags, format!("the tag /{name} closes nothing"));
+        };
+        if let Some(unclosed) = self.elements.get(at + 1) {
+            let reason = format!("the tag {} is closed by /{name}", unclosed.name);
+            self.damage(ErrorCode::MismatchedTags, reason);
+        }
+        self.elements.truncate(at + 1);
+        if let Some(element) = self.elements.pop() {
+            self.add(element);
         }
     }
 
     fn add(&mut self, element: Element) {
-        self.text += element.name.len();
-        self.too_large |= self.text > MAX_TEXT;
-        if self.too_large {
+        let name = local_name(&element.name);
+        let Some(parent) = self.elements.last_mut() else { return self.add_field(name, element) };
+        if self.open_bytes > item::MAX_BYTES {
             return;
         }
-        let name = local_name(&element.name);
-        if let Some(parent) = self.elements.last_mut()
-            && is_inline(name)
-            && element.children.is_empty()
-        {
-            parent.text.push_str(gap(name));
+        if is_inline(&name) && element.children.is_empty() {
+            parent.text.push_str(gap(&name));
             return parent.text.push_str(&element.text);
         }
-        let value = if element.children.is_empty() {
-            FieldValue::from(element.text.trim())
-        } else {
-            FieldValue::Group(element.children)
-        };
-        if let Some(parent) = self.elements.last_mut() {
-            item::add(&mut parent.children, name, value);
-            return;
+        item::add(&mut parent.children, &name, element.value());
+    }
+
+    fn add_field(&mut self, name: String, element: Element) {
+        let (rank, damage) = (element.rank, self.field_damage.take());
+        let damage = damage.map(|(error_code, reason)| {
+            Invalid::new(error_code, format!("The item is used without its {name}, which can't be read: {reason}."))
+        });
+        let bytes = std::mem::take(&mut self.open_bytes);
+        self.bytes += damage.as_ref().map_or(bytes, |damage| damage.message.len());
+        if self.bytes > MAX_TEXT {
+            return self.too_large();
         }
+        let value = element.value();
         // An empty element says nothing, so it neither hides nor repeats another.
-        if value.as_text() == Some("") {
+        if damage.is_none() && value.as_text() == Some("") {
             return;
         }
         // A field in Google's namespace goes before one of the same name without; a third namespace comes last.
-        let known = self.ranks.get(name).copied();
-        if known.is_none_or(|known| element.rank >= known) {
-            if known.is_some_and(|known| element.rank > known) {
-                self.fields.remove(name);
-            }
-            self.ranks.insert(name.to_owned(), element.rank);
-            item::add(&mut self.fields, name, value);
+        let known = self.ranks.get(&name).copied().unwrap_or(rank);
+        if rank < known {
+            return;
+        }
+        if rank > known {
+            self.fields.remove(&name);
+        }
+        self.ranks.insert(name.clone(), rank);
+        match damage {
+            None => item::add(&mut self.fields, &name, value),
+            Some(damage) => self.left_out.push((name, damage)),
         }
     }
 
     fn append(&mut self, text: &str) {
-        self.text += text.len();
-        if self.text > MAX_TEXT {
-            self.too_large = true;
-        } else if let Some(element) = self.elements.last_mut() {
+        self.count(text.len());
+        if self.open_bytes <= item::MAX_BYTES
+            && let Some(element) = self.elements.last_mut()
+        {
             element.text.push_str(text);
         }
     }
 
-    /// Remembers the first thing that is wrong.
-    fn damage(&mut self, reason: String) {
-        self.damage.get_or_insert(reason);
+    fn count(&mut self, bytes: usize) {
+        // What is between fields is passed over.
+        if !self.elements.is_empty() {
+            self.open_bytes += bytes;
+        }
+        if self.open_bytes > item::MAX_BYTES {
+            self.too_large();
+        }
+    }
+
+    fn too_large(&mut self) {
+        self.damage(ErrorCode::ItemTooLarge, "it has more text than any product needs".into());
+    }
+
+    /// Remembers the first thing that is wrong with the field that is open, or with the item: if none is open, or one that the
+    /// item needs.
+    fn damage(&mut self, error_code: ErrorCode, reason: String) {
+        let optional = self.elements.first().is_some_and(|field| !item::is_needed(&local_name(&field.name)));
+        let damage = if optional { &mut self.field_damage } else { &mut self.damage };
+        damage.get_or_insert((error_code, reason));
     }
 
     fn close(mut self, currency: Option<Currency>) -> Result<Item, ItemFault> {
         if let Some(element) = self.elements.first() {
+            // Other fields may be in it.
             let reason = format!("the tag {} is not closed", element.name);
-            self.damage(reason);
-        }
-        if self.too_large {
-            return Err(self.fault(ErrorCode::ItemTooLarge, "The item has more text than any product needs."));
+            self.damage.get_or_insert((ErrorCode::MismatchedTags, reason));
         }
         match self.damage.take() {
-            Some(reason) => Err(self.fault(ErrorCode::MismatchedTags, &format!("The item can't be read: {reason}."))),
-            None => item::item(self.fields, currency),
+            Some((error_code, reason)) => Err(self.fault(error_code, format!("The item can't be read: {reason}."))),
+            None => item::item(self.fields, self.left_out, currency),
         }
     }
 
-    fn fault(&self, error_code: ErrorCode, message: &str) -> ItemFault {
-        let sku = self.fields.get("id").and_then(FieldValue::as_text).map(ToOwned::to_owned);
-        let message = match &self.damage {
-            Some(reason) if error_code == ErrorCode::UnexpectedEnd => format!("{message} ({reason})"),
-            _ => message.to_owned(),
-        };
-        ItemFault { sku, error_code, message }
+    fn fault(&self, error_code: ErrorCode, message: String) -> ItemFault {
+        ItemFault { sku: item::id(&self.fields), error_code, message }
+    }
+}
+
+impl Element {
+    fn value(self) -> FieldValue {
+        if self.children.is_empty() { FieldValue::from(self.text.trim()) } else { FieldValue::Group(self.children) }
     }
 }
 
@@ -282,13 +329,18 @@ fn declare(prefixes: &mut HashMap<String, bool>, start: &BytesStart<'_>) {
 fn rank(prefixes: &HashMap<String, bool>, name: &str) -> u8 {
     match name.split_once(':') {
         None => 1,
-        Some((prefix, _)) if prefixes.get(prefix).copied().unwrap_or(prefix == "g") => 2,
+        Some((prefix, _)) if prefixes.get(prefix).copied().unwrap_or(prefix.eq_ignore_ascii_case("g")) => 2,
         Some(_) => 0,
     }
 }
 
-fn local_name(name: &str) -> &str {
-    name.rsplit_once(':').map_or(name, |(_, local)| local)
+/// Returns a name without its prefix, in the case that fields have.
+fn local_name(name: &str) -> String {
+    name.rsplit_once(':').map_or(name, |(_, local)| local).to_lowercase()
+}
+
+fn is_item(local_name: &str) -> bool {
+    matches!(local_name, "item" | "entry")
 }
 
 /// Returns the address of Atom's `<link rel="alternate" href="…"/>`.

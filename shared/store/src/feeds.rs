@@ -56,6 +56,8 @@ pub(crate) struct ImportItem {
     unchanged: u64,
     removed: u64,
     rejected: u64,
+    #[serde(default)]
+    incomplete: u64,
     errors: Vec<ErrorItem>,
 }
 
@@ -87,8 +89,19 @@ impl From<FeedItem> for Feed {
 
 impl From<ImportItem> for Import {
     fn from(item: ImportItem) -> Self {
-        let ImportItem { id, status, started_at, finished_at, items, imported, unchanged, removed, rejected, errors } =
-            item;
+        let ImportItem {
+            id,
+            status,
+            started_at,
+            finished_at,
+            items,
+            imported,
+            unchanged,
+            removed,
+            rejected,
+            incomplete,
+            errors,
+        } = item;
         let errors = errors.into_iter().map(|ErrorItem { position, sku, error_code, message }| ImportError {
             position,
             sku,
@@ -96,14 +109,25 @@ impl From<ImportItem> for Import {
             message,
         });
         let errors = errors.collect();
-        Self { id, status, started_at, finished_at, items, imported, unchanged, removed, rejected, errors }
+        Self { id, status, started_at, finished_at, items, imported, unchanged, removed, rejected, incomplete, errors }
     }
 }
 
 impl From<Import> for ImportItem {
     fn from(import: Import) -> Self {
-        let Import { id, status, started_at, finished_at, items, imported, unchanged, removed, rejected, errors } =
-            import;
+        let Import {
+            id,
+            status,
+            started_at,
+            finished_at,
+            items,
+            imported,
+            unchanged,
+            removed,
+            rejected,
+            incomplete,
+            errors,
+        } = import;
         let errors = errors.into_iter().map(|ImportError { position, sku, error_code, message }| ErrorItem {
             position,
             sku,
@@ -111,7 +135,7 @@ impl From<Import> for ImportItem {
             message,
         });
         let errors = errors.collect();
-        Self { id, status, started_at, finished_at, items, imported, unchanged, removed, rejected, errors }
+        Self { id, status, started_at, finished_at, items, imported, unchanged, removed, rejected, incomplete, errors }
     }
 }
 

@@ -1,0 +1,239 @@
+//! Makes XML of what feeds have in its place, so that a parser passes over nothing but what is no item.
+//!
+//! Comments and processing instructions are dropped, CDATA becomes text, and a `<` that begins no tag is text too: in
+//! `5 < 6</title>` a parser would else read a tag that reaches over `</title>`.
+
+use std::io::{BufRead, Read, Result};
+
+/// Bytes of a tag with its attributes; a feed's declare a few namespaces. What is longer is text.
+const MAX_TAG: usize = 64 * 1024;
+
+const COMMENT: &[u8] = b"<!--";
+const CDATA: &[u8] = b"<![CDATA[";
+const DOCTYPE: &[u8] = b"<!DOCTYPE";
+
+/// Where in the file the next byte stands.
+enum Place {
+    Text,
+    /// In what begins with `<`, which is held until it is known what it is; within a quote, if there is one.
+    Markup {
+        quote: Option<u8>,
+    },
+    Comment,
+    Cdata,
+    Instruction,
+    /// In a document type, and there perhaps within its declarations.
+    Doctype {
+        declarations: bool,
+    },
+}
+
+pub struct Clean<R> {
+    input: R,
+    place: Place,
+    /// Bytes that are not decided on: a tag so far, or what may be the end of a comment or of CDATA.
+    held: Vec<u8>,
+    output: Vec<u8>,
+    used: usize,
+}
+
+impl<R: BufRead> Clean<R> {
+    pub fn new(input: R) -> Self {
+        Self { input, place: Place::Text, held: Vec::new(), output: Vec::new(), used: 0 }
+    }
+}
+
+impl<R> Clean<R> {
+    /// Takes text and the `<` behind it, and returns what is left.
+    fn take_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (text, markup) = bytes.split_at(bytes.iter().position(|byte| *byte == b'<').unwrap_or(bytes.len()));
+        self.output.extend_from_slice(text);
+        let Some(rest) = markup.get(1..) else { return markup };
+        self.begin_markup();
+        rest
+    }
+
+    /// Takes a byte of what is no text.
+    fn take(&mut self, byte: u8) {
+        match self.place {
+            Place::Text => {}
+            Place::Markup { .. } if byte == b'<' => {
+                self.give_as_text();
+                self.begin_markup();
+            }
+            Place::Markup { quote } => {
+                self.held.push(byte);
+                self.decide(byte, quote);
+            }
+            Place::Comment => self.pass_over(byte, b"-->"),
+            Place::Instruction => self.pass_over(byte, b"?>"),
+            Place::Cdata => {
+                self.held.push(byte);
+                if self.held.ends_with(b"]]>") {
+                    self.held.clear();
+                    self.place = Place::Text;
+                } else if self.held.len() > 2 {
+                    let first = self.held.remove(0);
+                    self.give_escaped(first);
+                }
+            }
+            Place::Doctype { declarations } => match byte {
+                b'[' | b']' => self.place = Place::Doctype { declarations: byte == b'[' },
+                b'>' if !declarations => self.place = Place::Text,
+                _ => {}
+            },
+        }
+    }
+
+    fn begin_markup(&mut self) {
+        self.held.push(b'<');
+        self.place = Place::Markup { quote: None };
+    }
+
+    /// Decides what the held bytes are, of which `byte` is the last, as soon as they tell.
+    fn decide(&mut self, byte: u8, quote: Option<u8>) {
+        let held = self.held.as_slice();
+        let known = match held {
+            COMMENT => Some(Place::Comment),
+            CDATA => Some(Place::Cdata),
+            b"<?" => Some(Place::Instruction),
+            _ if held.eq_ignore_ascii_case(DOCTYPE) => Some(Place::Doctype { declarations: false }),
+            _ => None,
+        };
+        if let Some(place) = known {
+            self.held.clear();
+            self.place = place;
+            return;
+        }
+        let begins = |whole: &[u8]| whole.len() >= held.len() && whole[..held.len()].eq_ignore_ascii_case(held);
+        let is_possible = match held[1] {
+            b'!' => [COMMENT, CDATA, DOCTYPE].into_iter().any(begins),
+            b'/' | b'_' | b':' | 128.. => true,
+            first => first.is_ascii_alphabetic(),
+        };
+        if !is_possible || held.len() > MAX_TAG {
+            return self.give_as_text();
+        }
+        // End tags have no attributes.
+        let quote = match (quote, byte) {
+            (None, b'"' | b'\'') if held[1] != b'/' => Some(byte),
+            (Some(open), byte) if open == byte => None,
+            (quote, _) => quote,
+        };
+        self.place = Place::Markup { quote };
+        if byte == b'>' && quote.is_none() {
+            self.output.append(&mut self.held);
+            self.place = Place::Text;
+        }
+    }
+
+    fn give_as_text(&mut self) {
+        self.output.extend_from_slice(b"&lt;");
+        self.output.extend_from_slice(&self.held[1..]);
+        self.held.clear();
+        self.place = Place::Text;
+    }
+
+    fn give_escaped(&mut self, byte: u8) {
+        match byte {
+            b'<' => self.output.extend_from_slice(b"&lt;"),
+            b'&' => self.output.extend_from_slice(b"&amp;"),
+            byte => self.output.push(byte),
+        }
+    }
+
+    fn pass_over(&mut self, byte: u8, end: &[u8]) {
+        self.held.push(byte);
+        if self.held.ends_with(end) {
+            self.held.clear();
+            self.place = Place::Text;
+        } else if self.held.len() == end.len() {
+            self.held.remove(0);
+        }
+    }
+}
+
+impl<R: BufRead> BufRead for Clean<R> {
+    fn fill_buf(&mut self) -> Result<&[u8]> {
+        while self.used == self.output.len() {
+            self.output.clear();
+            self.used = 0;
+            let input = self.input.fill_buf()?;
+            let bytes = input.len();
+            if bytes == 0 {
+                // The file breaks off in a tag, which the parser says.
+                if let Place::Markup { .. } | Place::Cdata = self.place {
+                    self.output.append(&mut self.held);
+                }
+                break;
+            }
+            let input = input.to_vec();
+            let mut rest = input.as_slice();
+            while let [byte, others @ ..] = rest {
+                if let Place::Text = self.place {
+                    rest = self.take_text(rest);
+                } else {
+                    self.take(*byte);
+                    rest = others;
+                }
+            }
+            self.input.consume(bytes);
+        }
+        Ok(&self.output[self.used..])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.used += bytes;
+    }
+}
+
+impl<R: BufRead> Read for Clean<R> {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        let read = self.fill_buf()?.read(into)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::BufReader;
+
+    /// Returns what is made of a file, whatever parts it comes in.
+    fn clean(file: &str) -> String {
+        let of = |capacity| {
+            let mut cleaned = String::new();
+            Clean::new(BufReader::with_capacity(capacity, file.as_bytes())).read_to_string(&mut cleaned).unwrap();
+            cleaned
+        };
+        assert_eq!(of(1), of(1024));
+        of(3)
+    }
+
+    #[test]
+    fn what_is_no_tag_is_dropped_or_text() {
+        for (file, cleaned) in [
+            ("<?xml version=\"1.0\"?><!DOCTYPE rss [<!ENTITY a \"b\">]><a>", "<a>"),
+            ("a<!-- <item> -- > --->b<!---->c", "abc"),
+            ("<![CDATA[5 < 6 & ]] ]]]>b", "5 &lt; 6 &amp; ]] ]b"),
+            ("5 < 6</a>", "5 &lt; 6</a>"),
+            ("1<2<<a>", "1&lt;2&lt;<a>"),
+            ("<!5 <!-x <![CDAT", "&lt;!5 &lt;!-x <![CDAT"),
+            ("<a b=\"1 > 2\" c='\"'/>", "<a b=\"1 > 2\" c='\"'/>"),
+            ("<a b=\"1></a><c>", "&lt;a b=\"1></a><c>"),
+            ("</it's><é>", "</it's><é>"),
+            ("<a", "<a"),
+            ("a<!-- <b>", "a"),
+        ] {
+            assert_eq!(clean(file), cleaned, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_tag_of_many_bytes_is_text() {
+        let long = "x".repeat(MAX_TAG);
+
+        assert_eq!(clean(&format!("<a {long}><b>")), format!("&lt;a {long}><b>"));
+    }
+}

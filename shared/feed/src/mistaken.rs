@@ -1,0 +1,38 @@
+//! What a file is that is no feed, so that its sender reads what came.
+
+/// What files are taken for feeds by mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistaken {
+    Html,
+    Json,
+    Xml,
+}
+
+impl Mistaken {
+    /// Returns what a file is by its first bytes, if these tell.
+    pub fn by(beginning: &[u8]) -> Option<Self> {
+        let beginning = beginning.trim_ascii_start().to_ascii_lowercase();
+        match beginning.first()? {
+            b'{' | b'[' => Some(Self::Json),
+            b'<' if beginning.starts_with(b"<html") || beginning.starts_with(b"<!doctype html") => Some(Self::Html),
+            b'<' => Some(Self::Xml),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Html => "HTML",
+            Self::Json => "JSON",
+            Self::Xml => "XML",
+        }
+    }
+
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Html => "It is a web page, perhaps one that asks to sign in: check the address of the feed.",
+            Self::Json => "Send JSON lines, with an object to a line, as application/x-ndjson.",
+            Self::Xml => "Send it as application/xml.",
+        }
+    }
+}
