@@ -542,6 +542,36 @@ fn what_a_mail_can_do_without_is_left_out_and_reported_and_the_item_stays() {
 }
 
 #[test]
+fn prices_and_periods_that_are_no_single_text_are_left_out_in_every_format() {
+    let line = |fields: &str| format!("{{\"id\":\"A\",\"title\":\"T\",\"link\":\"https://shop.example\",{fields}}}\n");
+    let (price, period) = ((1, "InvalidPrice"), (1, "InvalidSalePeriod"));
+    for (format, file, expected) in [
+        (
+            Format::JsonLines,
+            line(
+                r#""price":"100 SEK","sale_price":"80 SEK","sale_price_effective_date":{"start":"2020-01-01","end":"2020-01-31"}"#,
+            ),
+            period,
+        ),
+        (
+            Format::Xml,
+            rss(&item(
+                "A",
+                "<g:price>100 SEK</g:price><g:sale_price>80 SEK</g:sale_price><g:sale_price_effective_date><start>2020-01-01</start></g:sale_price_effective_date>",
+            )),
+            period,
+        ),
+        (Format::JsonLines, line(r#""price":{"value":"199.00","currency":"SEK"}"#), price),
+        (Format::Xml, rss(&item("A", "<g:price>199 SEK</g:price><g:price>99 SEK</g:price>")), price),
+        (Format::Csv, "id,title,link,price,price\nA,T,https://shop.example,1 EUR,2 EUR\n".into(), price),
+        (Format::Csv, "id,title,link,price,sale_price\nA,T,https://shop.example,2 EUR,2 EUR\n".into(), price),
+    ] {
+        assert_eq!(left_out(format, &file), [expected], "{file}");
+        assert_eq!(text_of(format, &file, "sale_price"), None, "{file}");
+    }
+}
+
+#[test]
 fn titles_with_mark_up_are_read_as_text() {
     let titled = |title: &str| {
         rss(&format!(
