@@ -133,10 +133,11 @@ fn price(data: &Fields, field: &str, usual: Option<Currency>) -> Option<Result<S
 fn reduction(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
     let sale = first_text(data, field)?;
     let read = |text| read_price(text, None).ok();
-    let reduced =
-        read(sale).zip(first_text(data, "price").and_then(read)).is_some_and(|(sale, price)| is_reduced(sale, price));
-    let message = "It is not lower than a price in the same currency.";
-    Some(reduced.then(|| sale.to_owned()).ok_or_else(|| Invalid::new(ErrorCode::InvalidPrice, message)))
+    // Many feeds repeat the price there while there is no sale.
+    let fits = |(sale, price): (Money, Money)| sale == price || is_reduced(sale, price);
+    let fits = read(sale).zip(first_text(data, "price").and_then(read)).is_some_and(fits);
+    let message = "It is above the price, or there is no price in its currency.";
+    Some(fits.then(|| sale.to_owned()).ok_or_else(|| Invalid::new(ErrorCode::InvalidPrice, message)))
 }
 
 fn is_reduced(sale: Money, price: Money) -> bool {
@@ -218,7 +219,6 @@ mod tests {
             ("sale_price", "N/A", "InvalidPrice"),
             ("sale_price", "0 EUR", "InvalidPrice"),
             ("price", "0.004 EUR", "InvalidPrice"),
-            ("sale_price", "100.00 SEK", "InvalidPrice"),
             ("sale_price", "120.00 SEK", "InvalidPrice"),
             ("sale_price", "8.00 EUR", "InvalidPrice"),
             ("image_link", "data:text/html,x", "InvalidLink"),
@@ -230,6 +230,8 @@ mod tests {
         }
         let (product, words) = left_out(&[("sale_price", "80.00 SEK"), ("sale_price_effective_date", "soon")]);
         assert_eq!((product.sale_price(now()), words), (None, vec!["InvalidSalePeriod"]));
+        let (product, words) = left_out(&[("sale_price", "100.00 SEK")]);
+        assert_eq!((product.sale_price(now()), words), (None, Vec::<&str>::new()), "the price itself is no sale");
     }
 
     #[test]

@@ -83,13 +83,17 @@ mod tests {
     use restock_domain::signing::SigningKey;
     use restock_domain::{ContactId, EmailAddress};
 
+    fn all_mail() -> Unsubscribe {
+        let address = SigningKey([7; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
+        Unsubscribe::All { contact: ContactId::new(uuid::Uuid::nil()), address }
+    }
+
     #[test]
     fn only_the_question_has_a_button_and_it_posts() {
         let pages = Pages::new().unwrap();
         let html = |page| pages.render(page, &Locale::parse("pl-PL").unwrap(), &Brands::default()).unwrap();
 
-        let address = SigningKey([7; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
-        let all = Unsubscribe::All { contact: ContactId::new(uuid::Uuid::nil()), address };
+        let all = all_mail();
         assert!(html(UnsubscribePage::Question(all)).contains("<form method=\"post\">"));
         assert!(html(UnsubscribePage::Question(all)).contains("lang=\"pl\""));
         assert!(!html(UnsubscribePage::Done(all)).contains("<form"));
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn a_page_in_arabic_or_hebrew_is_in_its_language_and_from_right_to_left() {
         let pages = Pages::new().unwrap();
-        let all = Unsubscribe::All(restock_domain::ContactId::new(uuid::Uuid::nil()));
+        let all = all_mail();
 
         for (locale, head) in [("ar-EG", "lang=\"ar\" dir=\"rtl\""), ("iw-IL", "lang=\"he\" dir=\"rtl\"")] {
             let locale = Locale::parse(locale).unwrap();
