@@ -1,4 +1,5 @@
 use crate::Stop;
+use crate::received::{Counted, Received};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::MultiGzDecoder;
@@ -8,7 +9,6 @@ use restock_queue::{FeedImport, FeedSource};
 use restock_store::{Fetch, Store};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
 use ureq::http::StatusCode;
@@ -18,10 +18,6 @@ const MAX_BYTES: u64 = 3 * 1024 * 1024 * 1024;
 
 /// How a file that is packed by gzip begins (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// A server that sends less than so much in that time is given up, as the import of another locale may wait for its place.
-const MIN_BYTES: u64 = 64 * 1024;
-const WINDOW: Duration = Duration::from_secs(30);
-
 /// A longer ETag is not kept.
 const MAX_VALIDATOR_BYTES: usize = 1_000;
 
@@ -67,19 +63,15 @@ impl File {
             FeedSource::Url(url) => {
                 let credentials = store.feed_credentials(&job.locale, url).await?;
                 let known = known.filter(|fetch| fetch.url == *url && fetch.currency == currency).cloned();
-                let (url, progress) = (url.clone(), Arc::new(Progress::default()));
-                let counted = progress.clone();
+                let (url, received) = (url.clone(), Arc::new(Received::default()));
+                let counted = received.clone();
                 let download = spawn_blocking(move || download(&url, credentials, currency, known, &counted));
                 tokio::select! {
                     downloaded = download => {
                         let downloaded = downloaded.map_err(|error| failed(error.to_string()))?;
                         downloaded.map_err(|error| failed(error.to_string()))
                     }
-                    () = progress.stalls() => Err(failed(format!(
-                        "its server sent less than {} KB in {} seconds",
-                        MIN_BYTES / 1024,
-                        WINDOW.as_secs()
-                    ))),
+                    reason = received.stalls() => Err(failed(reason)),
                 }
             }
         }
@@ -131,48 +123,12 @@ pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, S
     }
 }
 
-/// The bytes of a download so far; none before its server has answered.
-#[derive(Default)]
-struct Progress(AtomicU64);
-
-/// Stands in place of a number of bytes once nobody waits for the download.
-const GIVEN_UP: u64 = u64::MAX;
-
-impl Progress {
-    /// Waits until the server sends too slowly, and ends the download.
-    async fn stalls(&self) {
-        loop {
-            let before = self.0.load(Ordering::Relaxed);
-            tokio::time::sleep(WINDOW).await;
-            if before > 0 && self.0.load(Ordering::Relaxed) - before < MIN_BYTES {
-                return self.0.store(GIVEN_UP, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn add(&self, bytes: usize) -> io::Result<()> {
-        let add = |sofar: u64| (sofar != GIVEN_UP).then(|| sofar + bytes as u64);
-        let added = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        added.map(drop).map_err(|_| io::Error::other("the download was given up"))
-    }
-}
-
-/// Counts what is read.
-struct Counted<'a, R>(R, &'a Progress);
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.0.read(buffer)?;
-        self.1.add(bytes).map(|()| bytes)
-    }
-}
-
 fn download(
     url: &str,
     credentials: Option<(String, String)>,
     currency: Option<Currency>,
     known: Option<Fetch>,
-    progress: &Progress,
+    received: &Received,
 ) -> Result<Obtained, Box<dyn std::error::Error + Send + Sync>> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(10)))
@@ -204,9 +160,7 @@ fn download(
     let (etag, last_modified) = (header("etag").filter(short), header("last-modified").filter(short));
     let version = Version { url: url.to_owned(), currency, etag, last_modified };
     let version = Some(version).filter(|version| version.etag.is_some() || version.last_modified.is_some());
-    // It has answered, even if it never sends a byte more.
-    progress.add(1)?;
-    let mut body = Counted(response.body_mut().with_config().limit(MAX_BYTES).reader(), progress);
+    let mut body = Counted(response.body_mut().with_config().limit(MAX_BYTES).reader(), received);
     let mut file = tempfile::NamedTempFile::new()?;
     io::copy(&mut body, &mut file)?;
     file.flush()?;

@@ -7,6 +7,7 @@ mod due;
 mod file;
 mod gone;
 mod progress;
+mod received;
 mod survey;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -92,11 +93,13 @@ impl App {
     async fn run(&self, job: &FeedImport, receives: u32) -> Result<(), Failure> {
         let last_try = receives >= self.settings.max_receives;
         let mut import = Import::running(job.import_id.clone(), job.started_at);
-        if job.scheduled {
+        // One that broke off makes way for the corrected file that was sent since.
+        if job.scheduled || receives > 1 {
             let feed = self.store.feed(&job.locale).await.map_err(|error| Failure::retry(&error))?;
-            if !is_wanted(job, feed.as_ref()) {
-                info!(locale = %job.locale, import = job.import_id, "A scheduled import is no longer wanted");
-                return self.leave_out(job, import, feed.as_ref()).await;
+            let feed = feed.as_ref();
+            if is_superseded(job, feed) || (job.scheduled && !is_of_schedule(job, feed)) {
+                info!(locale = %job.locale, import = job.import_id, "An import is no longer wanted");
+                return self.leave_out(job, import, feed).await;
             }
         }
         if last_try {
@@ -272,13 +275,16 @@ fn report(import: &mut Import, error_code: ErrorCode, message: String) {
     import.errors.truncate(survey::MAX_ERRORS);
 }
 
-/// Returns false for a scheduled import that has become pointless while it was queued: the feed is another one by now, or was
-/// imported since.
-fn is_wanted(job: &FeedImport, feed: Option<&Feed>) -> bool {
+/// Returns true if the feed was imported since an import was asked for, or another import waits.
+fn is_superseded(job: &FeedImport, feed: Option<&Feed>) -> bool {
+    let is_newer = |last: &Import| last.id != job.import_id && last.started_at >= job.started_at;
+    feed.and_then(|feed| feed.last_import.as_ref()).is_some_and(is_newer)
+}
+
+/// Returns false for a scheduled import whose feed is another one by now, or has no schedule any longer.
+fn is_of_schedule(job: &FeedImport, feed: Option<&Feed>) -> bool {
     feed.is_some_and(|feed| {
-        let of_feed = matches!(&job.source, FeedSource::Url(url) if feed.url.as_ref() == Some(url));
-        let is_newer = |last: &Import| last.id != job.import_id && last.started_at >= job.started_at;
-        feed.schedule.is_some() && of_feed && !feed.last_import.as_ref().is_some_and(is_newer)
+        feed.schedule.is_some() && matches!(&job.source, FeedSource::Url(url) if feed.url.as_ref() == Some(url))
     })
 }
 

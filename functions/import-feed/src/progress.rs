@@ -23,18 +23,15 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    #[test]
-    fn work_that_takes_long_is_shown_until_it_is_done() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    #[tokio::test(start_paused = true)]
+    async fn work_that_takes_long_is_shown_until_it_is_done() {
         let times = Cell::new(0);
         let work = async {
-            while times.get() < 3 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            tokio::time::sleep(Duration::from_secs(35)).await;
             "done"
         };
 
-        let done = runtime.block_on(shown(work, Duration::from_millis(1), async || times.set(times.get() + 1)));
+        let done = shown(work, Duration::from_secs(10), async || times.set(times.get() + 1)).await;
 
         assert_eq!((done, times.get()), ("done", 3));
     }
