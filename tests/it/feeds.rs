@@ -361,7 +361,7 @@ fn servers_that_send_a_byte_a_second_do_not_keep_other_feeds_waiting() {
         let import = restock.imported(locale, started);
         assert_eq!((import["status"].as_str(), codes(&import)), (Some("failed"), vec![(0, "FetchFailed")]));
         let message = import["errors"][0]["message"].as_str().unwrap();
-        assert!(message.contains("less than 64 KB in 30 seconds"), "{message}");
+        assert!(message.contains("less than 512 KB in 30 seconds"), "{message}");
     }
 }
 

@@ -6,6 +6,8 @@ use restock_access::{Noted, notes_in};
 use restock_local::aws::names::last_part;
 use restock_local::template::{Endpoints, Function, Template};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// What Lambda does with a queue that it polls for a function.
 const OF_POLLING: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
@@ -15,8 +17,12 @@ fn template() -> Template {
     Template::parse(include_str!("../../template.yaml"), &endpoints, &BTreeMap::new()).unwrap()
 }
 
-fn asked_for_by(function: &Function) -> BTreeSet<Noted> {
-    notes_in(&std::fs::read(&binaries()[&function.binary]).unwrap())
+fn asked_for_by(function: &Function) -> &'static BTreeSet<Noted> {
+    static NOTES: LazyLock<BTreeMap<String, BTreeSet<Noted>>> = LazyLock::new(|| {
+        let read = |(name, path): (&String, &PathBuf)| (name.clone(), notes_in(&std::fs::read(path).unwrap()));
+        binaries().iter().map(read).collect()
+    });
+    &NOTES[&function.binary]
 }
 
 /// Returns the setting that tells a function about a table or a queue; if none does, its name.
@@ -30,7 +36,7 @@ fn a_function_may_ask_for_whatever_its_code_can_ask_for_and_for_nothing_else() {
     let template = template();
     let mut wrong = Vec::new();
     for function in &template.functions {
-        let mut asked = asked_for_by(function);
+        let mut asked = asked_for_by(function).clone();
         if let Some(mapping) = template.mappings.iter().find(|mapping| mapping.function == function.binary) {
             asked.extend(OF_POLLING.map(|action| Noted {
                 action: action.into(),
@@ -50,7 +56,7 @@ fn a_function_may_ask_for_whatever_its_code_can_ask_for_and_for_nothing_else() {
 #[test]
 fn a_function_is_told_the_tables_and_queues_that_it_uses_and_no_others() {
     for function in &template().functions {
-        let used: BTreeSet<String> = asked_for_by(function).into_iter().map(|noted| noted.resource).collect();
+        let used: BTreeSet<String> = asked_for_by(function).iter().map(|noted| noted.resource.clone()).collect();
         let told = function.environment.keys().filter(|name| name.ends_with("_TABLE") || name.ends_with("_QUEUE"));
 
         let used = used.into_iter().filter(|resource| !resource.is_empty());

@@ -27,7 +27,7 @@ impl App {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let is_erasure = made_until.is_none();
         if is_erasure && self.store.contact(contact_id).await.map_err(retry)?.is_some() {
-            warn!(contact = %contact_id, "An erasure was not carried out; its caller was told so");
+            warn!(contact = %contact_id, "An erasure was not carried out, so the contact stays");
             return Ok(());
         }
         let mut deleted = self.store.delete_subscriptions_of(contact_id, made_until, deadline).await.map_err(retry)?;

@@ -275,9 +275,12 @@ fn report(import: &mut Import, error_code: ErrorCode, message: String) {
     import.errors.truncate(survey::MAX_ERRORS);
 }
 
-/// Returns true if the feed was imported since an import was asked for, or another import waits.
+/// Returns true if the feed was imported since an import was asked for, or another import waits. One that failed may never
+/// have come onto the queue.
 fn is_superseded(job: &FeedImport, feed: Option<&Feed>) -> bool {
-    let is_newer = |last: &Import| last.id != job.import_id && last.started_at >= job.started_at;
+    let is_newer = |last: &Import| {
+        last.id != job.import_id && last.started_at >= job.started_at && last.status != ImportStatus::Failed
+    };
     feed.and_then(|feed| feed.last_import.as_ref()).is_some_and(is_newer)
 }
 

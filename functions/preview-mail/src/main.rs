@@ -7,6 +7,7 @@ use restock_email::{Renderer, Ses};
 use restock_http::Service;
 use restock_runtime::Runtime;
 use std::time::Duration;
+use tracing::warn;
 
 /// How long SES may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +23,12 @@ async fn main() -> Result<(), Error> {
         configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
     let listed = restock_runtime::optional("TEST_RECIPIENTS").unwrap_or_default();
-    let test_recipients = listed.split(',').filter_map(|address| EmailAddress::parse(address).ok()).collect();
+    let listed = listed.split(',').map(str::trim).filter(|address| !address.is_empty());
+    let read = |address: &str| {
+        let read = EmailAddress::parse(address);
+        read.inspect_err(|_| warn!("One of TestRecipients is no address, and gets no test mail")).ok()
+    };
+    let test_recipients = listed.filter_map(read).collect();
     let public_url = restock_runtime::public_url()?;
     let app = App {
         store: store.clone(),

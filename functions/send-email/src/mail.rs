@@ -94,6 +94,7 @@ impl App {
         let also_waiting = &also_waiting;
         let (contact, now) = (&contact, asked_at);
         let mail = Mail { subscription, contact, product, automation, template, also_waiting, brands, now };
+        self.refusals.note_try(automation);
         let outcome = self.mailer.send(&claim, mail).await;
         match &outcome {
             Outcome::Accepted { .. } => self.refusals.note_acceptance(automation),

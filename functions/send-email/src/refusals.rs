@@ -25,16 +25,14 @@ struct Streak {
 impl Refusals {
     /// Returns true if a mail of this automation may be tried now.
     pub fn may_try(&self, automation: &Automation) -> bool {
-        let now = Instant::now();
-        match self.lock().get_mut(&key(automation)) {
-            Some(streak) if streak.refusals >= MAX_IN_A_ROW => {
-                let is_time = streak.next_try <= now;
-                if is_time {
-                    streak.next_try = now + TRIED_EVERY;
-                }
-                is_time
-            }
-            _ => true,
+        let is_blocked = |streak: &Streak| streak.refusals >= MAX_IN_A_ROW && streak.next_try > Instant::now();
+        !self.lock().get(&key(automation)).is_some_and(is_blocked)
+    }
+
+    /// Notes that a mail is being tried, so that no other one is for a while if it is refused too.
+    pub fn note_try(&self, automation: &Automation) {
+        if let Some(streak) = self.lock().get_mut(&key(automation)) {
+            streak.next_try = Instant::now() + TRIED_EVERY;
         }
     }
 
@@ -43,7 +41,7 @@ impl Refusals {
         let first = Streak { refusals: 0, next_try: Instant::now() };
         let streak = streaks.entry(key(automation)).or_insert(first);
         streak.refusals += 1;
-        if streak.refusals == MAX_IN_A_ROW {
+        if streak.refusals >= MAX_IN_A_ROW {
             streak.next_try = Instant::now() + TRIED_EVERY;
             // The words are those that template.yaml counts for an alarm.
             error!(automation = %automation.id, automation.version, reason, "SES refuses the mails of an automation");
@@ -70,7 +68,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_automation_that_was_refused_five_times_in_a_row_is_tried_once_a_minute_until_a_mail_is_accepted() {
         let (refusals, automation) = (Refusals::default(), Automation::built_in());
-        let tries = |count| (0..count).filter(|_| refusals.may_try(&automation)).count();
+        let tried = || refusals.may_try(&automation).then(|| refusals.note_try(&automation)).is_some();
+        let tries = |count| (0..count).filter(|_| tried()).count();
         (0..4).for_each(|_| refusals.note_refusal(&automation, "BadRequestException"));
         assert_eq!(tries(10), 10);
 

@@ -74,8 +74,8 @@ pub fn note<A: Access>() {
 
 /// Reads the notes in a binary.
 pub fn notes_in(binary: &[u8]) -> BTreeSet<Noted> {
-    let begins = (0..binary.len().saturating_sub(BEGIN.len())).filter(|at| binary[*at..].starts_with(BEGIN));
-    let texts = begins.filter_map(|at| {
+    let begins = binary.windows(BEGIN.len()).enumerate().filter(|(_, part)| *part == BEGIN);
+    let texts = begins.filter_map(|(at, _)| {
         let text = &binary[at + BEGIN.len()..];
         std::str::from_utf8(&text[..text.iter().take(MAX_LENGTH).position(|byte| *byte == END)?]).ok()
     });

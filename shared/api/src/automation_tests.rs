@@ -432,7 +432,7 @@ fn storing_conditions_warns_of_an_automation_that_takes_everybody_all_the_same()
     let first = Automation { priority: 1, ..default.clone() };
 
     let after = "default is asked after this one and takes everybody, so whoever this one refuses gets its mail. If they \
-                 should get none, switch it off: DELETE /automations/default.";
+                 should get none, switch it off by \"enabled\": false.";
     assert_eq!(warned(choosy.clone(), default.clone()), [after]);
     let before = "default is asked before this one and takes everybody, so this one gets nobody. Give one of them another \
                   priority.";

@@ -192,7 +192,7 @@ pub fn warnings(automation: &restock_domain::Automation, all: &[restock_domain::
             ))
         } else if !is_before && !automation.conditions.is_empty() {
             Some(format!(
-                "{id} is asked after this one and takes everybody, so whoever this one refuses gets its mail. If they should get none, switch it off: DELETE /automations/{id}."
+                "{id} is asked after this one and takes everybody, so whoever this one refuses gets its mail. If they should get none, switch it off by \"enabled\": false."
             ))
         } else {
             None

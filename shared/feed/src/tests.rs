@@ -564,7 +564,7 @@ fn prices_and_periods_that_are_no_single_text_are_left_out_in_every_format() {
         (Format::JsonLines, line(r#""price":{"value":"199.00","currency":"SEK"}"#), price),
         (Format::Xml, rss(&item("A", "<g:price>199 SEK</g:price><g:price>99 SEK</g:price>")), price),
         (Format::Csv, "id,title,link,price,price\nA,T,https://shop.example,1 EUR,2 EUR\n".into(), price),
-        (Format::Csv, "id,title,link,price,sale_price\nA,T,https://shop.example,2 EUR,2 EUR\n".into(), price),
+        (Format::Csv, "id,title,link,price,sale_price\nA,T,https://shop.example,2 EUR,3 EUR\n".into(), price),
     ] {
         assert_eq!(left_out(format, &file), [expected], "{file}");
         assert_eq!(text_of(format, &file, "sale_price"), None, "{file}");

@@ -134,7 +134,10 @@ impl Store {
         if contact.is_some_and(|contact| signing.digest_of_address(&contact.email) == address) {
             return Ok(true);
         }
-        self.database.write(suppression::trace(address, why)).await?;
+        if let Written::Refused(Some(_)) = self.database.write(suppression::trace(address, why)).await? {
+            let write = Write::update(TABLE, suppression::trace_key(address), vec![suppression::unsubscribed()]);
+            self.database.write(write.when(TableCondition::Exists("key"))).await?;
+        }
         Ok(false)
     }
 

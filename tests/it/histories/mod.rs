@@ -214,11 +214,12 @@ fn the_check_notices_a_subscription_that_starts_again_after_its_mail() {
 fn without_the_events_of_ses_nobody_is_lost_and_only_ambiguous_mails_are_sent_again() {
     let tally = play_all(0..2_000, Faults { events: false, ..FAULTS }, Sabotage::Nothing);
 
-    let others = tally.complaints.iter().filter(|(_, complaint)| !matches!(complaint, Complaint::Doubled(_)));
+    let is_second = |complaint: &Complaint| matches!(complaint, Complaint::Doubled(_) | Complaint::Uncaused { .. });
+    let others = tally.complaints.iter().filter(|(_, complaint)| !is_second(complaint));
     assert_eq!(others.collect::<Vec<_>>(), Vec::<&(u64, Complaint)>::new());
-    // Two complaints about each, by delivery and by wish; this is what the events are for.
+    // At most three complaints about each, by delivery, by wish and by level; this is what the events are for.
     let doubled = tally.complaints.len() as u64;
-    assert!(doubled > 0 && doubled <= 2 * tally.unrecorded, "{doubled} of {}", tally.unrecorded);
+    assert!(doubled > 0 && doubled <= 3 * tally.unrecorded, "{doubled} of {}", tally.unrecorded);
 }
 
 /// Returns how much goes wrong with each request of each function on the real binaries.

@@ -159,7 +159,7 @@ impl Predicate {
             Self::NotEquals(operand) => !any(&|found| operand.equals(found, by)),
             Self::In(operands) => any(&|found| operands.iter().any(|operand| operand.equals(found, by))),
             Self::NotIn(operands) => !any(&|found| operands.iter().any(|operand| operand.equals(found, by))),
-            Self::Contains(part) => texts(&|text| text.contains(&cased(part, by))),
+            Self::Contains(part) => any(&|found| found.text().is_some_and(|text| has_part(&text, part, by))),
             // No value begins with a space.
             Self::StartsWith(start) => texts(&|text| text.starts_with(&cased(start.trim_start(), by))),
             Self::Less(amount) => ordered(amount, Ordering::is_lt),
@@ -293,7 +293,15 @@ fn folded(text: &str, by: Comparison) -> String {
     cased(text.trim(), by)
 }
 
-/// Returns a text in the form in which a part is looked for; white space counts.
+/// Returns true if a text has that part, wherever. A part of a tag is no tag, so no old code of a language is meant.
+fn has_part(text: &str, part: &str, by: Comparison) -> bool {
+    match by {
+        Comparison::OfTags => cased(text, by).contains(&part.replace('_', "-").to_lowercase()),
+        by => cased(text, by).contains(&cased(part, by)),
+    }
+}
+
+/// Returns a text in the form in which its beginning is looked for; white space counts.
 fn cased(text: &str, by: Comparison) -> String {
     match by {
         Comparison::Exact => text.to_owned(),
