@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_domain::{ContactId, DeliveryId, Locale, Sku, Subscription};
 use restock_local::client::Answer;
+use restock_local::client::Client;
 use restock_queue::Erasure;
 use serde_json::{Value, json};
 
@@ -127,6 +128,20 @@ fn an_unsubscription_outlives_a_bounce_and_a_change_of_address() {
 
         assert_eq!((&moved["suppressed"], &lifted["suppressed"]), (&json!("unsubscribed"), &json!(null)));
     }
+}
+
+#[test]
+fn the_link_of_an_erased_contact_that_bounced_is_remembered_with_the_bounce() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    let link = restock.unsubscribe_link(&contact);
+    suppress(&restock, &contact, "bounce");
+    restock.delete(&format!("/contacts/{contact}"));
+
+    Client::new(&link).send("POST", "", b"").unwrap();
+    let again = restock.post("/contacts", &json!({"email": "a@example.com"})).json();
+
+    assert_eq!((&again["suppressed"], &again["unsubscribed"]), (&json!("bounce"), &json!(true)));
 }
 
 #[test]

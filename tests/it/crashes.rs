@@ -5,8 +5,8 @@ use restock_local::faults::Spec;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Lets subscribers wait and restocks once, while `send-email` is killed again and again, each time at a request to DynamoDB,
-/// SQS or SES: before it is carried out, or before its answer arrives. Returns how often each was mailed.
+/// Lets subscribers wait and restocks once, while `send-email` is killed again and again, each time at a request to
+/// DynamoDB, SQS or SES: before it is carried out, or before its answer arrives. Returns how often each was mailed.
 fn drain_while_killing(subscribers: u128, kills: u64, events_lost: bool) -> (Restock, BTreeMap<String, u64>) {
     let faults =
         Spec { seed: 3, kill: 0.03, kills, function: Some("send-email".into()), events_lost, ..Spec::default() };

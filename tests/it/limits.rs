@@ -60,4 +60,5 @@ fn everybody_is_mailed_once_although_a_key_bears_few_writes_a_second() {
 
     let mailed = restock.mailed();
     assert_eq!((mailed.len(), mailed.iter().collect::<HashSet<_>>().len()), (40, 40));
+    assert!(restock.stack.observer().unwrap().limits.refused() > 0);
 }

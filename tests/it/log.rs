@@ -2,7 +2,10 @@
 
 use crate::api::{errors, field_errors};
 use crate::restock::{Restock, eventually};
+use restock_domain::AutomationId;
+use restock_domain::automation::{AutomationTally, Tally};
 use restock_local::faults::Spec;
+use restock_store::LoggedPage;
 use serde_json::{Value, json};
 
 /// Levels of five SKUs with different outcomes, in this order.
@@ -135,11 +138,8 @@ fn the_pages_of_a_level_are_added_up_once_each() {
         kept,
         late: false,
     };
-    let page = |number, matched| restock_store::LoggedPage {
-        number,
-        tally: restock_domain::automation::Tally { matched, ..Default::default() },
-        estimated: false,
-    };
+    let page =
+        |number, matched| LoggedPage { number, tally: Tally { matched, ..Default::default() }, estimated: false };
 
     restock.runtime.block_on(async {
         for (number, matched) in [(0, 200), (1, 200), (0, 150), (1, 90), (2, 30), (1_000_000, 5), (2, 7)] {
@@ -147,7 +147,51 @@ fn the_pages_of_a_level_are_added_up_once_each() {
         }
         let filter = restock_store::LogFilter::default();
         let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();
-        assert_eq!(page.entries[0].tally.matched, 435);
+        assert_eq!((page.entries[0].tally.matched, page.entries[0].mails_estimated), (435, false));
+    });
+
+    // Pages that were too large for a message travel on as their sum.
+    let sum = LoggedPage::sum_of(&[page(1_000_001, 3), page(1_000_002, 4)]).unwrap();
+    let sum = LoggedPage::from_text(&sum.to_text()).unwrap();
+    restock.runtime.block_on(async {
+        store.log_matches(&key, &level, std::slice::from_ref(&sum)).await.unwrap();
+        store.log_matches(&key, &level, &[sum]).await.unwrap();
+        let filter = restock_store::LogFilter::default();
+        let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();
+        assert_eq!((page.entries[0].tally.matched, page.entries[0].mails_estimated), (442, true));
+    });
+}
+
+#[test]
+fn a_page_of_the_log_ends_before_it_is_too_large_for_an_answer_and_the_next_one_goes_on() {
+    let restock = Restock::start_without_functions();
+    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let kept = std::time::Duration::from_secs(3600);
+    let now = jiff::Timestamp::now();
+    let automation = |n: usize| AutomationTally {
+        id: AutomationId::parse(&format!("a-{n}")).unwrap(),
+        version: 1,
+        sent: 0,
+        refused: 1,
+        no_consent: 0,
+        conditions: (0..20).map(|condition| (condition, 1)).collect(),
+    };
+    let tally = Tally { matched: 1, automations: (0..45).map(automation).collect(), ..Tally::default() };
+
+    restock.runtime.block_on(async {
+        for n in 0..12 {
+            let (at, id) = (now - std::time::Duration::from_secs(n), n.to_string());
+            let arrival = restock_domain::Arrival { at, id, source: restock_domain::Source::Http };
+            let key = restock_store::LogKey::new(restock_domain::Sku::parse("A").unwrap(), &arrival);
+            let (source, scope) = (restock_domain::Source::Http, &restock_domain::Scope::Sku);
+            let level = restock_store::LoggedLevel { source, scope, quantity: 1, kept, late: false };
+            let page = LoggedPage { number: 0, tally: tally.clone(), estimated: false };
+            store.log_matches(&key, &level, &[page]).await.unwrap();
+        }
+        let filter = restock_store::LogFilter::default();
+        let first = store.log_page(&filter, None, 100, kept, now).await.unwrap();
+        let second = store.log_page(&filter, first.next.as_deref(), 100, kept, now).await.unwrap();
+        assert_eq!((first.entries.len(), second.entries.len(), second.next), (9, 3, None));
     });
 }
 

@@ -176,3 +176,25 @@ fn the_decision_for_the_newest_level_stays_in_whatever_order_levels_come() {
         assert_eq!(known.as_deref(), Some("2026-11-25T10:00:00.000Z#b"));
     });
 }
+
+#[test]
+fn who_was_refused_by_levels_that_came_in_another_order_than_they_were_read_is_no_late_find() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    let body = json!({"email": "a@example.com", "acceptsEmail": false});
+    let contact = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+    for sku in ["A", "B"] {
+        restock.subscribe(&contact, sku, "sv-SE", None);
+    }
+
+    let both = json!([{"sku": "A", "quantity": 5}, {"sku": "A", "locale": "sv-SE", "quantity": 3}]);
+    assert_eq!(restock.put("/inventory/stock-levels/batch", &both).status, 202);
+    restock.settle();
+    restock.level(json!({"sku": "B", "quantity": 5}));
+    let an_hour_ago = jiff::Timestamp::now() - std::time::Duration::from_secs(3600);
+    restock.level(json!({"sku": "B", "locale": "sv-SE", "quantity": 3, "updatedOn": an_hour_ago}));
+    restock.sweep();
+    restock.sweep();
+
+    assert_eq!(restock.said("A sweep found whom a level had not"), 0);
+}

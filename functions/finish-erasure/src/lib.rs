@@ -1,4 +1,5 @@
-//! Consumes the erasures queue: deletes what is left of a contact that was erased, or of its subscriptions after it unsubscribed.
+//! Consumes the erasures queue: deletes what is left of a contact that was erased, or of its subscriptions after it
+//! unsubscribed.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_queue::{Erasure, Failure, Queues, Record, consume, named};

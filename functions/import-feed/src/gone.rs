@@ -30,8 +30,8 @@ impl Gone {
         self.missing.clear();
     }
 
-    /// Refuses a file that lacks more than half of the stored products, as one does that was written by half. What it has in
-    /// a form that can't be used is not missing.
+    /// Refuses a file that lacks more than half of the stored products, as one does that was written by half. What it
+    /// has in a form that can't be used is not missing.
     pub fn judge(&self) -> Result<(), Stop> {
         let (missing, stored) = (self.missing.len(), self.stored);
         if stored < ENOUGH_TO_JUDGE || missing * 2 <= stored {

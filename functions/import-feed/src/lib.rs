@@ -1,7 +1,7 @@
 //! Consumes the feed-import queue: brings the stored products of a locale to what its feed has.
 //!
-//! The changes to write are found by comparing with what is stored, so an import that was interrupted goes on where it stopped,
-//! and one that runs twice writes nothing the second time.
+//! The changes to write are found by comparing with what is stored, so an import that was interrupted goes on where it
+//! stopped, and one that runs twice writes nothing the second time.
 
 mod due;
 mod file;
@@ -108,8 +108,12 @@ impl App {
             // Nobody has shown it yet.
             self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
         }
-        let limited = tokio::time::timeout(self.settings.time, self.import(job, &mut import, !last_try)).await;
+        let written = AtomicU64::new(0);
+        let limited =
+            tokio::time::timeout(self.settings.time, self.import(job, &mut import, &written, !last_try)).await;
         let outcome = limited.unwrap_or_else(|_| Err(self.out_of_time()));
+        // Even if it was ended: what it wrote stays.
+        import.imported = written.into_inner();
         import.status = ImportStatus::Succeeded;
         let mut retry = None;
         if let Err(stop) = outcome {
@@ -138,8 +142,8 @@ impl App {
         retry.map_or(Ok(()), Err)
     }
 
-    /// Shows an import as failed before it is tried for the last time: whatever ended the tries before may end this one too,
-    /// and then nobody else tells.
+    /// Shows an import as failed before it is tried for the last time: whatever ended the tries before may end this one
+    /// too, and then nobody else tells.
     async fn record_crash(&self, job: &FeedImport, mut import: Import) -> Result<(), Failure> {
         let message = "The import broke off each time so far and is tried once more. Make the file smaller, or see the logs of import-feed.";
         import.status = ImportStatus::Failed;
@@ -158,9 +162,15 @@ impl App {
         }
     }
 
-    /// Imports, and notes in `import` what came of it. `shows` says whether to show meanwhile how far it is: on the last try it
-    /// is shown as failed until it has succeeded.
-    async fn import(&self, job: &FeedImport, import: &mut Import, shows: bool) -> Result<(), Stop> {
+    /// Imports, and notes in `import` what came of it, and in `written` how many products it has written. `shows` says
+    /// whether to show meanwhile how far it is: on the last try it is shown as failed until it has succeeded.
+    async fn import(
+        &self,
+        job: &FeedImport,
+        import: &mut Import,
+        written: &AtomicU64,
+        shows: bool,
+    ) -> Result<(), Stop> {
         let show = async |import: Import| {
             let shown = if shows { self.store.put_import(&job.locale, &import).await } else { Ok(()) };
             if let Err(error) = shown {
@@ -168,8 +178,7 @@ impl App {
                 warn!(locale = %job.locale, error = %DisplayErrorChain::new(&error), "Could not show how far an import is");
             }
         };
-        let progress = Arc::new(AtomicU64::new(0));
-        let sofar = || progress.load(Ordering::Relaxed);
+        let surveyed = Arc::new(AtomicU64::new(0));
         let known = self.known(job).await?;
         let (file, version) = match File::obtain(&self.store, job, known.as_ref()).await? {
             Obtained::Unchanged(fetch) => {
@@ -184,8 +193,8 @@ impl App {
         };
 
         // First look at everything, and change nothing until the whole file was judged.
-        let taking = survey::take(file.clone(), progress.clone());
-        let show_items = async || show(Import { items: sofar(), ..import.clone() }).await;
+        let taking = survey::take(file.clone(), surveyed.clone());
+        let show_items = async || show(Import { items: surveyed.load(Ordering::Relaxed), ..import.clone() }).await;
         let (mut survey, end) = shown(taking, SHOWN_EVERY, show_items).await?;
         import.items = survey.items;
         import.rejected = survey.rejected;
@@ -212,11 +221,10 @@ impl App {
 
         import.unchanged = survey.unchanged();
         self.store.forget_fetch(&job.locale).await?;
-        progress.store(0, Ordering::Relaxed);
-        let writing = self.write_changes(&job.locale, file, Arc::new(survey), &progress);
-        let show_imported = async || show(Import { imported: sofar(), ..import.clone() }).await;
+        let writing = self.write_changes(&job.locale, file, Arc::new(survey), written);
+        let show_imported = async || show(Import { imported: written.load(Ordering::Relaxed), ..import.clone() }).await;
         shown(writing, SHOWN_EVERY, show_imported).await?;
-        import.imported = sofar();
+        import.imported = written.load(Ordering::Relaxed);
         import.removed = gone.len() as u64;
         self.remove(&job.locale, gone).await?;
         if let Some(Version { url, currency, etag, last_modified }) = version.filter(|_| end == End::Complete) {
@@ -226,8 +234,8 @@ impl App {
         Ok(())
     }
 
-    /// Returns the file that the products are from, if it is enough to ask whether it has changed. A person who asks for an
-    /// import gets one, and each day the whole file is read, whatever its server says.
+    /// Returns the file that the products are from, if it is enough to ask whether it has changed. A person who asks
+    /// for an import gets one, and each day the whole file is read, whatever its server says.
     async fn known(&self, job: &FeedImport) -> Result<Option<Fetch>, Stop> {
         if !job.scheduled {
             return Ok(None);
@@ -275,8 +283,8 @@ fn report(import: &mut Import, error_code: ErrorCode, message: String) {
     import.errors.truncate(survey::MAX_ERRORS);
 }
 
-/// Returns true if the feed was imported since an import was asked for, or another import waits. One that failed may never
-/// have come onto the queue.
+/// Returns true if the feed was imported since an import was asked for, or another import waits. One that failed may
+/// never have come onto the queue.
 fn is_superseded(job: &FeedImport, feed: Option<&Feed>) -> bool {
     let is_newer = |last: &Import| {
         last.id != job.import_id && last.started_at >= job.started_at && last.status != ImportStatus::Failed
@@ -299,4 +307,46 @@ fn put(product: &Product) -> ProductChange {
 /// Returns the fields as JSON, in the order of their names, so that equal items have equal digests.
 fn serialized(product: &Product) -> String {
     serde_json::json!(product.data()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_makes_way_for_one_that_was_asked_for_later_unless_that_failed() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let job = FeedImport {
+            locale: Locale::parse("sv-SE").unwrap(),
+            import_id: "old".into(),
+            started_at: at(10),
+            source: FeedSource::Upload,
+            allow_shrink: false,
+            scheduled: false,
+        };
+        let is_superseded_by = |id: &str, second, status| {
+            let last_import = Some(Import { status, ..Import::running(id.into(), at(second)) });
+            let locale = job.locale.clone();
+            let (url, currency, user, schedule, configured_on, last_succeeded_on) = Default::default();
+            let feed = Feed {
+                locale,
+                url,
+                currency,
+                user,
+                schedule,
+                configured_on,
+                last_import,
+                last_succeeded_on,
+                failures: 0,
+            };
+            is_superseded(&job, Some(&feed))
+        };
+
+        assert!(is_superseded_by("new", 11, ImportStatus::Running));
+        assert!(is_superseded_by("new", 11, ImportStatus::Succeeded));
+        assert!(!is_superseded_by("new", 11, ImportStatus::Failed), "it may never have come onto the queue");
+        assert!(!is_superseded_by("new", 9, ImportStatus::Succeeded));
+        assert!(!is_superseded_by("old", 10, ImportStatus::Running));
+        assert!(!is_superseded(&job, None));
+    }
 }

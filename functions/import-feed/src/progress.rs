@@ -6,8 +6,8 @@ use std::time::Duration;
 /// The pause between two writes: often enough for who watches, and 360 writes an hour cost nothing worth saving.
 pub const SHOWN_EVERY: Duration = Duration::from_secs(10);
 
-/// Waits for the work, and meanwhile shows again and again how far it is. What is being shown is waited for, so that it does
-/// not come after how the work ended.
+/// Waits for the work, and meanwhile shows again and again how far it is. What is being shown is waited for, so that it
+/// does not come after how the work ended.
 pub async fn shown<T>(work: impl Future<Output = T>, every: Duration, show: impl AsyncFn()) -> T {
     let mut work = pin!(work);
     loop {

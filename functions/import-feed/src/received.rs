@@ -1,4 +1,5 @@
-//! How fast the server of a feed sends: one that is too slow is given up, as the import of another locale may wait for its place.
+//! How fast the server of a feed sends: one that is too slow is given up, as the import of another locale may wait for
+//! its place.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -47,7 +47,8 @@ impl Untold {
         Self { pages: pages.iter().filter_map(read).collect(), in_vain: false }
     }
 
-    /// Returns the pages as they travel on in a message. Where they are too large for one, they are added up to a single page.
+    /// Returns the pages as they travel on in a message. Where they are too large for one, they are added up to a
+    /// single page.
     pub fn to_texts(&self) -> Vec<String> {
         let texts: Vec<String> = self.pages.iter().map(LoggedPage::to_text).collect();
         if texts.iter().map(String::len).sum::<usize>() <= MAX_UNTOLD_BYTES {

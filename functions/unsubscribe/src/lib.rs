@@ -59,8 +59,8 @@ impl Handles<ConfirmUnsubscribe> for App {
 }
 
 impl App {
-    /// Ends mail. Returns false if there may be mail still that the link does not know of: the contact is gone, or has another
-    /// address by now, so that somebody else may have the one that the mail went to.
+    /// Ends mail. Returns false if there may be mail still that the link does not know of: the contact is gone, or has
+    /// another address by now, so that somebody else may have the one that the mail went to.
     async fn unsubscribe(&self, what: Unsubscribe) -> Result<bool, Failure> {
         match what {
             Unsubscribe::All { contact, address } => {
@@ -79,7 +79,8 @@ impl App {
                 let contact = subscription.contact_id;
                 let known = self.store.delete_subscription(subscription).await?;
                 info!(%contact, known, "A contact unsubscribed from one product");
-                // One that was mailed, or ended before, gets no mail either. That of an erased contact may have been made again.
+                // One that was mailed, or ended before, gets no mail either. That of an erased contact may have been
+                // made again.
                 Ok(known || self.store.contact(contact).await?.is_some())
             }
         }

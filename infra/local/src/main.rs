@@ -23,12 +23,12 @@ struct Cli {
     release: bool,
     /// Inject faults between the functions and the emulators, such as seed=1,throttle=0.05,lost=0.01,kill=0.005.
     ///
-    /// Chances from 0 to 1 for each request of a function: throttle, error and error-after (5xx before and after
-    /// the effect), timeout-before and timeout-after the
-    /// effect, lost (an answer), slow (up to slow-ms), partial (parts of batches left undone), duplicate and delay
-    /// (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is how long indexes lag; function=NAME and
-    /// table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's events back. key-writes and key-reads are the
-    /// units a second that one key bears, send-rate the mails a second that SES takes. The same seed decides the same.
+    /// Chances from 0 to 1 for each request of a function: throttle, error and error-after (5xx before and after the
+    /// effect), timeout-before and timeout-after the effect, lost (an answer), slow (up to slow-ms), partial (parts of
+    /// batches left undone), duplicate and delay (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is
+    /// how long indexes lag; function=NAME and table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's
+    /// events back. key-writes and key-reads are the units a second that one key bears, send-rate the mails a second
+    /// that SES takes. The same seed decides the same.
     #[arg(long, value_name = "SPEC")]
     faults: Option<Spec>,
     /// Print one line of JSON when everything is ready, and nothing else on standard output.

@@ -1,8 +1,9 @@
 //! Notes, in a function's binary, of what its code may ask of AWS.
 //!
-//! A request is made by a constructor that is generic over what it touches, and that leaves a note of it. The linker keeps the notes of the
-//! code that the function can reach, and drops the others. So a binary lists every permission that any path of its function
-//! needs, whether a test runs that path or not; a test compares the lists with `template.yaml`.
+//! A request is made by a constructor that is generic over what it touches, and that leaves a note of it. The linker
+//! keeps the notes of the code that the function can reach, and drops the others. So a binary lists every permission
+//! that any path of its function needs, whether a test runs that path or not; a test compares the lists with
+//! `template.yaml`.
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
@@ -28,7 +29,8 @@ pub struct Noted {
     pub of_index: bool,
 }
 
-const BEGIN: &[u8] = b"restock asks AWS for ";
+/// In a line of its own, for whoever looks with `strings`.
+const BEGIN: &[u8] = b"\nrestock asks AWS for ";
 const END: u8 = b'\n';
 const MAX_LENGTH: usize = 120;
 

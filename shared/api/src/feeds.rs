@@ -202,8 +202,9 @@ answer! {
         /// Imports that failed since then.
         pub failures: u64,
         /// `failing` if three imports in a row have failed, or one of a feed that is imported less often than hourly;
-        /// `tooOld` if none has succeeded for an hour more than three times as long as the schedule says. An alarm tells
-        /// the operator too.
+        /// `mostlyRejected` if more items of the last file were rejected than can be used, so that their products are
+        /// gone; `tooOld` if none has succeeded for an hour more than three times as long as the schedule says. An
+        /// alarm tells the operator too.
         pub warning: Option<FeedWarning>,
     }
 }

@@ -63,7 +63,8 @@ endpoints! {
 }
 
 body! {
-    /// A template as it is stored, with either `mjml` or `html`. `GET /templates/back-in-stock` shows one with its variables.
+    /// A template as it is stored, with either `mjml` or `html`. `GET /templates/back-in-stock` shows one with its
+    /// variables.
     #[derive(Debug)]
     pub struct TemplateSettings {
         pub name: Option<Name>,

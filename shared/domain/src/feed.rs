@@ -40,6 +40,8 @@ pub struct FeedSchedule {
 pub enum FeedWarning {
     /// Three imports in a row have failed, or one after which the next is more than an hour away.
     Failing,
+    /// Of the last file, more items were rejected than can be used, so that their products are gone.
+    MostlyRejected,
     /// No import has succeeded for three times as long as its schedule says.
     TooOld,
 }
@@ -67,6 +69,10 @@ impl Feed {
         let is_frequent = self.schedule.is_some_and(|schedule| schedule <= FeedSchedule::HOURLY);
         if self.failures >= if is_frequent { MAX_FAILURES } else { 1 } {
             return Some(FeedWarning::Failing);
+        }
+        let lost_most = |last: &Import| last.status == ImportStatus::Succeeded && last.rejected * 2 > last.items;
+        if self.last_import.as_ref().is_some_and(lost_most) {
+            return Some(FeedWarning::MostlyRejected);
         }
         let (schedule, since) = (self.schedule?, self.last_succeeded_on.max(self.configured_on)?);
         (since + MAX_PERIODS * schedule.every() + LONGEST_IMPORT < now).then_some(FeedWarning::TooOld)
@@ -250,6 +256,12 @@ mod tests {
         };
         assert_eq!(warning(never("2026-11-25T11:00:00Z")), None);
         assert_eq!(warning(never("2026-11-25T01:00:00Z")), Some(FeedWarning::TooOld));
+        let rejected = |rejected, status| {
+            let import = Import { items: 9, rejected, status, ..Import::running("1".into(), at(NOW)) };
+            warning(Feed { last_import: Some(import), ..feed("PT1H", NOW, status) })
+        };
+        assert_eq!((rejected(4, succeeded), rejected(5, ImportStatus::Failed)), (None, None));
+        assert_eq!(rejected(5, succeeded), Some(FeedWarning::MostlyRejected));
         let failing = |schedule, failures| warning(Feed { failures, ..feed(schedule, NOW, ImportStatus::Failed) });
         for often in ["PT15M", "PT1H"] {
             assert_eq!((failing(often, 2), failing(often, 3)), (None, Some(FeedWarning::Failing)), "{often}");

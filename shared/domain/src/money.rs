@@ -39,8 +39,8 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
 
-    /// Returns how many digits behind the decimal point its prices are written with (CLDR 49, `currencyData/fractions`). That
-    /// may be less than ISO 4217 has: nobody writes the thousandths of an Iraqi dinar.
+    /// Returns how many digits behind the decimal point its prices are written with (CLDR 49,
+    /// `currencyData/fractions`). That may be less than ISO 4217 has: nobody writes the thousandths of an Iraqi dinar.
     pub fn digits(self) -> u32 {
         if is_among(WHOLE, self.0) {
             return 0;
@@ -135,8 +135,9 @@ fn currency(text: &str, usual: Option<Currency>) -> Option<Currency> {
     Currency::parse(code)
 }
 
-/// Reads digits with a decimal point or comma, in groups of three or not. With three digits behind the only one, as in 1,299,
-/// it may be either. A comma is no decimal one where prices have no fraction, and a point is one where they have three digits.
+/// Reads digits with a decimal point or comma, in groups of three or not. With three digits behind the only one, as in
+/// 1,299, it may be either. A comma is no decimal one where prices have no fraction, and a point is one where they have
+/// three digits.
 fn amount(text: &str, currency: Currency) -> Option<Decimal> {
     let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
     // Every kind of space and apostrophe that separates thousands is one kind.

@@ -5,11 +5,11 @@ use icu_experimental::dimension::currency::formatter::{CurrencyFormatter, Curren
 use icu_experimental::dimension::currency::options::CurrencyFormatterOptions;
 use restock_domain::{Locale, Money};
 
-/// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. A sign is the ordinary one of
-/// the language (CLDR), which has the currency's code where a sign could be taken for another currency's. A sign that
-/// several currencies share stands only for the one of the locale's own country: others have their code, as in
-/// `1 275,00 NOK`. Fractions are as many as the currency has, or as the price has if that is more. What ICU doesn't know is
-/// written as `199.00 XXX`.
+/// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. A sign is the ordinary
+/// one of the language (CLDR), which has the currency's code where a sign could be taken for another currency's. A sign
+/// that several currencies share stands only for the one of the locale's own country: others have their code, as in `1
+/// 275,00 NOK`. Fractions are as many as the currency has, or as the price has if that is more. What ICU doesn't know
+/// is written as `199.00 XXX`.
 pub fn format_price(money: &Money, locale: &Locale) -> String {
     formatted(money, locale).unwrap_or_else(|| money.to_string())
 }

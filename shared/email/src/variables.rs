@@ -106,8 +106,8 @@ pub fn values(content: Content<'_>, language: &Language<'_>) -> Values {
 
 const IN_STOCK: &str = "in-stock";
 
-/// Returns the id of the text that says whether a product can be bought. A mail that says that it is back does not say that it
-/// is not.
+/// Returns the id of the text that says whether a product can be bought. A mail that says that it is back does not say
+/// that it is not.
 fn text_of(availability: Availability) -> Option<&'static str> {
     match availability {
         Availability::InStock => Some(IN_STOCK),

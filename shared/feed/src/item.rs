@@ -7,7 +7,8 @@ const NEEDED: [&str; 3] = ["id", "title", "link"];
 const TEXTS: [&str; 7] = ["brand", "color", "material", "pattern", "product_type", "size", "title"];
 /// Fields that programs of web pages write.
 const ADDRESSES: [&str; 2] = ["image_link", "link"];
-/// DynamoDB takes 400 KB; no honest product comes near this.
+/// Bytes of an item, and of a row, a line or a field that it is read from. DynamoDB takes 400 KB; no product needs as
+/// much.
 pub const MAX_BYTES: usize = 100_000;
 /// A field with less does not make an item too large, so leaving it out mends nothing.
 const MIN_LARGE_BYTES: usize = MAX_BYTES / 10;

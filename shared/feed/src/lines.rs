@@ -1,14 +1,11 @@
 //! JSON lines: one product to a line, with the names that a table has.
 
 use crate::column::Column;
-use crate::item::{self, Item, ItemFault};
+use crate::item::{self, Item, ItemFault, MAX_BYTES};
 use crate::{End, Unreadable};
 use restock_domain::{Currency, ErrorCode, FieldValue, Fields};
 use serde_json::Value;
 use std::io::{BufRead, Read};
-
-/// Bytes of a line; no product needs more.
-const MAX_BYTES: usize = 100_000;
 
 /// Reads JSON lines. A line that can't be used is reported, and reading goes on behind it.
 pub fn read(

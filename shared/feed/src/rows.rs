@@ -1,13 +1,12 @@
 //! The rows of a table of text, one at a time, whatever its quotes are like.
 //!
-//! Only a quote at the beginning of a field opens one, and only one before a delimiter or a line's end closes it. Where no
-//! quote closes a field, or the rows that would then be one are rows by themselves, the first quote is a part of the text:
-//! a stray quote costs no more than itself.
+//! Only a quote at the beginning of a field opens one, and only one before a delimiter or a line's end closes it. Where
+//! no quote closes a field, or the rows that would then be one are rows by themselves, the first quote is a part of the
+//! text: a stray quote costs no more than itself.
 
+use crate::item::MAX_BYTES;
 use std::io::{BufRead, Read, Result};
 
-/// Bytes of a row; no product needs more.
-pub const MAX_BYTES: usize = 100_000;
 /// Rows are looked for within so much of the file at a time.
 const WINDOW: usize = 1024 * 1024;
 
@@ -153,7 +152,8 @@ struct Field {
     stray_quote: bool,
 }
 
-/// Reads the field at the beginning of `rest`, which belongs to that column. `last` says that the file has no more than that.
+/// Reads the field at the beginning of `rest`, which belongs to that column. `last` says that the file has no more than
+/// that.
 fn field(rest: &[u8], column: usize, form: Form, last: bool) -> Field {
     if rest.first() == Some(&b'"')
         && let Some((text, bytes)) = quoted(rest, column, form, last)
@@ -207,9 +207,9 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
     }
 }
 
-/// Returns true if a text that begins in a column is a part of several rows: if a line of it ends a row there, or is a row by
-/// itself, with an address where one belongs; or if its first line ends a row and its last one, with what is `after` it,
-/// makes another, while as one field it would not fit the columns.
+/// Returns true if a text that begins in a column is a part of several rows: if a line of it ends a row there, or is a
+/// row by itself, with an address where one belongs; or if its first line ends a row and its last one, with what is
+/// `after` it, makes another, while as one field it would not fit the columns.
 fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let Some((columns, address)) = form.columns else { return false };
     let lines = text.split(is_line_end).map(|line| line.split(|byte| *byte == form.delimiter).collect::<Vec<&[u8]>>());

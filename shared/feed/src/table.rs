@@ -1,6 +1,6 @@
 use crate::column::Column;
-use crate::item::{self, Item, ItemFault, is_needed};
-use crate::rows::{Form, MAX_BYTES, Row, Rows};
+use crate::item::{self, Item, ItemFault, MAX_BYTES, is_needed};
+use crate::rows::{Form, Row, Rows};
 use crate::{End, Unreadable};
 use restock_domain::{Currency, ErrorCode, Fields, MAX_IDENTIFIER_BYTES};
 use std::io::BufRead;
@@ -8,8 +8,8 @@ use std::io::BufRead;
 /// Lines before the one that names the columns: comments of a template, and empty ones.
 const MAX_PREFACE: usize = 10;
 
-/// Reads a table whose first line names the columns. Of several possible delimiters the one counts that this line has most of;
-/// Nordic exports separate with semicolons.
+/// Reads a table whose first line names the columns. Of several possible delimiters the one counts that this line has
+/// most of; Nordic exports separate with semicolons.
 pub fn read(
     input: impl BufRead,
     delimiters: &[u8],
@@ -38,7 +38,8 @@ pub fn read(
     Ok(if lost { End::CutOff } else { end })
 }
 
-/// Returns true if a row whose line has no end may lack some of it: if it is not whole, or its last field can't be used.
+/// Returns true if a row whose line has no end may lack some of it: if it is not whole, or its last field can't be
+/// used.
 fn is_cut(columns: &[Column], row: &Row, item: &Result<Item, ItemFault>) -> bool {
     let Ok(item) = item else { return true };
     let Some((column, field)) = columns.last().zip(row.fields.get(columns.len() - 1)) else { return true };

@@ -89,7 +89,6 @@ pub fn read(
                 }
             }
             Ok(Event::Text(text)) => with(&mut open, &text.xml10_content()),
-            Ok(Event::CData(text)) => with(&mut open, &text.xml10_content()),
             Ok(Event::GeneralRef(reference)) => match reference.resolve_char_ref() {
                 Ok(Some(character)) => with(&mut open, character.encode_utf8(&mut [0; 4])),
                 _ => match resolve_html5_entity(&reference) {
@@ -275,8 +274,8 @@ impl OpenItem {
         self.damage(ErrorCode::ItemTooLarge, "it has more text than any product needs".into());
     }
 
-    /// Remembers the first thing that is wrong with the field that is open, or with the item: if none is open, or one that the
-    /// item needs.
+    /// Remembers the first thing that is wrong with the field that is open, or with the item: if none is open, or one
+    /// that the item needs.
     fn damage(&mut self, error_code: ErrorCode, reason: String) {
         let optional = self.elements.first().is_some_and(|field| !item::is_needed(&local_name(&field.name)));
         let damage = if optional { &mut self.field_damage } else { &mut self.damage };

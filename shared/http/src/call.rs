@@ -59,8 +59,8 @@ impl Call {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Refuses parameters of the query that are not among those that an endpoint has: a misspelled filter would look as if it
-    /// had filtered.
+    /// Refuses parameters of the query that are not among those that an endpoint has: a misspelled filter would look as
+    /// if it had filtered.
     pub(crate) fn refuse_other_queries(&self, known: &[&str]) -> Result<(), Problem> {
         let mut errors = Errors::default();
         for (sent, _) in &self.query {

@@ -38,8 +38,8 @@ pub enum Failure {
 }
 
 impl Record {
-    /// Returns how the level at this place in the message came in; the same at every redelivery, and for every copy of what came
-    /// in over HTTP.
+    /// Returns how the level at this place in the message came in; the same at every redelivery, and for every copy of
+    /// what came in over HTTP.
     pub fn arrival(&self, index: usize) -> Arrival {
         let (source, id, at) = match &self.acceptance {
             Some(accepted) => (Source::Http, &accepted.id, accepted.at),

@@ -31,8 +31,8 @@ pub struct Outgoing {
     pub order: Option<Order>,
 }
 
-/// What names levels that came in over HTTP, as their sender gives it: SQS's own id and time would differ if the request that
-/// sends them is carried out twice, and the two would be two levels.
+/// What names levels that came in over HTTP, as their sender gives it: SQS's own id and time would differ if the
+/// request that sends them is carried out twice, and the two would be two levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acceptance {
     pub id: String,

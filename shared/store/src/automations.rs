@@ -81,8 +81,8 @@ impl Store {
         }
     }
 
-    /// Deletes an automation, even the one that is built in, and returns what it was. Its number goes on counting if it is stored
-    /// again.
+    /// Deletes an automation, even the one that is built in, and returns what it was. Its number goes on counting if it
+    /// is stored again.
     pub async fn delete_automation(
         &self,
         id: &AutomationId,

@@ -120,8 +120,9 @@ impl Store {
         }
     }
 
-    /// Unsubscribes a contact, by a mail that went to an address. Returns true if the contact has that address. If it does not, or is
-    /// gone, whoever takes the address next is unsubscribed; who has it now can't be told from its digest.
+    /// Unsubscribes a contact, by a mail that went to an address. Returns true if the contact has that address. If it
+    /// does not, or is gone, whoever takes the address next is unsubscribed; who has it now can't be told from its
+    /// digest.
     pub async fn unsubscribe(
         &self,
         id: ContactId,
@@ -172,9 +173,9 @@ impl Store {
         }
     }
 
-    /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a keyed digest
-    /// stays, so that it stays suppressed even if a new contact takes the address. Returns true if there was anything. Subscriptions and purchases may be
-    /// left after the deadline.
+    /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a
+    /// keyed digest stays, so that it stays suppressed even if a new contact takes the address. Returns true if there
+    /// was anything. Subscriptions and purchases may be left after the deadline.
     ///
     /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
     pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey, deadline: Instant) -> Result<bool, Error> {

@@ -1,5 +1,5 @@
-//! What the policies of `template.yaml` tell apart: tables, and kinds of items in the configuration table. Each is a type, so that a request
-//! leaves a note of it in the binary (`restock_access`).
+//! What the policies of `template.yaml` tell apart: tables, and kinds of items in the configuration table. Each is a
+//! type, so that a request leaves a note of it in the binary (`restock_access`).
 
 use crate::table::{Item, Table};
 use restock_access::{Access, note};
@@ -58,8 +58,8 @@ pub fn kind_key<K: Keyspace>(_: K, id: &str) -> Item {
     crate::item::texts([("kind", K::KIND), ("id", id)])
 }
 
-/// Declares the requests that can be made of a keyspace. Each function notes that its request is made, and returns the table that it
-/// is made of.
+/// Declares the requests that can be made of a keyspace. Each function notes that its request is made, and returns the
+/// table that it is made of.
 macro_rules! requests {
     ($($function:ident: $name:ident $action:literal $($of_index:literal)?,)*) => {
         $(

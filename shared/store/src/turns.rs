@@ -1,11 +1,11 @@
 //! One mail for each contact, SKU and level, however many subscriptions of the contact the level covers.
 //!
 //! The item of a turn has a key that any sender can compute, so it holds across pages, messages and looks. It names the
-//! subscription whose mail is, or may be, on its way, and keeps when a mail was accepted: it may pass on to somebody who
-//! subscribed after that, and still answers everybody who subscribed before.
+//! subscription whose mail is, or may be, on its way, and keeps when a mail was accepted: it may pass on to somebody
+//! who subscribed after that, and still answers everybody who subscribed before.
 
 use crate::database::{Action, Item, Table, TableCondition, Write, Written, wanted};
-use crate::item::{number, number_of, string_of, text, texts};
+use crate::item::{damaged, number, number_of, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{Waiting, key as subscription_key, read};
 use crate::{Error, Race, Store, delivery_record};
@@ -88,7 +88,10 @@ impl Store {
 
     /// Returns how far those who had the turn have come.
     async fn turn_so_far(&self, turn: &Item, contact_id: ContactId) -> Result<TurnSoFar, Error> {
-        let earlier = string_of(turn, MAILED_ON).and_then(|on| on.parse().ok());
+        // Taken for no mail, one that can't be read would be one more.
+        let earlier =
+            string_of(turn, MAILED_ON).map(|on| on.parse().map_err(|error: jiff::Error| damaged(TABLE, turn, error)));
+        let earlier = earlier.transpose()?;
         let holder = || Some((DeliveryId::parse(string_of(turn, BY)?)?, string_of(turn, SUBSCRIPTION)?));
         let key = |(delivery, key): (DeliveryId, &String)| Some((delivery, SubscriptionKey::parse(key).ok()?));
         let Some((delivery, key)) = holder().and_then(key) else {
@@ -107,8 +110,8 @@ impl Store {
                 }
             }
         }
-        // One that is claimed, or was deleted perhaps while SES was being asked, is open. Once SES would have told of its mail,
-        // it may be claimed again, or its sender may have found that it must not be mailed.
+        // One that is claimed, or was deleted perhaps while SES was being asked, is open. Once SES would have told of
+        // its mail, it may be claimed again, or its sender may have found that it must not be mailed.
         Ok(TurnSoFar { mailed_on: earlier.max(sent_at), is_open: sent_at.is_none() && !given_back })
     }
 }

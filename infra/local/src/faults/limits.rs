@@ -1,9 +1,11 @@
-//! How much one partition key of a table or index bears, as DynamoDB documents it. Beyond that, requests are throttled; an index
-//! that bears no more throttles the writes of its table.
+//! How much one partition key of a table or index bears, as DynamoDB documents it. Beyond that, requests are throttled;
+//! an index that bears no more throttles the writes of its table.
 
+use crate::faults::request::{Part, parts};
 use crate::template::Table;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,14 +24,18 @@ impl Default for KeyUnits {
 
 /// How long what was not used may be made up for.
 const BURST: Duration = Duration::from_secs(2);
+/// Partitions that are remembered before those that are full again are forgotten.
+const MAX_KNOWN: usize = 10_000;
 
 /// The units that keys have left.
 #[derive(Default)]
 pub struct Limits {
     units: KeyUnits,
-    /// The partition key's name of each table, and of its indexes with their names.
-    schemas: HashMap<String, (String, Vec<(String, String)>)>,
+    /// The name of each table's partition key, and of those of its indexes by their names.
+    schemas: HashMap<String, (String, HashMap<String, String>)>,
+    /// What partitions had left after their last request; those that are not known are full.
     left: Mutex<HashMap<Counted, (f64, Instant)>>,
+    refused: AtomicU64,
 }
 
 /// A partition of a table or index, and what is done with it.
@@ -49,13 +55,24 @@ impl Limits {
             let indexes = indexes.filter_map(of_index).collect();
             Some((table.name.clone(), (partition_key(&table.properties)?, indexes)))
         };
-        Self { units, schemas: tables.iter().filter_map(schema).collect(), left: Mutex::default() }
+        Self { units, schemas: tables.iter().filter_map(schema).collect(), ..Self::default() }
     }
 
     /// Returns true if a request is about a partition that has nothing left.
     pub fn is_over(&self, operation: &str, body: &Value) -> bool {
-        let mut left = self.left();
-        self.touched(operation, body).into_iter().any(|counted| *self.refilled(&mut left, &counted) <= 0.0)
+        let left = self.left();
+        let mut known = self.touched(operation, body).into_iter().filter_map(|counted| {
+            let since = left.get(&counted)?;
+            Some(self.by_now(&counted, *since))
+        });
+        let is_over = known.any(|left| left <= 0.0);
+        self.refused.fetch_add(u64::from(is_over), Ordering::Relaxed);
+        is_over
+    }
+
+    /// Returns how many requests were refused.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Takes off what a request used, by its answer.
@@ -66,6 +83,9 @@ impl Limits {
             touched.extend(self.of_indexes(table, &answer["Attributes"]));
         }
         let mut left = self.left();
+        if left.len() > MAX_KNOWN {
+            left.retain(|counted, since| self.by_now(counted, *since) < self.most(counted));
+        }
         for consumed in each(&answer["ConsumedCapacity"]) {
             let Some(table) = consumed["TableName"].as_str() else { continue };
             let indexes = consumed["GlobalSecondaryIndexes"].as_object().into_iter().flatten();
@@ -73,7 +93,10 @@ impl Limits {
             for (of, used) in of_indexes.chain([(table.to_owned(), &consumed["Table"])]) {
                 let same: Vec<&Counted> = touched.iter().filter(|counted| counted.of == of).collect();
                 let units = used["CapacityUnits"].as_f64().unwrap_or_default() / same.len().max(1) as f64;
-                same.into_iter().for_each(|counted| *self.refilled(&mut left, counted) -= units);
+                for counted in same {
+                    let now = left.get(counted).map_or(self.most(counted), |since| self.by_now(counted, *since));
+                    left.insert(counted.clone(), (now - units, Instant::now()));
+                }
             }
         }
     }
@@ -82,76 +105,44 @@ impl Limits {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what a partition has left by now.
-    fn refilled<'a>(&self, left: &'a mut HashMap<Counted, (f64, Instant)>, counted: &Counted) -> &'a mut f64 {
-        let rate = if counted.is_write { self.units.writes } else { self.units.reads };
-        let most = rate * BURST.as_secs_f64();
-        let (units, since) = left.entry(counted.clone()).or_insert((most, Instant::now()));
-        *units = (*units + rate * since.elapsed().as_secs_f64()).min(most);
-        *since = Instant::now();
-        units
+    fn rate(&self, counted: &Counted) -> f64 {
+        if counted.is_write { self.units.writes } else { self.units.reads }
+    }
+
+    /// Returns what a partition has that was not used for a while.
+    fn most(&self, counted: &Counted) -> f64 {
+        self.rate(counted) * BURST.as_secs_f64()
+    }
+
+    /// Returns what a partition has left by now that had so much then.
+    fn by_now(&self, counted: &Counted, (left, then): (f64, Instant)) -> f64 {
+        (left + self.rate(counted) * then.elapsed().as_secs_f64()).min(self.most(counted))
     }
 
     /// Returns the partitions that a request is about, as far as it says so.
     fn touched(&self, operation: &str, body: &Value) -> Vec<Counted> {
-        let is_write = !matches!(operation, "BatchGetItem" | "GetItem" | "Query" | "Scan");
-        let table_of = |request: &Value| request["TableName"].as_str().unwrap_or_default().to_owned();
-        let items: Vec<(String, &Value)> = match operation {
-            "BatchGetItem" | "BatchWriteItem" => {
-                let tables = body["RequestItems"].as_object().into_iter().flatten();
-                let of_table = |(table, asked): (&String, &'_ Value)| -> Vec<(String, Value)> {
-                    let list = asked.as_array().or(asked["Keys"].as_array()).into_iter().flatten();
-                    list.map(|one| (table.clone(), one.clone())).collect()
-                };
-                let all: Vec<(String, Value)> = tables.flat_map(of_table).collect();
-                return all
-                    .iter()
-                    .flat_map(|(table, one)| {
-                        let put = &one["PutRequest"]["Item"];
-                        let deleted = &one["DeleteRequest"]["Key"];
-                        let item = [put, deleted].into_iter().find(|value| !value.is_null()).unwrap_or(one);
-                        self.of_item(table, item, is_write)
-                    })
-                    .collect();
+        let is_write = !matches!(operation, "BatchGetItem" | "Query" | "Scan");
+        let of_part = |Part { table, index, item, .. }: Part| match index {
+            Some(index) => self.of_index(&table, &index, &item, is_write).into_iter().collect(),
+            None => {
+                let own = self.schemas.get(&table).and_then(|(key, _)| text(&item[key]));
+                let own = own.map(|partition| Counted { of: table.clone(), partition, is_write });
+                let of_indexes = if is_write { self.of_indexes(&table, &item) } else { Vec::new() };
+                own.into_iter().chain(of_indexes).collect::<Vec<_>>()
             }
-            "TransactWriteItems" => {
-                let single = each(&body["TransactItems"]).filter_map(|item| item.as_object()?.values().next());
-                single.map(|write| (table_of(write), item_of(write))).collect()
-            }
-            "Query" => {
-                let of = match body["IndexName"].as_str() {
-                    Some(index) => format!("{}/{index}", table_of(body)),
-                    None => table_of(body),
-                };
-                // The partition is the first value that an expression of ours has.
-                let partition = text(&body["ExpressionAttributeValues"][":v0"]);
-                return partition.map(|partition| Counted { of, partition, is_write }).into_iter().collect();
-            }
-            "Scan" => return Vec::new(),
-            _ => vec![(table_of(body), item_of(body))],
         };
-        items.into_iter().flat_map(|(table, item)| self.of_item(&table, item, is_write)).collect()
-    }
-
-    fn of_item(&self, table: &str, item: &Value, is_write: bool) -> Vec<Counted> {
-        let Some((key, _)) = self.schemas.get(table) else { return Vec::new() };
-        let partition = text(&item[key]);
-        let own = partition.map(|partition| Counted { of: table.to_owned(), partition, is_write });
-        let of_indexes = if is_write { self.of_indexes(table, item) } else { Vec::new() };
-        own.into_iter().chain(of_indexes).collect()
+        parts(operation, body).into_iter().flat_map(of_part).collect()
     }
 
     fn of_indexes(&self, table: &str, item: &Value) -> Vec<Counted> {
-        let indexes = self.schemas.get(table).into_iter().flat_map(|(_, indexes)| indexes);
-        let counted = |(index, key): &(String, String)| {
-            Some(Counted { of: format!("{table}/{index}"), partition: text(&item[key])?, is_write: true })
-        };
-        indexes.filter_map(counted).collect()
+        let indexes = self.schemas.get(table).into_iter().flat_map(|(_, indexes)| indexes.keys());
+        indexes.filter_map(|index| self.of_index(table, index, item, true)).collect()
     }
-}
 
-fn item_of(write: &Value) -> &Value {
-    if write["Item"].is_null() { &write["Key"] } else { &write["Item"] }
+    fn of_index(&self, table: &str, index: &str, item: &Value, is_write: bool) -> Option<Counted> {
+        let key = self.schemas.get(table)?.1.get(index)?;
+        Some(Counted { of: format!("{table}/{index}"), partition: text(&item[key])?, is_write })
+    }
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -207,6 +198,19 @@ mod tests {
 
         assert!(limits.is_over("PutItem", &put("b", "1")));
         assert!(!limits.is_over("PutItem", &put("b", "2")));
+    }
+
+    #[test]
+    fn a_query_counts_for_the_index_that_it_reads_and_for_reads_alone() {
+        let limits = limits();
+        let query = json!({
+            "TableName": "t", "IndexName": "by-sku", "KeyConditionExpression": "#n0 = :v0",
+            "ExpressionAttributeNames": {"#n0": "sku"}, "ExpressionAttributeValues": {":v0": {"S": "1"}},
+        });
+        limits.charge("Query", &query, &used(0.0, 5.0));
+
+        assert!(limits.is_over("Query", &query) && !limits.is_over("PutItem", &put("a", "1")));
+        assert_eq!(limits.refused(), 1);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Faults between the functions and the emulators, by seed. `cargo local --faults SPEC` and the tests use it.
 //!
-//! A decision depends on the seed, on what is asked, and on how many times that was asked before, so a run with the same
-//! seed meets the same faults as far as it asks for the same things.
+//! A decision depends on the seed, on what is asked, and on how many times that was asked before, so a run with the
+//! same seed meets the same faults as far as it asks for the same things.
 
 pub mod limits;
 pub mod permissions;
 pub mod proxy;
+mod request;
 
 use crate::Error;
 use limits::KeyUnits;
@@ -223,7 +224,8 @@ impl Faults {
         self.lock().injected.clone()
     }
 
-    /// Returns the random numbers of the next request for an operation by a function; none if nothing is to go wrong with it.
+    /// Returns the random numbers of the next request for an operation by a function; none if nothing is to go wrong
+    /// with it.
     pub fn draw(&self, function: &str, operation: &str) -> Option<Draw> {
         let concerned = self.spec.function.as_ref().is_none_or(|only| only == function);
         let mut state = self.lock();

@@ -1,7 +1,8 @@
-//! Compares what a request needs with what its function may do by its policies in `template.yaml`, so that a missing permission
-//! fails a test here and not a deployment.
+//! Compares what a request needs with what its function may do by its policies in `template.yaml`, so that a missing
+//! permission fails a test here and not a deployment.
 
 use crate::aws::names::{last_part, queue_arn, table_arn};
+use crate::faults::request::{Part, parts};
 use restock_access::Noted;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +40,8 @@ impl Permissions {
         self.0.entry(function.to_owned()).or_default().extend(statements);
     }
 
-    /// Returns everything that a function may ask for, each action of each resource by itself. `setting_of` says which setting
-    /// names a table or queue.
+    /// Returns everything that a function may ask for, each action of each resource by itself. `setting_of` says which
+    /// setting names a table or queue.
     pub fn granted(&self, function: &str, setting_of: impl Fn(&str) -> String) -> BTreeSet<Noted> {
         let mut granted = BTreeSet::new();
         for statement in self.statements(function) {
@@ -106,49 +107,12 @@ const ANY: &str = "";
 
 /// Returns what a request to DynamoDB does.
 pub fn of_dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
-    let needed = |operation: &str, table: &str, keys: Vec<&Value>| {
-        let leading_keys = keys.into_iter().filter_map(|key| key["kind"]["S"].as_str().map(ToOwned::to_owned));
-        Needed {
-            action: format!("dynamodb:{operation}"),
-            resource: table_arn(table),
-            leading_keys: leading_keys.collect(),
-        }
+    let needed = |Part { action, table, index, item }| Needed {
+        action: format!("dynamodb:{action}"),
+        resource: table_arn(&table) + &index.map(|index| format!("/index/{index}")).unwrap_or_default(),
+        leading_keys: item["kind"]["S"].as_str().map(ToOwned::to_owned).into_iter().collect(),
     };
-    let table = |value: &Value| value["TableName"].as_str().unwrap_or_default().to_owned();
-    match operation {
-        "BatchGetItem" | "BatchWriteItem" => {
-            let tables = body["RequestItems"].as_object().into_iter().flatten();
-            let keys = |asked: &Value| asked["Keys"].as_array().cloned().unwrap_or_default();
-            tables.map(|(table, asked)| needed(operation, table, keys(asked).iter().collect())).collect()
-        }
-        "TransactWriteItems" => {
-            let items = body["TransactItems"].as_array().into_iter().flatten();
-            let single = items.filter_map(|item| item.as_object()?.iter().next());
-            single
-                .map(|(kind, write)| {
-                    let key = if kind == "Put" { &write["Item"] } else { &write["Key"] };
-                    needed(&format!("{kind}Item"), &table(write), vec![key])
-                })
-                .collect()
-        }
-        "Query" => {
-            // The partition is the first value that an expression of ours has.
-            let partition = body["ExpressionAttributeValues"][":v0"]["S"].as_str().map(ToOwned::to_owned);
-            let index = body["IndexName"].as_str().map(|index| format!("/index/{index}")).unwrap_or_default();
-            vec![Needed {
-                action: "dynamodb:Query".into(),
-                resource: table_arn(&table(body)) + &index,
-                leading_keys: partition.into_iter().collect(),
-            }]
-        }
-        "Scan" => {
-            let index = body["IndexName"].as_str().map(|index| format!("/index/{index}")).unwrap_or_default();
-            let resource = table_arn(&table(body)) + &index;
-            vec![Needed { action: "dynamodb:Scan".into(), resource, leading_keys: Vec::new() }]
-        }
-        "PutItem" => vec![needed(operation, &table(body), vec![&body["Item"]])],
-        _ => vec![needed(operation, &table(body), vec![&body["Key"]])],
-    }
+    parts(operation, body).into_iter().map(needed).collect()
 }
 
 /// Returns what a request to SQS does; a batch needs what a single one needs.

@@ -1,5 +1,5 @@
-//! Stands between the functions and an emulator: holds functions to their permissions, injects faults, and counts what is
-//! asked. Tests and people reach the emulators directly.
+//! Stands between the functions and an emulator: holds functions to their permissions, injects faults, and counts what
+//! is asked. Tests and people reach the emulators directly.
 
 use crate::aws::lambda::Lambda;
 use crate::aws::names::table_name;
@@ -49,7 +49,7 @@ pub struct Observer {
     pub faults: Faults,
     usage: Mutex<Usage>,
     permissions: Permissions,
-    limits: Limits,
+    pub limits: Limits,
     /// Known once the functions are started.
     pub lambda: OnceLock<Weak<Lambda>>,
     /// Items that were put a moment ago, and is not in an index yet.

@@ -1,0 +1,46 @@
+//! JSON lines.
+
+use super::*;
+
+#[test]
+fn json_lines_have_the_names_of_a_table_and_a_bad_line_costs_only_itself() {
+    let file = concat!(
+        "\u{feff}{\"id\":\"A\",\"Title\":\"Mug\",\"link\":\"https://shop.example/a\",\"price\":\"1.00 SEK\"}\r\n",
+        "\n",
+        "{\"id\":7,\"g:title\":\"Cup\",\"link\":\"https://shop.example/b\",\"price\":\"2 SEK\",\"size\":null,\"shipping\":{\"price\":\"9 SEK\"}}\n",
+        "[1]\n",
+        "{\"id\":\"C\"\n",
+        "{\"id\":\"D\",\"title\":\" \",\"link\":\"https://shop.example/d\"}\n",
+        "{\"id\":\"E\",\"title\":\"Bowl\",\"link\":\"https://shop.example/e\"}",
+    );
+
+    let (found, end) = items(Format::JsonLines, file);
+
+    let bad = |code: &str| Err(code.to_owned());
+    assert_eq!(
+        found,
+        [
+            good("Mug", "1.00 SEK"),
+            good("Cup", "2 SEK"),
+            bad("MalformedJson"),
+            bad("MalformedJson"),
+            bad("D MissingTitle"),
+            good("Bowl", "")
+        ]
+    );
+    assert_eq!(end, Ok(End::Complete));
+}
+
+#[test]
+fn json_lines_that_break_off_or_are_too_long_are_known() {
+    let line = |id: &str, title: &str| {
+        format!("{{\"id\":\"{id}\",\"title\":\"{title}\",\"link\":\"https://shop.example\"}}\n")
+    };
+    let whole = line("A", "Mug") + &line("B", &"x".repeat(100_000)) + &line("C", "Cup");
+
+    let (found, end) = items(Format::JsonLines, &whole);
+    assert_eq!(found, [good("Mug", ""), Err("ItemTooLarge".into()), good("Cup", "")]);
+    assert_eq!(end, Ok(End::Complete));
+    assert_eq!(items(Format::JsonLines, &whole[..whole.len() - 9]).1, Ok(End::CutOff));
+    assert_eq!(items(Format::JsonLines, "\n \n").1, Err("NoItems"));
+}

@@ -1,0 +1,235 @@
+mod lines;
+mod tables;
+mod xml;
+
+use crate::{End, Format, MediaType, Unreadable, read};
+use encoding_rs::WINDOWS_1252;
+
+/// `Ok` title and price, or `Err` error code.
+type Item = Result<(String, String), String>;
+
+/// Returns what a feed holds, by position, and how it ended.
+fn items(format: Format, file: impl AsRef<[u8]>) -> (Vec<Item>, Result<End, &'static str>) {
+    let mut items = Vec::new();
+    let media_type = MediaType { format, charset: None };
+    let end = read(file.as_ref(), &media_type, None, &mut |position, item| {
+        assert_eq!(position as usize, items.len() + 1);
+        items.push(match item {
+            Ok(item) => {
+                let product = item.product;
+                Ok((product.title().to_owned(), product.text("price").unwrap_or_default().to_owned()))
+            }
+            Err(fault) => {
+                Err(format!("{}{}", fault.sku.map(|sku| sku + " ").unwrap_or_default(), fault.error_code.as_str()))
+            }
+        });
+    });
+    (items, end.map_err(|error: Unreadable| error.error_code().as_str()))
+}
+
+/// Returns the ids of a feed's items, of those that are rejected too.
+fn ids(format: Format, file: impl AsRef<[u8]>) -> Vec<String> {
+    let mut ids = Vec::new();
+    let media_type = MediaType { format, charset: None };
+    let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+        ids.push(match item {
+            Ok(item) => item.product.sku().to_string(),
+            Err(fault) => fault.sku.unwrap_or_default(),
+        });
+    };
+    read(file.as_ref(), &media_type, None, each).unwrap();
+    ids
+}
+
+/// Returns a field of the first item.
+fn text_of(format: Format, file: impl AsRef<[u8]>, field: &str) -> Option<String> {
+    let mut text = None;
+    let media_type = MediaType { format, charset: None };
+    let each = &mut |position, item: Result<crate::Item, crate::ItemFault>| {
+        if position == 1 {
+            text = item.unwrap().product.text(field).map(ToOwned::to_owned);
+        }
+    };
+    read(file.as_ref(), &media_type, None, each).unwrap();
+    text
+}
+
+fn rss(items: &str) -> String {
+    format!(
+        r#"<?xml version="1.0"?><rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel><title>Shop</title>{items}</channel></rss>"#
+    )
+}
+
+fn item(id: &str, fields: &str) -> String {
+    format!("<item><g:id>{id}</g:id><title>T {id}</title><link>https://shop.example/{id}</link>{fields}</item>")
+}
+
+fn good(title: &str, price: &str) -> Item {
+    Ok((title.to_owned(), price.to_owned()))
+}
+
+/// Returns the codes of what items are used without, with their positions.
+fn left_out(format: Format, file: impl AsRef<[u8]>) -> Vec<(u64, &'static str)> {
+    let mut left_out = Vec::new();
+    let media_type = MediaType { format, charset: None };
+    let each = &mut |position, item: Result<crate::Item, crate::ItemFault>| {
+        let faults = item.map(|item| item.left_out).unwrap_or_default();
+        left_out.extend(faults.iter().map(|fault| (position, fault.error_code.as_str())));
+    };
+    read(file.as_ref(), &media_type, None, each).unwrap();
+    left_out
+}
+
+#[test]
+fn other_encodings_are_decoded() {
+    let declared =
+        rss(&item("A", "")).replace(r#"version="1.0""#, r#"version="1.0" encoding="ISO-8859-1""#).replace("T A", "Åäö");
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| {
+        rss(&item("A", "")).replace("T A", "Åäö").encode_utf16().flat_map(bytes).collect::<Vec<u8>>()
+    };
+    let files: [Vec<u8>; 4] = [
+        WINDOWS_1252.encode(&declared).0.into_owned(),
+        [&[0xef, 0xbb, 0xbf][..], rss(&item("A", "")).replace("T A", "Åäö").as_bytes()].concat(),
+        [&[0xff, 0xfe][..], &utf16(u16::to_le_bytes)].concat(),
+        utf16(u16::to_be_bytes),
+    ];
+
+    for file in files {
+        assert_eq!(items(Format::Xml, file).0, [good("Åäö", "")]);
+    }
+}
+
+#[test]
+fn bytes_that_are_not_in_the_encoding_are_reported() {
+    let file = WINDOWS_1252.encode(&rss(&(item("A", "") + &item("ok", ""))).replace("T A", "Åäö")).0.into_owned();
+
+    assert_eq!(items(Format::Xml, file).0, [Err("A InvalidEncoding".into()), good("T ok", "")]);
+}
+
+#[test]
+fn bytes_that_are_not_in_the_encoding_cost_the_field_that_they_are_in() {
+    for field in ["price", "color", "size", "description", "sale_price_effective_date"] {
+        let file = format!("id;title;link;{field}\nA;Mug;https://shop.example/a;199,00 €\n");
+        let file = WINDOWS_1252.encode(&file).0.into_owned();
+
+        assert_eq!(items(Format::Csv, &file), (vec![good("Mug", "")], Ok(End::Complete)), "{field}");
+        assert_eq!(text_of(Format::Csv, &file, field), None);
+        assert_eq!(left_out(Format::Csv, &file), [(1, "InvalidEncoding")], "{field}");
+    }
+}
+
+#[test]
+fn what_a_mail_can_do_without_is_left_out_and_reported_and_the_item_stays() {
+    let file = rss(&(item("A", "<g:price>199.00</g:price><g:image_link>/a.jpg</g:image_link>") + &item("B", "")));
+
+    assert_eq!(items(Format::Xml, &file), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+    assert_eq!(left_out(Format::Xml, &file), [(1, "InvalidPrice"), (1, "InvalidLink")]);
+}
+
+#[test]
+fn prices_and_periods_that_are_no_single_text_are_left_out_in_every_format() {
+    let line = |fields: &str| format!("{{\"id\":\"A\",\"title\":\"T\",\"link\":\"https://shop.example\",{fields}}}\n");
+    let (price, period) = ((1, "InvalidPrice"), (1, "InvalidSalePeriod"));
+    for (format, file, expected) in [
+        (
+            Format::JsonLines,
+            line(
+                r#""price":"100 SEK","sale_price":"80 SEK","sale_price_effective_date":{"start":"2020-01-01","end":"2020-01-31"}"#,
+            ),
+            period,
+        ),
+        (
+            Format::Xml,
+            rss(&item(
+                "A",
+                "<g:price>100 SEK</g:price><g:sale_price>80 SEK</g:sale_price><g:sale_price_effective_date><start>2020-01-01</start></g:sale_price_effective_date>",
+            )),
+            period,
+        ),
+        (Format::JsonLines, line(r#""price":{"value":"199.00","currency":"SEK"}"#), price),
+        (Format::Xml, rss(&item("A", "<g:price>199 SEK</g:price><g:price>99 SEK</g:price>")), price),
+        (Format::Csv, "id,title,link,price,price\nA,T,https://shop.example,1 EUR,2 EUR\n".into(), price),
+        (Format::Csv, "id,title,link,price,sale_price\nA,T,https://shop.example,2 EUR,3 EUR\n".into(), price),
+    ] {
+        assert_eq!(left_out(format, &file), [expected], "{file}");
+        assert_eq!(text_of(format, &file, "sale_price"), None, "{file}");
+    }
+}
+
+#[test]
+fn titles_with_mark_up_are_read_as_text() {
+    let titled = |title: &str| {
+        rss(&format!(
+            "<item><g:id> A </g:id><title>{title}</title><link>https://shop.example/?a=1&amp;amp;b=2</link></item>"
+        ))
+    };
+
+    for (written, read) in [
+        ("Tom &amp;amp; Jerry&amp;#39;s &amp;quot;Big&amp;quot; mug", "Tom & Jerry's \"Big\" mug"),
+        ("<![CDATA[Foo <b>bar</b> &amp; Söhne]]>", "Foo bar & Söhne"),
+        ("Foo <b>bar</b>", "Foo bar"),
+        ("Foo<b> bar</b> x", "Foo bar x"),
+        ("<p>Foo</p><p>bar</p>", "Foo bar"),
+        ("Foo<br/>bar", "Foo bar"),
+        ("<h1>Mug</h1>", "Mug"),
+        ("<![CDATA[<h1>Mug</h1> <del>old</del>]]>", "Mug old"),
+        ("Tom&#146;s", "Tom’s"),
+    ] {
+        assert_eq!(items(Format::Xml, titled(written)).0, [good(read, "")], "{written}");
+    }
+}
+
+#[test]
+fn what_programs_of_web_pages_write_is_read_as_text_wherever_it_stands() {
+    let file =
+        rss(&item("A", "<g:size>10&amp;quot;</g:size><g:color>Black &amp;amp; white</g:color><g:color>Blue</g:color>"));
+    assert_eq!(text_of(Format::Xml, &file, "size").as_deref(), Some("10\""));
+    assert_eq!(text_of(Format::Xml, &file, "color").as_deref(), Some("Black & white"));
+    let array = r#"{"id":"A","title":["Tom&#146;s"],"link":"https://shop.example/?a=1&#38;b=2&#x26;c=3"}"#;
+    assert_eq!(text_of(Format::JsonLines, array, "title").as_deref(), Some("Tom’s"));
+    assert_eq!(text_of(Format::JsonLines, array, "link").as_deref(), Some("https://shop.example/?a=1&b=2&c=3"));
+}
+
+#[test]
+fn a_row_or_a_text_or_a_comment_of_many_megabytes_is_passed_over() {
+    // Of whatever length: where a part ends there may be half a character.
+    for long in ["å".repeat(2_000_000), "x".to_owned() + &"å".repeat(2_000_000)] {
+        passes_over(&long);
+    }
+}
+
+fn passes_over(long: &str) {
+    let table = format!("id\ttitle\tlink\nA\t{long}\thttps://shop.example/A\nB\tT B\thttps://shop.example/B\n");
+    let text = rss(&(item("A", &format!("<g:description>{long}</g:description>")) + &item("B", "")));
+    let comment = rss(&(item("A", "") + &format!("<!-- {long} -->") + &item("B", "")));
+
+    let too_large = Err("A ItemTooLarge".to_owned());
+    assert_eq!(items(Format::Tsv, table), (vec![too_large, good("T B", "")], Ok(End::Complete)));
+    assert_eq!(items(Format::Xml, text), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+    assert_eq!(items(Format::Xml, comment), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+}
+
+#[test]
+fn what_is_commented_out_is_no_item_however_long_it_is() {
+    let old = item("OLD", "<g:price>1.00 SEK</g:price>").repeat(20_000);
+    assert!(old.len() > 2 * crate::bounded::MAX_BYTES);
+    for passed_over in
+        [format!("<!-- {old} -->"), format!("<?note {old} ?>"), item("A", &format!("<note><![CDATA[{old}]]></note>"))]
+    {
+        let file = rss(&(passed_over + &item("B", "")));
+
+        assert_eq!(ids(Format::Xml, file).iter().filter(|id| *id == "OLD").count(), 0);
+    }
+}
+
+#[test]
+fn a_lower_than_sign_in_a_text_is_text() {
+    for title in ["5 < 6", "a <3 b", "x << y \" z", "<![CDATA[5 < 6]]>"] {
+        let file =
+            rss(&(format!("<item><g:id>A</g:id><title>{title}</title><link>https://shop.example/a</link></item>")
+                + &item("B", "")));
+
+        let plain = title.replace("<![CDATA[", "").replace("]]>", "");
+        assert_eq!(items(Format::Xml, file).0, [good(&plain, ""), good("T B", "")], "{title}");
+    }
+}

@@ -1,0 +1,168 @@
+//! RSS and Atom.
+
+use super::*;
+
+#[test]
+fn rss_items_are_read_with_and_without_prefix() {
+    let file = rss(&(item("A", "<g:price>1.00 SEK</g:price>")
+        + "<item><id>B</id><title>T B</title><link>https://shop.example</link><price>2 SEK</price></item>"));
+
+    assert_eq!(items(Format::Xml, file), (vec![good("T A", "1.00 SEK"), good("T B", "2 SEK")], Ok(End::Complete)));
+}
+
+#[test]
+fn a_field_in_googles_namespace_goes_before_one_without_and_a_nested_one_never_counts() {
+    let file = rss(&item(
+        "A",
+        "<price>9.00 SEK</price><g:price>1.00 SEK</g:price><g:shipping><g:price>5.00 SEK</g:price></g:shipping>",
+    ));
+
+    assert_eq!(items(Format::Xml, file).0, [good("T A", "1.00 SEK")]);
+}
+
+#[test]
+fn another_prefix_for_googles_namespace_is_understood() {
+    let file = r#"<feed xmlns="http://www.w3.org/2005/Atom" xmlns:x="http://base.google.com/ns/1.0">
+        <entry><x:id>A</x:id><title>T</title><link rel="self" href="https://no.example"/><link href="https://shop.example/?a=1&amp;b=2"/>
+        <x:price>1.00 EUR</x:price></entry></feed>"#;
+
+    assert_eq!(items(Format::Xml, file), (vec![good("T", "1.00 EUR")], Ok(End::Complete)));
+}
+
+#[test]
+fn cdata_comments_and_entities_are_resolved() {
+    let file = rss(
+        "<item><g:id>A</g:id><title><!-- c --><![CDATA[Tom & ]]>J&#233;r&eacute;&amp;<!-- d -->Co &unknown;</title><link>https://shop.example?a=1&amp;b=2</link></item>",
+    );
+
+    assert_eq!(items(Format::Xml, file).0, [good("Tom & Jéré&Co &unknown;", "")]);
+}
+
+#[test]
+fn a_stray_ampersand_spoils_nothing() {
+    let file = rss("<item><g:id>A</g:id><title>Salt & pepper</title><link>https://shop.example?a=1&b=2</link></item>");
+
+    assert_eq!(items(Format::Xml, file).0, [good("Salt & pepper", "")]);
+}
+
+#[test]
+fn a_broken_item_is_reported_and_the_others_are_read() {
+    let broken = [
+        ("<item><title>no id</title><link>https://a.example</link></item>".to_owned(), "MissingId"),
+        ("<item><g:id>B</g:id><title>T</title><link>/b</link></item>".to_owned(), "B InvalidLink"),
+        ("<item><g:id>C</g:id><title>T</g:title></item>".to_owned(), "C MismatchedTags"),
+        ("<item><g:id>D</g:id><title>T</title>".to_owned(), "D MismatchedTags"),
+        (format!("<item><g:id>F</g:id><title>{}</title></item>", "x".repeat(2_000_000)), "F ItemTooLarge"),
+        (
+            "<item><g:id>G</g:id><title>T<br>T</title><link>https://a.example</link></item>".to_owned(),
+            "G MismatchedTags",
+        ),
+        (item("H", "<description>T<g:price>9.00 SEK</g:price>"), "H MismatchedTags"),
+    ];
+    let mut file = String::new();
+    for (broken, _) in &broken {
+        file += broken;
+        file += &item("ok", "");
+    }
+
+    let (found, end) = items(Format::Xml, rss(&file));
+
+    let expected: Vec<_> = broken.iter().flat_map(|(_, error)| [Err((*error).to_owned()), good("T ok", "")]).collect();
+    assert_eq!((found, end), (expected, Ok(End::Complete)));
+}
+
+#[test]
+fn a_file_that_is_cut_off_says_in_which_item() {
+    let whole = rss(&(item("A", "") + &item("B", "<g:price>1.00 SEK</g:price>")));
+    let cut = whole.find("1.00").unwrap();
+
+    let (found, end) = items(Format::Xml, &whole[..cut]);
+
+    assert_eq!((found, end), (vec![good("T A", ""), Err("B UnexpectedEnd".into())], Ok(End::CutOff)));
+}
+
+#[test]
+fn a_file_that_is_cut_off_anywhere_never_panics_and_keeps_every_whole_item() {
+    let whole = rss(&(item("A", "<g:price>1.00 SEK</g:price><!-- c --><x><![CDATA[y]]></x>&amp;") + &item("B", "")));
+    let end_of_a = whole.find("</item>").unwrap() + "</item>".len();
+
+    for cut in 0..whole.len() {
+        let (found, _) = items(Format::Xml, &whole[..cut]);
+        assert_eq!(found.first().is_some_and(Result::is_ok), cut >= end_of_a, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_between_two_items_is_not_complete() {
+    let whole = rss(&(item("A", "") + &item("B", "")));
+    let cut = whole.find("</item>").unwrap() + "</item>".len();
+
+    assert_eq!(items(Format::Xml, &whole[..cut]), (vec![good("T A", "")], Ok(End::CutOff)));
+}
+
+#[test]
+fn an_item_whose_elements_nest_without_end_is_reported() {
+    let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
+
+    let (found, end) = items(Format::Xml, rss(&(item("A", &deep) + &item("B", ""))));
+
+    assert_eq!((found, end), (vec![good("T A", ""), good("T B", "")], Ok(End::Complete)));
+    let title = format!("<item><g:id>A</g:id><title>{deep}</title></item>");
+    assert_eq!(items(Format::Xml, rss(&title)).0, [Err("A MismatchedTags".into())]);
+}
+
+#[test]
+fn what_is_wrong_within_a_field_that_a_mail_can_do_without_costs_that_field() {
+    let deep = "<a>".repeat(20) + &"</a>".repeat(20);
+    for (field, error_code) in [
+        ("<description>Foo<br>bar</description>".to_owned(), "MismatchedTags"),
+        ("<description><b>x</i></description>".to_owned(), "MismatchedTags"),
+        ("<description><b>x</i></b></description>".to_owned(), "MismatchedTags"),
+        (format!("<description>{deep}</description>"), "MismatchedTags"),
+        (format!("<description>{}</description>", "x".repeat(110_000)), "ItemTooLarge"),
+        (format!("<description>{}</description>", "å".repeat(1_500_000)), "ItemTooLarge"),
+        (format!("<description>{}</description>", "<b>x</b>".repeat(60_000)), "ItemTooLarge"),
+        (format!("<g:a>{0}</g:a><g:b>{0}x</g:b>", "x".repeat(60_000)), "ItemTooLarge"),
+        ("<g:sale_price_effective_date>2020<br></g:sale_price_effective_date>".to_owned(), "MismatchedTags"),
+    ] {
+        let sound = "<g:price>9.00 SEK</g:price><g:sale_price>8.00 SEK</g:sale_price>";
+        let file = rss(&(item("A", &(field.clone() + sound)) + &item("B", "")));
+        let field: String = field.chars().take(50).collect();
+
+        assert_eq!(
+            items(Format::Xml, &file),
+            (vec![good("T A", "9.00 SEK"), good("T B", "")], Ok(End::Complete)),
+            "{field}"
+        );
+        assert_eq!(left_out(Format::Xml, &file), [(1, error_code)], "{field}");
+        let sale = text_of(Format::Xml, &file, "sale_price");
+        assert_eq!(sale.is_none(), field.contains("sale_price"), "{field}");
+    }
+}
+
+#[test]
+fn a_lower_than_sign_in_a_description_costs_nothing() {
+    let file = rss(&item("A", "<description>5 < 6 \"</description><g:price>9.00 SEK</g:price>"));
+
+    assert_eq!(text_of(Format::Xml, &file, "description").as_deref(), Some("5 < 6 \""));
+    assert_eq!(left_out(Format::Xml, &file), []);
+}
+
+#[test]
+fn names_of_xml_match_whatever_their_case() {
+    let file = rss(
+        "<Item><G:ID>A</G:ID><Title>Mug</Title><Link>https://shop.example/a</Link><g:Price>10.00 EUR</g:Price></Item>",
+    );
+
+    assert_eq!(items(Format::Xml, file), (vec![good("Mug", "10.00 EUR")], Ok(End::Complete)));
+}
+
+#[test]
+fn what_is_no_feed_is_refused_as_a_whole() {
+    for file in ["", "hello", "<html><body>404</body></html>", "{\"a\":1}", "<rss><channel></channel></rss>"] {
+        assert_eq!(items(Format::Xml, file).1, Err("NoItems"), "{file}");
+    }
+    for file in ["", "\n", "sku,title\n1,2\n"] {
+        assert_eq!(items(Format::Csv, file).1, Err("NoIdColumn"), "{file}");
+    }
+}
