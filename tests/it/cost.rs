@@ -1,65 +1,122 @@
-//! What one email costs, in requests and in capacity units. A change that makes it dearer has to change these numbers.
+//! What AWS is asked for, counted. A change that makes something dearer has to change these numbers.
 
 use crate::restock::Restock;
+use restock_local::stats::{Usage, Use, table};
 use serde_json::json;
-use std::collections::BTreeMap;
 
-const MAILS: u64 = 100;
-
-/// Requests and capacity units of an operation for all mails together.
-type Costs = BTreeMap<String, (u64, f64)>;
+/// What a thousand mails of one SKU may take, all events included, if SES takes 200 a second or more.
+const BUDGET: Use = Use { requests: 500, reads: 5_250.0, writes: 6_100.0, mails: 1_000 };
+/// The same of 200 mails if SES takes 14 a second.
+const SLOW_BUDGET: Use = Use { requests: 240, reads: 1_100.0, writes: 1_250.0, mails: 200 };
 
 #[test]
-fn an_email_costs_no_more_requests_and_capacity_units_than_it_did() {
+fn a_thousand_mails_cost_no_more_requests_and_capacity_units_than_they_may() {
+    assert_within(BUDGET, 1_000);
+}
+
+#[test]
+fn mails_at_the_rate_of_a_new_account_cost_no_more_requests_and_capacity_units_than_they_may() {
+    assert_within(SLOW_BUDGET, 14);
+}
+
+/// Sends mails about one SKU, and fails with a table if they take more than they may.
+fn assert_within(budget: Use, send_rate: u32) {
     // With a lease that no machine is too slow for: while events wait, a mail whose answer is late would be sent again.
     let restock = Restock::start_as(|options| {
-        let parameters = [("ClaimLeaseSeconds", "60"), ("SecondLookSeconds", "0")];
+        let rate = send_rate.to_string();
+        let parameters = [
+            ("ClaimLeaseSeconds", "60"),
+            ("SecondLookSeconds", "0"),
+            ("AutomationsKeptSeconds", "60"),
+            ("SendRate", rate.as_str()),
+        ];
         options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
     });
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", MAILS.into()));
-    let before = costs(&restock);
+    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", budget.mails.into()));
+    let before = restock.stack.observer().unwrap().usage();
 
-    // The events of SES wait until the last mail has left, so that none overtakes the sender that records its mail.
+    // Each queue waits for the one before, so that its batches are full: what is counted is the same each time.
+    restock.stack.hold("notifications", true).unwrap();
     restock.stack.hold("email-events", true).unwrap();
     let answer = restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
     assert_eq!(answer.status, 202, "{}", answer.text);
-    restock.settle_queues(&["stock-levels", "notifications"]);
+    restock.settle_queues(&["stock-levels"]);
+    restock.stack.hold("notifications", false).unwrap();
+    restock.settle_queues(&["notifications"]);
     restock.stack.hold("email-events", false).unwrap();
     restock.settle();
 
-    assert_eq!(restock.mailed().len() as u64, MAILS);
-    let spent: Costs = costs(&restock)
+    assert_eq!(restock.mailed().len() as u64, budget.mails);
+    let spent = since(&restock.stack.observer().unwrap().usage(), &before);
+    let spent: Usage = spent
         .into_iter()
-        .map(|(operation, (requests, units))| {
-            let earlier = before.get(&operation).copied().unwrap_or_default();
-            (operation, (requests - earlier.0, units - earlier.1))
-        })
+        .filter(|((function, _), _)| ["match-stock", "send-email", "record-email-events"].contains(&function.as_str()))
         .collect();
-    for (operation, (requests, units)) in &spent {
-        println!("{operation}: {requests} requests, {units} capacity units for {MAILS} mails");
-    }
-    let requests: u64 = spent.values().map(|(requests, _)| requests).sum();
-    let reads: f64 = ["BatchGetItem", "Query"].iter().map(|name| spent[*name].1).sum();
-    let writes: f64 = ["PutItem", "UpdateItem", "DeleteItem"].iter().map(|name| spent[*name].1).sum();
-    println!("{requests} requests, {reads} read units, {writes} write units for {MAILS} mails");
-    assert_eq!(spent["SendEmail"].0, MAILS);
-    // Each instance of a function reads the signing key once, and how many are started depends on the machine.
-    assert!((944..=970).contains(&requests), "{requests} requests");
-    assert!((1_029.0..=1_045.0).contains(&reads), "{reads} read units");
-    // The events of a batch are added to the log by one write of one unit; batches may be less than full.
-    assert!((622.0..=636.0).contains(&writes), "{writes} write units");
+    let table = table(&spent);
+    println!("{table}");
+    let all = spent.values().copied().sum::<Use>();
+    let is_within = all.requests <= budget.requests && all.reads <= budget.reads && all.writes <= budget.writes;
+    assert!(is_within && all.mails == budget.mails, "took {all:?}, of {budget:?}:\n{table}");
 }
 
-/// Returns what the functions that a mail takes have used so far.
-fn costs(restock: &Restock) -> Costs {
-    let mut costs = Costs::new();
-    for ((function, operation), used) in restock.stack.observer().unwrap().usage() {
-        if ["match-stock", "send-email", "record-email-events"].contains(&function.as_str()) {
-            let (requests, units) = costs.entry(operation).or_default();
-            *requests += used.requests;
-            *units += used.capacity_units;
-        }
+/// Where the costs of single operations are written down, and what says that they are.
+const DOCS: &str = "docs/performance.md";
+const COMMAND: &str = "RESTOCK_WRITE_DOCS=1 cargo test -p restock-tests -- cost::single --ignored";
+
+#[test]
+#[ignore = "on a busy machine a second instance may start, and reads its settings once more"]
+fn single_operations_cost_what_the_docs_say() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("SecondLookSeconds".into(), "0".into());
+    });
+    restock.feed("sv-SE", &["A", "B"]);
+    let waiting = restock.contact("waiting");
+    restock.subscribe(&waiting, "in-demand", "sv-SE", None);
+    let contacts: Vec<String> = (0..4).map(|n| restock.contact(&format!("c{n}"))).collect();
+    let subscribe = |n: usize, sku: &str| drop(restock.subscribe(&contacts[n], sku, "sv-SE", None));
+    let level = |sku: &str, quantity: i64| restock.level(json!({"sku": sku, "quantity": quantity}));
+    let levels = |prefix: &str| {
+        let levels: Vec<_> = (0..100).map(|n| json!({"sku": format!("{prefix}-{n}"), "quantity": 1})).collect();
+        restock.put("/inventory/stock-levels/batch", &json!(levels));
+        restock.settle();
+    };
+    // Each is done once before, so that instances run and know keys and settings.
+    type Operation<'a> = &'a dyn Fn(&str);
+    let operations: [(&str, Operation<'_>); 6] = [
+        ("a new contact", &|of| drop(restock.contact(of))),
+        ("a subscription, the first of its SKU", &|of| subscribe(usize::from(of == "once"), of)),
+        ("a subscription, not the first of its SKU", &|of| subscribe(2 + usize::from(of == "once"), "in-demand")),
+        ("a stock level of a SKU that nobody waits for, by HTTP", &|of| level(&format!("nobody-{of}"), 1)),
+        ("a hundred of these in one call", &|of| levels(of)),
+        ("a stock level that is sold out, of a SKU that somebody waits for", &|_| level("in-demand", 0)),
+    ];
+    let mut lines = String::from("| Operation | Requests | Read units | Write units |\n|---|---|--:|--:|\n");
+    for (name, operation) in operations {
+        operation("before");
+        let before = restock.stack.observer().unwrap().usage();
+        operation("once");
+        let spent = since(&restock.stack.observer().unwrap().usage(), &before);
+        let Use { reads, writes, .. } = spent.values().copied().sum();
+        let spent = spent.iter().filter(|(_, used)| used.requests > 0);
+        let requests = spent.map(|((of, operation), used)| format!("{of}: {} {operation}", used.requests));
+        let requests: Vec<String> = requests.collect();
+        lines += &format!("| {name} | {} | {reads} | {writes} |\n", requests.join("<br>"));
     }
-    costs
+    let file = restock_local::workspace().join(DOCS);
+    let docs = std::fs::read_to_string(&file).unwrap();
+    let (begin, end) = ("<!-- single operations -->\n", "<!-- end -->");
+    let (head, rest) = docs.split_once(begin).unwrap();
+    let (written, tail) = rest.split_once(end).unwrap();
+    if std::env::var_os("RESTOCK_WRITE_DOCS").is_some() {
+        std::fs::write(file, format!("{head}{begin}{lines}{end}{tail}")).unwrap();
+        return;
+    }
+    assert_eq!(written, lines, "{DOCS} says something else; if that is meant, run {COMMAND}");
+}
+
+/// Returns what was used after an earlier count.
+fn since(now: &Usage, before: &Usage) -> Usage {
+    let earlier = |of| before.get(of).copied().unwrap_or_default();
+    now.iter().map(|(of, used)| (of.clone(), *used - earlier(of))).collect()
 }

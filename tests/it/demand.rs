@@ -47,8 +47,8 @@ fn who_was_mailed_waits_no_more() {
     assert_eq!(restock.demand("")["skus"][0]["waiting"], 300);
     let usage = restock.stack.observer().unwrap().usage();
     let read = usage[&("show-demand".to_owned(), "Scan".to_owned())];
-    println!("{} requests and {} read units for 300 subscriptions", read.requests, read.capacity_units);
-    assert!(read.capacity_units <= 12.0, "{} read units", read.capacity_units);
+    println!("{} requests and {} read units for 300 subscriptions", read.requests, read.reads);
+    assert!(read.reads <= 12.0, "{} read units", read.reads);
 
     restock.level(json!({"sku": "A", "quantity": 1}));
 

@@ -1,6 +1,6 @@
 //! What SES says about mails, by way of addresses that make the local SES behave so.
 
-use crate::restock::Restock;
+use crate::restock::{Restock, rss};
 use jiff::Timestamp;
 use restock_domain::delivery::Terms;
 use serde_json::json;
@@ -45,6 +45,34 @@ fn a_mail_that_ses_rejects_after_accepting_it_is_told_to_the_log() {
 
     assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 1, "rejected": 1}));
     assert!(restock.mails().is_empty());
+}
+
+#[test]
+fn a_mail_that_ses_can_not_make_of_its_template_is_told_to_the_log() {
+    let (restock, _) = with_subscriber("unrendered");
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 1, "notRendered": 1}));
+    assert_eq!(restock.said("SES could not make a mail of its template"), 1);
+    assert!(restock.mails().is_empty());
+}
+
+#[test]
+fn what_looks_like_a_placeholder_in_a_title_or_a_name_is_a_text_in_the_mail() {
+    let restock = Restock::start();
+    let odd = "{{subject}} {{#if a}}b{{/if}} {{{greeting_html}}} {{";
+    let item = format!("<item><g:id>A</g:id><title>{odd}</title><link>https://shop.example/a</link></item>");
+    restock.import("sv-SE", "application/xml", rss(&item).as_bytes());
+    let contact = restock.post("/contacts", &json!({"email": "a@example.com", "firstName": "{{b}}"}));
+    restock.subscribe(contact.json()["id"].as_str().unwrap(), "A", "sv-SE", None);
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let mail = &restock.mails()[0];
+    for part in ["subject", "html", "text"] {
+        assert!(mail[part].as_str().unwrap().contains(odd), "{part}: {mail}");
+    }
+    assert!(mail["text"].as_str().unwrap().contains("{{b}}"), "{mail}");
 }
 
 #[test]

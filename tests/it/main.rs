@@ -9,6 +9,7 @@ mod contacts;
 mod cost;
 mod crashes;
 mod demand;
+mod drain;
 mod dry_run;
 mod email_events;
 mod examples;

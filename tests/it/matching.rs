@@ -2,6 +2,7 @@
 
 use crate::restock::{Restock, contact};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use futures::StreamExt;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -32,12 +33,13 @@ pub async fn store(restock: &Restock) -> Store {
 pub async fn many_subscriptions(restock: &Restock, sku: &str, count: u128) {
     let store = store(restock).await;
     let signing_key = store.signing_key().await.unwrap();
-    for n in 0..count {
+    let subscribe = async |n: u128| {
         let id = ContactId::new(Uuid::from_u128(n + 1));
         let contact = contact(json!({"email": format!("c{n:05}@example.com")}), id, Timestamp::now());
         store.create_contact(contact, &signing_key).await.unwrap();
         store.put_subscription(subscription(n, sku, "sv-SE", None)).await.unwrap();
-    }
+    };
+    futures::stream::iter(0..count).for_each_concurrent(16, subscribe).await;
     store.mark_demand(&Sku::parse(sku).unwrap(), jiff::Timestamp::now()).await.unwrap();
 }
 

@@ -132,7 +132,7 @@ fn a_sweep_goes_through_all_pages_and_mails_everybody_once() {
 
     let usage = restock.stack.observer().unwrap().usage();
     let scan = &usage[&("match-stock".to_owned(), "Scan".to_owned())];
-    assert!(scan.requests == 2 && scan.capacity_units <= 30.0, "{} read units", scan.capacity_units);
+    assert!(scan.requests == 2 && scan.reads <= 30.0, "{} read units", scan.reads);
     assert_eq!(restock.mails().len(), 600);
     for sku in &skus {
         assert_eq!(restock.matched(sku), [20, 20], "{sku}");

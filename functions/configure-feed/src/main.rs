@@ -5,7 +5,7 @@ use restock_api::feeds;
 use restock_http::Service;
 use restock_runtime::Runtime;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let app = App { store: store.clone(), clock: Timestamp::now };

@@ -5,7 +5,7 @@ use restock_api::subscriptions;
 use restock_http::Service;
 use restock_runtime::Runtime;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let public_url = restock_runtime::public_url()?;

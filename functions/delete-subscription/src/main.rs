@@ -4,7 +4,7 @@ use restock_api::subscriptions;
 use restock_http::Service;
 use restock_runtime::Runtime;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     Service::with_keys(App { store: store.clone() }, store).serving::<subscriptions::Unsubscribe>().run().await

@@ -5,7 +5,7 @@ use restock_api::stock_levels;
 use restock_http::Service;
 use restock_runtime::Runtime;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     Service::with_keys(App { store: store.clone(), clock: Timestamp::now }, store)

@@ -3,7 +3,7 @@ use lambda_runtime::Error;
 use restock_runtime::Runtime;
 use std::time::Duration;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let budget = Duration::from_secs(restock_runtime::whole_number("TIMEOUT_SECONDS")?) / 2;

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// What is left of an invocation to tell that the time of an import was over.
 const RESERVE: Duration = Duration::from_secs(30);
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let max_receives = u32::try_from(restock_runtime::whole_number("MAX_RECEIVES")?)?;

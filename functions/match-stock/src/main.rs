@@ -4,7 +4,7 @@ use match_stock::App;
 use restock_runtime::Runtime;
 use std::time::Duration;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();

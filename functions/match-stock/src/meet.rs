@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
-/// Recipients of one notification.
-const RECIPIENTS: usize = 25;
+/// Recipients of one notification: as many as one request to SES holds.
+const RECIPIENTS: usize = 50;
 
 /// A level that subscriptions meet.
 pub struct Met<'a> {

@@ -4,7 +4,7 @@ use lambda_http::Error;
 use restock_http::Service;
 use restock_runtime::Runtime;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     Runtime::start().await;
     Service::public(()).run().await

@@ -12,7 +12,7 @@ use tracing::warn;
 /// How long SES may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();

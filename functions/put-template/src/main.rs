@@ -6,7 +6,7 @@ use restock_email::Renderer;
 use restock_http::Service;
 use restock_runtime::Runtime;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let app = App { store: store.clone(), renderer: Renderer::new()?, clock: Timestamp::now };

@@ -9,11 +9,11 @@ use restock_domain::delivery::Milestone;
 use restock_domain::signing::SigningKey;
 use restock_domain::template::count_of;
 use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, named};
-use restock_store::{LogKey, Store};
+use restock_store::{LogKey, Noted, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub struct App {
     pub store: Store,
@@ -50,6 +50,7 @@ impl App {
             EmailEventKind::Bounced { permanent: false } => (Some(Milestone::Bounced), None),
             EmailEventKind::Complained => (Some(Milestone::Complained), Some(Suppression::Complaint)),
             EmailEventKind::Rejected => (Some(Milestone::Rejected), None),
+            EmailEventKind::NotRendered => (Some(Milestone::NotRendered), None),
         };
         if let Some(why) = suppression {
             let contact = event.subscription.contact_id;
@@ -59,17 +60,30 @@ impl App {
             };
             info!(known, contact = %event.subscription.contact_id, why = why.as_str(), "A contact gets no more mail");
         }
-        // Whatever SES says about a mail, it has accepted it.
+        // Whatever else SES says about a mail, it has accepted it. Mostly that is recorded already.
+        let Some(milestone) = milestone else { return self.settle(event, news).await };
+        let mut noted = self.store.note(event.delivery, milestone, now).await?;
+        if milestone == Milestone::NotRendered {
+            let (delivery, template) = (event.delivery, event.template.as_deref());
+            error!(%delivery, template, "SES could not make a mail of its template, which says nothing about others");
+        } else if let Noted::NotRecorded = noted {
+            self.settle(event, news).await?;
+            noted = self.store.note(event.delivery, milestone, now).await?;
+        }
+        if let Noted::News(entry) = noted {
+            news.add_milestone(entry, milestone);
+        }
+        Ok(())
+    }
+
+    /// Records that SES accepted a mail, if its sender has not.
+    async fn settle(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
         let EmailEvent { subscription, delivery, message_id, accepted_at, .. } = event;
         let settled = self.store.settle_sent(*subscription, *delivery, message_id, *accepted_at).await?;
         if let (Some(entry), Some(template)) = (&settled, &event.template) {
             news.add(entry.clone(), count_of(template));
         }
         news.add_milestone(settled, Milestone::Accepted);
-        if let Some(milestone) = milestone {
-            let noted = self.store.note(*delivery, milestone, now).await?;
-            news.add_milestone(noted, milestone);
-        }
         Ok(())
     }
 

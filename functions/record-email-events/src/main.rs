@@ -3,7 +3,7 @@ use lambda_runtime::Error;
 use record_email_events::App;
 use restock_runtime::Runtime;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();

@@ -13,7 +13,7 @@ mod refusals;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use ended::{Ended, Later};
-use futures::{StreamExt, stream};
+use futures::future::join_all;
 use jiff::Timestamp;
 use pace::Pace;
 use refusals::Refusals;
@@ -30,9 +30,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
-
-/// Mails of one message that are on their way at a time.
-const IN_FLIGHT: usize = 5;
 
 pub struct App {
     store: Store,
@@ -118,7 +115,8 @@ impl App {
             };
             (*recipient, ended)
         });
-        let ended: Vec<(Recipient, Ended)> = stream::iter(mails).buffer_unordered(IN_FLIGHT).collect().await;
+        // All at the same time, so that they share requests.
+        let ended: Vec<(Recipient, Ended)> = join_all(mails).await;
 
         let gone = notification.recipients.len() - waiting.len();
         let mut outcomes = BTreeMap::new();

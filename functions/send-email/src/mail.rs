@@ -44,6 +44,10 @@ impl App {
         if !self.pace.turn(shared.until).await {
             return Ok(Ended::later(Later::AtOnce));
         }
+        // The mails of the group before may have been refused meanwhile.
+        if !self.refusals.may_try(automation) {
+            return Ok(Ended::later(Later::Backoff));
+        }
         let claim = match waiting.standing.claim(Uuid::new_v4(), clock(), terms) {
             Ok(claim) => claim,
             Err(free_at) => return Ok(Ended::later(Later::At(free_at))),

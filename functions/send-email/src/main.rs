@@ -6,24 +6,20 @@ use restock_runtime::Runtime;
 use send_email::{App, Settings};
 use std::time::Duration;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
     let lease = Duration::from_secs(restock_runtime::whole_number("CLAIM_LEASE_SECONDS")?);
     // Half of the lease is for what comes before asking SES.
     let patience = lease / 2;
-    let mailer = SesMailer {
-        ses: Ses {
-            client: runtime.ses(patience),
-            sender: restock_runtime::required("SENDER")?,
-            reply_to: restock_runtime::optional("REPLY_TO"),
-            configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
-        },
-        renderer: Renderer::new()?,
-        signing_key: store.signing_key().await?,
-        public_url: restock_runtime::public_url()?,
+    let ses = Ses {
+        client: runtime.ses(patience),
+        sender: restock_runtime::required("SENDER")?,
+        reply_to: restock_runtime::optional("REPLY_TO"),
+        configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
+    let mailer = SesMailer::new(ses, Renderer::new()?, store.signing_key().await?, restock_runtime::public_url()?);
     let settings = Settings {
         terms: Terms { lease, grace: Duration::from_secs(restock_runtime::whole_number("CLAIM_GRACE_SECONDS")?) },
         patience,

@@ -4,7 +4,7 @@ use restock_http::Service;
 use restock_runtime::Runtime;
 use show_brand::App;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     Service::with_keys(App { store: store.clone() }, store).serving::<brand::GetBrand>().run().await

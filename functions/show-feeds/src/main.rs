@@ -5,7 +5,7 @@ use restock_http::Service;
 use restock_runtime::Runtime;
 use show_feeds::App;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let app = App { store: store.clone(), clock: Timestamp::now };

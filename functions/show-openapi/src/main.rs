@@ -4,7 +4,7 @@ use restock_http::Service;
 use restock_runtime::Runtime;
 use show_openapi::App;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     Runtime::start().await;
     Service::public(App).serving::<system::ShowOpenapi>().run().await

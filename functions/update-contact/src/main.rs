@@ -4,7 +4,7 @@ use restock_http::Service;
 use restock_runtime::Runtime;
 use update_contact::App;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let app = App { signing_key: store.signing_key().await?, store: store.clone() };

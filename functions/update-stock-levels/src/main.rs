@@ -5,7 +5,7 @@ use restock_http::Service;
 use restock_runtime::Runtime;
 use update_stock_levels::App;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();

@@ -12,9 +12,10 @@ mod gallery;
 mod inbox;
 mod sample_shop;
 mod stack;
+pub mod stats;
 pub mod template;
 
-pub use functions::{Binaries, build};
+pub use functions::{Binaries, build, workspace};
 pub use stack::{Options, Ready, Stack};
 
 /// Anything that keeps the local stack from starting; for people, so a sentence is enough.

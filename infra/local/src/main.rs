@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 use restock_local::faults::Spec;
-use restock_local::{Error, Options, Ready, Stack, build, demo};
+use restock_local::{Error, Options, Ready, Stack, build, demo, stats};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +50,8 @@ enum Command {
         #[arg(long, requires = "feed")]
         locale: Option<String>,
     },
+    /// Shows what the functions of a running stack have asked AWS for, and what that costs.
+    Stats,
 }
 
 #[tokio::main]
@@ -64,6 +66,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Error> {
+    if let Some(Command::Stats) = cli.command {
+        // The inbox is there.
+        return tokio::task::spawn_blocking(move || stats::show(cli.port + 1)).await?;
+    }
     let demo_runs = cli.command.is_some();
     let binaries = if cli.no_functions {
         None

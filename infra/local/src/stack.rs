@@ -12,7 +12,7 @@ use crate::faults::proxy::{self, Observer, Service};
 use crate::faults::{Faults, Spec};
 use crate::inbox::Inbox;
 use crate::template::{Endpoints, Queue, Schedule, Table, Template};
-use crate::{Binaries, Error, functions, gallery, inbox};
+use crate::{Binaries, Error, functions, gallery, inbox, stats};
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
@@ -131,7 +131,10 @@ impl Stack {
         http::serve(&mut tasks, ses_listener, ses.router());
         let inbox_url = http::url(&inbox_listener)?;
         let client = Client::new(&format!("{}/api/v3", endpoints.api)).header("apikey", API_KEY);
-        let pages = inbox::router(inbox.clone()).merge(gallery::router(client, &inbox_url));
+        let mut pages = inbox::router(inbox.clone()).merge(gallery::router(client, &inbox_url));
+        if let Some(observer) = &observer {
+            pages = pages.merge(stats::router(observer.clone()));
+        }
         http::serve(&mut tasks, inbox_listener, pages);
 
         let environment = match &observer {

@@ -160,6 +160,8 @@ pub enum Milestone {
     Complained,
     /// SES accepted the mail and then found that it can't be sent, such as for a virus.
     Rejected,
+    /// SES said that it accepted the mail, and could not make it of its template.
+    NotRendered,
 }
 
 impl Milestone {

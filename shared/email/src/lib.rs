@@ -1,10 +1,12 @@
 //! The email: its texts by language, its templates, prices in the format of a locale, and sending through SES.
 
+mod bulk;
 mod check;
 mod fluent;
 mod links;
 mod markup;
 mod money;
+mod outcome;
 mod people;
 mod personal;
 mod render;

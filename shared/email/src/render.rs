@@ -1,5 +1,5 @@
 use crate::TemplateError;
-use crate::personal::Personal;
+use crate::personal::{Personal, Values};
 use crate::template::{Compiled, Parts};
 use crate::texts::{Language, Texts};
 use crate::variables::{Variables, values};
@@ -30,6 +30,13 @@ pub struct Rendered {
     pub text: String,
 }
 
+/// A mail with marks where recipients differ.
+pub(crate) struct Draft {
+    pub subject: String,
+    pub parts: Parts,
+    pub values: Values,
+}
+
 /// Renders mails. Templates are made ready when they are first used.
 pub struct Renderer {
     texts: Texts,
@@ -50,12 +57,22 @@ impl Renderer {
 
     /// Renders one recipient's mail.
     pub fn render(&self, content: Content<'_>) -> Result<Rendered, TemplateError> {
+        let Draft { subject, parts, values } = self.draft(content)?;
+        let Parts { html, text } = self.personal.fill(&parts, &values);
+        Ok(Rendered { subject, html, text })
+    }
+
+    /// Renders what a recipient's mail shares with others, and what differs.
+    pub(crate) fn draft(&self, content: Content<'_>) -> Result<Draft, TemplateError> {
         let compiled = self.compiled(content.template)?;
         let language = self.language(content.locale, content.brands);
         let variables = Variables::of(content, &language, &self.personal);
         let parts = compiled.fill(&variables)?;
-        let Parts { html, text } = self.personal.fill(&parts, &values(content, &language));
-        Ok(Rendered { subject: variables.subject, html, text })
+        Ok(Draft { subject: variables.subject, parts, values: values(content, &language) })
+    }
+
+    pub(crate) fn personal(&self) -> &Personal {
+        &self.personal
     }
 
     /// Returns true if mails to a locale are in its language.

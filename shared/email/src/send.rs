@@ -1,10 +1,10 @@
+use crate::bulk::{Bulk, Entry, Shared};
+use crate::render::Draft;
 use crate::{Content, Rendered, Renderer, TemplateError, default_template};
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::config::http::HttpResponse;
-use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
-use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
-use aws_sdk_sesv2::types::{Body, Content as Text, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use aws_sdk_sesv2::types::{Body, Content as Text, Destination, EmailContent, Message, MessageHeader};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -15,10 +15,7 @@ use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{
     Automation, Brand, Brands, Contact, EmailAddress, EmailChoice, Product, Sender, Subscription, Template,
 };
-use std::error::Error;
-use std::io;
 use std::pin::Pin;
-use std::time::Duration;
 use tracing::warn;
 
 /// The subject of one mail: who gets it, and about which product.
@@ -49,9 +46,11 @@ pub struct SesMailer {
     pub signing_key: SigningKey,
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
+    bulk: Bulk,
 }
 
-/// SES v2. The client must not retry by itself (see [`Outcome::Unknown`]).
+/// SES v2. Cheap to clone. The client must not retry by itself (see [`Outcome::Unknown`]).
+#[derive(Clone)]
 pub struct Ses {
     pub client: Client,
     /// As it stands in `From`, such as `My Shop <hello@shop.example>`, where neither the automation nor the brand has one.
@@ -85,22 +84,11 @@ impl Access for SendEmail {
 #[error("SES answered {0}")]
 pub struct NotTaken(String);
 
-#[derive(Debug, thiserror::Error)]
-enum NotBuilt {
-    #[error("the mail could not be rendered")]
-    Template(#[from] TemplateError),
-    #[error("the request could not be built")]
-    Request(#[from] BuildError),
-}
-
 impl Mailer for SesMailer {
     fn send<'a>(&'a self, _claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
         Box::pin(async move {
-            match self.request(mail) {
-                Ok(request) => match request.send().await {
-                    Ok(answer) => Outcome::Accepted { message_id: answer.message_id.unwrap_or_default() },
-                    Err(error) => classify(&error),
-                },
+            match self.entry(mail) {
+                Ok((shared, entry)) => self.bulk.send(&self.ses, shared, entry).await,
                 Err(error) => Outcome::Refused { reason: error.to_string() },
             }
         })
@@ -108,7 +96,12 @@ impl Mailer for SesMailer {
 }
 
 impl SesMailer {
-    fn request(&self, mail: Mail<'_>) -> Result<SendEmailFluentBuilder, NotBuilt> {
+    pub fn new(ses: Ses, renderer: Renderer, signing_key: SigningKey, public_url: String) -> Self {
+        Self { ses, renderer, signing_key, public_url, bulk: Bulk::default() }
+    }
+
+    /// Returns what a mail shares with others, and what it does not.
+    fn entry(&self, mail: Mail<'_>) -> Result<(Shared, Entry), TemplateError> {
         let Mail { subscription, contact, product, automation, template, also_waiting, brands, now } = mail;
         let address = self.signing_key.digest_of_address(&contact.email);
         let token = token(&self.signing_key, Unsubscribe::All { contact: contact.id, address });
@@ -125,30 +118,25 @@ impl SesMailer {
             brands,
             now,
         };
-        let in_default = default_template();
-        let (rendered, template) = match self.renderer.render(content) {
-            Ok(rendered) => (rendered, template),
-            Err(error) => {
-                // The samples that it was tried with had no field of such a shape. The mail is worth more than its design.
-                let sku = &subscription.sku;
-                warn!(template = %template.id, %sku, error = %error, "A mail is sent in the default template");
-                (self.renderer.render(Content { template: &in_default, ..content })?, &in_default)
-            }
+        let brand = brands.of(&subscription.locale);
+        let (from, reply_to) = (self.ses.from(&automation.email, &brand), self.ses.reply_to(&automation.email, &brand));
+        let of = |content: Content<'_>| {
+            let Draft { subject, parts, values } = self.renderer.draft(content)?;
+            let shared = Shared::new(from.clone(), reply_to.clone(), &subject, &parts, self.renderer.personal());
+            Ok::<_, TemplateError>((shared, values))
         };
-        let request = self.ses.request(Letter {
-            email: &automation.email,
-            brand: &brands.of(&subscription.locale),
-            to: &contact.email,
-            rendered: &rendered,
-            unsubscribe_url: &unsubscribe_url,
-        })?;
-        let tag = |name: &str, value: String| MessageTag::builder().name(name).value(value).build();
-        // These come back with every event that SES sends about the mail.
-        Ok(request
-            .email_tags(tag("subscription", subscription.id().to_string())?)
-            .email_tags(tag("delivery", subscription.delivery.to_string())?)
-            .email_tags(tag("automation", automation.id.to_string())?)
-            .email_tags(tag("template", template.tag())?))
+        let why = match of(content) {
+            Ok((shared, values)) if shared.fits() => {
+                return Ok((shared, Entry::new(mail, template, unsubscribe_url, &values)));
+            }
+            Ok(_) => "it is longer than SES takes".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        // The samples that it was tried with had no field of such a shape. The mail is worth more than its design.
+        warn!(template = %template.id, sku = %subscription.sku, error = why, "A mail is sent in the default template");
+        let in_default = default_template();
+        let (shared, values) = of(Content { template: &in_default, ..content })?;
+        Ok((shared, Entry::new(mail, &in_default, unsubscribe_url, &values)))
     }
 }
 
@@ -171,19 +159,20 @@ impl Ses {
         email.sender.as_ref().or(brand.sender.as_ref()).map_or_else(|| self.sender.clone(), from)
     }
 
+    fn reply_to(&self, email: &EmailChoice, brand: &Brand) -> Option<String> {
+        let reply_to = email.reply_to.as_ref().or(brand.reply_to.as_ref());
+        reply_to.map(|address| address.as_str().to_owned()).or(self.reply_to.clone())
+    }
+
     fn request(&self, letter: Letter<'_>) -> Result<SendEmailFluentBuilder, BuildError> {
         let Letter { email, brand, to, rendered, unsubscribe_url } = letter;
         let sender = self.from(email, brand);
-        let reply_to = email.reply_to.as_ref().or(brand.reply_to.as_ref());
-        let reply_to = reply_to.map(|address| address.as_str().to_owned()).or(self.reply_to.clone());
+        let reply_to = self.reply_to(email, brand);
         let utf8 = |data: &str| Text::builder().data(data).charset("UTF-8").build();
-        let header = |name: &str, value: String| MessageHeader::builder().name(name).value(value).build();
         let message = Message::builder()
             .subject(utf8(&rendered.subject)?)
             .body(Body::builder().html(utf8(&rendered.html)?).text(utf8(&rendered.text)?).build())
-            .headers(header("List-Unsubscribe", format!("<{unsubscribe_url}>"))?)
-            .headers(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into())?)
-            .headers(header("List-Id", format!("<back-in-stock.{}>", domain_of(&sender)))?)
+            .set_headers(Some(headers(&sender, unsubscribe_url)?))
             .build();
         note::<SendEmail>();
         Ok(self
@@ -195,6 +184,16 @@ impl Ses {
             .content(EmailContent::builder().simple(message).build())
             .set_configuration_set_name(self.configuration_set.clone()))
     }
+}
+
+/// Returns the headers by which mail clients let their users unsubscribe.
+pub(crate) fn headers(sender: &str, unsubscribe_url: &str) -> Result<Vec<MessageHeader>, BuildError> {
+    let header = |name: &str, value: String| MessageHeader::builder().name(name).value(value).build();
+    Ok(vec![
+        header("List-Unsubscribe", format!("<{unsubscribe_url}>"))?,
+        header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into())?,
+        header("List-Id", format!("<back-in-stock.{}>", domain_of(sender)))?,
+    ])
 }
 
 fn domain_of(sender: &str) -> &str {
@@ -221,61 +220,6 @@ fn from(sender: &Sender) -> String {
             format!("{} <{address}>", words.join(" "))
         }
     }
-}
-
-fn classify(error: &SdkError<SendEmailError, HttpResponse>) -> Outcome {
-    match error {
-        SdkError::ConstructionFailure(_) => not_accepted("the request could not be built"),
-        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(connector) if never_connected(connector) => not_accepted("SES could not be reached"),
-            _ => Outcome::Unknown { reason: "the connection failed".into() },
-        },
-        SdkError::TimeoutError(_) => Outcome::Unknown { reason: "no answer in time".into() },
-        SdkError::ServiceError(context) => {
-            let header = context.raw().headers().get("retry-after");
-            let retry_after = header.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
-            of_service(context.err(), retry_after)
-        }
-        _ => Outcome::Unknown { reason: "the answer could not be read".into() },
-    }
-}
-
-fn not_accepted(reason: &str) -> Outcome {
-    Outcome::NotAccepted { reason: reason.to_owned(), retry_after: None, of_all: false }
-}
-
-fn of_service(error: &SendEmailError, retry_after: Option<Duration>) -> Outcome {
-    let reason = error.code().unwrap_or("an error without code").to_owned();
-    let throttled = |reason| Outcome::NotAccepted { reason, retry_after, of_all: false };
-    // Of the sender or the account; nobody who is waiting can do anything about it.
-    let blocked = |reason| Outcome::NotAccepted { reason, retry_after, of_all: true };
-    match error {
-        SendEmailError::TooManyRequestsException(_) | SendEmailError::LimitExceededException(_) => throttled(reason),
-        SendEmailError::SendingPausedException(_)
-        | SendEmailError::AccountSuspendedException(_)
-        | SendEmailError::MailFromDomainNotVerifiedException(_)
-        | SendEmailError::NotFoundException(_) => blocked(reason),
-        // SES says the same of a sender that is not verified, or no longer.
-        SendEmailError::MessageRejected(rejected)
-            if rejected.message().is_some_and(|text| text.contains("not verified")) =>
-        {
-            blocked("an address is not verified".into())
-        }
-        SendEmailError::BadRequestException(_) | SendEmailError::MessageRejected(_) => Outcome::Refused { reason },
-        // Errors that this version doesn't know: access denied and throttling come before any mail is accepted.
-        _ => match error.code() {
-            Some("ThrottlingException" | "Throttling") => throttled(reason),
-            Some("AccessDeniedException" | "AccessDenied") => blocked(reason),
-            _ => Outcome::Unknown { reason },
-        },
-    }
-}
-
-/// Returns true if no connection came about, so that the request can't have been accepted.
-fn never_connected(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| (*error).source())
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 #[cfg(test)]

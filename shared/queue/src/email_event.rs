@@ -34,6 +34,8 @@ pub enum EmailEventKind {
     Complained,
     /// SES found that it can't send what it had accepted.
     Rejected,
+    /// SES said that it accepted the mail, and could not make it of its template: it was never sent.
+    NotRendered,
 }
 
 impl EmailEvent {
@@ -72,7 +74,8 @@ impl EmailEvent {
                 permanent: event.bounce.is_some_and(|bounce| bounce.bounce_type == "Permanent"),
             },
             "Complaint" => EmailEventKind::Complained,
-            "Reject" | "Rendering Failure" => EmailEventKind::Rejected,
+            "Reject" => EmailEventKind::Rejected,
+            "Rendering Failure" => EmailEventKind::NotRendered,
             _ => return Ok(None),
         };
         let tag = |name: &str| event.mail.tags.get(name).and_then(|values| values.first());
@@ -113,7 +116,7 @@ mod tests {
         let bounce = |kind: &str| event(json!({"eventType": "Bounce", "bounce": {"bounceType": kind}}));
 
         assert_eq!(event(json!({"eventType": "Send"})), Ok(Some(EmailEventKind::Sent)));
-        assert_eq!(event(json!({"eventType": "Rendering Failure"})), Ok(Some(EmailEventKind::Rejected)));
+        assert_eq!(event(json!({"eventType": "Rendering Failure"})), Ok(Some(EmailEventKind::NotRendered)));
         assert_eq!(bounce("Permanent"), Ok(Some(EmailEventKind::Bounced { permanent: true })));
         assert_eq!(bounce("Transient"), Ok(Some(EmailEventKind::Bounced { permanent: false })));
     }

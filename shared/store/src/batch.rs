@@ -3,17 +3,18 @@
 use crate::database::{Item, PlainWrite, Query, Table, wanted};
 use crate::keyspace::Keyspace;
 use crate::{Error, Store};
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use restock_domain::time;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Limits of BatchGetItem and BatchWriteItem (DynamoDB API reference).
-const MAX_KEYS: usize = 100;
+pub(crate) const MAX_KEYS: usize = 100;
 const MAX_WRITES: usize = 25;
 /// With the pauses in between about half a minute: a table that is throttled grows within minutes, and a message or an
 /// import that gives up starts from the beginning.
-const ATTEMPTS: u32 = 10;
+pub(crate) const ATTEMPTS: u32 = 10;
 const IN_FLIGHT: usize = 8;
 
 /// Items that are read and deleted together.
@@ -34,12 +35,13 @@ impl Store {
         Ok(found.into_iter().map(|(_, item)| item).collect())
     }
 
-    /// Reads items by key, as `batch_get` does, of several tables.
+    /// Reads items by key, as `batch_get` does, of several tables. Tasks that read at the same time share requests.
     pub(crate) async fn batch_get_all(&self, keys: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {
         let chunks: Vec<Vec<(Table, Item)>> = keys.chunks(MAX_KEYS).map(<[_]>::to_vec).collect();
-        let reads = chunks.into_iter().map(|chunk| self.get_chunk(chunk));
-        let found: Vec<Vec<(Table, Item)>> = stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let reads = chunks.into_iter().map(|chunk| try_join_all(chunk.into_iter().map(|key| self.together.read(key))));
+        let found: Vec<Vec<Option<(Table, Item)>>> =
+            stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await?;
+        Ok(found.into_iter().flatten().flatten().collect())
     }
 
     /// Puts and deletes items, in no particular order. Keys must not repeat.
@@ -94,20 +96,6 @@ impl Store {
         Ok(self.batch_get(of, vec![key]).await?.pop())
     }
 
-    async fn get_chunk(&self, mut pending: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {
-        let mut found = Vec::new();
-        for attempt in 0..ATTEMPTS {
-            pause_before(attempt).await;
-            let got = self.database.batch_get(pending).await?;
-            found.extend(got.found);
-            pending = got.unprocessed;
-            if pending.is_empty() {
-                return Ok(found);
-            }
-        }
-        Err(Error::Unprocessed { operation: "BatchGetItem" })
-    }
-
     async fn write_chunk(&self, mut pending: Vec<PlainWrite>) -> Result<(), Error> {
         for attempt in 0..ATTEMPTS {
             pause_before(attempt).await;
@@ -121,7 +109,7 @@ impl Store {
 }
 
 /// Waits before a part is tried again. Unprocessed parts mean that the table is being throttled.
-async fn pause_before(attempt: u32) {
+pub(crate) async fn pause_before(attempt: u32) {
     if attempt > 0 {
         let (first, max) = (Duration::from_millis(25), Duration::from_secs(20));
         tokio::time::sleep(time::backoff(first, attempt, max, fastrand::f64())).await;

@@ -21,6 +21,9 @@ pub trait Database: Send + Sync {
     /// Carries every change out, or none if one condition does not hold.
     fn write_all(&self, writes: Vec<Write>) -> Pending<'_, AllWritten>;
 
+    /// Carries at most 25 statements out, each by itself, and answers in their order. No two may be about one item.
+    fn execute(&self, statements: Vec<Statement>) -> Pending<'_, Vec<Executed>>;
+
     /// Puts and deletes at most 25 items, and returns what was left undone.
     fn batch_write(&self, writes: Vec<PlainWrite>) -> Pending<'_, Vec<PlainWrite>>;
 
@@ -46,6 +49,25 @@ pub struct Write {
     pub key: Item,
     pub change: Change,
     pub condition: TableCondition,
+}
+
+/// A change that can be carried out together with others.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    write: Write,
+    returns_item: bool,
+}
+
+/// What became of a statement.
+#[derive(Debug)]
+pub enum Executed {
+    /// The item after a change, if that was asked for.
+    Done(Option<Item>),
+    /// The condition does not hold; the item, if it is known.
+    Refused(Option<Item>),
+    /// It was certainly not carried out, and may be later.
+    NotNow,
+    Failed(Error),
 }
 
 /// A change without a condition, which can be batched.
@@ -191,6 +213,54 @@ impl Write {
     pub fn when(mut self, condition: TableCondition) -> Self {
         self.condition = condition;
         self
+    }
+}
+
+impl Statement {
+    /// Makes an item, if there is none with its key.
+    pub fn insert(of: impl Keyspace, key: Item, attributes: Item) -> Self {
+        Self::new(Write::new(keyspace::insert_of(of), key, Change::Put(attributes)))
+    }
+
+    /// Sets attributes of an item, if there is one.
+    pub fn set(of: impl Keyspace, key: Item, attributes: Item) -> Self {
+        let actions = attributes.into_iter().map(|(name, value)| Action::Set(name, value)).collect();
+        Self::new(Write::new(keyspace::change_of(of), key, Change::Update(actions)))
+    }
+
+    /// Removes attributes of an item, if there is one.
+    pub fn unset(of: impl Keyspace, key: Item, names: &[&str]) -> Self {
+        let actions = names.iter().map(|name| Action::Remove((*name).to_owned())).collect();
+        Self::new(Write::new(keyspace::change_of(of), key, Change::Update(actions)))
+    }
+
+    /// Deletes an item, if there is one.
+    pub fn remove(of: impl Keyspace, key: Item) -> Self {
+        Self::new(Write::new(keyspace::remove_of(of), key, Change::Delete))
+    }
+
+    fn new(write: Write) -> Self {
+        Self { write, returns_item: false }
+    }
+
+    #[must_use]
+    pub fn when(self, condition: TableCondition) -> Self {
+        Self { write: self.write.when(condition), ..self }
+    }
+
+    /// Asks for the item as it is after a change.
+    #[must_use]
+    pub fn returning(self) -> Self {
+        Self { returns_item: true, ..self }
+    }
+
+    pub fn returns_item(&self) -> bool {
+        self.returns_item
+    }
+
+    /// Returns the change as it is made if there is an item; of an insertion, if there is none.
+    pub fn write(&self) -> &Write {
+        &self.write
     }
 }
 

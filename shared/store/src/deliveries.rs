@@ -1,15 +1,17 @@
 //! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`]; here it is
 //! written on the condition that nothing has changed since.
 
-use crate::database::{Action, Item, Table, TableCondition, Write, Written, wanted};
+use crate::database::{Action, Item, Statement, TableCondition, Write, Written};
 use crate::delivery_record::{facts, key, log_key};
-use crate::item::{number, string_of, text};
+use crate::item::{number, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
     ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, item_of, key as subscription_key,
     read,
 };
+use crate::together::Tried;
 use crate::{Error, LogKey, Race, Store};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Milestone, Settled, Standing};
 use restock_domain::{DeliveryId, Subscription, SubscriptionId, time};
@@ -17,6 +19,18 @@ use std::time::Duration;
 
 /// How long a delivery is kept for the log, for support and for the events that SES sends later.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+const EXPIRES_AT: &str = "expiresAt";
+
+/// What became of noting an event.
+#[derive(Debug)]
+pub enum Noted {
+    /// The log entry that is to be told, if the record names one.
+    News(Option<LogKey>),
+    Known,
+    /// There is no record of a mail that SES accepted.
+    NotRecorded,
+}
 
 /// The outcome of an attempt to claim.
 #[derive(Debug)]
@@ -45,15 +59,12 @@ impl Store {
                 Standing::Claimed { until, .. } => TableCondition::Is(CLAIMED_UNTIL, number(until.as_millisecond())),
             },
         ];
-        let claimed = vec![
-            Action::set(CLAIMED_UNTIL, number(claim.until().as_millisecond())),
-            Action::set(CLAIMED_BY, text(claim.holder().to_string())),
-            Action::set(CLAIMED_FOR, text(log_entry)),
-            Action::set(ATTEMPTS, number(claim.attempt().into())),
-        ];
-        let write = Write::update(keyspace::Subscriptions, subscription_key(subscription.id()), claimed)
+        let mut claimed = texts([(CLAIMED_BY, &claim.holder().to_string()), (CLAIMED_FOR, log_entry)]);
+        claimed.insert(CLAIMED_UNTIL.into(), number(claim.until().as_millisecond()));
+        claimed.insert(ATTEMPTS.into(), number(claim.attempt().into()));
+        let statement = Statement::set(keyspace::Subscriptions, subscription_key(subscription.id()), claimed)
             .when(TableCondition::All(unchanged.into()));
-        let Written::Refused(item) = self.database.write(write).await? else { return Ok(Claimed::Yours) };
+        let Tried::Refused(item) = self.together.change(statement).await? else { return Ok(Claimed::Yours) };
         let Some(item) = item else { return Ok(Claimed::Gone) };
         // The SDK repeats a request whose answer was lost; the second one then meets the first one's claim.
         if string_of(&item, CLAIMED_BY) == Some(&claim.holder().to_string()) {
@@ -66,10 +77,10 @@ impl Store {
 
     /// Gives a claim back, so that the subscription can be claimed again at once.
     pub async fn release(&self, subscription: &Subscription, claim: &Settled) -> Result<(), Error> {
-        let actions = vec![Action::Remove(CLAIMED_UNTIL.into()), Action::Remove(CLAIMED_BY.into())];
-        let write = Write::update(keyspace::Subscriptions, subscription_key(subscription.id()), actions)
+        let key = subscription_key(subscription.id());
+        let statement = Statement::unset(keyspace::Subscriptions, key, &[CLAIMED_UNTIL, CLAIMED_BY])
             .when(TableCondition::Is(CLAIMED_BY, text(claim.holder.to_string())));
-        self.database.write(write).await.map(drop)
+        self.together.change(statement).await.map(drop)
     }
 
     /// Records that SES accepted the mail; [`Store::use_up`] comes next. Returns true if that was news. `asked_at` is no
@@ -81,9 +92,19 @@ impl Store {
         message_id: &str,
         asked_at: Timestamp,
     ) -> Result<bool, Error> {
+        let (delivery, accepted) = (subscription.delivery, Milestone::Accepted);
         let mut facts = facts(subscription, log_entry);
-        facts.push(Action::set("messageId", text(message_id)));
-        Ok(self.reach(subscription.delivery, Milestone::Accepted, facts, asked_at).await?.is_some())
+        facts.insert("messageId".into(), text(message_id));
+        let mut record = facts.clone();
+        record.extend([
+            (accepted.as_str().to_owned(), text(time::sortable(asked_at))),
+            (EXPIRES_AT.to_owned(), expiry(asked_at)),
+        ]);
+        match self.together.change(Statement::insert(keyspace::Deliveries, key(delivery), record)).await? {
+            Tried::Done(_) => Ok(true),
+            // An event was faster, or SES had refused the mail for another level.
+            Tried::Refused(_) => self.reach(delivery, accepted, facts, asked_at).await,
+        }
     }
 
     /// Records that SES permanently refused the mail. The subscription stays, unclaimed.
@@ -96,7 +117,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut facts = facts(subscription, log_entry);
-        facts.push(Action::set("reason", text(reason)));
+        facts.insert("reason".into(), text(reason));
         self.reach(subscription.delivery, Milestone::Failed, facts, now).await?;
         self.release(subscription, claim).await
     }
@@ -110,43 +131,38 @@ impl Store {
         message_id: &str,
         accepted_at: Timestamp,
     ) -> Result<Option<LogKey>, Error> {
-        let keys =
-            vec![wanted(keyspace::Deliveries, key(delivery)), wanted(keyspace::Subscriptions, subscription_key(id))];
-        let (mut recorded, mut waiting) = (false, None);
-        for (table, item) in self.batch_get_all(keys).await? {
-            match table {
-                Table::Deliveries => recorded = item.contains_key(Milestone::Accepted.as_str()),
-                _ => waiting = Some(read(item)?),
-            }
+        let is_recorded = |record: &Item| record.contains_key(Milestone::Accepted.as_str());
+        if self.get(keyspace::Deliveries, key(delivery)).await?.as_ref().is_some_and(is_recorded) {
+            // Its sender is about to use the subscription up, or whoever gets the message again will.
+            return Ok(None);
         }
+        let waiting = self.get(keyspace::Subscriptions, subscription_key(id)).await?.map(read).transpose()?;
         let waiting = waiting.filter(|waiting| waiting.subscription.delivery == delivery);
-        let mut told = None;
-        if !recorded {
-            let mut about = vec![Action::set("messageId", text(message_id))];
-            if let Some(Waiting { subscription, claimed_for: Some(entry), .. }) = &waiting {
-                about.extend(facts(subscription, entry));
-                told = Some(LogKey { sku: subscription.sku.clone(), entry: entry.clone() });
-            }
-            let news = self.reach(delivery, Milestone::Accepted, about, accepted_at).await?;
-            told = told.filter(|_| news.is_some());
+        let (mut about, mut told) = (texts([("messageId", message_id)]), None);
+        if let Some(Waiting { subscription, claimed_for: Some(entry), .. }) = &waiting {
+            about.extend(facts(subscription, entry));
+            told = Some(LogKey { sku: subscription.sku.clone(), entry: entry.clone() });
         }
+        let news = self.reach(delivery, Milestone::Accepted, about, accepted_at).await?;
         if waiting.is_some() {
             // One that was renewed is left to whoever has its message, which is yet to be done.
             self.delete_unless_renewed(id, delivery).await?;
         }
-        Ok(told)
+        Ok(told.filter(|_| news))
     }
 
-    /// Records what an SES event says of a delivery. Returns the log entry that is to be told, if that was
-    /// news.
-    pub async fn note(
-        &self,
-        delivery: DeliveryId,
-        milestone: Milestone,
-        now: Timestamp,
-    ) -> Result<Option<LogKey>, Error> {
-        let record = self.reach(delivery, milestone, Vec::new(), now).await?;
-        Ok(record.as_ref().and_then(log_key))
+    /// Records what an SES event says of a delivery whose acceptance is recorded.
+    pub async fn note(&self, delivery: DeliveryId, milestone: Milestone, now: Timestamp) -> Result<Noted, Error> {
+        let name = milestone.as_str();
+        let reached = texts([(name, &time::sortable(now))]);
+        let first = [TableCondition::Exists(Milestone::Accepted.as_str()), TableCondition::Missing(name)];
+        let statement = Statement::set(keyspace::Deliveries, key(delivery), reached);
+        let statement = statement.when(TableCondition::All(first.into())).returning();
+        Ok(match self.together.change(statement).await? {
+            Tried::Done(record) => Noted::News(record.as_ref().and_then(log_key)),
+            Tried::Refused(Some(record)) if record.contains_key(name) => Noted::Known,
+            Tried::Refused(_) => Noted::NotRecorded,
+        })
     }
 
     /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
@@ -183,32 +199,35 @@ impl Store {
     /// Deletes the subscription of a delivery; one that was renewed meanwhile, or replaced, is returned instead.
     async fn delete_unless_renewed(&self, id: SubscriptionId, delivery: DeliveryId) -> Result<Option<Waiting>, Error> {
         let same = TableCondition::Is(DELIVERY, text(delivery.to_string()));
-        let write = Write::delete(keyspace::Subscriptions, subscription_key(id))
+        let statement = Statement::remove(keyspace::Subscriptions, subscription_key(id))
             .when(TableCondition::All(vec![same, TableCondition::Missing(RENEWED_ON)]));
-        match self.database.write(write).await? {
-            Written::Refused(Some(item)) => read(item).map(Some),
-            Written::Refused(None) | Written::Done(_) => Ok(None),
+        match self.together.change(statement).await? {
+            Tried::Refused(Some(item)) => read(item).map(Some),
+            Tried::Refused(None) | Tried::Done(_) => Ok(None),
         }
     }
 
-    /// Writes that a delivery has reached a milestone, with what is known of it. Returns the whole record, or nothing if
-    /// it was there already.
+    /// Writes that a delivery has reached a milestone, with what is known of it, whether it has a record or not. Returns
+    /// true if that was news.
     async fn reach(
         &self,
         delivery: DeliveryId,
         milestone: Milestone,
-        mut facts: Vec<Action>,
+        facts: Item,
         at: Timestamp,
-    ) -> Result<Option<Item>, Error> {
-        facts.push(Action::set(milestone.as_str(), text(time::sortable(at))));
-        facts.push(Action::SetIfMissing("expiresAt".into(), number((at + KEPT).as_second())));
-        let mut write = Write::update(keyspace::Deliveries, key(delivery), facts);
+    ) -> Result<bool, Error> {
+        let mut actions: Vec<Action> = facts.into_iter().map(|(name, value)| Action::Set(name, value)).collect();
+        actions.push(Action::set(milestone.as_str(), text(time::sortable(at))));
+        actions.push(Action::SetIfMissing(EXPIRES_AT.into(), expiry(at)));
+        let mut write = Write::update(keyspace::Deliveries, key(delivery), actions);
         if milestone != Milestone::Failed {
             write = write.when(TableCondition::Missing(milestone.as_str()));
         }
-        match self.database.write(write).await? {
-            Written::Done(record) => Ok(record),
-            Written::Refused(_) => Ok(None),
-        }
+        Ok(matches!(self.database.write(write).await?, Written::Done(_)))
     }
+}
+
+/// Returns when a record that was made then is deleted.
+fn expiry(made_at: Timestamp) -> AttributeValue {
+    number((made_at + KEPT).as_second())
 }

@@ -1,7 +1,7 @@
 //! The record of a delivery, which outlives its subscription.
 
-use crate::database::{Action, Item};
-use crate::item::{damaged, string_of, text, texts};
+use crate::database::Item;
+use crate::item::{damaged, string_of, texts};
 use crate::keyspace;
 use crate::{Error, LogKey};
 use jiff::Timestamp;
@@ -25,12 +25,9 @@ pub fn refused_for(record: &Item) -> Option<String> {
 }
 
 /// Returns what a record says besides its milestones.
-pub fn facts(subscription: &Subscription, log_entry: &str) -> Vec<Action> {
-    vec![
-        Action::set("contactId", text(subscription.contact_id.to_string())),
-        Action::set("sku", text(subscription.sku.as_str())),
-        Action::set("entry", text(log_entry)),
-    ]
+pub fn facts(subscription: &Subscription, log_entry: &str) -> Item {
+    let contact_id = subscription.contact_id.to_string();
+    texts([("contactId", &contact_id), ("sku", subscription.sku.as_str()), ("entry", log_entry)])
 }
 
 /// Returns the log entry of the level that the mail was for.

@@ -2,20 +2,23 @@
 
 use crate::Error;
 use crate::database::{
-    Action, AllWritten, BatchGot, Change, Database, FoundItems, Item, Pending, PlainWrite, Query, Range, Scan, Table,
-    TableCondition, Write, Written,
+    Action, AllWritten, BatchGot, Change, Database, Executed, FoundItems, Item, Pending, PlainWrite, Query, Range,
+    Scan, Statement, Table, TableCondition, Write, Written,
 };
 use crate::item::text;
+use crate::partiql;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, ReturnValue,
-    ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update, WriteRequest,
+    AttributeValue, BatchStatementErrorCodeEnum as Code, BatchStatementRequest, BatchStatementResponse, Delete,
+    DeleteRequest, KeysAndAttributes, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure as OnRefusal,
+    TransactWriteItem, Update, WriteRequest,
 };
 use restock_domain::time;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use strum::IntoEnumIterator;
 
@@ -138,6 +141,26 @@ impl Database for DynamoDb {
                 }
                 return Err(failed("TransactWriteItems")(error));
             }
+        })
+    }
+
+    fn execute(&self, statements: Vec<Statement>) -> Pending<'_, Vec<Executed>> {
+        Box::pin(async move {
+            let operation = "BatchExecuteStatement";
+            let count = statements.len();
+            let request = |statement: Statement| {
+                let table = self.tables.name(statement.write().table)?;
+                let (text, parameters) = partiql::printed(statement, table);
+                let request = BatchStatementRequest::builder().statement(text).set_parameters(Some(parameters));
+                let request = request.return_values_on_condition_check_failure(OnRefusal::AllOld).build();
+                request.map_err(failed(operation))
+            };
+            let requests: Vec<BatchStatementRequest> = statements.into_iter().map(request).collect::<Result<_, _>>()?;
+            let answer = self.client.batch_execute_statement().set_statements(Some(requests)).send().await;
+            let mut answers = answer.map_err(failed(operation))?.responses.unwrap_or_default().into_iter();
+            // One that is not answered may have been carried out.
+            let missing = || Executed::Failed(of_statement("no answer"));
+            Ok((0..count).map(|_| answers.next().map_or_else(missing, executed)).collect())
         })
     }
 
@@ -266,6 +289,31 @@ impl DynamoDb {
     }
 }
 
+/// Returns what became of a statement. AWS answers 200 also if single statements were throttled, and the SDK does not repeat
+/// those.
+fn executed(answer: BatchStatementResponse) -> Executed {
+    let Some(error) = answer.error else { return Executed::Done(answer.item.filter(|item| !item.is_empty())) };
+    match error.code {
+        Some(Code::ConditionalCheckFailed) => Executed::Refused(error.item.filter(|item| !item.is_empty())),
+        Some(Code::DuplicateItem) => Executed::Refused(None),
+        Some(
+            Code::ProvisionedThroughputExceeded
+            | Code::RequestLimitExceeded
+            | Code::ThrottlingError
+            | Code::TransactionConflict,
+        ) => Executed::NotNow,
+        code => {
+            let code = code.as_ref().map_or("no code", Code::as_str);
+            Executed::Failed(of_statement(&format!("{code}: {}", error.message.unwrap_or_default())))
+        }
+    }
+}
+
+fn of_statement(reason: &str) -> Error {
+    let source = std::io::Error::other(reason.to_owned());
+    Error::Request { operation: "BatchExecuteStatement", throttled: false, source: Arc::new(source) }
+}
+
 fn by_table(keys: Vec<(Table, Item)>) -> HashMap<Table, Vec<Item>> {
     let mut tables: HashMap<Table, Vec<Item>> = HashMap::new();
     for (table, key) in keys {
@@ -386,7 +434,7 @@ fn failed<E>(operation: &'static str) -> impl FnOnce(E) -> Error
 where
     E: Throttling + std::error::Error + Send + Sync + 'static,
 {
-    move |source| Error::Request { operation, throttled: source.throttled(), source: Box::new(source) }
+    move |source| Error::Request { operation, throttled: source.throttled(), source: Arc::new(source) }
 }
 
 trait Throttling {

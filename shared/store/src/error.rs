@@ -1,14 +1,18 @@
 use crate::table::Table;
+use std::sync::Arc;
+
+/// What a service or a library said.
+pub(crate) type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 /// Why something was not read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     #[error("DynamoDB did not carry out {operation}")]
     Request {
         operation: &'static str,
         throttled: bool,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Source,
     },
     /// DynamoDB is being throttled.
     #[error("DynamoDB left a part of {operation} undone after every retry")]
@@ -22,13 +26,13 @@ pub enum Error {
         /// Without personal data.
         key: String,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Source,
     },
     #[error("a new item of {table:?} can't be written")]
     Unwritable {
         table: Table,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Source,
     },
     /// The function was not told about a table; template.yaml says which ones it may use.
     #[error("set the environment variable {}", .0.setting())]

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use display_error_chain::DisplayErrorChain;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use tracing::error;
 
 pub fn text(value: impl Into<String>) -> AttributeValue {
@@ -32,14 +33,14 @@ pub fn number_of(item: &Item, name: &str) -> Option<i64> {
 /// Writes the attributes of an item; the key may be among them.
 pub fn write_item(table: impl Into<Table>, value: impl Serialize) -> Result<Item, Error> {
     let table = table.into();
-    serde_dynamo::to_item(value).map_err(|source| Error::Unwritable { table, source: source.into() })
+    serde_dynamo::to_item(value).map_err(|source| Error::Unwritable { table, source: Arc::new(source) })
 }
 
 /// Reads an item. What is stored was checked when it came in, and is trusted.
 pub fn read_item<T: DeserializeOwned>(table: impl Into<Table>, item: Item) -> Result<T, Error> {
     let table = table.into();
     let key = key_of(table, &item);
-    serde_dynamo::from_item(item).map_err(|source| Error::Damaged { table, key, source: source.into() })
+    serde_dynamo::from_item(item).map_err(|source| Error::Damaged { table, key, source: Arc::new(source) })
 }
 
 /// Returns the error of an item that has an attribute that can't be read.
@@ -49,7 +50,7 @@ pub fn damaged(
     reason: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
     let table = table.into();
-    Error::Damaged { table, key: key_of(table, item), source: reason.into() }
+    Error::Damaged { table, key: key_of(table, item), source: reason.into().into() }
 }
 
 /// Reads items; one that can't be read is logged, and costs only itself.

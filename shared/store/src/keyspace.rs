@@ -83,10 +83,13 @@ macro_rules! requests {
 requests! {
     batch_get_of: BatchGet "BatchGetItem",
     batch_write_of: BatchWrite "BatchWriteItem",
+    change_of: PartiQlUpdate "PartiQLUpdate",
     delete_of: Delete "DeleteItem",
+    insert_of: PartiQlInsert "PartiQLInsert",
     put_of: Put "PutItem",
     query_of: Query "Query",
     query_index_of: QueryIndex "Query" true,
+    remove_of: PartiQlDelete "PartiQLDelete",
     scan_of: Scan "Scan",
     scan_index_of: ScanIndex "Scan" true,
     update_of: Update "UpdateItem",

@@ -22,6 +22,7 @@ mod keyspace;
 mod log;
 mod log_pages;
 mod outlook;
+mod partiql;
 mod products;
 mod purchases;
 mod secrets;
@@ -31,6 +32,7 @@ mod subscriptions;
 mod suppression;
 mod table;
 mod templates;
+mod together;
 mod turns;
 mod uploads;
 mod versions;
@@ -41,7 +43,7 @@ pub use batch::Deleted;
 pub use brand::CachedBrands;
 pub use contact_changes::{ChangedContact, ContactChange};
 pub use contacts::CreatedContact;
-pub use deliveries::Claimed;
+pub use deliveries::{Claimed, Noted};
 pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};
 pub use error::{Error, Race};
@@ -61,15 +63,18 @@ pub use versions::{DocumentChange, Expected};
 
 use database::Database;
 use std::sync::Arc;
+use together::Together;
 
 /// Everything that Restock keeps. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     database: Arc<dyn Database>,
+    together: Arc<Together>,
 }
 
 impl Store {
     pub fn new(database: impl Database + 'static) -> Self {
-        Self { database: Arc::new(database) }
+        let database: Arc<dyn Database> = Arc::new(database);
+        Self { together: Arc::new(Together::new(database.clone())), database }
     }
 }

@@ -6,6 +6,7 @@ use crate::item::{read_item, text, texts, write_item};
 use crate::keyspace;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
 use restock_domain::delivery::Standing;
 use restock_domain::{
     ContactId, DeliveryId, ExternalId, Locale, Sku, Subscription, SubscriptionId, SubscriptionKey, time,
@@ -68,8 +69,9 @@ struct SubscriptionItem {
     follows: Option<DeliveryId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attempts: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    claimed_until: Option<i64>,
+    // Not a moment, it would stand for nobody's claim, and the mail could be sent twice: such an item can't be read.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "millisecond::optional")]
+    claimed_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed_for: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,8 +118,7 @@ pub fn read(item: Item) -> Result<Waiting, Error> {
     let SubscriptionItem { contact_id, sku, locale, external_id, created_on, delivery, .. } = item;
     let SubscriptionItem { follows, claimed_for, decided_for, renewed_on, .. } = item;
     let attempts = item.attempts.unwrap_or_default();
-    let until = item.claimed_until.and_then(|until| Timestamp::from_millisecond(until).ok());
-    let standing = match until {
+    let standing = match item.claimed_until {
         Some(until) => Standing::Claimed { attempts, until },
         None => Standing::Open { attempts },
     };
@@ -145,5 +146,33 @@ impl Waiting {
             renewed_on => TableCondition::Is(RENEWED_ON, renewals(renewed_on)),
         };
         TableCondition::All(vec![same, renewed])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::number;
+
+    #[test]
+    fn a_claim_that_can_not_be_read_is_not_taken_for_none() {
+        let subscription = Subscription {
+            contact_id: ContactId::new(uuid::Uuid::nil()),
+            sku: Sku::restore("A"),
+            locale: Locale::parse("sv-SE").unwrap(),
+            external_id: None,
+            created_on: Timestamp::UNIX_EPOCH,
+            delivery: DeliveryId::random(),
+            expires_on: None,
+        };
+        let mut item = item_of(&subscription, None).unwrap();
+        assert_eq!(read(item.clone()).unwrap().standing, Standing::Open { attempts: 0 });
+
+        item.insert(CLAIMED_UNTIL.into(), number(5_000));
+        let until = Timestamp::from_second(5).unwrap();
+        assert_eq!(read(item.clone()).unwrap().standing, Standing::Claimed { attempts: 0, until });
+
+        item.insert(CLAIMED_UNTIL.into(), number(i64::MAX));
+        assert!(matches!(read(item), Err(Error::Damaged { .. })));
     }
 }

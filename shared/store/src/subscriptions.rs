@@ -1,12 +1,12 @@
 use crate::batch::Deleted;
-use crate::database::{Action, Index, Item, Query, Range, Scan, TableCondition, Write, Written};
-use crate::item::{number, read_each, text};
+use crate::database::{Action, Index, Item, Query, Range, Scan, Statement, TableCondition, Write, Written};
+use crate::item::{number, read_each, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
     DECIDED_FOR, DELIVERY, EXPIRES_AT, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals,
 };
 use crate::{Error, Race, Store, delivery_record};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use restock_domain::{ContactId, Locale, Product, Scope, Sku, Subscription, SubscriptionId};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -32,8 +32,6 @@ pub struct WaitingPage {
 
 /// Other wishes that a mail shows.
 const MAX_OTHER_WISHES: usize = 5;
-/// Marks that are written at the same time.
-const MARKS_IN_FLIGHT: usize = 16;
 
 impl Store {
     /// Writes a subscription unless it exists, and returns the one that exists now. Whoever answers a subscriber calls
@@ -188,10 +186,10 @@ impl Store {
             let newest =
                 vec![TableCondition::Missing(DECIDED_FOR), TableCondition::AtMost(DECIDED_FOR, text(log_entry))];
             let condition = TableCondition::All(vec![same, TableCondition::Any(newest)]);
-            let noted = vec![Action::set(DECIDED_FOR, text(log_entry))];
-            self.database.write(Write::update(TABLE, key(subscription.id()), noted).when(condition))
+            let noted = texts([(DECIDED_FOR, log_entry)]);
+            self.together.change(Statement::set(TABLE, key(subscription.id()), noted).when(condition))
         });
-        stream::iter(notes).buffer_unordered(MARKS_IN_FLIGHT).try_for_each(async |_| Ok(())).await
+        try_join_all(notes).await.map(drop)
     }
 }
 

@@ -4,10 +4,11 @@
 //! subscription whose mail is, or may be, on its way, and keeps when a mail was accepted: it may pass on to somebody
 //! who subscribed after that, and still answers everybody who subscribed before.
 
-use crate::database::{Action, Item, Table, TableCondition, Write, Written, wanted};
+use crate::database::{Action, Item, Statement, Table, TableCondition, Write, Written, wanted};
 use crate::item::{damaged, number, number_of, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{Waiting, key as subscription_key, read};
+use crate::together::Tried;
 use crate::{Error, Race, Store, delivery_record};
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Standing};
@@ -54,21 +55,22 @@ impl Store {
     ) -> Result<Turn, Error> {
         let Subscription { contact_id, sku, delivery, .. } = subscription;
         let turn = texts([("delivery", &format!("{contact_id}#{sku}#{log_entry}"))]);
-        let taken = [
-            Action::set(BY, text(delivery.to_string())),
-            Action::set(HOLDER, text(claim.holder().to_string())),
-            Action::set(SUBSCRIPTION, text(subscription.id().key.to_string())),
-            Action::set(KNOWN_BY, number(known_by.as_millisecond())),
-            Action::set("expiresAt", number((now + KEPT).as_second())),
-        ];
-        let mine = TableCondition::Is(BY, text(delivery.to_string()));
-        let mut free = TableCondition::Any(vec![TableCondition::Missing(BY), mine]);
+        let (by, holder, key) = (delivery.to_string(), claim.holder().to_string(), subscription.id().key.to_string());
+        let mut taken = texts([(BY, &by), (HOLDER, &holder), (SUBSCRIPTION, &key)]);
+        taken.insert(KNOWN_BY.into(), number(known_by.as_millisecond()));
+        taken.insert("expiresAt".into(), number((now + KEPT).as_second()));
+        let first = Statement::insert(TABLE, turn.clone(), taken.clone());
+        if let Tried::Done(_) = self.together.change(first).await? {
+            return Ok(Turn::Yours);
+        }
+        let mut free = TableCondition::Is(BY, text(by.clone()));
         let mut mailed_on = None;
         let mut race = Race::about("the turn of a contact");
         loop {
             race.enter()?;
             let remembered = mailed_on.map(|on| Action::set(MAILED_ON, text(time::sortable(on))));
-            let actions = taken.iter().cloned().chain(remembered).collect();
+            let taken = taken.iter().map(|(name, value)| Action::set(name, value.clone()));
+            let actions = taken.chain(remembered).collect();
             let write = Write::update(TABLE, turn.clone(), actions).when(free);
             let Written::Refused(other) = self.database.write(write).await? else { return Ok(Turn::Yours) };
             let other = other.unwrap_or_default();

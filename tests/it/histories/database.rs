@@ -7,8 +7,8 @@ use super::world::{Mishap, Sabotage, State, World, now};
 use jiff::Timestamp;
 use restock_store::Error;
 use restock_store::database::{
-    Action, AllWritten, AttributeValue, BatchGot, Change, Database, FoundItems, Index, Item, Pending, PlainWrite,
-    Query, Range, Scan, Table, TableCondition, Write, Written,
+    Action, AllWritten, AttributeValue, BatchGot, Change, Database, Executed, FoundItems, Index, Item, Pending,
+    PlainWrite, Query, Range, Scan, Statement, Table, TableCondition, Write, Written,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -99,6 +99,15 @@ impl Database for Simulated {
         })
     }
 
+    fn execute(&self, statements: Vec<Statement>) -> Pending<'_, Vec<Executed>> {
+        Box::pin(async move {
+            self.faulty("BatchExecuteStatement", |world| {
+                statements.iter().map(|statement| world.execute(statement)).collect()
+            })
+            .await
+        })
+    }
+
     fn batch_write(&self, writes: Vec<PlainWrite>) -> Pending<'_, Vec<PlainWrite>> {
         Box::pin(async move {
             self.faulty("BatchWriteItem", |world| {
@@ -137,11 +146,15 @@ impl Database for Simulated {
     }
 }
 
+fn injected() -> Arc<dyn std::error::Error + Send + Sync> {
+    Arc::new(std::io::Error::other("injected"))
+}
+
 impl Simulated {
     /// Carries a request out as fate has it: in time or late, once, twice or not at all, with or without an answer.
     async fn faulty<T>(&self, operation: &'static str, effect: impl Fn(&World) -> T) -> Result<T, Error> {
         let world = &self.0;
-        let error = |throttled| Error::Request { operation, throttled, source: "injected".into() };
+        let error = |throttled| Error::Request { operation, throttled, source: injected() };
         match world.fate().await {
             Mishap::Fine => {}
             Mishap::Refused => return Err(error(true)),
@@ -167,6 +180,23 @@ impl Simulated {
 }
 
 impl World {
+    /// Carries one statement of a batch out.
+    fn execute(&self, statement: &Statement) -> Executed {
+        let write = statement.write();
+        if self.lock().partial() || self.bear("BatchExecuteStatement", &[write]).is_err() {
+            return Executed::NotNow;
+        }
+        let exists = self.lock().tables.items.contains_key(&key_of(write.table, &write.key));
+        match (&write.change, exists) {
+            (Change::Put(_), true) | (Change::Update(_), false) => Executed::Refused(None),
+            (Change::Delete, false) => Executed::Done(None),
+            _ => match self.apply(write) {
+                Written::Done(item) => Executed::Done(item.filter(|_| statement.returns_item())),
+                Written::Refused(item) => Executed::Refused(item),
+            },
+        }
+    }
+
     fn apply(&self, write: &Write) -> Written {
         let mut state = self.lock();
         let key = key_of(write.table, &write.key);

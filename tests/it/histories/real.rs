@@ -101,13 +101,11 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
         complaints.extend(found.into_iter().map(|complaint| (*seed, complaint)));
     }
     let mut fates: HashMap<Fate, u64> = HashMap::new();
-    let mut ambiguous = 0;
-    for ((operation, fate), count) in observer.faults.injected() {
+    for ((_, fate), count) in observer.faults.injected() {
         *fates.entry(fate).or_default() += count;
-        ambiguous += if operation == "SendEmail" && fate.is_ambiguous() { count } else { 0 };
     }
     let logged = restock.said("Whether SES accepted a mail is unknown") as u64;
-    Played { complaints, mails: mails.len(), ambiguous: (ambiguous, logged), fates }
+    Played { complaints, mails: mails.len(), ambiguous: (observer.faults.ambiguous(), logged), fates }
 }
 
 fn cast(restock: &Restock, seed: u64, workload: &Workload) -> Cast {

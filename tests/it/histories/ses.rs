@@ -2,9 +2,11 @@
 
 use super::history::SentMail;
 use super::world::{PATIENCE, World, now};
+use futures::FutureExt;
 use restock_domain::delivery::{Claim, Outcome};
 use restock_domain::{Subscription, time};
 use restock_email::{Mail, Mailer};
+use restock_gather::{Ask, Gather, Second};
 use restock_queue::Queue;
 use restock_queue::transport::Outgoing;
 use serde_json::{Value, json};
@@ -14,71 +16,114 @@ use std::time::Duration;
 
 /// How long after that SES may still accept a mail, in milliseconds.
 pub const LATE: u64 = 10_000;
+/// Mails of a request.
+const MAX_ENTRIES: usize = 50;
 
-pub struct Simulated(pub Arc<World>);
-
-impl Mailer for Simulated {
-    fn send<'a>(&'a self, _: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
-        Box::pin(async move {
-            let world = &self.0;
-            let (late, roll) = {
-                let mut state = world.lock();
-                (state.random.u64(1..80), if state.quiet { 1000 } else { state.random.u32(0..1000) })
-            };
-            tokio::time::sleep(Duration::from_millis(late)).await;
-            let (subscription, email) = (mail.subscription, mail.contact.email.as_str());
-            if email.starts_with("refuse") {
-                return Outcome::Refused { reason: "injected".into() };
-            }
-            if world.lock().is_over_send_rate(&world.faults) {
-                return Outcome::NotAccepted {
-                    reason: "Maximum sending rate exceeded.".into(),
-                    retry_after: None,
-                    of_all: false,
-                };
-            }
-            match roll {
-                // Dead before SES is asked, and dead before its answer is read.
-                0..10 => world.die().await,
-                10..20 => {
-                    accept(world, subscription, email);
-                    world.die().await;
-                }
-                20..40 => return self.unknown().await,
-                40..55 => {
-                    accept(world, subscription, email);
-                    return self.unknown().await;
-                }
-                // Accepted only after its sender has given up.
-                55..60 => {
-                    let (world, subscription, email) = (world.clone(), subscription.clone(), email.to_owned());
-                    tokio::task::spawn_local(async move {
-                        tokio::time::sleep(PATIENCE).await;
-                        world.wait_up_to(LATE).await;
-                        accept(&world, &subscription, &email);
-                    });
-                    return self.unknown().await;
-                }
-                60..160 => {
-                    let retry_after = (roll % 2 == 0).then(|| Duration::from_secs(3));
-                    return Outcome::NotAccepted { reason: "injected".into(), retry_after, of_all: false };
-                }
-                _ => {}
-            }
-            let message_id = accept(world, subscription, email);
-            world.dawdle().await;
-            Outcome::Accepted { message_id }
-        })
-    }
+pub struct Simulated {
+    world: Arc<World>,
+    bulk: Gather<(), (Subscription, String), Outcome>,
 }
 
 impl Simulated {
-    async fn unknown(&self) -> Outcome {
-        let late = self.0.lock().random.u64(0..15_000);
-        tokio::time::sleep(Duration::from_millis(late)).await;
-        self.0.lock().ambiguous += 1;
-        Outcome::Unknown { reason: "injected".into() }
+    pub fn new(world: Arc<World>) -> Self {
+        Self { world, bulk: Gather::new(MAX_ENTRIES) }
     }
+}
+
+impl Mailer for Simulated {
+    fn send<'a>(&'a self, _: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        let (subscription, email) = (mail.subscription.clone(), mail.contact.email.as_str().to_owned());
+        let about = subscription.delivery.to_string();
+        let ask = Ask { group: (), about, weight: 1, asked: (subscription, email) };
+        let world = self.world.clone();
+        Box::pin(self.bulk.ask(ask, Second::Waits, move |mails| send_bulk(world, mails).boxed()))
+    }
+}
+
+/// Carries a bulk request out as fate has it; each of its mails has a fate of its own too.
+async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec<Outcome> {
+    let (late, roll) = {
+        let mut state = world.lock();
+        (state.random.u64(1..80), if state.quiet { 1000 } else { state.random.u32(0..1000) })
+    };
+    tokio::time::sleep(Duration::from_millis(late)).await;
+    match roll {
+        // Dead before SES is asked, and dead before its answer is read.
+        0..10 => world.die().await,
+        10..20 => {
+            take(&world, &mails);
+            world.die().await;
+        }
+        20..40 => return no_answer(&world, &mails).await,
+        40..55 => {
+            take(&world, &mails);
+            return no_answer(&world, &mails).await;
+        }
+        // Accepted only after its sender has given up.
+        55..60 => {
+            let (later, taken) = (world.clone(), mails.clone());
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(PATIENCE).await;
+                later.wait_up_to(LATE).await;
+                take(&later, &taken);
+            });
+            return no_answer(&world, &mails).await;
+        }
+        60..110 => {
+            let retry_after = (roll % 2 == 0).then(|| Duration::from_secs(3));
+            let refused = Outcome::NotAccepted { reason: "injected".into(), retry_after, of_all: false };
+            return vec![refused; mails.len()];
+        }
+        _ => {}
+    }
+    let outcomes = take(&world, &mails);
+    world.dawdle().await;
+    told(&world, outcomes)
+}
+
+async fn no_answer(world: &World, mails: &[(Subscription, String)]) -> Vec<Outcome> {
+    let late = world.lock().random.u64(0..15_000);
+    tokio::time::sleep(Duration::from_millis(late)).await;
+    told(world, mails.iter().map(|_| untold()).collect())
+}
+
+/// Returns what the sender is told, and counts what does not tell it anything.
+fn told(world: &World, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let is_untold = |outcome: &&Outcome| matches!(outcome, Outcome::Unknown { .. });
+    world.lock().ambiguous += outcomes.iter().filter(is_untold).count() as u64;
+    outcomes
+}
+
+/// Returns what became of each mail.
+fn take(world: &World, mails: &[(Subscription, String)]) -> Vec<Outcome> {
+    let throttled = |reason: &str| Outcome::NotAccepted { reason: reason.into(), retry_after: None, of_all: false };
+    let one = |(subscription, email): &(Subscription, String)| {
+        if email.starts_with("refuse") {
+            return Outcome::Refused { reason: "injected".into() };
+        }
+        let roll = {
+            let mut state = world.lock();
+            if state.is_over_send_rate(&world.faults) {
+                return throttled("Maximum sending rate exceeded.");
+            }
+            if state.quiet { 1000 } else { state.random.u32(0..1000) }
+        };
+        match roll {
+            0..50 => throttled("injected"),
+            50..60 => untold(),
+            60..70 => {
+                accept(world, subscription, email);
+                untold()
+            }
+            _ => Outcome::Accepted { message_id: accept(world, subscription, email) },
+        }
+    };
+    mails.iter().map(one).collect()
+}
+
+/// Returns the outcome of a mail of which SES does not tell.
+fn untold() -> Outcome {
+    Outcome::Unknown { reason: "injected".into() }
 }
 
 /// Takes a mail, and returns its message id.

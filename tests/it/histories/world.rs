@@ -324,7 +324,7 @@ impl World {
                 log_kept: LOG_KEPT,
                 clock: now,
             };
-            let mailer = Box::new(ses::Simulated(self.clone()));
+            let mailer = Box::new(ses::Simulated::new(self.clone()));
             let sender = Arc::new(send_email::App::new(self.store(), self.queues(), mailer, settings));
             let handle = move |event| {
                 let sender = sender.clone();

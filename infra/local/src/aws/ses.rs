@@ -2,7 +2,10 @@
 //!
 //! As with SES's mailbox simulator, the part of an address before the `@` says what happens: `bounce`, `complaint` and
 //! `reject` (each also with `+anything`) come to that after the mail was accepted; `throttle` is refused twice as too
-//! many requests, and then accepted; `refuse` is never accepted. The account's rate is kept to.
+//! many requests, and then accepted; `refuse` is never accepted; `unrendered` is accepted and then can't be made of its
+//! template. The account's rate is kept to.
+
+mod bulk;
 
 use crate::aws::sqs::{Broker, SendOptions};
 use crate::faults::proxy::Observer;
@@ -16,6 +19,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use uuid::Uuid;
 
 /// Refusals of a mail to `throttle@…` before one is accepted.
@@ -30,8 +34,13 @@ pub struct Ses {
     observer: Option<Arc<Observer>>,
     /// Recipients a second that the account may mail.
     send_rate: u64,
-    /// How many have been in this second.
-    sent: Mutex<(i64, u64)>,
+    /// How many the account may mail at once, and when that was so. A second's worth at the most.
+    left: Mutex<(f64, Instant)>,
+}
+
+enum Refusal {
+    Throttled,
+    Rejected,
 }
 
 impl Ses {
@@ -43,11 +52,23 @@ impl Ses {
         send_rate: u64,
     ) -> Self {
         let send_rate = observer.as_ref().and_then(|observer| observer.faults.spec.send_rate).unwrap_or(send_rate);
-        Self { inbox, broker, events, refusals: Mutex::default(), observer, send_rate, sent: Mutex::default() }
+        Self {
+            inbox,
+            broker,
+            events,
+            refusals: Mutex::default(),
+            observer,
+            send_rate,
+            left: Mutex::new((send_rate as f64, Instant::now())),
+        }
     }
 
     pub fn router(self) -> Router {
-        Router::new().route("/v2/email/outbound-emails", post(send_email)).fallback(unknown).with_state(Arc::new(self))
+        Router::new()
+            .route("/v2/email/outbound-emails", post(send_email))
+            .route("/v2/email/outbound-bulk-emails", post(bulk::send_bulk_email))
+            .fallback(unknown)
+            .with_state(Arc::new(self))
     }
 
     fn throttles(&self, address: &str) -> bool {
@@ -57,17 +78,26 @@ impl Ses {
         *count <= THROTTLED
     }
 
-    /// Returns true if the account has mailed as many recipients in this second as it may. Each recipient of a mail counts.
+    /// Returns true if the account has mailed as many recipients as it may. Each recipient of a mail counts.
     fn is_over_rate(&self, recipients: usize) -> bool {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let second = jiff::Timestamp::now().as_second();
-        let earlier = if sent.0 == second { sent.1 } else { 0 };
-        let all = earlier + recipients as u64;
-        if all > self.send_rate {
-            return true;
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = self.send_rate as f64;
+        let by_now = (left.0 + rate * left.1.elapsed().as_secs_f64()).min(rate);
+        let after = by_now - recipients as f64;
+        *left = (if after < 0.0 { by_now } else { after }, Instant::now());
+        after < 0.0
+    }
+
+    /// Returns why a mail is not accepted.
+    fn refusal(&self, mail: &ReceivedMail) -> Option<Refusal> {
+        let any = |wanted: &str| mail.to.iter().any(|address| behaviour(address) == wanted);
+        if any("throttle") && mail.to.iter().any(|address| self.throttles(address)) {
+            return Some(Refusal::Throttled);
         }
-        *sent = (second, all);
-        false
+        if any("refuse") {
+            return Some(Refusal::Rejected);
+        }
+        self.is_over_rate(mail.to.len()).then_some(Refusal::Throttled)
     }
 
     /// Accepts a mail: a rejected one gets no further, every other one reaches the inbox.
@@ -113,16 +143,16 @@ async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
         Ok(mail) => mail,
         Err(message) => return refuse(StatusCode::BAD_REQUEST, "BadRequestException", message),
     };
-    if mail.to.iter().any(|address| behaviour(address) == "throttle" && ses.throttles(address)) {
-        let refusal =
-            refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Maximum sending rate exceeded.");
-        return ([("retry-after", "1")], refusal).into_response();
-    }
-    if mail.to.iter().any(|address| behaviour(address) == "refuse") {
-        return refuse(StatusCode::BAD_REQUEST, "MessageRejected", "The message can't be sent.");
-    }
-    if ses.is_over_rate(mail.to.len()) {
-        return refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Maximum sending rate exceeded.");
+    match ses.refusal(&mail) {
+        Some(Refusal::Throttled) => {
+            let message = "Maximum sending rate exceeded.";
+            let refusal = refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", message);
+            return ([("retry-after", "1")], refusal).into_response();
+        }
+        Some(Refusal::Rejected) => {
+            return refuse(StatusCode::BAD_REQUEST, "MessageRejected", "The message can't be sent.");
+        }
+        None => {}
     }
     let id = mail.id.clone();
     ses.accept(mail);
@@ -139,35 +169,69 @@ fn behaviour(address: &str) -> &str {
 fn mail(request: &Value) -> Result<ReceivedMail, &'static str> {
     let simple = &request["Content"]["Simple"];
     let text = |value: &Value| value["Data"].as_str().map(ToOwned::to_owned);
-    let from = request["FromEmailAddress"].as_str().ok_or("Missing FromEmailAddress.")?;
-    if !from.is_ascii() {
-        return Err("The sender's name must be encoded (RFC 2047).");
-    }
-    let reply_to = serde_json::from_value(request["ReplyToAddresses"].clone()).unwrap_or_default();
-    let to: Vec<String> = serde_json::from_value(request["Destination"]["ToAddresses"].clone()).unwrap_or_default();
-    if to.is_empty() || !to.iter().all(|address| address.contains('@')) {
-        return Err("Missing or invalid destination.");
-    }
-    let subject = text(&simple["Subject"]).ok_or("Missing subject.")?;
-    if subject.contains(['\r', '\n']) {
-        return Err("A header must not have line breaks.");
-    }
-    let pairs = |list: &Value| -> BTreeMap<String, String> {
-        let pairs = list.as_array().into_iter().flatten();
-        pairs.filter_map(|pair| Some((pair["Name"].as_str()?.to_owned(), pair["Value"].as_str()?.to_owned()))).collect()
-    };
-    Ok(ReceivedMail {
-        id: Uuid::new_v4().simple().to_string(),
-        at: jiff::Timestamp::now().to_string(),
-        from: from.to_owned(),
-        reply_to,
-        to,
-        subject,
+    let envelope = Envelope::of(request)?;
+    envelope.mail(Letter {
+        to: &request["Destination"],
+        subject: text(&simple["Subject"]).ok_or("Missing subject.")?,
         html: text(&simple["Body"]["Html"]).unwrap_or_default(),
         text: text(&simple["Body"]["Text"]).unwrap_or_default(),
-        headers: pairs(&simple["Headers"]),
-        tags: pairs(&request["EmailTags"]),
+        headers: &simple["Headers"],
+        tags: &request["EmailTags"],
     })
+}
+
+/// What the mails of a request have in common.
+struct Envelope {
+    from: String,
+    reply_to: Vec<String>,
+}
+
+struct Letter<'a> {
+    to: &'a Value,
+    subject: String,
+    html: String,
+    text: String,
+    headers: &'a Value,
+    tags: &'a Value,
+}
+
+impl Envelope {
+    fn of(request: &Value) -> Result<Self, &'static str> {
+        let from = request["FromEmailAddress"].as_str().ok_or("Missing FromEmailAddress.")?;
+        if !from.is_ascii() {
+            return Err("The sender's name must be encoded (RFC 2047).");
+        }
+        let reply_to = serde_json::from_value(request["ReplyToAddresses"].clone()).unwrap_or_default();
+        Ok(Self { from: from.to_owned(), reply_to })
+    }
+
+    fn mail(&self, letter: Letter<'_>) -> Result<ReceivedMail, &'static str> {
+        let Letter { to, subject, html, text, headers, tags } = letter;
+        let to: Vec<String> = serde_json::from_value(to["ToAddresses"].clone()).unwrap_or_default();
+        if to.is_empty() || !to.iter().all(|address| address.contains('@')) {
+            return Err("Missing or invalid destination.");
+        }
+        if subject.contains(['\r', '\n']) {
+            return Err("A header must not have line breaks.");
+        }
+        let pairs = |list: &Value| -> BTreeMap<String, String> {
+            let pairs = list.as_array().into_iter().flatten();
+            let pair = |pair: &Value| Some((pair["Name"].as_str()?.to_owned(), pair["Value"].as_str()?.to_owned()));
+            pairs.filter_map(pair).collect()
+        };
+        Ok(ReceivedMail {
+            id: Uuid::new_v4().simple().to_string(),
+            at: jiff::Timestamp::now().to_string(),
+            from: self.from.clone(),
+            reply_to: self.reply_to.clone(),
+            to,
+            subject,
+            html,
+            text,
+            headers: pairs(headers),
+            tags: pairs(tags),
+        })
+    }
 }
 
 fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Response {
@@ -175,5 +239,5 @@ fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Response {
 }
 
 async fn unknown() -> Response {
-    refuse(StatusCode::BAD_REQUEST, "BadRequestException", "The local SES knows SendEmail only.")
+    refuse(StatusCode::BAD_REQUEST, "BadRequestException", "The local SES knows SendEmail and SendBulkEmail only.")
 }

@@ -4,6 +4,7 @@
 //! same seed meets the same faults as far as it asks for the same things.
 
 pub mod limits;
+mod partial;
 pub mod permissions;
 pub mod proxy;
 mod request;
@@ -192,6 +193,7 @@ struct State {
     asked: BTreeMap<String, u64>,
     injected: BTreeMap<(String, Fate), u64>,
     kills: u64,
+    ambiguous: u64,
     paused: bool,
 }
 
@@ -260,6 +262,16 @@ impl Faults {
             *state.injected.entry((operation.to_owned(), fate)).or_default() += 1;
         }
         fate
+    }
+
+    /// Counts mails whose sender lives and can't tell whether SES accepted them.
+    pub fn count_ambiguous(&self, mails: u64) {
+        self.lock().ambiguous += mails;
+    }
+
+    /// Returns how many such mails there were.
+    pub fn ambiguous(&self) -> u64 {
+        self.lock().ambiguous
     }
 
     /// Says of a kill that it did not come to it.

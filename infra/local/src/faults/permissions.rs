@@ -122,8 +122,8 @@ pub fn of_sqs(operation: &str, body: &Value) -> Vec<Needed> {
     vec![Needed { action, resource: queue_arn(queue), leading_keys: Vec::new() }]
 }
 
-pub fn of_ses() -> Vec<Needed> {
-    vec![Needed { action: "ses:SendEmail".into(), resource: ANY.into(), leading_keys: Vec::new() }]
+pub fn of_ses(operation: &str) -> Vec<Needed> {
+    vec![Needed { action: format!("ses:{operation}"), resource: ANY.into(), leading_keys: Vec::new() }]
 }
 
 fn texts(value: &Value) -> Vec<String> {

@@ -4,8 +4,11 @@
 use crate::aws::lambda::Lambda;
 use crate::aws::names::table_name;
 use crate::faults::limits::Limits;
+use crate::faults::partial::{Left, disturb_messages, leave_entries, leave_items, leave_mails, leave_statements};
 use crate::faults::permissions::{self, Permissions};
+use crate::faults::request::{of_statement, parts};
 use crate::faults::{Draw, Fate, Faults};
+use crate::stats::Usage;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -17,11 +20,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+pub const SEND_BULK_EMAIL: &str = "SendBulkEmail";
 /// Longer than any client waits.
 const HANGS: Duration = Duration::from_secs(60);
 const MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -32,17 +35,6 @@ pub enum Service {
     Sqs,
     Ses,
 }
-
-/// Requests of one function for one operation.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Use {
-    pub requests: u64,
-    /// Of DynamoDB: reads or writes, as the operation is one of these, with their indexes.
-    pub capacity_units: f64,
-}
-
-/// By function and operation.
-pub type Usage = BTreeMap<(String, String), Use>;
 
 /// The common state of the proxies of one stack.
 pub struct Observer {
@@ -66,11 +58,13 @@ impl Observer {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn count(&self, function: &str, operation: &str, capacity_units: f64) {
+    fn count(&self, asked: &Asked, capacity_units: f64) {
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = usage.entry((function.to_owned(), operation.to_owned())).or_default();
+        let used = usage.entry((asked.function.clone(), asked.operation.clone())).or_default();
         used.requests += 1;
-        used.capacity_units += capacity_units;
+        let is_read = matches!(asked.operation.as_str(), "BatchGetItem" | "Query" | "Scan");
+        *(if is_read { &mut used.reads } else { &mut used.writes }) += capacity_units;
+        used.mails += mails_of(asked);
     }
 
     /// Remembers what was put, for as long as an index may lag.
@@ -140,6 +134,9 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
         tokio::time::sleep(draw.up_to(spec.slow_ms)).await;
     }
     let fate = proxy.observer.faults.fate(&mut draw, &asked.operation);
+    if fate.is_ambiguous() {
+        proxy.observer.faults.count_ambiguous(mails_of(&asked));
+    }
     let instance = asked.instance.clone();
     match fate {
         Fate::Fine => proxy.forward(asked, Some(draw)).await,
@@ -174,10 +171,22 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
     }
 }
 
+/// Returns how many mails a request is to send.
+fn mails_of(asked: &Asked) -> u64 {
+    match asked.operation.as_str() {
+        "SendEmail" => return 1,
+        SEND_BULK_EMAIL => {}
+        _ => return 0,
+    }
+    let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+    body["BulkEmailEntries"].as_array().map_or(0, |entries| entries.len() as u64)
+}
+
 impl Proxy {
     fn operation(&self, parts: &Parts) -> String {
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
         match self.service {
+            Service::Ses if parts.uri.path().ends_with("bulk-emails") => SEND_BULK_EMAIL.into(),
             Service::Ses => "SendEmail".into(),
             Service::DynamoDb | Service::Sqs => target.rsplit('.').next().unwrap_or_default().to_owned(),
         }
@@ -196,7 +205,7 @@ impl Proxy {
         let needed = match self.service {
             Service::DynamoDb => permissions::of_dynamodb(&asked.operation, &body),
             Service::Sqs => permissions::of_sqs(&asked.operation, &body),
-            Service::Ses => permissions::of_ses(),
+            Service::Ses => permissions::of_ses(&asked.operation),
         };
         let missing = self.observer.permissions.missing(&asked.function, &needed)?;
         let message = format!("{} lacks a permission in template.yaml: {missing:?}", asked.function);
@@ -209,18 +218,9 @@ impl Proxy {
     /// Carries a request out, but for what a batch leaves undone.
     async fn forward(&self, asked: Asked, draw: Option<Draw>) -> Response {
         let mut body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-        let mut left = Left::default();
-        if let Some(mut draw) = draw {
-            let spec = &self.observer.faults.spec;
-            if self.service == Service::Sqs && asked.operation == "SendMessageBatch" {
-                left = leave_entries(&mut body, spec.partial, &mut draw);
-                disturb_messages(&mut body, spec, &mut draw);
-            } else if self.service == Service::DynamoDb {
-                left = leave_items(&mut body, &asked.operation, spec.partial, &mut draw);
-            }
-        }
+        let left = self.leave_parts(&asked, &mut body, draw);
         if self.service == Service::DynamoDb {
-            if self.observer.limits.is_over(&asked.operation, &body) {
+            if !left.nothing_else && self.observer.limits.is_over(&parts(&asked.operation, &body)) {
                 return self.refuse(StatusCode::BAD_REQUEST);
             }
             body["ReturnConsumedCapacity"] = json!("INDEXES");
@@ -240,10 +240,14 @@ impl Proxy {
             self.observer.hide_fresh(items);
         }
         if status == StatusCode::OK {
-            self.observer.limits.charge(&asked.operation, &body, &answer);
+            self.observer.limits.learn(&answer["Responses"]);
+            self.observer.limits.charge(&parts(&asked.operation, &body), &body, &answer);
+            if self.service == Service::DynamoDb {
+                take_back_items(&asked.body, &mut answer);
+            }
             left.add_to(&mut answer);
         }
-        self.observer.count(&asked.function, &asked.operation, capacity_units(&answer["ConsumedCapacity"]));
+        self.observer.count(&asked, capacity_units(&answer["ConsumedCapacity"]));
         let mut response = (status, answer.to_string()).into_response();
         for (name, value) in &headers {
             if name == "x-amzn-errortype" || name == header::RETRY_AFTER || name == header::CONTENT_TYPE {
@@ -251,6 +255,34 @@ impl Proxy {
             }
         }
         response
+    }
+
+    /// Takes out of a batch what is to be left undone.
+    fn leave_parts(&self, asked: &Asked, body: &mut Value, draw: Option<Draw>) -> Left {
+        let spec = &self.observer.faults.spec;
+        if asked.operation == "BatchExecuteStatement" {
+            ask_for_items(body);
+            let mut draw = draw;
+            return leave_statements(body, |statement| {
+                let is_struck = draw.as_mut().is_some_and(|draw| draw.strikes(spec.partial));
+                is_struck || self.observer.limits.is_over(&[of_statement(statement)])
+            });
+        }
+        let Some(mut draw) = draw else { return Left::default() };
+        match self.service {
+            Service::Sqs if asked.operation == "SendMessageBatch" => {
+                let left = leave_entries(body, spec.partial, &mut draw);
+                disturb_messages(body, spec, &mut draw);
+                left
+            }
+            Service::DynamoDb => leave_items(body, &asked.operation, spec.partial, &mut draw),
+            Service::Ses if asked.operation == SEND_BULK_EMAIL => {
+                let (left, ambiguous) = leave_mails(body, spec.partial, &mut draw);
+                self.observer.faults.count_ambiguous(ambiguous);
+                left
+            }
+            _ => Left::default(),
+        }
     }
 
     async fn pass_on(
@@ -318,83 +350,26 @@ fn broken() -> Response {
     ([(header::CONTENT_LENGTH, "1000")], Body::from_stream(nothing)).into_response()
 }
 
-/// The parts of a batch that were left undone, in the words of its answer.
-#[derive(Default)]
-struct Left {
-    member: &'static str,
-    value: Value,
-    nothing_else: bool,
-}
+/// What ends a deletion whose item is asked for.
+const RETURNING: &str = " RETURNING ALL OLD *";
 
-impl Left {
-    fn add_to(self, answer: &mut Value) {
-        if self.value.is_null() {
-            return;
-        }
-        match (&mut answer[self.member], self.value) {
-            (Value::Array(there), Value::Array(left)) => there.extend(left),
-            (Value::Object(there), Value::Object(left)) => there.extend(left),
-            (there, left) => *there = left,
+/// Lets deletions of a batch return their items, which say what part of an index they take units of.
+fn ask_for_items(body: &mut Value) {
+    for statement in body["Statements"].as_array_mut().into_iter().flatten() {
+        if let Some(text) = statement["Statement"].as_str().filter(|text| text.starts_with("DELETE")) {
+            statement["Statement"] = json!(format!("{text}{RETURNING}"));
         }
     }
 }
 
-fn leave_entries(body: &mut Value, chance: f64, draw: &mut Draw) -> Left {
-    let Some(entries) = body["Entries"].as_array_mut() else { return Left::default() };
-    let (left, kept): (Vec<Value>, Vec<Value>) =
-        std::mem::take(entries).into_iter().partition(|_| draw.strikes(chance));
-    *entries = kept;
-    let failed = |entry: &Value| json!({ "Id": entry["Id"], "Code": "InternalError", "SenderFault": false });
-    let value = if left.is_empty() { Value::Null } else { left.iter().map(failed).collect() };
-    Left { member: "Failed", value, nothing_else: entries.is_empty() }
-}
-
-/// Makes messages come late or twice.
-fn disturb_messages(body: &mut Value, spec: &crate::faults::Spec, draw: &mut Draw) {
-    let Some(entries) = body["Entries"].as_array_mut() else { return };
-    let mut copies = Vec::new();
-    for entry in entries.iter_mut().filter(|entry| entry["MessageGroupId"].is_null()) {
-        if draw.strikes(spec.delay) {
-            let late = draw.up_to(spec.delay_ms).as_secs() + 1;
-            entry["DelaySeconds"] = json!(entry["DelaySeconds"].as_u64().unwrap_or(0) + late);
-        }
-        if draw.strikes(spec.duplicate) {
-            let mut copy = entry.clone();
-            copy["Id"] = json!(format!("{}-again", entry["Id"].as_str().unwrap_or_default()));
-            copies.push(copy);
-        }
+/// Takes items out of an answer that were not asked for.
+fn take_back_items(asked: &Bytes, answer: &mut Value) {
+    let asked: Value = serde_json::from_slice(asked).unwrap_or_default();
+    let returns = |statement: &Value| statement["Statement"].as_str().is_some_and(|text| text.contains(" RETURNING "));
+    if asked["Statements"].as_array().is_some_and(|statements| !statements.iter().any(returns)) {
+        let answers = answer["Responses"].as_array_mut().into_iter().flatten();
+        answers.filter_map(Value::as_object_mut).for_each(|answer| drop(answer.remove("Item")));
     }
-    // A request has ten entries at the most.
-    copies.truncate(10 - entries.len().min(10));
-    entries.extend(copies);
-}
-
-fn leave_items(body: &mut Value, operation: &str, chance: f64, draw: &mut Draw) -> Left {
-    let member = match operation {
-        "BatchGetItem" => "UnprocessedKeys",
-        "BatchWriteItem" => "UnprocessedItems",
-        _ => return Left::default(),
-    };
-    let Some(tables) = body["RequestItems"].as_object_mut() else { return Left::default() };
-    let mut left = Map::new();
-    for (table, asked) in tables.iter_mut() {
-        let mut rest = asked.clone();
-        let (list, rest_list) = match operation {
-            "BatchGetItem" => (asked["Keys"].as_array_mut(), rest["Keys"].as_array_mut()),
-            _ => (asked.as_array_mut(), rest.as_array_mut()),
-        };
-        let (Some(list), Some(rest_list)) = (list, rest_list) else { continue };
-        let (undone, kept): (Vec<Value>, Vec<Value>) =
-            std::mem::take(list).into_iter().partition(|_| draw.strikes(chance));
-        *list = kept;
-        *rest_list = undone;
-        if !rest_list.is_empty() {
-            left.insert(table.clone(), rest);
-        }
-    }
-    tables.retain(|_, asked| !asked.as_array().or(asked["Keys"].as_array()).is_none_or(Vec::is_empty));
-    let value = if left.is_empty() { Value::Null } else { Value::Object(left) };
-    Left { member, value, nothing_else: tables.is_empty() }
 }
 
 /// Returns the sum of an answer's units; a batch has them by table.

@@ -40,9 +40,36 @@ pub fn parts(operation: &str, body: &Value) -> Vec<Part> {
             let single = writes.filter_map(|write| write.as_object()?.iter().next());
             single.map(|(kind, write)| part(format!("{kind}Item"), write, item_of(write))).collect()
         }
+        "BatchExecuteStatement" => {
+            let statements = body["Statements"].as_array().into_iter().flatten();
+            statements.map(of_statement).collect()
+        }
         "Query" => vec![part(operation.to_owned(), body, &partition_of(body))],
         _ => vec![part(operation.to_owned(), body, item_of(body))],
     }
+}
+
+/// Returns what a statement of a batch does, as the store prints it: every name is quoted, and every value a parameter.
+pub fn of_statement(statement: &Value) -> Part {
+    let text = statement["Statement"].as_str().unwrap_or_default();
+    let action = match text.split(' ').next() {
+        Some("INSERT") => "PartiQLInsert",
+        Some("UPDATE") => "PartiQLUpdate",
+        _ => "PartiQLDelete",
+    };
+    let names = text.split('?').map(|before| before.rsplit(['"', '\'']).nth(1).unwrap_or_default());
+    // The attributes that an update sets come before those that say which item it is.
+    let first = text
+        .split(" WHERE ")
+        .next()
+        .map_or(0, |set| if action == "PartiQLUpdate" { set.matches('?').count() } else { 0 });
+    let mut item = serde_json::Map::new();
+    let parameters = statement["Parameters"].as_array().into_iter().flatten();
+    for (name, value) in names.zip(parameters).skip(first) {
+        item.entry(name).or_insert_with(|| value.clone());
+    }
+    let table = text.split('"').nth(1).unwrap_or_default().to_owned();
+    Part { action: action.to_owned(), table, index: None, item: item.into() }
 }
 
 fn item_of(request: &Value) -> &Value {
@@ -67,6 +94,11 @@ mod tests {
             format!("{action} {table}{} {item}", index.map(|index| format!("/{index}")).unwrap_or_default())
         };
         parts(operation, body).into_iter().map(of_part).collect()
+    }
+
+    fn statement<const N: usize>(text: &str, values: [&str; N]) -> Value {
+        let parameters: Vec<Value> = values.iter().map(|value| json!({"S": value})).collect();
+        json!({"Statements": [{"Statement": text, "Parameters": parameters}]})
     }
 
     #[test]
@@ -95,6 +127,21 @@ mod tests {
                 r#"Query t/i {"sku":{"S":"1"}}"#,
             ),
             ("Scan", json!({"TableName": "t"}), "Scan t null"),
+            (
+                "BatchExecuteStatement",
+                statement("UPDATE \"t\" SET \"id\" = ? REMOVE \"x\" WHERE \"id\" = ? AND (\"d\" = ?)", ["b", "a", "c"]),
+                r#"PartiQLUpdate t {"d":{"S":"c"},"id":{"S":"a"}}"#,
+            ),
+            (
+                "BatchExecuteStatement",
+                statement("INSERT INTO \"t\" VALUE {'id': ?, 'sku': ?}", ["a", "1"]),
+                r#"PartiQLInsert t {"id":{"S":"a"},"sku":{"S":"1"}}"#,
+            ),
+            (
+                "BatchExecuteStatement",
+                statement("DELETE FROM \"t\" WHERE \"id\" = ?", ["a"]),
+                r#"PartiQLDelete t {"id":{"S":"a"}}"#,
+            ),
         ] {
             assert_eq!(summary(operation, &body), [expected]);
         }

@@ -33,7 +33,7 @@ pub fn of_index(index: Index, partition: &str) -> Part {
 }
 
 pub fn throttled(operation: &'static str) -> Error {
-    Error::Request { operation, throttled: true, source: "a key is hot".into() }
+    Error::Request { operation, throttled: true, source: super::injected() }
 }
 
 impl State {

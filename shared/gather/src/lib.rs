@@ -1,0 +1,251 @@
+//! Makes one request of what several tasks ask for at the same time.
+//!
+//! Code then goes on to say what happens to one recipient, one event or one key, and AWS is asked for many at once.
+//!
+//! Batches are full on a runtime of one thread, which is what the functions have. In `block_on` of another one, a task that
+//! yields is woken at once, and batches may leave before all have asked.
+
+use futures::future::{BoxFuture, Shared};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Gathers questions into batches. A batch leaves once every task that could ask has asked; it waits for no clock, so the
+/// same tasks make the same batches.
+///
+/// `G` is what the questions of a batch have in common, `A` is a question, and `R` an answer.
+pub struct Gather<G, A, R> {
+    max_weight: usize,
+    open: Mutex<Vec<(G, Batch<A, R>)>>,
+}
+
+/// A question.
+pub struct Ask<G, A> {
+    /// Only questions of equal groups go together.
+    pub group: G,
+    /// What it is about. A batch has one question about each thing.
+    pub about: String,
+    /// Its part of the greatest weight of a batch.
+    pub weight: usize,
+    pub asked: A,
+}
+
+/// What becomes of a second question about the same thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Second {
+    /// It gets the answer to the first.
+    Shares,
+    /// It goes into another batch.
+    Waits,
+}
+
+struct Batch<A, R> {
+    /// `None` once it has left.
+    asked: Arc<Mutex<Option<Asked<A>>>>,
+    answers: Answers<R>,
+}
+
+struct Asked<A> {
+    /// With what those who wait for the answer hold: what nobody waits for any more is not asked.
+    all: Vec<(Weak<()>, A)>,
+    places: HashMap<String, usize>,
+    weight: usize,
+}
+
+/// By the places of the questions.
+type Answers<R> = Shared<BoxFuture<'static, Arc<BTreeMap<usize, R>>>>;
+
+impl<G: PartialEq, A: Send + 'static, R: Clone + Send + Sync + 'static> Gather<G, A, R> {
+    pub fn new(max_weight: usize) -> Self {
+        Self { max_weight, open: Mutex::default() }
+    }
+
+    /// Returns the answer to a question. If it is the first of its batch, `send` is what will ask: it answers each question,
+    /// in their order.
+    pub async fn ask<F>(&self, ask: Ask<G, A>, second: Second, send: F) -> R
+    where
+        F: FnOnce(Vec<A>) -> BoxFuture<'static, Vec<R>> + Send + 'static,
+    {
+        let (place, _waits, answers) = self.join(ask, second, send);
+        answers.await[&place].clone()
+    }
+
+    fn join<F>(&self, ask: Ask<G, A>, second: Second, send: F) -> (usize, Arc<()>, Answers<R>)
+    where
+        F: FnOnce(Vec<A>) -> BoxFuture<'static, Vec<R>> + Send + 'static,
+    {
+        let Ask { group, about, weight, asked } = ask;
+        let mut open = lock(&self.open);
+        open.retain(|(_, batch)| lock(&batch.asked).is_some());
+        for (of, batch) in open.iter() {
+            let mut of_batch = lock(&batch.asked);
+            let Some(gathered) = of_batch.as_mut().filter(|_| *of == group) else { continue };
+            match gathered.place_of(&about) {
+                Some((place, waits)) if second == Second::Shares => return (place, waits, batch.answers.clone()),
+                None if gathered.weight + weight <= self.max_weight => {
+                    let (place, waits) = gathered.add(about, weight, asked);
+                    return (place, waits, batch.answers.clone());
+                }
+                _ => {}
+            }
+        }
+        let mut first = Asked { all: Vec::new(), places: HashMap::new(), weight: 0 };
+        let (place, waits) = first.add(about, weight, asked);
+        let batch = Batch::new(first, send);
+        let answers = batch.answers.clone();
+        open.push((group, batch));
+        (place, waits, answers)
+    }
+}
+
+impl<A: Send + 'static, R: Send + Sync + 'static> Batch<A, R> {
+    fn new<F>(first: Asked<A>, send: F) -> Self
+    where
+        F: FnOnce(Vec<A>) -> BoxFuture<'static, Vec<R>> + Send + 'static,
+    {
+        let asked = Arc::new(Mutex::new(Some(first)));
+        let leaving = asked.clone();
+        let answers = async move {
+            let asked = || lock(&leaving).as_ref().map_or(0, |gathered| gathered.all.len());
+            let mut before = 0;
+            // Leaves when nobody has asked since the runtime last came round. Every task that asks polls this future; within a
+            // set, only the runtime's wake counts.
+            while asked() > before {
+                before = asked();
+                FuturesUnordered::from_iter([tokio::task::yield_now()]).next().await;
+            }
+            let gathered = lock(&leaving).take().map(|gathered| gathered.all).unwrap_or_default();
+            let (mut places, mut all) = (Vec::new(), Vec::new());
+            for (place, (waits, asked)) in gathered.into_iter().enumerate() {
+                if waits.strong_count() > 0 {
+                    places.push(place);
+                    all.push(asked);
+                }
+            }
+            Arc::new(places.into_iter().zip(send(all).await).collect())
+        };
+        Self { asked, answers: answers.boxed().shared() }
+    }
+}
+
+impl<A> Asked<A> {
+    /// Returns the place of a question that somebody waits for.
+    fn place_of(&self, about: &str) -> Option<(usize, Arc<()>)> {
+        let place = *self.places.get(about)?;
+        Some((place, self.all[place].0.upgrade()?))
+    }
+
+    fn add(&mut self, about: String, weight: usize, asked: A) -> (usize, Arc<()>) {
+        let (place, waits) = (self.all.len(), Arc::new(()));
+        self.all.push((Arc::downgrade(&waits), asked));
+        self.places.insert(about, place);
+        self.weight += weight;
+        (place, waits)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::future::join_all;
+
+    /// Counts requests, and answers each question with itself and the number of its request.
+    #[derive(Default, Clone)]
+    struct Server(Arc<Mutex<Vec<Vec<u32>>>>);
+
+    impl Server {
+        fn answer(&self) -> impl FnOnce(Vec<u32>) -> BoxFuture<'static, Vec<(u32, usize)>> + Send + 'static {
+            let requests = self.0.clone();
+            move |asked| {
+                async move {
+                    tokio::task::yield_now().await;
+                    let mut requests = lock(&requests);
+                    requests.push(asked.clone());
+                    asked.into_iter().map(|one| (one, requests.len())).collect()
+                }
+                .boxed()
+            }
+        }
+
+        fn sizes(&self) -> Vec<usize> {
+            lock(&self.0).iter().map(Vec::len).collect()
+        }
+    }
+
+    fn ask(group: u8, asked: u32) -> Ask<u8, u32> {
+        Ask { group, about: asked.to_string(), weight: 1, asked }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_at_the_same_time_is_one_request_for_each_group_and_as_many_as_it_holds() {
+        let (gather, server) = (Gather::new(10), Server::default());
+        let one = |n: u32| gather.ask(ask((n % 2) as u8, n), Second::Waits, server.answer());
+
+        let answers = join_all((0..24).map(one)).await;
+
+        assert_eq!(answers.iter().map(|(asked, _)| *asked).collect::<Vec<_>>(), (0..24).collect::<Vec<_>>());
+        let mut sizes = server.sizes();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [2, 2, 10, 10]);
+    }
+
+    #[tokio::test]
+    async fn tasks_that_go_on_together_ask_together_again() {
+        let (gather, server) = (Gather::new(100), Server::default());
+        let twice = |n: u32| {
+            let (gather, server) = (&gather, &server);
+            async move {
+                gather.ask(ask(0, n), Second::Waits, server.answer()).await;
+                gather.ask(ask(0, n), Second::Waits, server.answer()).await
+            }
+        };
+
+        join_all((0..50).map(twice)).await;
+
+        assert_eq!(server.sizes(), [50, 50]);
+    }
+
+    #[tokio::test]
+    async fn tasks_within_sets_of_tasks_ask_together_too() {
+        let (gather, server) = (Gather::new(1_000), Server::default());
+        let several = async |n: u32| {
+            for _ in 0..3 {
+                let asks = (0..4).map(|key| gather.ask(ask(0, 4 * n + key), Second::Waits, server.answer()));
+                futures::stream::iter([join_all(asks)]).buffer_unordered(8).collect::<Vec<_>>().await;
+            }
+        };
+
+        join_all((0..4).map(|batch| join_all((0..50).map(|n| several(50 * batch + n)).collect::<Vec<_>>()))).await;
+
+        assert_eq!(server.sizes(), [800, 800, 800]);
+    }
+
+    #[tokio::test]
+    async fn a_second_question_about_a_thing_shares_the_answer_or_waits_for_another_batch() {
+        for (second, sizes) in [(Second::Shares, vec![1]), (Second::Waits, vec![1, 1])] {
+            let (gather, server) = (Gather::new(10), Server::default());
+
+            join_all((0..2).map(|_| gather.ask(ask(0, 7), second, server.answer()))).await;
+
+            assert_eq!(server.sizes(), sizes);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_asked_and_the_others_are_answered() {
+        let (gather, server) = (Arc::new(Gather::new(10)), Server::default());
+        let mut first = Box::pin(gather.ask(ask(0, 1), Second::Waits, server.answer()));
+        assert!(futures::poll!(&mut first).is_pending());
+        let second = gather.ask(ask(0, 2), Second::Waits, server.answer());
+
+        drop(first);
+
+        assert_eq!(second.await, (2, 1));
+        assert_eq!(server.sizes(), [1]);
+    }
+}
