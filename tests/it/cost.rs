@@ -4,14 +4,14 @@ use crate::restock::Restock;
 use restock_local::stats::{Usage, Use, table};
 use serde_json::json;
 
-/// What a thousand mails of one SKU may take, all events included, if SES takes 200 a second or more.
+/// What a thousand mails of one SKU may take, all events included, if SES takes 200 a second.
 const BUDGET: Use = Use { requests: 500, reads: 5_250.0, writes: 6_100.0, mails: 1_000 };
 /// The same of 200 mails if SES takes 14 a second.
 const SLOW_BUDGET: Use = Use { requests: 240, reads: 1_100.0, writes: 1_250.0, mails: 200 };
 
 #[test]
 fn a_thousand_mails_cost_no_more_requests_and_capacity_units_than_they_may() {
-    assert_within(BUDGET, 1_000);
+    assert_within(BUDGET, 200);
 }
 
 #[test]
@@ -62,10 +62,9 @@ fn assert_within(budget: Use, send_rate: u32) {
 
 /// Where the costs of single operations are written down, and what says that they are.
 const DOCS: &str = "docs/performance.md";
-const COMMAND: &str = "RESTOCK_WRITE_DOCS=1 cargo test -p restock-tests -- cost::single --ignored";
+const COMMAND: &str = "RESTOCK_WRITE_DOCS=1 cargo test -p restock-tests -- cost::single";
 
 #[test]
-#[ignore = "on a busy machine a second instance may start, and reads its settings once more"]
 fn single_operations_cost_what_the_docs_say() {
     let restock = Restock::start_as(|options| {
         options.parameters.insert("SecondLookSeconds".into(), "0".into());
@@ -73,33 +72,35 @@ fn single_operations_cost_what_the_docs_say() {
     restock.feed("sv-SE", &["A", "B"]);
     let waiting = restock.contact("waiting");
     restock.subscribe(&waiting, "in-demand", "sv-SE", None);
-    let contacts: Vec<String> = (0..4).map(|n| restock.contact(&format!("c{n}"))).collect();
-    let subscribe = |n: usize, sku: &str| drop(restock.subscribe(&contacts[n], sku, "sv-SE", None));
+    let subscribe = |sku: &str, of: &str| drop(restock.subscribe(&restock.contact(of), sku, "sv-SE", None));
     let level = |sku: &str, quantity: i64| restock.level(json!({"sku": sku, "quantity": quantity}));
     let levels = |prefix: &str| {
         let levels: Vec<_> = (0..100).map(|n| json!({"sku": format!("{prefix}-{n}"), "quantity": 1})).collect();
         restock.put("/inventory/stock-levels/batch", &json!(levels));
         restock.settle();
     };
-    // Each is done once before, so that instances run and know keys and settings.
     type Operation<'a> = &'a dyn Fn(&str);
-    let operations: [(&str, Operation<'_>); 6] = [
-        ("a new contact", &|of| drop(restock.contact(of))),
-        ("a subscription, the first of its SKU", &|of| subscribe(usize::from(of == "once"), of)),
-        ("a subscription, not the first of its SKU", &|of| subscribe(2 + usize::from(of == "once"), "in-demand")),
-        ("a stock level of a SKU that nobody waits for, by HTTP", &|of| level(&format!("nobody-{of}"), 1)),
-        ("a hundred of these in one call", &|of| levels(of)),
-        ("a stock level that is sold out, of a SKU that somebody waits for", &|_| level("in-demand", 0)),
+    let operations: [(&str, &str, Operation<'_>); 6] = [
+        ("a new contact", "", &|of| drop(restock.contact(of))),
+        ("a subscription, the first of its SKU", "create-contact", &|of| subscribe(of, of)),
+        ("a subscription, not the first of its SKU", "create-contact", &|of| subscribe("in-demand", of)),
+        ("a stock level of a SKU that nobody waits for, by HTTP", "", &|of| level(of, 1)),
+        ("a hundred of these in one call", "", &|of| levels(of)),
+        ("a stock level that is sold out, of a SKU that somebody waits for", "", &|_| level("in-demand", 0)),
     ];
     let mut lines = String::from("| Operation | Requests | Read units | Write units |\n|---|---|--:|--:|\n");
-    for (name, operation) in operations {
-        operation("before");
-        let before = restock.stack.observer().unwrap().usage();
-        operation("once");
-        let spent = since(&restock.stack.observer().unwrap().usage(), &before);
+    for (number, (name, not_of, operation)) in operations.into_iter().enumerate() {
+        // The least of four, as an instance that is new reads its settings, and each the key once a minute.
+        let spent = (0..4).map(|time| {
+            let before = restock.stack.observer().unwrap().usage();
+            operation(&format!("{number}-{time}"));
+            let mut spent = since(&restock.stack.observer().unwrap().usage(), &before);
+            spent.retain(|(function, _), used| used.requests > 0 && function != not_of);
+            spent
+        });
+        let spent = spent.min_by_key(|spent| spent.values().map(|used| used.requests).sum::<u64>()).unwrap();
         let Use { reads, writes, .. } = spent.values().copied().sum();
-        let spent = spent.iter().filter(|(_, used)| used.requests > 0);
-        let requests = spent.map(|((of, operation), used)| format!("{of}: {} {operation}", used.requests));
+        let requests = spent.iter().map(|((of, operation), used)| format!("{of}: {} {operation}", used.requests));
         let requests: Vec<String> = requests.collect();
         lines += &format!("| {name} | {} | {reads} | {writes} |\n", requests.join("<br>"));
     }

@@ -58,6 +58,19 @@ fn a_mail_that_ses_can_not_make_of_its_template_is_told_to_the_log() {
 }
 
 #[test]
+fn nobody_stays_without_a_mail_because_of_an_address_for_which_ses_refuses_a_whole_request() {
+    let (restock, _) = with_subscriber("malformed");
+    for name in ["a", "b"] {
+        restock.subscribe(&restock.contact(name), "A", "sv-SE", None);
+    }
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.mailed(), ["a", "b"]);
+    assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 2, "delivered": 2, "failed": 1}));
+}
+
+#[test]
 fn what_looks_like_a_placeholder_in_a_title_or_a_name_is_a_text_in_the_mail() {
     let restock = Restock::start();
     let odd = "{{subject}} {{#if a}}b{{/if}} {{{greeting_html}}} {{";

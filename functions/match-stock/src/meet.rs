@@ -4,6 +4,7 @@ use crate::{App, MAX_LAG};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::Tally;
+use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::{Arrival, Automation, AutomationId, ContactId, Decision, Scope, Sku, Subscription};
 use restock_matching::decide_all;
 use restock_queue::{Failure, Notification, Recipient};
@@ -12,9 +13,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use tracing::{error, info, warn};
-
-/// Recipients of one notification: as many as one request to SES holds.
-const RECIPIENTS: usize = 50;
 
 /// A level that subscriptions meet.
 pub struct Met<'a> {
@@ -179,7 +177,7 @@ fn by_automation(accepted: &[(&Subscription, &Automation)], key: &LogKey) -> Vec
         then: Vec::new(),
     };
     let all = recipients.iter().flat_map(|((automation, version), recipients)| {
-        recipients.chunks(RECIPIENTS).map(|chunk| notification(automation, *version, chunk))
+        recipients.chunks(MAX_TOGETHER).map(|chunk| notification(automation, *version, chunk))
     });
     all.collect()
 }

@@ -38,14 +38,14 @@ impl App {
         if let Some(free_at) = waiting.standing.taken_until(clock(), terms) {
             return Ok(Ended::later(Later::At(free_at)));
         }
-        if !self.refusals.may_try(automation) {
+        if self.refusals.is_blocked(automation) {
             return Ok(Ended::later(Later::Backoff));
         }
         if !self.pace.turn(shared.until).await {
             return Ok(Ended::later(Later::AtOnce));
         }
         // The mails of the group before may have been refused meanwhile.
-        if !self.refusals.may_try(automation) {
+        if !self.refusals.take_try(automation) {
             return Ok(Ended::later(Later::Backoff));
         }
         let claim = match waiting.standing.claim(Uuid::new_v4(), clock(), terms) {
@@ -98,7 +98,6 @@ impl App {
         let also_waiting = &also_waiting;
         let (contact, now) = (&contact, asked_at);
         let mail = Mail { subscription, contact, product, automation, template, also_waiting, brands, now };
-        self.refusals.note_try(automation);
         let outcome = self.mailer.send(&claim, mail).await;
         match &outcome {
             Outcome::Accepted { .. } => self.refusals.note_acceptance(automation),

@@ -19,7 +19,8 @@ async fn main() -> Result<(), Error> {
         reply_to: restock_runtime::optional("REPLY_TO"),
         configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
-    let mailer = SesMailer::new(ses, Renderer::new()?, store.signing_key().await?, restock_runtime::public_url()?);
+    let mailer =
+        SesMailer::new(ses, Renderer::new()?, store.signing_key().await?, restock_runtime::public_url()?, patience);
     let settings = Settings {
         terms: Terms { lease, grace: Duration::from_secs(restock_runtime::whole_number("CLAIM_GRACE_SECONDS")?) },
         patience,

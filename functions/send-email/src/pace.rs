@@ -1,32 +1,33 @@
+use restock_domain::delivery::MAX_TOGETHER;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Mails of one request to SES (SES API reference, "SendBulkEmail").
-const MAX_GROUP: f64 = 50.0;
-
-/// Spaces mails out, so that an account's sending rate is kept to. They leave in groups of what may be sent in a second, since
-/// those that leave together share requests.
+/// Keeps to an account's sending rate. Mails that have to wait leave in groups of what may be sent in a second, since those
+/// that leave together share requests.
 pub struct Pace {
-    /// Mails of a group.
-    size: u32,
-    /// Between one group and the next.
+    /// What one mail takes of the time.
+    step: Duration,
+    /// What a group takes.
     interval: Duration,
-    group: Mutex<Option<Group>>,
+    state: Mutex<Option<State>>,
 }
 
+/// As a bucket that holds a group and is filled by one mail each step.
 #[derive(Clone, Copy)]
-struct Group {
+struct State {
+    /// When the newest group leaves.
     leaves_at: Instant,
-    places_left: u32,
+    /// When the bucket is full again, if nobody comes.
+    full_at: Instant,
 }
 
 impl Pace {
     /// Makes a pace of `rate` mails a second.
     pub fn new(rate: f64) -> Self {
-        let size = rate.clamp(1.0, MAX_GROUP).floor();
-        let interval = Duration::try_from_secs_f64(size / rate).unwrap_or_default();
-        Self { size: size as u32, interval, group: Mutex::default() }
+        let size = rate.clamp(1.0, MAX_TOGETHER as f64).floor();
+        let step = Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default();
+        Self { step, interval: step.mul_f64(size), state: Mutex::default() }
     }
 
     /// Waits for its turn, if that comes before `deadline`.
@@ -38,19 +39,17 @@ impl Pace {
 
     /// Takes a place in a group, and returns when that leaves.
     fn place(&self, deadline: Instant) -> Option<Instant> {
-        let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let mut current = match *group {
-            Some(group) if group.places_left > 0 && now < group.leaves_at + self.interval => group,
-            Some(group) => Group { leaves_at: now.max(group.leaves_at + self.interval), places_left: self.size },
-            None => Group { leaves_at: now, places_left: self.size },
-        };
-        if current.leaves_at > deadline {
+        let State { leaves_at, full_at } = state.unwrap_or(State { leaves_at: now, full_at: now });
+        let (leaves_at, full_at) = (leaves_at.max(now), full_at.max(now));
+        let has_room = full_at + self.step <= leaves_at + self.interval;
+        let next = State { leaves_at: if has_room { leaves_at } else { full_at }, full_at: full_at + self.step };
+        if next.leaves_at > deadline {
             return None;
         }
-        current.places_left -= 1;
-        *group = Some(current);
-        Some(current.leaves_at)
+        *state = Some(next);
+        Some(next.leaves_at)
     }
 }
 
@@ -83,11 +82,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn places_that_nobody_took_in_time_are_not_made_up_for() {
+    async fn after_a_pause_a_group_leaves_at_once_and_no_second_one_with_it() {
         let pace = Pace::new(2.0);
         assert!(pace.turn(Instant::now()).await);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_millis(59_900)).await;
+        assert_eq!(turns(&pace, Duration::ZERO).await, [0, 0]);
+        tokio::time::sleep(Duration::from_millis(100)).await;
 
-        assert_eq!(turns(&pace, Duration::from_millis(1_500)).await, [0, 0, 1000, 1000]);
+        assert_eq!(turns(&pace, Duration::from_millis(1_900)).await, [900, 900, 1900, 1900]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_mails_now_and_then_do_not_wait() {
+        let pace = Pace::new(4.0);
+        for _ in 0..20 {
+            assert!(pace.turn(Instant::now()).await);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
     }
 }

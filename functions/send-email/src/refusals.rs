@@ -22,18 +22,27 @@ struct Streak {
     next_try: Instant,
 }
 
+impl Streak {
+    fn is_blocked(&self) -> bool {
+        self.refusals >= MAX_IN_A_ROW && self.next_try > Instant::now()
+    }
+}
+
 impl Refusals {
-    /// Returns true if a mail of this automation may be tried now.
-    pub fn may_try(&self, automation: &Automation) -> bool {
-        let is_blocked = |streak: &Streak| streak.refusals >= MAX_IN_A_ROW && streak.next_try > Instant::now();
-        !self.lock().get(&key(automation)).is_some_and(is_blocked)
+    /// Returns true if a mail of this automation would not be tried now.
+    pub fn is_blocked(&self, automation: &Automation) -> bool {
+        self.lock().get(&key(automation)).is_some_and(Streak::is_blocked)
     }
 
-    /// Notes that a mail is being tried, so that no other one is for a while if it is refused too.
-    pub fn note_try(&self, automation: &Automation) {
-        if let Some(streak) = self.lock().get_mut(&key(automation)) {
+    /// Returns true if a mail of this automation may be tried now. Of one that is refused, no other may be for a while.
+    pub fn take_try(&self, automation: &Automation) -> bool {
+        let mut streaks = self.lock();
+        let Some(streak) = streaks.get_mut(&key(automation)) else { return true };
+        let may_try = !streak.is_blocked();
+        if may_try {
             streak.next_try = Instant::now() + TRIED_EVERY;
         }
+        may_try
     }
 
     pub fn note_refusal(&self, automation: &Automation, reason: &str) {
@@ -68,8 +77,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_automation_that_was_refused_five_times_in_a_row_is_tried_once_a_minute_until_a_mail_is_accepted() {
         let (refusals, automation) = (Refusals::default(), Automation::built_in());
-        let tried = || refusals.may_try(&automation).then(|| refusals.note_try(&automation)).is_some();
-        let tries = |count| (0..count).filter(|_| tried()).count();
+        // All at the same time: none is refused before the last is tried.
+        let tries = |count| (0..count).filter(|_| refusals.take_try(&automation)).count();
         (0..4).for_each(|_| refusals.note_refusal(&automation, "BadRequestException"));
         assert_eq!(tries(10), 10);
 
@@ -78,7 +87,8 @@ mod tests {
         tokio::time::advance(TRIED_EVERY).await;
         assert_eq!(tries(10), 1);
         let changed = Automation { version: automation.version + 1, ..automation.clone() };
-        assert!(refusals.may_try(&changed));
+        assert!(refusals.take_try(&changed));
+        assert!(refusals.is_blocked(&automation) && !refusals.is_blocked(&changed));
 
         refusals.note_acceptance(&automation);
         assert_eq!(tries(10), 10);

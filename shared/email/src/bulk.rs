@@ -17,21 +17,26 @@ use futures::FutureExt;
 use futures::future::join_all;
 use restock_access::{Access, note};
 use restock_domain::Template;
-use restock_domain::delivery::Outcome;
+use restock_domain::delivery::{MAX_TOGETHER, Outcome};
 use restock_gather::{Ask, Gather, Second};
 use serde_json::{Map, Value};
+use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 use strum::IntoEnumIterator;
+use tokio::time::{Instant, timeout_at};
 
-/// The most characters of data of a template, and of an entry (SES API reference, "Template" and "ReplacementTemplate").
+/// The most characters of the data of a template (SES API reference, "Template"); here bytes, which are no fewer.
 const MAX_DATA: usize = 262_144;
 /// What the entries of a request may have together, of the megabyte that a request may have.
 const MAX_ENTRIES_BYTES: usize = 700_000;
-/// Entries of a request (SES API reference, "SendBulkEmail").
-const MAX_ENTRIES: usize = 50;
 
 /// Sends mails together that are sent at the same time and share what they say.
-pub struct Bulk(Gather<Arc<Shared>, Entry, Outcome>);
+pub struct Bulk {
+    gather: Gather<Arc<Shared>, Entry, Outcome>,
+    /// The longest that SES is waited for.
+    patience: Duration,
+}
 
 /// What mails share.
 #[derive(Debug, PartialEq)]
@@ -73,30 +78,32 @@ impl Access for SendBulkTemplatedEmail {
     const RESOURCE: &'static str = "";
 }
 
-impl Default for Bulk {
-    fn default() -> Self {
-        Self(Gather::new(MAX_ENTRIES_BYTES))
-    }
-}
-
 impl Bulk {
+    pub fn new(patience: Duration) -> Self {
+        Self { gather: Gather::new(MAX_ENTRIES_BYTES, Second::Waits), patience }
+    }
+
     /// Sends a mail, together with others that are sent at the same time.
     pub async fn send(&self, ses: &Ses, shared: Shared, entry: Entry) -> Outcome {
         let (ses, shared) = (ses.clone(), Arc::new(shared));
-        let weight = entry.bytes().max(MAX_ENTRIES_BYTES / MAX_ENTRIES);
+        // So that there are no more than SES takes, however small they are.
+        let weight = entry.bytes().max(MAX_ENTRIES_BYTES / MAX_TOGETHER);
         let ask = Ask { group: shared.clone(), about: entry.delivery.clone(), weight, asked: entry };
-        self.0.ask(ask, Second::Waits, move |entries| send_all(ses, shared, entries).boxed()).await
+        // The claims hold for no longer.
+        let deadline = Instant::now() + self.patience;
+        self.gather.ask(ask, move |entries| send_all(ses, shared, entries, deadline).boxed()).await
     }
 }
 
-async fn send_all(ses: Ses, shared: Arc<Shared>, entries: Vec<Entry>) -> Vec<Outcome> {
+async fn send_all(ses: Ses, shared: Arc<Shared>, entries: Vec<Entry>, deadline: Instant) -> Vec<Outcome> {
     match ask(&ses, &shared, &entries).await {
         Ok(outcomes) => outcomes,
-        // Nobody is mailed because one entry is bad.
+        // Nobody stays without a mail because of somebody else's.
         Err(Outcome::Refused { .. }) if entries.len() > 1 => {
-            let alone = async |entry| match ask(&ses, &shared, std::slice::from_ref(entry)).await {
-                Ok(mut outcomes) => outcomes.swap_remove(0),
-                Err(outcome) => outcome,
+            let alone = async |entry| match timeout_at(deadline, ask(&ses, &shared, slice::from_ref(entry))).await {
+                Ok(Ok(mut outcomes)) => outcomes.swap_remove(0),
+                Ok(Err(outcome)) => outcome,
+                Err(_) => Outcome::Unknown { reason: "no answer in time".into() },
             };
             join_all(entries.iter().map(alone)).await
         }
@@ -152,7 +159,7 @@ impl Shared {
 
     /// Returns true if it is not longer than SES takes.
     pub fn fits(&self) -> bool {
-        self.data.chars().count() <= MAX_DATA
+        bytes(&self.data) <= MAX_DATA
     }
 }
 
@@ -204,6 +211,11 @@ impl Entry {
 
     /// Returns about how many bytes of a request it takes.
     fn bytes(&self) -> usize {
-        self.data.len() + 2 * self.unsubscribe_url.len() + 1_000
+        bytes(&self.data) + self.unsubscribe_url.len() + 1_000
     }
+}
+
+/// Returns how many bytes data take in a request, where they are a text within JSON.
+fn bytes(data: &str) -> usize {
+    Value::from(data).to_string().len()
 }

@@ -16,6 +16,7 @@ use restock_domain::{
     Automation, Brand, Brands, Contact, EmailAddress, EmailChoice, Product, Sender, Subscription, Template,
 };
 use std::pin::Pin;
+use std::time::Duration;
 use tracing::warn;
 
 /// The subject of one mail: who gets it, and about which product.
@@ -96,8 +97,9 @@ impl Mailer for SesMailer {
 }
 
 impl SesMailer {
-    pub fn new(ses: Ses, renderer: Renderer, signing_key: SigningKey, public_url: String) -> Self {
-        Self { ses, renderer, signing_key, public_url, bulk: Bulk::default() }
+    /// `patience` is the longest that SES is waited for.
+    pub fn new(ses: Ses, renderer: Renderer, signing_key: SigningKey, public_url: String, patience: Duration) -> Self {
+        Self { ses, renderer, signing_key, public_url, bulk: Bulk::new(patience) }
     }
 
     /// Returns what a mail shares with others, and what it does not.

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// `G` is what the questions of a batch have in common, `A` is a question, and `R` an answer.
 pub struct Gather<G, A, R> {
     max_weight: usize,
+    second: Second,
     open: Mutex<Vec<(G, Batch<A, R>)>>,
 }
 
@@ -53,58 +54,65 @@ struct Asked<A> {
     weight: usize,
 }
 
+/// A question in its batch.
+struct Joined<R> {
+    place: usize,
+    /// Held as long as somebody waits for the answer.
+    _waits: Arc<()>,
+    answers: Answers<R>,
+}
+
 /// By the places of the questions.
 type Answers<R> = Shared<BoxFuture<'static, Arc<BTreeMap<usize, R>>>>;
 
-impl<G: PartialEq, A: Send + 'static, R: Clone + Send + Sync + 'static> Gather<G, A, R> {
-    pub fn new(max_weight: usize) -> Self {
-        Self { max_weight, open: Mutex::default() }
+impl<G: PartialEq + Clone, A: Send + 'static, R: Clone + Send + Sync + 'static> Gather<G, A, R> {
+    pub fn new(max_weight: usize, second: Second) -> Self {
+        Self { max_weight, second, open: Mutex::default() }
     }
 
     /// Returns the answer to a question. If it is the first of its batch, `send` is what will ask: it answers each question,
     /// in their order.
-    pub async fn ask<F>(&self, ask: Ask<G, A>, second: Second, send: F) -> R
+    pub async fn ask<F>(&self, ask: Ask<G, A>, send: F) -> R
     where
         F: FnOnce(Vec<A>) -> BoxFuture<'static, Vec<R>> + Send + 'static,
     {
-        let (place, _waits, answers) = self.join(ask, second, send);
+        let Joined { place, _waits, answers } = self.join(ask, send);
         answers.await[&place].clone()
     }
 
-    fn join<F>(&self, ask: Ask<G, A>, second: Second, send: F) -> (usize, Arc<()>, Answers<R>)
+    fn join<F>(&self, ask: Ask<G, A>, send: F) -> Joined<R>
     where
         F: FnOnce(Vec<A>) -> BoxFuture<'static, Vec<R>> + Send + 'static,
     {
-        let Ask { group, about, weight, asked } = ask;
         let mut open = lock(&self.open);
         open.retain(|(_, batch)| lock(&batch.asked).is_some());
-        for (of, batch) in open.iter() {
-            let mut of_batch = lock(&batch.asked);
-            let Some(gathered) = of_batch.as_mut().filter(|_| *of == group) else { continue };
-            match gathered.place_of(&about) {
-                Some((place, waits)) if second == Second::Shares => return (place, waits, batch.answers.clone()),
-                None if gathered.weight + weight <= self.max_weight => {
-                    let (place, waits) = gathered.add(about, weight, asked);
-                    return (place, waits, batch.answers.clone());
-                }
-                _ => {}
-            }
-        }
-        let mut first = Asked { all: Vec::new(), places: HashMap::new(), weight: 0 };
-        let (place, waits) = first.add(about, weight, asked);
-        let batch = Batch::new(first, send);
-        let answers = batch.answers.clone();
-        open.push((group, batch));
-        (place, waits, answers)
+        let joins = |(of, batch): &&(G, Batch<A, R>)| {
+            let of_batch = lock(&batch.asked);
+            let takes = of_batch.as_ref().is_some_and(|gathered| match gathered.place_of(&ask.about) {
+                Some(_) => self.second == Second::Shares,
+                None => gathered.weight + ask.weight <= self.max_weight,
+            });
+            takes && *of == ask.group
+        };
+        let batch = open.iter().find(joins).map(|(_, batch)| (batch.asked.clone(), batch.answers.clone()));
+        let (asked, answers) = batch.unwrap_or_else(|| {
+            let batch = Batch::new(send);
+            let joined = (batch.asked.clone(), batch.answers.clone());
+            open.push((ask.group.clone(), batch));
+            joined
+        });
+        let (place, waits) = lock(&asked).get_or_insert_default().place(ask);
+        Joined { place, _waits: waits, answers }
     }
 }
 
 impl<A: Send + 'static, R: Send + Sync + 'static> Batch<A, R> {
-    fn new<F>(first: Asked<A>, send: F) -> Self
+    /// Returns a batch without a question yet.
+    fn new<F>(send: F) -> Self
     where
         F: FnOnce(Vec<A>) -> BoxFuture<'static, Vec<R>> + Send + 'static,
     {
-        let asked = Arc::new(Mutex::new(Some(first)));
+        let asked = Arc::new(Mutex::new(Some(Asked::default())));
         let leaving = asked.clone();
         let answers = async move {
             let asked = || lock(&leaving).as_ref().map_or(0, |gathered| gathered.all.len());
@@ -136,12 +144,22 @@ impl<A> Asked<A> {
         Some((place, self.all[place].0.upgrade()?))
     }
 
-    fn add(&mut self, about: String, weight: usize, asked: A) -> (usize, Arc<()>) {
-        let (place, waits) = (self.all.len(), Arc::new(()));
-        self.all.push((Arc::downgrade(&waits), asked));
-        self.places.insert(about, place);
-        self.weight += weight;
-        (place, waits)
+    /// Returns the place of a question: that of the first one about the same thing, or a new one.
+    fn place<G>(&mut self, ask: Ask<G, A>) -> (usize, Arc<()>) {
+        let Ask { about, weight, asked, .. } = ask;
+        self.place_of(&about).unwrap_or_else(|| {
+            let (place, waits) = (self.all.len(), Arc::new(()));
+            self.all.push((Arc::downgrade(&waits), asked));
+            self.places.insert(about, place);
+            self.weight += weight;
+            (place, waits)
+        })
+    }
+}
+
+impl<A> Default for Asked<A> {
+    fn default() -> Self {
+        Self { all: Vec::new(), places: HashMap::new(), weight: 0 }
     }
 }
 
@@ -183,8 +201,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_asked_at_the_same_time_is_one_request_for_each_group_and_as_many_as_it_holds() {
-        let (gather, server) = (Gather::new(10), Server::default());
-        let one = |n: u32| gather.ask(ask((n % 2) as u8, n), Second::Waits, server.answer());
+        let (gather, server) = (Gather::new(10, Second::Waits), Server::default());
+        let one = |n: u32| gather.ask(ask((n % 2) as u8, n), server.answer());
 
         let answers = join_all((0..24).map(one)).await;
 
@@ -196,12 +214,12 @@ mod tests {
 
     #[tokio::test]
     async fn tasks_that_go_on_together_ask_together_again() {
-        let (gather, server) = (Gather::new(100), Server::default());
+        let (gather, server) = (Gather::new(100, Second::Waits), Server::default());
         let twice = |n: u32| {
             let (gather, server) = (&gather, &server);
             async move {
-                gather.ask(ask(0, n), Second::Waits, server.answer()).await;
-                gather.ask(ask(0, n), Second::Waits, server.answer()).await
+                gather.ask(ask(0, n), server.answer()).await;
+                gather.ask(ask(0, n), server.answer()).await
             }
         };
 
@@ -212,10 +230,10 @@ mod tests {
 
     #[tokio::test]
     async fn tasks_within_sets_of_tasks_ask_together_too() {
-        let (gather, server) = (Gather::new(1_000), Server::default());
+        let (gather, server) = (Gather::new(1_000, Second::Waits), Server::default());
         let several = async |n: u32| {
             for _ in 0..3 {
-                let asks = (0..4).map(|key| gather.ask(ask(0, 4 * n + key), Second::Waits, server.answer()));
+                let asks = (0..4).map(|key| gather.ask(ask(0, 4 * n + key), server.answer()));
                 futures::stream::iter([join_all(asks)]).buffer_unordered(8).collect::<Vec<_>>().await;
             }
         };
@@ -228,9 +246,9 @@ mod tests {
     #[tokio::test]
     async fn a_second_question_about_a_thing_shares_the_answer_or_waits_for_another_batch() {
         for (second, sizes) in [(Second::Shares, vec![1]), (Second::Waits, vec![1, 1])] {
-            let (gather, server) = (Gather::new(10), Server::default());
+            let (gather, server) = (Gather::new(10, second), Server::default());
 
-            join_all((0..2).map(|_| gather.ask(ask(0, 7), second, server.answer()))).await;
+            join_all((0..2).map(|_| gather.ask(ask(0, 7), server.answer()))).await;
 
             assert_eq!(server.sizes(), sizes);
         }
@@ -238,10 +256,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_waits_for_any_more_is_not_asked_and_the_others_are_answered() {
-        let (gather, server) = (Arc::new(Gather::new(10)), Server::default());
-        let mut first = Box::pin(gather.ask(ask(0, 1), Second::Waits, server.answer()));
+        let (gather, server) = (Gather::new(10, Second::Waits), Server::default());
+        let mut first = Box::pin(gather.ask(ask(0, 1), server.answer()));
         assert!(futures::poll!(&mut first).is_pending());
-        let second = gather.ask(ask(0, 2), Second::Waits, server.answer());
+        let second = gather.ask(ask(0, 2), server.answer());
 
         drop(first);
 

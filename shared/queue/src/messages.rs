@@ -66,7 +66,7 @@ pub struct Sweep {
     pub hops: u32,
 }
 
-/// Mail these subscriptions; at most 50.
+/// Mail these subscriptions; at most [`MAX_TOGETHER`](restock_domain::delivery::MAX_TOGETHER).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
@@ -309,7 +309,7 @@ impl FeedMessage {
     }
 }
 
-/// A recipient is written as `[contactId, key, delivery]`: 50 of them go into each message.
+/// A recipient is written as `[contactId, key, delivery]`: many of them go into each message.
 impl Serialize for Recipient {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (self.contact_id, self.key, self.delivery).serialize(serializer)

@@ -51,11 +51,28 @@ pub struct Write {
     pub condition: TableCondition,
 }
 
-/// A change that can be carried out together with others.
+/// A change of one item that can be carried out together with others.
 #[derive(Debug, Clone)]
 pub struct Statement {
-    write: Write,
-    returns_item: bool,
+    pub table: Table,
+    pub key: Item,
+    pub alteration: Alteration,
+    pub condition: TableCondition,
+    /// True if the item is wanted as it is after the change.
+    pub returns_item: bool,
+}
+
+/// What a statement can do, which is less than a [`Change`] can.
+#[derive(Debug, Clone)]
+pub enum Alteration {
+    /// Makes the item, if there is none with its key.
+    Insert(Item),
+    /// Sets attributes of the item, if there is one.
+    Set(Item),
+    /// Removes attributes of the item, if there is one.
+    Unset(Vec<&'static str>),
+    /// Deletes the item, if there is one.
+    Remove,
 }
 
 /// What became of a statement.
@@ -217,50 +234,35 @@ impl Write {
 }
 
 impl Statement {
-    /// Makes an item, if there is none with its key.
     pub fn insert(of: impl Keyspace, key: Item, attributes: Item) -> Self {
-        Self::new(Write::new(keyspace::insert_of(of), key, Change::Put(attributes)))
+        Self::new(keyspace::insert_of(of), key, Alteration::Insert(attributes))
     }
 
-    /// Sets attributes of an item, if there is one.
     pub fn set(of: impl Keyspace, key: Item, attributes: Item) -> Self {
-        let actions = attributes.into_iter().map(|(name, value)| Action::Set(name, value)).collect();
-        Self::new(Write::new(keyspace::change_of(of), key, Change::Update(actions)))
+        Self::new(keyspace::change_of(of), key, Alteration::Set(attributes))
     }
 
-    /// Removes attributes of an item, if there is one.
-    pub fn unset(of: impl Keyspace, key: Item, names: &[&str]) -> Self {
-        let actions = names.iter().map(|name| Action::Remove((*name).to_owned())).collect();
-        Self::new(Write::new(keyspace::change_of(of), key, Change::Update(actions)))
+    pub fn unset(of: impl Keyspace, key: Item, names: &[&'static str]) -> Self {
+        Self::new(keyspace::change_of(of), key, Alteration::Unset(names.to_vec()))
     }
 
-    /// Deletes an item, if there is one.
     pub fn remove(of: impl Keyspace, key: Item) -> Self {
-        Self::new(Write::new(keyspace::remove_of(of), key, Change::Delete))
+        Self::new(keyspace::remove_of(of), key, Alteration::Remove)
     }
 
-    fn new(write: Write) -> Self {
-        Self { write, returns_item: false }
+    fn new(table: Table, key: Item, alteration: Alteration) -> Self {
+        Self { table, key, alteration, condition: TableCondition::Always, returns_item: false }
     }
 
     #[must_use]
     pub fn when(self, condition: TableCondition) -> Self {
-        Self { write: self.write.when(condition), ..self }
+        Self { condition, ..self }
     }
 
     /// Asks for the item as it is after a change.
     #[must_use]
     pub fn returning(self) -> Self {
         Self { returns_item: true, ..self }
-    }
-
-    pub fn returns_item(&self) -> bool {
-        self.returns_item
-    }
-
-    /// Returns the change as it is made if there is an item; of an insertion, if there is none.
-    pub fn write(&self) -> &Write {
-        &self.write
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::Error;
 use crate::database::{
     Action, AllWritten, BatchGot, Change, Database, Executed, FoundItems, Item, Pending, PlainWrite, Query, Range,
-    Scan, Statement, Table, TableCondition, Write, Written,
+    Scan, Statement, Table, Write, Written,
 };
 use crate::item::text;
 use crate::partiql;
+use crate::wording::Wording;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -149,7 +150,7 @@ impl Database for DynamoDb {
             let operation = "BatchExecuteStatement";
             let count = statements.len();
             let request = |statement: Statement| {
-                let table = self.tables.name(statement.write().table)?;
+                let table = self.tables.name(statement.table)?;
                 let (text, parameters) = partiql::printed(statement, table);
                 let request = BatchStatementRequest::builder().statement(text).set_parameters(Some(parameters));
                 let request = request.return_values_on_condition_check_failure(OnRefusal::AllOld).build();
@@ -329,7 +330,7 @@ struct Words {
     values: HashMap<String, AttributeValue>,
 }
 
-impl Words {
+impl Wording for Words {
     fn name(&mut self, name: &str) -> String {
         let placeholder = format!("#n{}", self.names.len());
         self.names.insert(placeholder.clone(), name.to_owned());
@@ -342,27 +343,13 @@ impl Words {
         placeholder
     }
 
-    fn condition(&mut self, condition: &TableCondition) -> Option<String> {
-        let mut compare = |name: &str, operator: &str, value: &AttributeValue| {
-            Some(format!("{} {operator} {}", self.name(name), self.value(value.clone())))
-        };
-        match condition {
-            TableCondition::Always => None,
-            TableCondition::Exists(name) => Some(format!("attribute_exists({})", self.name(name))),
-            TableCondition::Missing(name) => Some(format!("attribute_not_exists({})", self.name(name))),
-            TableCondition::Is(name, value) => compare(name, "=", value),
-            TableCondition::IsNot(name, value) => compare(name, "<>", value),
-            TableCondition::AtMost(name, value) => compare(name, "<=", value),
-            TableCondition::All(conditions) => self.joined(conditions, " AND "),
-            TableCondition::Any(conditions) => self.joined(conditions, " OR "),
-        }
+    fn presence(&mut self, name: &str, is_there: bool) -> String {
+        let function = if is_there { "attribute_exists" } else { "attribute_not_exists" };
+        format!("{function}({})", self.name(name))
     }
+}
 
-    fn joined(&mut self, conditions: &[TableCondition], operator: &str) -> Option<String> {
-        let parts: Vec<String> = conditions.iter().filter_map(|condition| self.condition(condition)).collect();
-        (!parts.is_empty()).then(|| format!("({})", parts.join(operator)))
-    }
-
+impl Words {
     fn update(&mut self, actions: Vec<Action>) -> String {
         let (mut set, mut add, mut remove) = (Vec::new(), Vec::new(), Vec::new());
         for action in actions {

@@ -36,6 +36,7 @@ mod together;
 mod turns;
 mod uploads;
 mod versions;
+mod wording;
 
 pub use api_keys::ApiKey;
 pub use automations::{CachedAutomations, MAX_AUTOMATIONS};

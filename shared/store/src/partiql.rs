@@ -1,25 +1,31 @@
 //! Statements as DynamoDB reads them (PartiQL). Every value is a parameter, and every name is quoted.
 
-use crate::database::{Action, AttributeValue, Change, Item, Statement, TableCondition, Write};
+use crate::database::{Alteration, AttributeValue, Item, Statement, TableCondition};
+use crate::wording::Wording;
 
 /// Returns a statement about a table, and its parameters.
 pub fn printed(statement: Statement, table: &str) -> (String, Vec<AttributeValue>) {
-    let Write { table: of, key, change, condition } = statement.write().clone();
+    let Statement { table: of, key, alteration, condition, returns_item } = statement;
     let mut printer = Printer::default();
-    let text = match change {
-        Change::Put(mut attributes) => {
-            attributes.extend(key);
-            format!("INSERT INTO \"{table}\" VALUE {{{}}}", printer.members(attributes))
+    let (verb, changes) = match alteration {
+        Alteration::Insert(mut item) => {
+            item.extend(key);
+            let members = item.into_iter().map(|(name, value)| format!("'{name}': {}", printer.value(value)));
+            let text = format!("INSERT INTO \"{table}\" VALUE {{{}}}", members.collect::<Vec<_>>().join(", "));
+            return (text, printer.parameters);
         }
-        Change::Update(actions) => {
-            let actions: Vec<String> = actions.into_iter().filter_map(|action| printer.action(action)).collect();
-            let item = printer.item(of.key(), key, &condition);
-            let returning = if statement.returns_item() { " RETURNING ALL NEW *" } else { "" };
-            format!("UPDATE \"{table}\" {} WHERE {item}{returning}", actions.join(" "))
+        Alteration::Set(attributes) => {
+            let set = |(name, value): (String, _)| format!(" SET {} = {}", printer.name(&name), printer.value(value));
+            ("UPDATE", attributes.into_iter().map(set).collect())
         }
-        Change::Delete => format!("DELETE FROM \"{table}\" WHERE {}", printer.item(of.key(), key, &condition)),
+        Alteration::Unset(names) => {
+            ("UPDATE", names.iter().map(|name| format!(" REMOVE {}", printer.name(name))).collect())
+        }
+        Alteration::Remove => ("DELETE FROM", String::new()),
     };
-    (text, printer.parameters)
+    let item = printer.item(of.key(), key, &condition);
+    let returning = if returns_item { " RETURNING ALL NEW *" } else { "" };
+    (format!("{verb} \"{table}\"{changes} WHERE {item}{returning}"), printer.parameters)
 }
 
 #[derive(Default)]
@@ -27,53 +33,29 @@ struct Printer {
     parameters: Vec<AttributeValue>,
 }
 
-impl Printer {
-    fn value(&mut self, value: AttributeValue) -> char {
+impl Wording for Printer {
+    fn name(&mut self, name: &str) -> String {
+        format!("\"{name}\"")
+    }
+
+    fn value(&mut self, value: AttributeValue) -> String {
         self.parameters.push(value);
-        '?'
+        "?".to_owned()
     }
 
-    fn members(&mut self, item: Item) -> String {
-        item.into_iter().map(|(name, value)| format!("'{name}': {}", self.value(value))).collect::<Vec<_>>().join(", ")
+    fn presence(&mut self, name: &str, is_there: bool) -> String {
+        format!("\"{name}\" IS {}MISSING", if is_there { "NOT " } else { "" })
     }
+}
 
-    /// Returns what a statement can do to an attribute; it can't count, nor look whether there is one.
-    fn action(&mut self, action: Action) -> Option<String> {
-        match action {
-            Action::Set(name, value) => Some(format!("SET \"{name}\" = {}", self.value(value))),
-            Action::Remove(name) => Some(format!("REMOVE \"{name}\"")),
-            Action::SetIfMissing(..) | Action::Add(..) => None,
-        }
-    }
-
+impl Printer {
     /// Returns the condition that it is the item with this key, and that what has to hold of it does.
     fn item(&mut self, names: (&str, Option<&str>), mut key: Item, condition: &TableCondition) -> String {
         let names = [Some(names.0), names.1].into_iter().flatten();
-        let mut parts: Vec<String> =
-            names.filter_map(|name| Some(format!("\"{name}\" = {}", self.value(key.remove(name)?)))).collect();
+        let is_key = |name| Some(format!("\"{name}\" = {}", self.value(key.remove(name)?)));
+        let mut parts: Vec<String> = names.filter_map(is_key).collect();
         parts.extend(self.condition(condition));
         parts.join(" AND ")
-    }
-
-    fn condition(&mut self, condition: &TableCondition) -> Option<String> {
-        let mut compare = |name: &str, operator: &str, value: &AttributeValue| {
-            Some(format!("\"{name}\" {operator} {}", self.value(value.clone())))
-        };
-        match condition {
-            TableCondition::Always => None,
-            TableCondition::Exists(name) => Some(format!("\"{name}\" IS NOT MISSING")),
-            TableCondition::Missing(name) => Some(format!("\"{name}\" IS MISSING")),
-            TableCondition::Is(name, value) => compare(name, "=", value),
-            TableCondition::IsNot(name, value) => compare(name, "<>", value),
-            TableCondition::AtMost(name, value) => compare(name, "<=", value),
-            TableCondition::All(conditions) => self.joined(conditions, " AND "),
-            TableCondition::Any(conditions) => self.joined(conditions, " OR "),
-        }
-    }
-
-    fn joined(&mut self, conditions: &[TableCondition], operator: &str) -> Option<String> {
-        let parts: Vec<String> = conditions.iter().filter_map(|condition| self.condition(condition)).collect();
-        (!parts.is_empty()).then(|| format!("({})", parts.join(operator)))
     }
 }
 

@@ -32,41 +32,50 @@ pub struct Together {
 
 impl Together {
     pub fn new(database: Arc<dyn Database>) -> Self {
-        Self { database, reads: Gather::new(MAX_KEYS), changes: Gather::new(MAX_STATEMENTS) }
+        let reads = Gather::new(MAX_KEYS, Second::Shares);
+        Self { database, reads, changes: Gather::new(MAX_STATEMENTS, Second::Waits) }
     }
 
     /// Returns the item with this key, if there is one; strongly consistent.
     pub async fn read(&self, key: (Table, Item)) -> Read {
         let database = self.database.clone();
         let ask = Ask { group: (), about: name_of(key.0, &key.1), weight: 1, asked: key };
-        self.reads.ask(ask, Second::Shares, move |keys| read_all(database, keys).boxed()).await
+        self.reads.ask(ask, move |keys| read_all(database, keys).boxed()).await
     }
 
     /// Makes a change if its condition holds. AWS makes changes of a batch each by itself, so one says nothing of the others.
     pub async fn change(&self, statement: Statement) -> Result<Tried, Error> {
         let database = self.database.clone();
-        let about = name_of(statement.write().table, &statement.write().key);
+        let about = name_of(statement.table, &statement.key);
         let ask = Ask { group: (), about, weight: 1, asked: statement };
-        self.changes.ask(ask, Second::Waits, move |statements| execute_all(database, statements).boxed()).await
+        self.changes.ask(ask, move |statements| execute_all(database, statements).boxed()).await
     }
 }
 
 async fn read_all(database: Arc<dyn Database>, keys: Vec<(Table, Item)>) -> Vec<Read> {
     let names: Vec<String> = keys.iter().map(|(table, key)| name_of(*table, key)).collect();
-    let (mut found, mut pending) = (HashMap::new(), keys);
+    let (mut read, mut pending): (HashMap<String, Read>, _) = (HashMap::new(), keys);
+    let mut failure = Error::Unprocessed { operation: "BatchGetItem" };
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
-        let got = match database.batch_get(pending).await {
-            Ok(got) => got,
-            Err(error) => return names.iter().map(|_| Err(error.clone())).collect(),
-        };
-        found.extend(got.found.into_iter().map(|(table, item)| (name_of(table, &table.key_of(&item)), (table, item))));
-        pending = got.unprocessed;
+        match database.batch_get(pending.clone()).await {
+            Ok(got) => {
+                let found = got.found.into_iter();
+                read.extend(found.map(|(table, item)| (name_of(table, &table.key_of(&item)), Ok(Some((table, item))))));
+                pending = got.unprocessed;
+            }
+            Err(error) => {
+                failure = error;
+                break;
+            }
+        }
         if pending.is_empty() {
-            return names.iter().map(|name| Ok(found.remove(name))).collect();
+            break;
         }
     }
-    names.iter().map(|_| Err(Error::Unprocessed { operation: "BatchGetItem" })).collect()
+    // What others were still waiting for costs only them.
+    read.extend(pending.iter().map(|(table, key)| (name_of(*table, key), Err(failure.clone()))));
+    names.iter().map(|name| read.remove(name).unwrap_or(Ok(None))).collect()
 }
 
 async fn execute_all(database: Arc<dyn Database>, statements: Vec<Statement>) -> Vec<Result<Tried, Error>> {

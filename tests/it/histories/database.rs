@@ -7,8 +7,8 @@ use super::world::{Mishap, Sabotage, State, World, now};
 use jiff::Timestamp;
 use restock_store::Error;
 use restock_store::database::{
-    Action, AllWritten, AttributeValue, BatchGot, Change, Database, Executed, FoundItems, Index, Item, Pending,
-    PlainWrite, Query, Range, Scan, Statement, Table, TableCondition, Write, Written,
+    Action, AllWritten, Alteration, AttributeValue, BatchGot, Change, Database, Executed, FoundItems, Index, Item,
+    Pending, PlainWrite, Query, Range, Scan, Statement, Table, TableCondition, Write, Written,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -182,16 +182,27 @@ impl Simulated {
 impl World {
     /// Carries one statement of a batch out.
     fn execute(&self, statement: &Statement) -> Executed {
-        let write = statement.write();
-        if self.lock().partial() || self.bear("BatchExecuteStatement", &[write]).is_err() {
+        let Statement { table, key, alteration, condition, returns_item } = statement.clone();
+        let exists = self.lock().tables.items.contains_key(&key_of(table, &key));
+        let change = match alteration {
+            Alteration::Insert(item) => Change::Put(item),
+            Alteration::Set(item) => {
+                Change::Update(item.into_iter().map(|(name, value)| Action::Set(name, value)).collect())
+            }
+            Alteration::Unset(names) => {
+                Change::Update(names.iter().map(|name| Action::Remove((*name).to_owned())).collect())
+            }
+            Alteration::Remove => Change::Delete,
+        };
+        let write = Write { table, key, change, condition };
+        if self.lock().partial() || self.bear("BatchExecuteStatement", &[&write]).is_err() {
             return Executed::NotNow;
         }
-        let exists = self.lock().tables.items.contains_key(&key_of(write.table, &write.key));
         match (&write.change, exists) {
             (Change::Put(_), true) | (Change::Update(_), false) => Executed::Refused(None),
             (Change::Delete, false) => Executed::Done(None),
-            _ => match self.apply(write) {
-                Written::Done(item) => Executed::Done(item.filter(|_| statement.returns_item())),
+            _ => match self.apply(&write) {
+                Written::Done(item) => Executed::Done(item.filter(|_| returns_item)),
                 Written::Refused(item) => Executed::Refused(item),
             },
         }

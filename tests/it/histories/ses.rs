@@ -3,7 +3,7 @@
 use super::history::SentMail;
 use super::world::{PATIENCE, World, now};
 use futures::FutureExt;
-use restock_domain::delivery::{Claim, Outcome};
+use restock_domain::delivery::{Claim, MAX_TOGETHER, Outcome};
 use restock_domain::{Subscription, time};
 use restock_email::{Mail, Mailer};
 use restock_gather::{Ask, Gather, Second};
@@ -16,8 +16,6 @@ use std::time::Duration;
 
 /// How long after that SES may still accept a mail, in milliseconds.
 pub const LATE: u64 = 10_000;
-/// Mails of a request.
-const MAX_ENTRIES: usize = 50;
 
 pub struct Simulated {
     world: Arc<World>,
@@ -26,7 +24,7 @@ pub struct Simulated {
 
 impl Simulated {
     pub fn new(world: Arc<World>) -> Self {
-        Self { world, bulk: Gather::new(MAX_ENTRIES) }
+        Self { world, bulk: Gather::new(MAX_TOGETHER, Second::Waits) }
     }
 }
 
@@ -36,7 +34,7 @@ impl Mailer for Simulated {
         let about = subscription.delivery.to_string();
         let ask = Ask { group: (), about, weight: 1, asked: (subscription, email) };
         let world = self.world.clone();
-        Box::pin(self.bulk.ask(ask, Second::Waits, move |mails| send_bulk(world, mails).boxed()))
+        Box::pin(self.bulk.ask(ask, move |mails| send_bulk(world, mails).boxed()))
     }
 }
 

@@ -243,7 +243,7 @@ impl Proxy {
             self.observer.limits.learn(&answer["Responses"]);
             self.observer.limits.charge(&parts(&asked.operation, &body), &body, &answer);
             if self.service == Service::DynamoDb {
-                take_back_items(&asked.body, &mut answer);
+                take_back_items(&body, &mut answer);
             }
             left.add_to(&mut answer);
         }
@@ -362,13 +362,15 @@ fn ask_for_items(body: &mut Value) {
     }
 }
 
-/// Takes items out of an answer that were not asked for.
-fn take_back_items(asked: &Bytes, answer: &mut Value) {
-    let asked: Value = serde_json::from_slice(asked).unwrap_or_default();
-    let returns = |statement: &Value| statement["Statement"].as_str().is_some_and(|text| text.contains(" RETURNING "));
-    if asked["Statements"].as_array().is_some_and(|statements| !statements.iter().any(returns)) {
-        let answers = answer["Responses"].as_array_mut().into_iter().flatten();
-        answers.filter_map(Value::as_object_mut).for_each(|answer| drop(answer.remove("Item")));
+/// Takes the items of deletions out of an answer, as no function asks for them.
+fn take_back_items(body: &Value, answer: &mut Value) {
+    let statements = body["Statements"].as_array().into_iter().flatten();
+    let answers = answer["Responses"].as_array_mut().into_iter().flatten();
+    for (statement, answer) in statements.zip(answers) {
+        let text = statement["Statement"].as_str().unwrap_or_default();
+        if let (true, Some(answer)) = (text.ends_with(RETURNING), answer.as_object_mut()) {
+            answer.remove("Item");
+        }
     }
 }
 

@@ -50,6 +50,9 @@ fn send(ses: &Ses, request: &Value, bytes: usize) -> Result<Vec<Value>, &'static
             parts.as_ref().inspect_err(|missing| eprintln!("A mail can't be rendered: {missing:?}")).is_ok();
         let (subject, html, text) = parts.unwrap_or_default();
         let (to, headers, tags) = (&entry["Destination"], &entry["ReplacementHeaders"], &entry["ReplacementTags"]);
+        if to["ToAddresses"][0].as_str().is_some_and(|address| behaviour(address) == "malformed") {
+            return Err("An address is not one.");
+        }
         ready.push((envelope.mail(Letter { to, subject, html, text, headers, tags })?, is_rendered));
     }
     let result = |(mail, is_rendered)| {
