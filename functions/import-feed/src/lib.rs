@@ -224,7 +224,6 @@ impl App {
         let writing = self.write_changes(&job.locale, file, Arc::new(survey), written);
         let show_imported = async || show(Import { imported: written.load(Ordering::Relaxed), ..import.clone() }).await;
         shown(writing, SHOWN_EVERY, show_imported).await?;
-        import.imported = written.load(Ordering::Relaxed);
         import.removed = gone.len() as u64;
         self.remove(&job.locale, gone).await?;
         if let Some(Version { url, currency, etag, last_modified }) = version.filter(|_| end == End::Complete) {
