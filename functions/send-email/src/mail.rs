@@ -39,7 +39,9 @@ impl App {
             return Ok(Ended::later(Later::At(free_at)));
         }
         if self.refusals.is_blocked(automation) {
-            return Ok(Ended::later(Later::Backoff));
+            // Another message about a mail that was refused already does not wait for a try, of which there are few.
+            let seen = self.store.last_look(subscription).await?;
+            return Ok(if was_refused(&seen, notification) { Ended::Done(None) } else { Ended::later(Later::Backoff) });
         }
         if !self.pace.turn(shared.until).await {
             return Ok(Ended::later(Later::AtOnce));
@@ -73,7 +75,7 @@ impl App {
             return self.use_up(subscription, sent_at).await;
         }
         // Another message about it was faster, and the same mail would be refused again.
-        if seen.refused_for.as_deref() == Some(notification.log_entry.as_str()) {
+        if was_refused(&seen, notification) {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::Done(None));
         }
@@ -215,6 +217,11 @@ impl App {
         let renewed = self.store.use_up(subscription.id(), subscription.delivery, asked_at).await?;
         Ok(if renewed { Ended::later(Later::AtOnce) } else { Ended::Done(None) })
     }
+}
+
+/// Returns true if SES has permanently refused the mail for this level.
+fn was_refused(seen: &LastLook, notification: &Notification) -> bool {
+    seen.refused_for.as_ref() == Some(&notification.log_entry)
 }
 
 /// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.

@@ -47,7 +47,8 @@ impl App {
                 Later::AtOnce => Duration::ZERO,
                 // SES may ask for none at all.
                 Later::After(delay) => delay.max(Duration::from_secs(1)),
-                Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default(),
+                // Several messages may wait for one moment. If they all came at it, they would throttle each other.
+                Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default() + backoff,
                 Later::Backoff => backoff,
                 Later::Record(mail) => {
                     accepted = Some(mail);

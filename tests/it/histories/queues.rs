@@ -1,6 +1,6 @@
 //! Queues of the local stack on simulated time, with faults between them and whoever asks.
 
-use super::world::{Mishap, Sabotage, World};
+use super::world::{MAX_MESSAGES, Mishap, Sabotage, World};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_local::aws::poller::record;
 use restock_local::aws::sqs::{Attribute, Message, SendOptions};
@@ -92,6 +92,11 @@ impl World {
         let copies = if self.lock().strikes(self.faults.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
             let mut state = self.lock();
+            state.sent += 1;
+            if state.sent > MAX_MESSAGES {
+                state.stuck = true;
+                return;
+            }
             let late = if state.strikes(self.faults.delay) { state.random.i64(0..20_000) } else { 0 };
             drop(state);
             let attribute = |accepted: &Acceptance| {

@@ -97,8 +97,10 @@ pub struct State {
     /// When each contact's address was suppressed for a bounce or a complaint.
     pub suppressed: Vec<(ContactId, Timestamp)>,
     pub running: usize,
-    /// Something was never done.
+    /// Something was never done, or messages made ever more messages.
     pub stuck: bool,
+    /// Messages that were put on queues.
+    pub sent: u64,
     /// Messages that came back from a dead-letter queue.
     pub redriven: u64,
     /// No faults for now.
@@ -125,6 +127,8 @@ pub const AUTOMATIONS_KEPT: Duration = Duration::from_secs(30);
 pub const TERMS: Terms = Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) };
 pub const PATIENCE: Duration = Duration::from_secs(15);
 const SECOND_LOOK: Duration = Duration::from_secs(30);
+/// No history needs nearly as many messages. A queue takes no more, so that messages that multiply come to an end.
+pub const MAX_MESSAGES: u64 = 20_000;
 const LOG_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Returns the simulated time.
@@ -147,6 +151,7 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             suppressed: Vec::new(),
             running: 0,
             stuck: false,
+            sent: 0,
             send_rate: None,
             redriven: 0,
             quiet: true,
@@ -266,7 +271,7 @@ impl World {
     async fn all_done(&self) {
         loop {
             let changed = self.broker.changed.notified();
-            if self.messages_left() == 0 && self.lock().running == 0 {
+            if self.lock().running == 0 && self.messages_left() == 0 {
                 let redriven = self.redrive();
                 if redriven == 0 {
                     return;
