@@ -10,6 +10,9 @@ use tracing::error;
 
 /// Refusals in a row after which an automation is only tried now and then. A few may be about their recipients.
 const MAX_IN_A_ROW: u32 = 5;
+/// As [`MAX_IN_A_ROW`], if a mail of the automation was accepted before. At the end of many mails, those that are left are
+/// mostly ones that were refused and asked for again.
+const MAX_IN_A_ROW_AFTER_ONE_ACCEPTED: u32 = 50;
 /// How often it is tried then, by each instance.
 const TRIED_EVERY: Duration = Duration::from_secs(60);
 
@@ -19,12 +22,22 @@ pub struct Refusals(Mutex<HashMap<(AutomationId, u64), Streak>>);
 
 struct Streak {
     refusals: u32,
+    /// True if a mail was accepted before.
+    accepted: bool,
     next_try: Instant,
 }
 
 impl Streak {
+    fn new(accepted: bool) -> Self {
+        Self { refusals: 0, accepted, next_try: Instant::now() }
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.refusals >= if self.accepted { MAX_IN_A_ROW_AFTER_ONE_ACCEPTED } else { MAX_IN_A_ROW }
+    }
+
     fn is_blocked(&self) -> bool {
-        self.refusals >= MAX_IN_A_ROW && self.next_try > Instant::now()
+        self.is_too_long() && self.next_try > Instant::now()
     }
 }
 
@@ -47,10 +60,9 @@ impl Refusals {
 
     pub fn note_refusal(&self, automation: &Automation, reason: &str) {
         let mut streaks = self.lock();
-        let first = Streak { refusals: 0, next_try: Instant::now() };
-        let streak = streaks.entry(key(automation)).or_insert(first);
+        let streak = streaks.entry(key(automation)).or_insert_with(|| Streak::new(false));
         streak.refusals += 1;
-        if streak.refusals >= MAX_IN_A_ROW {
+        if streak.is_too_long() {
             streak.next_try = Instant::now() + TRIED_EVERY;
             // The words are those that template.yaml counts for an alarm.
             error!(automation = %automation.id, automation.version, reason, "SES refuses the mails of an automation");
@@ -58,7 +70,7 @@ impl Refusals {
     }
 
     pub fn note_acceptance(&self, automation: &Automation) {
-        self.lock().remove(&key(automation));
+        self.lock().insert(key(automation), Streak::new(true));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(AutomationId, u64), Streak>> {
@@ -92,5 +104,16 @@ mod tests {
 
         refusals.note_acceptance(&automation);
         assert_eq!(tries(10), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_automation_of_which_a_mail_was_accepted_is_tried_on_until_fifty_were_refused_in_a_row() {
+        let (refusals, automation) = (Refusals::default(), Automation::built_in());
+        refusals.note_acceptance(&automation);
+
+        (0..49).for_each(|_| refusals.note_refusal(&automation, "MESSAGE_REJECTED"));
+        assert!(!refusals.is_blocked(&automation));
+        refusals.note_refusal(&automation, "MESSAGE_REJECTED");
+        assert!(refusals.is_blocked(&automation));
     }
 }
