@@ -203,10 +203,12 @@ impl Restock {
     /// Waits until nothing is on these queues, as long as the functions are getting on with something.
     pub fn settle_queues(&self, queues: &[&str]) {
         let lines = || self.printed.lock().expect("nobody panicked here").len();
-        let (mut seen, mut since) = (lines(), Instant::now());
-        while queues.iter().any(|queue| self.on_queue(queue) > 0) {
-            if lines() > seen {
-                (seen, since) = (lines(), Instant::now());
+        let left = || queues.iter().map(|queue| self.on_queue(queue)).sum::<u64>();
+        let (mut seen, mut fewest, mut since) = (lines(), u64::MAX, Instant::now());
+        while let waiting @ 1.. = left() {
+            // Not everything that is done is logged.
+            if lines() > seen || waiting < fewest {
+                (seen, fewest, since) = (lines(), fewest.min(waiting), Instant::now());
             }
             assert!(since.elapsed() < PATIENCE, "nothing happened for {} s", PATIENCE.as_secs());
             std::thread::sleep(Duration::from_millis(20));

@@ -65,7 +65,7 @@ impl App {
         let mut noted = self.store.note(event.delivery, milestone, now).await?;
         if milestone == Milestone::NotRendered {
             let (delivery, template) = (event.delivery, event.template.as_deref());
-            error!(%delivery, template, "SES could not make a mail of its template, which says nothing about others");
+            error!(%delivery, template, "SES could not make a mail of its template, so it was never sent");
         } else if let Noted::NotRecorded = noted {
             self.settle(event, news).await?;
             noted = self.store.note(event.delivery, milestone, now).await?;

@@ -1,7 +1,10 @@
 //! Reads the facts that decisions need, and decides: for `match-stock`, which acts on it, and for the dry run, which shows it.
 
 use jiff::Timestamp;
-use restock_domain::{Automation, Candidate, Condition, ContactId, Decision, Locale, Sku, Subscription, decide};
+use restock_domain::{
+    Automation, Candidate, Condition, Contact, ContactId, Decision, Locale, Sku, Subscription, decide,
+};
+use restock_store::database::Consistency;
 use restock_store::{Error, Store};
 use std::collections::{HashMap, HashSet};
 
@@ -9,6 +12,9 @@ use std::collections::{HashMap, HashSet};
 pub const PAGE: i32 = 200;
 
 /// Decides about each of a SKU's subscriptions, in their order. Whatever several of them need is read once.
+///
+/// Contacts may be a moment old, as that costs half. Nobody is refused for it: those whose contact had a part in a refusal are
+/// decided about again with the contact as it is. Whom a moment-old contact let through, the sender looks at once more.
 pub async fn decide_all<'a>(
     store: &Store,
     automations: &'a [Automation],
@@ -32,10 +38,10 @@ pub async fn decide_all<'a>(
     let (feeds, products, found, purchases) = tokio::try_join!(
         store.with_feed(&may_serve),
         store.products(may_serve.iter().map(|locale| (*locale, sku))),
-        store.contacts(contacts.iter().copied()),
+        store.contacts(contacts.iter().copied(), Consistency::Eventual),
         purchases,
     )?;
-    let decisions = subscriptions.iter().map(|subscription| {
+    let decide = |subscription: &Subscription, found: &HashMap<ContactId, Contact>| {
         let feed = feeds_of[&subscription.locale].iter().find(|feed| feeds.contains(feed));
         let candidate = Candidate {
             subscription,
@@ -47,6 +53,16 @@ pub async fn decide_all<'a>(
             now,
         };
         decide(&candidate, automations)
-    });
-    Ok(decisions.collect())
+    };
+    let mut decisions: Vec<Decision<'a>> =
+        subscriptions.iter().map(|subscription| decide(subscription, &found)).collect();
+
+    let doubtful = subscriptions.iter().enumerate().filter(|(place, _)| decisions[*place].is_for_the_contact());
+    let again: Vec<(usize, &Subscription)> = doubtful.collect();
+    if !again.is_empty() {
+        let contacts = again.iter().map(|(_, subscription)| subscription.contact_id);
+        let found = store.contacts(contacts, Consistency::Strong).await?;
+        again.into_iter().for_each(|(place, subscription)| decisions[place] = decide(subscription, &found));
+    }
+    Ok(decisions)
 }

@@ -1,6 +1,6 @@
 //! Batches of any size: cut to DynamoDB's limits, and asked again for what was left undone.
 
-use crate::database::{Item, PlainWrite, Query, Table, wanted};
+use crate::database::{Consistency, Item, PlainWrite, Query, Table, wanted};
 use crate::keyspace::Keyspace;
 use crate::{Error, Store};
 use futures::future::try_join_all;
@@ -31,14 +31,33 @@ pub struct Deleted {
 impl Store {
     /// Reads items of one table by key, strongly consistent, in no particular order. Keys must not repeat.
     pub(crate) async fn batch_get(&self, of: impl Keyspace, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let found = self.batch_get_all(keys.into_iter().map(|key| wanted(of, key)).collect()).await?;
-        Ok(found.into_iter().map(|(_, item)| item).collect())
+        self.batch_get_as(of, keys, Consistency::Strong).await
+    }
+
+    /// Reads items of one table by key, in no particular order. Keys must not repeat.
+    pub(crate) async fn batch_get_as(
+        &self,
+        of: impl Keyspace,
+        keys: Vec<Item>,
+        consistency: Consistency,
+    ) -> Result<Vec<Item>, Error> {
+        let keys = keys.into_iter().map(|key| wanted(of, key)).collect();
+        Ok(self.read_chunks(keys, consistency).await?.into_iter().map(|(_, item)| item).collect())
     }
 
     /// Reads items by key, as `batch_get` does, of several tables. Tasks that read at the same time share requests.
     pub(crate) async fn batch_get_all(&self, keys: Vec<(Table, Item)>) -> Result<Vec<(Table, Item)>, Error> {
+        self.read_chunks(keys, Consistency::Strong).await
+    }
+
+    async fn read_chunks(
+        &self,
+        keys: Vec<(Table, Item)>,
+        consistency: Consistency,
+    ) -> Result<Vec<(Table, Item)>, Error> {
         let chunks: Vec<Vec<(Table, Item)>> = keys.chunks(MAX_KEYS).map(<[_]>::to_vec).collect();
-        let reads = chunks.into_iter().map(|chunk| try_join_all(chunk.into_iter().map(|key| self.together.read(key))));
+        let read = |key| self.together.read(key, consistency);
+        let reads = chunks.into_iter().map(|chunk| try_join_all(chunk.into_iter().map(read)));
         let found: Vec<Vec<Option<(Table, Item)>>> =
             stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await?;
         Ok(found.into_iter().flatten().flatten().collect())

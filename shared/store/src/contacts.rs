@@ -1,4 +1,4 @@
-use crate::database::{AllWritten, Item, TableCondition, Write, Written};
+use crate::database::{AllWritten, Consistency, Item, TableCondition, Write, Written};
 use crate::item::{read_each, read_item, text, texts, write_item};
 use crate::keyspace;
 use crate::suppression::{self, Trace};
@@ -91,13 +91,14 @@ impl Store {
         item.map(|item| read_item::<EmailItem>(TABLE, item).map(|email| email.contact_id)).transpose()
     }
 
-    /// Returns the given contacts that exist; strongly consistent.
+    /// Returns the given contacts that exist.
     pub async fn contacts(
         &self,
         ids: impl IntoIterator<Item = ContactId>,
+        consistency: Consistency,
     ) -> Result<HashMap<ContactId, Contact>, Error> {
         let distinct: HashSet<ContactId> = ids.into_iter().collect();
-        let items = self.batch_get(TABLE, distinct.into_iter().map(key).collect()).await?;
+        let items = self.batch_get_as(TABLE, distinct.into_iter().map(key).collect(), consistency).await?;
         Ok(read_each(items, read).into_iter().map(|contact| (contact.id, contact)).collect())
     }
 

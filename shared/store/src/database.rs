@@ -12,8 +12,8 @@ use std::pin::Pin;
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 pub trait Database: Send + Sync {
-    /// Reads at most 100 items by key, strongly consistent, in no particular order. Keys must not repeat.
-    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Pending<'_, BatchGot>;
+    /// Reads at most 100 items by key, in no particular order. Keys must not repeat.
+    fn batch_get(&self, keys: Vec<(Table, Item)>, consistency: Consistency) -> Pending<'_, BatchGot>;
 
     /// Carries a change out if its condition holds.
     fn write(&self, write: Write) -> Pending<'_, Written>;
@@ -33,6 +33,15 @@ pub trait Database: Send + Sync {
     /// Reads a page of a part of a table or index, in no particular order: of a table strongly consistent, of an index as far
     /// as it has caught up.
     fn scan(&self, scan: Scan) -> Pending<'_, FoundItems>;
+}
+
+/// What a read of items by key shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// Every write that was answered before.
+    Strong,
+    /// The item as it is or was a moment ago, for half the read units.
+    Eventual,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

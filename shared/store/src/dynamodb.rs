@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::database::{
-    Action, AllWritten, BatchGot, Change, Database, Executed, FoundItems, Item, Pending, PlainWrite, Query, Range,
-    Scan, Statement, Table, Write, Written,
+    Action, AllWritten, BatchGot, Change, Consistency, Database, Executed, FoundItems, Item, Pending, PlainWrite,
+    Query, Range, Scan, Statement, Table, Write, Written,
 };
 use crate::item::text;
 use crate::partiql;
@@ -60,11 +60,12 @@ macro_rules! in_words {
 }
 
 impl Database for DynamoDb {
-    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Pending<'_, BatchGot> {
+    fn batch_get(&self, keys: Vec<(Table, Item)>, consistency: Consistency) -> Pending<'_, BatchGot> {
         Box::pin(async move {
+            let is_strong = consistency == Consistency::Strong;
             let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
             for (table, keys) in by_table(keys) {
-                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_strong).build();
                 wanted.insert(self.tables.name(table)?.to_owned(), keys.map_err(failed("BatchGetItem"))?);
             }
             let answer = self.client.batch_get_item().set_request_items(Some(wanted)).send().await;

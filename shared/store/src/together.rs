@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::batch::{ATTEMPTS, MAX_KEYS, pause_before};
-use crate::database::{Database, Executed, Item, Statement, Table};
+use crate::database::{Consistency, Database, Executed, Item, Statement, Table};
 use futures::FutureExt;
 use restock_gather::{Ask, Gather, Second};
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ type Read = Result<Option<(Table, Item)>, Error>;
 
 pub struct Together {
     database: Arc<dyn Database>,
-    reads: Gather<(), (Table, Item), Read>,
+    reads: Gather<Consistency, (Table, Item), Read>,
     changes: Gather<(), Statement, Result<Tried, Error>>,
 }
 
@@ -36,11 +36,11 @@ impl Together {
         Self { database, reads, changes: Gather::new(MAX_STATEMENTS, Second::Waits) }
     }
 
-    /// Returns the item with this key, if there is one; strongly consistent.
-    pub async fn read(&self, key: (Table, Item)) -> Read {
+    /// Returns the item with this key, if there is one.
+    pub async fn read(&self, key: (Table, Item), consistency: Consistency) -> Read {
         let database = self.database.clone();
-        let ask = Ask { group: (), about: name_of(key.0, &key.1), weight: 1, asked: key };
-        self.reads.ask(ask, move |keys| read_all(database, keys).boxed()).await
+        let ask = Ask { group: consistency, about: name_of(key.0, &key.1), weight: 1, asked: key };
+        self.reads.ask(ask, move |keys| read_all(database, keys, consistency).boxed()).await
     }
 
     /// Makes a change if its condition holds. AWS makes changes of a batch each by itself, so one says nothing of the others.
@@ -52,13 +52,13 @@ impl Together {
     }
 }
 
-async fn read_all(database: Arc<dyn Database>, keys: Vec<(Table, Item)>) -> Vec<Read> {
+async fn read_all(database: Arc<dyn Database>, keys: Vec<(Table, Item)>, consistency: Consistency) -> Vec<Read> {
     let names: Vec<String> = keys.iter().map(|(table, key)| name_of(*table, key)).collect();
     let (mut read, mut pending): (HashMap<String, Read>, _) = (HashMap::new(), keys);
     let mut failure = Error::Unprocessed { operation: "BatchGetItem" };
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
-        match database.batch_get(pending.clone()).await {
+        match database.batch_get(pending.clone(), consistency).await {
             Ok(got) => {
                 let found = got.found.into_iter();
                 read.extend(found.map(|(table, item)| (name_of(table, &table.key_of(&item)), Ok(Some((table, item))))));

@@ -7,10 +7,10 @@ use super::world::{Mishap, Sabotage, State, World, now};
 use jiff::Timestamp;
 use restock_store::Error;
 use restock_store::database::{
-    Action, AllWritten, Alteration, AttributeValue, BatchGot, Change, Database, Executed, FoundItems, Index, Item,
-    Pending, PlainWrite, Query, Range, Scan, Statement, Table, TableCondition, Write, Written,
+    Action, AllWritten, Alteration, AttributeValue, BatchGot, Change, Consistency, Database, Executed, FoundItems,
+    Index, Item, Pending, PlainWrite, Query, Range, Scan, Statement, Table, TableCondition, Write, Written,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use std::time::Duration;
 const LAG: u64 = 5_000;
 /// How long it lags when it can't keep up.
 const LONG_LAG: u64 = 6 * 3_600_000;
+/// How old an item may be that an eventually consistent read shows, in milliseconds; DynamoDB's is rarely older than a second.
+const STALE: u64 = 5_000;
 
 type Key = (Table, String, String);
 
@@ -29,6 +31,8 @@ pub struct Tables {
     shown: BTreeMap<(Index, String, String, Key), Item>,
     /// What they will show, in the order of the writes.
     coming: Vec<(Timestamp, Key, Option<Item>)>,
+    /// What items were before, until when, for eventually consistent reads.
+    past: VecDeque<(Timestamp, Key, Option<Item>)>,
     /// SKUs whose part of an index can't keep up.
     hot: BTreeSet<String>,
     limits: Limits,
@@ -37,7 +41,7 @@ pub struct Tables {
 pub struct Simulated(pub Arc<World>);
 
 impl Database for Simulated {
-    fn batch_get(&self, keys: Vec<(Table, Item)>) -> Pending<'_, BatchGot> {
+    fn batch_get(&self, keys: Vec<(Table, Item)>, consistency: Consistency) -> Pending<'_, BatchGot> {
         Box::pin(async move {
             self.faulty("BatchGetItem", |world| {
                 let mut state = world.lock();
@@ -50,7 +54,13 @@ impl Database for Simulated {
                     let bears = state.bears(&world.faults, vec![of_table(key.0, &key.1)], Units::Read);
                     if !bears || state.partial() {
                         got.unprocessed.push(asked);
-                    } else if let Some(item) = state.tables.items.get(&key) {
+                        continue;
+                    }
+                    let sabotaged = world.sabotage == Sabotage::OldContacts && key.0 == Table::Contacts && !state.quiet;
+                    let may_be_old = consistency == Consistency::Eventual || sabotaged;
+                    let age = if may_be_old { state.random.u64(0..STALE) } else { 0 };
+                    let at = now() - Duration::from_millis(age);
+                    if let Some(item) = state.tables.item_at(&key, at) {
                         got.found.push((key.0, item.clone()));
                     }
                 }
@@ -240,6 +250,7 @@ impl World {
             _ => after,
         };
         let sku = after.as_ref().or(answer.as_ref()).map(|item| string(item, "sku")).unwrap_or_default();
+        state.tables.keep_past(&key);
         match &after {
             Some(item) => state.tables.items.insert(key.clone(), item.clone()),
             None => state.tables.items.remove(&key),
@@ -302,6 +313,20 @@ fn claims(write: &Write) -> bool {
 impl Tables {
     pub fn items(&self, table: Table) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |((of, ..), _)| *of == table).map(|(_, item)| item)
+    }
+
+    /// Remembers what an item is, which is about to change.
+    fn keep_past(&mut self, key: &Key) {
+        while self.past.front().is_some_and(|(until, ..)| *until < now() - Duration::from_millis(STALE)) {
+            self.past.pop_front();
+        }
+        self.past.push_back((now(), key.clone(), self.items.get(key).cloned()));
+    }
+
+    /// Returns an item as it was then, at most `STALE` ago.
+    fn item_at(&self, key: &Key, at: Timestamp) -> Option<&Item> {
+        let past = self.past.iter().find(|(until, of, _)| of == key && *until > at);
+        past.map_or_else(|| self.items.get(key), |(.., item)| item.as_ref())
     }
 
     /// Reads a page of a table; nothing that is simulated reads an index so.

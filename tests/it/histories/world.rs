@@ -65,6 +65,8 @@ pub enum Sabotage {
     NoTurns,
     /// A level is named by the message that it came in, whoever sent that.
     NamedByMessage,
+    /// No read of a contact is strongly consistent.
+    OldContacts,
     /// Instead of being used up, a subscription starts from the beginning.
     AlwaysRenewed,
 }

@@ -67,7 +67,7 @@ impl Observer {
         used.mails += mails_of(asked);
     }
 
-    /// Remembers what was put, for as long as an index may lag.
+    /// Remembers what was put, for as long as an index, or an eventually consistent read, may lag.
     fn put(&self, item: &Value) {
         if let (Value::Object(item), true) = (item, self.faults.spec.lag_ms > 0) {
             let lag = Duration::from_millis(self.faults.spec.lag_ms);
@@ -77,7 +77,7 @@ impl Observer {
         }
     }
 
-    /// Takes out of an index's items what it would not show yet.
+    /// Takes out of items what an index, or an eventually consistent read, would not show yet.
     fn hide_fresh(&self, items: &mut Vec<Value>) {
         let lag = Duration::from_millis(self.faults.spec.lag_ms);
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,9 +224,11 @@ impl Proxy {
                 return self.refuse(StatusCode::BAD_REQUEST);
             }
             body["ReturnConsumedCapacity"] = json!("INDEXES");
-            if asked.operation == "PutItem" {
-                self.observer.put(&body["Item"]);
-            }
+            let changes = body["TransactItems"].as_array().into_iter().flatten();
+            changes
+                .map(|change| &change["Put"]["Item"])
+                .chain([&body["Item"]])
+                .for_each(|item| self.observer.put(item));
         }
         let answered = if left.nothing_else {
             Ok((StatusCode::OK, asked.parts.headers.clone(), json!({})))
@@ -238,6 +240,13 @@ impl Proxy {
             && let Some(items) = answer["Items"].as_array_mut()
         {
             self.observer.hide_fresh(items);
+        }
+        for (table, asked) in body["RequestItems"].as_object().into_iter().flatten() {
+            if asked["ConsistentRead"] == false
+                && let Some(items) = answer["Responses"][table].as_array_mut()
+            {
+                self.observer.hide_fresh(items);
+            }
         }
         if status == StatusCode::OK {
             self.observer.limits.learn(&answer["Responses"]);

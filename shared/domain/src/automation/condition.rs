@@ -64,12 +64,21 @@ impl Condition {
 
     /// Returns true if it looks at purchases, which are not read for conditions that don't.
     pub fn looks_at_purchases(&self) -> bool {
+        self.looks_at(&|field| *field == Field::PurchasedOn)
+    }
+
+    /// Returns true if it looks at the contact.
+    pub fn looks_at_contact(&self) -> bool {
+        self.looks_at(&|field| matches!(field, Field::Contact(_)))
+    }
+
+    fn looks_at(&self, is_looked_for: &dyn Fn(&Field) -> bool) -> bool {
         match self {
             Self::All { all: conditions } | Self::Any { any: conditions } => {
-                conditions.iter().any(Self::looks_at_purchases)
+                conditions.iter().any(|condition| condition.looks_at(is_looked_for))
             }
-            Self::Not { not } => not.looks_at_purchases(),
-            Self::Test(test) => test.field == Field::PurchasedOn,
+            Self::Not { not } => not.looks_at(is_looked_for),
+            Self::Test(test) => is_looked_for(&test.field),
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Automation, Facts};
+use super::{Automation, Condition, Facts};
 use crate::{Contact, Product, Subscription};
 use jiff::Timestamp;
 use strum::{EnumIter, IntoStaticStr};
@@ -92,6 +92,19 @@ pub fn decide<'a>(candidate: &Candidate<'_>, automations: &'a [Automation]) -> D
         accepting.ok_or_else(nobody)
     });
     Decision { outcome, refusals }
+}
+
+impl Decision<'_> {
+    /// Returns true if the contact had a part in refusing the subscription: with other facts about it, this or another
+    /// automation may accept it.
+    pub fn is_for_the_contact(&self) -> bool {
+        let of_contact = |refusal: &Refusal<'_>| {
+            let mut conditions = refusal.conditions.iter().map(|place| &refusal.automation.conditions[*place]);
+            refusal.no_consent || conditions.any(Condition::looks_at_contact)
+        };
+        matches!(self.outcome, Err(Skip::ContactGone | Skip::Unsubscribed | Skip::Suppressed))
+            || self.refusals.iter().any(of_contact)
+    }
 }
 
 /// Returns what conditions look at, if the preconditions hold.
