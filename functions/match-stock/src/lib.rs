@@ -16,9 +16,10 @@ use restock_store::{CachedAutomations, LevelWrite, Store};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::info;
 
-/// Pages that one invocation handles; what is left goes back on the queue as continuations.
+/// Pages that one invocation handles, if it has the time; what is left goes back on the queue as continuations.
 const PAGES_AT_ONCE: u32 = 20;
 /// Where the pages of a second look begin in the log entry; no first look comes so far.
 const SECOND_LOOK: u32 = 1_000_000;
@@ -45,15 +46,20 @@ pub struct App {
     pub automations: CachedAutomations,
     /// How long entries of the integration log are kept.
     pub log_kept: Duration,
+    /// How long an invocation goes on beginning pages.
+    pub budget: Duration,
     pub clock: fn() -> Timestamp,
 }
 
-/// The pages that an invocation may still handle.
-struct Budget(AtomicU32);
+/// The pages that an invocation may still handle, and until when it may begin one.
+struct Budget {
+    pages: AtomicU32,
+    until: Instant,
+}
 
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        let budget = &Budget(AtomicU32::new(PAGES_AT_ONCE));
+        let budget = &Budget { pages: AtomicU32::new(PAGES_AT_ONCE), until: Instant::now() + self.budget };
         consume(&self.queues, named::StockLevels, event, |record| self.process(record, budget)).await
     }
 
@@ -184,8 +190,9 @@ impl App {
 }
 
 impl Budget {
-    /// Returns true if there is a page left.
+    /// Returns true if there is a page and time left.
     fn take(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        Instant::now() < self.until
+            && self.pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 }

@@ -15,6 +15,7 @@ async fn main() -> Result<(), Error> {
         lag: 2 * Duration::from_secs(restock_runtime::whole_number("SUBSCRIBING_SECONDS")?),
         second_look_after: Duration::from_secs(restock_runtime::whole_number("SECOND_LOOK_SECONDS")?),
         log_kept: restock_runtime::days("LOG_DAYS")?,
+        budget: Duration::from_secs(restock_runtime::whole_number("TIMEOUT_SECONDS")?) / 2,
         clock: Timestamp::now,
     };
     restock_runtime::serve_queue(|event| app.handle(event)).await

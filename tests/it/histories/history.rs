@@ -135,6 +135,8 @@ pub struct History {
     pub stuck: bool,
     /// Messages that were given up and redriven.
     pub redriven: u64,
+    /// Invocations that were over their time, where that can be seen.
+    pub over_time: u64,
     /// Messages that were given up, and nobody can read.
     pub dead: usize,
     /// Answers of SES that did not tell: as injected, and as the system counted them.

@@ -39,11 +39,15 @@ static PAGES: LazyLock<Arc<Pages>> = LazyLock::new(|| Arc::new(Pages::new().unwr
 
 /// Plays the history of a seed.
 pub fn play(seed: u64, faults: Faults, sabotage: Sabotage) -> History {
+    play_workload(seed, Workload::random(seed, LONGEST_PAUSE), faults, sabotage)
+}
+
+/// Plays the history of a workload; the seed is that of the faults.
+pub fn play_workload(seed: u64, workload: Workload, faults: Faults, sabotage: Sabotage) -> History {
     let counted = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let counter = Counter(counted.clone());
     tracing::subscriber::with_default(counter, || {
         simulate(seed, faults, sabotage, async |world| {
-            let workload = Workload::random(seed, LONGEST_PAUSE);
             let cast = set_up(&world, &workload).await;
             let stage = Arc::new(Stage { world, cast, calls: std::sync::Mutex::default() });
             stage.world.lock().quiet = false;
@@ -244,6 +248,7 @@ impl Stage {
             contacts: (0..self.cast.contacts.len()).filter(there).collect(),
             stuck: state.stuck,
             redriven: state.redriven,
+            over_time: state.over_time,
             dead: self.world.dead_letters(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
             unrecorded: state.unrecorded(),

@@ -34,6 +34,18 @@ impl Workload {
     }
 }
 
+impl Workload {
+    /// Returns a workload of so many who subscribe to one SKU, which then comes back.
+    pub fn of_many(subscribers: usize) -> Self {
+        let step = |pause, asked| vec![Step { pause: Duration::from_secs(pause), asked, retries: 9 }];
+        let wish = |contact| Wish { contact, sku: 0, locale: 0, external_id: None };
+        let level = Level { sku: 0, locale: None, external_id: None, quantity: 1, age: None };
+        let subscribe = (0..subscribers).map(|contact| step(0, Asked::Subscribe(wish(contact))));
+        let callers = subscribe.chain([step(600, Asked::Level(level))]).collect();
+        Self { mailboxes: vec![Kind::Plain; subscribers], skus: 1, callers }
+    }
+}
+
 fn kind(random: &mut Rng) -> Kind {
     match random.u8(0..20) {
         0 => Kind::Bounces,

@@ -32,6 +32,8 @@ pub struct Faults {
     pub twice: u32,
     pub killed: u32,
     pub slow: u32,
+    /// How long each request to DynamoDB and SQS takes at least, in milliseconds.
+    pub latency: u64,
     pub partial: u32,
     pub duplicate: u32,
     pub delay: u32,
@@ -103,6 +105,8 @@ pub struct State {
     pub stuck: bool,
     /// Messages that were put on queues.
     pub sent: u64,
+    /// Invocations that were over their time.
+    pub over_time: u64,
     /// Messages that came back from a dead-letter queue.
     pub redriven: u64,
     /// No faults for now.
@@ -154,6 +158,7 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             running: 0,
             stuck: false,
             sent: 0,
+            over_time: 0,
             send_rate: None,
             redriven: 0,
             quiet: true,
@@ -213,7 +218,7 @@ impl World {
             } else {
                 Mishap::Fine
             };
-            (late, fate)
+            (late + faults.latency, fate)
         };
         if late > 0 {
             tokio::time::sleep(Duration::from_millis(late)).await;
@@ -253,7 +258,10 @@ impl World {
         let answer = tokio::select! {
             biased;
             () = death.notified() => None,
-            () = tokio::time::sleep(timeout) => None,
+            () = tokio::time::sleep(timeout) => {
+                self.lock().over_time += 1;
+                None
+            }
             answer = DEATH.scope(death.clone(), work) => Some(answer),
         };
         self.lock().running -= 1;
@@ -314,6 +322,7 @@ impl World {
                 second_look_after,
                 automations: CachedAutomations::new(self.store(), AUTOMATIONS_KEPT),
                 log_kept: LOG_KEPT,
+                budget: seconds(30),
                 clock: now,
             });
             let handle = move |event| {

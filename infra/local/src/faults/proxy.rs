@@ -77,7 +77,22 @@ impl Observer {
         }
     }
 
-    /// Takes out of items what an index, or an eventually consistent read, would not show yet.
+    /// Takes out of an answer what an index, or an eventually consistent read, would not show yet.
+    fn hide_unshown(&self, request: &Value, answer: &mut Value) {
+        if request["IndexName"].is_string()
+            && let Some(items) = answer["Items"].as_array_mut()
+        {
+            self.hide_fresh(items);
+        }
+        for (table, wanted) in request["RequestItems"].as_object().into_iter().flatten() {
+            if wanted["ConsistentRead"] == false
+                && let Some(items) = answer["Responses"][table].as_array_mut()
+            {
+                self.hide_fresh(items);
+            }
+        }
+    }
+
     fn hide_fresh(&self, items: &mut Vec<Value>) {
         let lag = Duration::from_millis(self.faults.spec.lag_ms);
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
@@ -225,10 +240,8 @@ impl Proxy {
             }
             body["ReturnConsumedCapacity"] = json!("INDEXES");
             let changes = body["TransactItems"].as_array().into_iter().flatten();
-            changes
-                .map(|change| &change["Put"]["Item"])
-                .chain([&body["Item"]])
-                .for_each(|item| self.observer.put(item));
+            let puts = changes.map(|change| &change["Put"]["Item"]).chain([&body["Item"]]);
+            puts.for_each(|item| self.observer.put(item));
         }
         let answered = if left.nothing_else {
             Ok((StatusCode::OK, asked.parts.headers.clone(), json!({})))
@@ -236,18 +249,7 @@ impl Proxy {
             self.pass_on(&asked, &body).await
         };
         let Ok((status, headers, mut answer)) = answered else { return broken() };
-        if body["IndexName"].is_string()
-            && let Some(items) = answer["Items"].as_array_mut()
-        {
-            self.observer.hide_fresh(items);
-        }
-        for (table, asked) in body["RequestItems"].as_object().into_iter().flatten() {
-            if asked["ConsistentRead"] == false
-                && let Some(items) = answer["Responses"][table].as_array_mut()
-            {
-                self.observer.hide_fresh(items);
-            }
-        }
+        self.observer.hide_unshown(&body, &mut answer);
         if status == StatusCode::OK {
             self.observer.limits.learn(&answer["Responses"]);
             self.observer.limits.charge(&parts(&asked.operation, &body), &body, &answer);
@@ -388,5 +390,30 @@ fn capacity_units(consumed: &Value) -> f64 {
     match consumed {
         Value::Array(tables) => tables.iter().map(capacity_units).sum(),
         consumed => consumed["CapacityUnits"].as_f64().unwrap_or(0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{Faults, Spec};
+
+    #[test]
+    fn what_was_just_put_is_hidden_from_indexes_and_eventually_consistent_reads_but_not_from_strong_ones() {
+        let faults = Faults::new(Spec { lag_ms: 60_000, ..Spec::default() });
+        let observer = Observer::new(faults, Permissions::default(), Limits::default());
+        observer.put(&json!({"id": "new"}));
+        let by_key = |is_strong: bool| {
+            let request = json!({"RequestItems": {"t": {"ConsistentRead": is_strong}}});
+            let mut answer = json!({"Responses": {"t": [{"id": "new"}, {"id": "old"}]}});
+            observer.hide_unshown(&request, &mut answer);
+            answer["Responses"]["t"].clone()
+        };
+        let mut of_index = json!({"Items": [{"id": "new"}, {"id": "old"}]});
+        observer.hide_unshown(&json!({"IndexName": "by-sku"}), &mut of_index);
+
+        assert_eq!(by_key(false), json!([{"id": "old"}]));
+        assert_eq!(by_key(true), json!([{"id": "new"}, {"id": "old"}]));
+        assert_eq!(of_index["Items"], json!([{"id": "old"}]));
     }
 }

@@ -333,7 +333,7 @@ mod tests {
         // Each sender takes its share of the account's rate.
         let senders = template.mappings.iter().find(|mapping| mapping.function == "send-email").unwrap().concurrency;
         assert_eq!(setting("send-email", "SENDERS"), senders.to_string());
-        for function in ["send-email", "import-feed", "finish-erasure"] {
+        for function in ["match-stock", "send-email", "import-feed", "finish-erasure"] {
             let timeout = template.function(function).timeout_seconds;
             assert_eq!(setting(function, "TIMEOUT_SECONDS"), timeout.to_string());
         }

@@ -130,3 +130,32 @@ fn refusal<'a>(automation: &'a Automation, facts: &Facts<'_>) -> Option<Refusal<
         conditions.filter(|(_, condition)| !condition.holds(facts)).map(|(index, _)| index).collect();
     (no_consent || !failed.is_empty()).then_some(Refusal { automation, no_consent, conditions: failed })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::automation::{Field, Predicate, Test};
+
+    #[test]
+    fn a_contact_has_a_part_in_a_refusal_if_consent_or_a_condition_that_looks_at_it_was_missing() {
+        let exists = |field: &str| {
+            let field = Field::parse(field).unwrap();
+            let predicate = Predicate::new(&field, "exists", None).ok().unwrap();
+            Condition::Test(Test { field, predicate })
+        };
+        let of_contact = Condition::Not { not: Box::new(exists("contact.attributes.club")) };
+        let automation = Automation { conditions: vec![exists("product.brand"), of_contact], ..Automation::built_in() };
+        let is_for_the_contact = |outcome, no_consent, conditions| {
+            let refusal = Refusal { automation: &automation, no_consent, conditions };
+            Decision { outcome, refusals: vec![refusal] }.is_for_the_contact()
+        };
+
+        assert!(!is_for_the_contact(Err(Skip::NoAutomation), false, vec![0]));
+        assert!(is_for_the_contact(Err(Skip::NoAutomation), false, vec![0, 1]));
+        assert!(is_for_the_contact(Err(Skip::NoConsent), true, Vec::new()));
+        // Another automation than the first took it, for what the contact is.
+        assert!(is_for_the_contact(Ok(&automation), true, Vec::new()));
+        assert!(Decision { outcome: Err(Skip::ContactGone), refusals: Vec::new() }.is_for_the_contact());
+        assert!(!Decision { outcome: Err(Skip::NoProductData), refusals: Vec::new() }.is_for_the_contact());
+    }
+}
