@@ -204,7 +204,7 @@ fn a_sender_that_remembers_older_automations_looks_again_before_it_leaves_anybod
 fn an_automation_that_is_switched_off_mails_nobody_any_more_also_of_those_that_are_queued() {
     let restock = Restock::start();
     let contact = with_one_waiting(&restock);
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let id = restock_domain::ContactId::parse(&contact).unwrap();
     let waiting = restock.runtime.block_on(store.subscriptions_of(id)).unwrap().remove(0);
     restock.automation("other", &json!({"name": "other", "enabled": false}));

@@ -108,7 +108,7 @@ fn a_bounce_belongs_to_the_address_and_a_complaint_to_the_contact() {
 
 /// Suppresses a contact as an event of SES or the link of a mail does.
 fn suppress(restock: &Restock, contact: &str, why: &str) {
-    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let store = restock.store();
     let id = restock_domain::ContactId::parse(contact).unwrap();
     restock.runtime.block_on(store.suppress(id, why.parse().unwrap())).unwrap();
 }
@@ -252,7 +252,7 @@ fn a_receipt_is_recorded_once_and_the_first_one_counts() {
 
     assert_eq!((one.status, one.json()), (200, json!({"recorded": 1, "known": 0})));
     assert_eq!((more.status, more.json()), (200, json!({"recorded": 1, "known": 1})));
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let id = restock_domain::ContactId::parse(&contact).unwrap();
     let (sku, contacts) = (restock_domain::Sku::parse("B").unwrap(), [id].into());
     let last = restock.runtime.block_on(store.last_purchases(&sku, &contacts)).unwrap()[&id];
@@ -288,7 +288,7 @@ fn erasing_a_contact_erases_its_purchases() {
 
 /// Makes subscriptions of a contact as the API does, but at once.
 fn subscribe_to_many(restock: &Restock, contact: &str, count: usize) {
-    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let store = restock.store();
     let contact_id = ContactId::parse(contact).unwrap();
     let subscriptions = (0..count).map(|n| Subscription {
         contact_id,

@@ -33,7 +33,7 @@ fn assert_within(budget: Use, send_rate: u32) {
         options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
     });
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", budget.mails.into()));
+    restock.many_wait("A", budget.mails);
     let before = restock.stack.observer().unwrap().usage();
 
     // Each queue waits for the one before, so that its batches are full: what is counted is the same each time.

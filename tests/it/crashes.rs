@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Lets subscribers wait and restocks once, while `send-email` is killed again and again, each time at a request to
 /// DynamoDB, SQS or SES: before it is carried out, or before its answer arrives. Returns how often each was mailed.
-fn drain_while_killing(subscribers: u128, kills: u64, events_lost: bool) -> (Restock, BTreeMap<String, u64>) {
+fn drain_while_killing(subscribers: u64, kills: u64, events_lost: bool) -> (Restock, BTreeMap<String, u64>) {
     let faults =
         Spec { seed: 3, kill: 0.15, kills, function: Some("send-email".into()), events_lost, ..Spec::default() };
     let grace = if events_lost { "0" } else { "8" };
@@ -15,7 +15,7 @@ fn drain_while_killing(subscribers: u128, kills: u64, events_lost: bool) -> (Res
     let parameters = [("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", grace), ("SendRate", "20")];
     let restock = Restock::start_with_faults(faults, &parameters);
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", subscribers));
+    restock.many_wait("A", subscribers);
 
     restock.level(json!({"sku": "A", "quantity": 1}));
     // Whoever is killed so often has messages given up, which an operator then redrives.

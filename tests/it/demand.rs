@@ -43,7 +43,7 @@ fn the_most_wanted_skus_come_first_with_the_oldest_wish_and_by_locale() {
 fn who_was_mailed_waits_no_more() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 300));
+    restock.many_wait("A", 300);
     assert_eq!(restock.demand("")["skus"][0]["waiting"], 300);
     let usage = restock.stack.observer().unwrap().usage();
     let read = usage[&("show-demand".to_owned(), "Scan".to_owned())];

@@ -107,7 +107,7 @@ fn a_level_that_does_nothing_says_why() {
 fn a_dry_run_counts_everybody_and_shows_a_hundred() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 450));
+    restock.many_wait("A", 450);
 
     let said = restock.dry_run(&json!({"sku": "A", "quantity": 5}));
 

@@ -102,7 +102,7 @@ fn a_throttled_mail_is_retried_and_holds_nobody_else_up() {
 #[test]
 fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
     let (restock, contact) = with_subscriber("a");
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let (id, subscription) = restock.runtime.block_on(async {
         let contact = restock_domain::ContactId::parse(&contact).unwrap();
         let id = store.subscriptions_of(contact).await.unwrap()[0].id();

@@ -152,7 +152,7 @@ fn example_5_affordable_and_of_one_brand() {
 fn example_6_fresh_interest_only() {
     let restock = with_example(6);
     // As if it had been made long ago: nobody can subscribe in the past.
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let old = restock.contact("old");
     let subscription = crate::matching::subscription_of(&old, "A", "sv-SE");
     restock.runtime.block_on(store.put_subscription(subscription)).unwrap();

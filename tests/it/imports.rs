@@ -59,7 +59,7 @@ fn contacts_are_created_changed_and_bad_lines_reported() {
 fn an_import_never_lifts_an_unsubscription() {
     let restock = Restock::start();
     let contact = restock.contact("a");
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let id = restock_domain::ContactId::parse(&contact).unwrap();
     restock.runtime.block_on(store.suppress(id, restock_domain::Suppression::Unsubscribed)).unwrap();
 

@@ -56,7 +56,7 @@ fn everybody_is_mailed_once_although_a_key_bears_few_writes_a_second() {
     let faults = Spec { key_units: units, ..Spec::default() };
     let restock = Restock::start_with_faults(faults, &[("SendRate", "20")]);
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 40));
+    restock.many_wait("A", 40);
 
     restock.level(json!({"sku": "A", "quantity": 1}));
 

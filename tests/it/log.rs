@@ -126,7 +126,7 @@ fn entries_expire_as_the_setting_says() {
 #[test]
 fn the_pages_of_a_level_are_added_up_once_each() {
     let restock = Restock::start_without_functions();
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let arrival =
         restock_domain::Arrival { at: jiff::Timestamp::now(), id: "m-0".into(), source: restock_domain::Source::Http };
     let key = restock_store::LogKey::new(restock_domain::Sku::parse("A").unwrap(), &arrival);
@@ -165,7 +165,7 @@ fn the_pages_of_a_level_are_added_up_once_each() {
 #[test]
 fn a_page_of_the_log_ends_before_it_is_too_large_for_an_answer_and_the_next_one_goes_on() {
     let restock = Restock::start_without_functions();
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let kept = std::time::Duration::from_secs(3600);
     let now = jiff::Timestamp::now();
     let automation = |n: usize| AutomationTally {

@@ -127,7 +127,7 @@ fn a_used_up_subscription_is_gone_and_a_second_stock_level_mails_nobody_twice() 
 fn restock_300_subscribers(threads: usize, times: usize) {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 300));
+    restock.many_wait("A", 300);
 
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -286,7 +286,7 @@ fn a_subscription_may_be_made_again_after_it_was_used_up() {
 fn a_sku_with_more_subscribers_than_one_invocation_handles_is_mailed_completely() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
-    restock.runtime.block_on(crate::matching::many_subscriptions(&restock, "A", 2_300));
+    restock.many_wait("A", 2_300);
 
     restock.level(json!({"sku": "A", "quantity": 1}));
 

@@ -1,47 +1,14 @@
 //! The matching table of `docs/contract.md`, through the real indexes, against a model that only filters.
 
-use crate::restock::{Restock, contact};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use futures::StreamExt;
+use crate::restock::Restock;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use restock_domain::{ContactId, DeliveryId, ExternalId, Locale, Scope, Sku, Subscription};
-use restock_store::{DynamoDb, Store, Tables};
-use serde_json::json;
+use restock_store::Store;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
-
-/// Returns the store of a running stack, used directly.
-pub async fn store(restock: &Restock) -> Store {
-    let ready = &restock.stack.ready;
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let config = aws_config::from_env()
-        .http_client(http)
-        .endpoint_url(&ready.endpoints["dynamodb"])
-        .region("eu-north-1")
-        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "tests"))
-        .load()
-        .await;
-    let name = |setting: &str| ready.tables.get(&setting.trim_end_matches("_TABLE").to_lowercase()).cloned();
-    let tables = Tables::of(name);
-    Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&config), tables })
-}
-
-/// Contacts `c00000`, `c00001` … that wait for a SKU in `sv-SE`.
-pub async fn many_subscriptions(restock: &Restock, sku: &str, count: u128) {
-    let store = store(restock).await;
-    let signing_key = store.signing_key().await.unwrap();
-    let subscribe = async |n: u128| {
-        let id = ContactId::new(Uuid::from_u128(n + 1));
-        let contact = contact(json!({"email": format!("c{n:05}@example.com")}), id, Timestamp::now());
-        store.create_contact(contact, &signing_key).await.unwrap();
-        store.put_subscription(subscription(n, sku, "sv-SE", None)).await.unwrap();
-    };
-    futures::stream::iter(0..count).for_each_concurrent(16, subscribe).await;
-    store.mark_demand(&Sku::parse(sku).unwrap(), jiff::Timestamp::now()).await.unwrap();
-}
 
 /// Returns a subscription of a contact that was made in 2023.
 pub fn subscription_of(contact: &str, sku: &str, locale: &str) -> Subscription {
@@ -71,7 +38,7 @@ fn external_id() -> impl Strategy<Value = Option<&'static str>> {
 #[test]
 fn a_level_matches_what_a_plain_filter_over_all_subscriptions_finds() {
     let restock = Restock::start_without_functions();
-    let store = restock.runtime.block_on(store(&restock));
+    let store = restock.store();
     let subscriptions =
         proptest::collection::vec((0..2_u8, proptest::sample::select(&LOCALES[..]), external_id()), 0..24);
     let level = (0..2_u8, proptest::option::of(proptest::sample::select(&LOCALES[..])), external_id());
@@ -137,7 +104,7 @@ async fn all_pages(store: &Store, sku: &Sku, scope: &Scope, page: i32) -> BTreeS
 #[test]
 fn a_subscription_marks_the_demand_for_its_sku_before_it_is_answered() {
     let restock = Restock::start();
-    let store = restock.runtime.block_on(store(&restock));
+    let store = restock.store();
     let sku = Sku::parse("A").unwrap();
     let skus = HashSet::from([sku.clone()]);
     let contact = restock.contact("a");

@@ -67,7 +67,7 @@ pub fn second_look(sku: &str, arrival: Arrival) -> String {
 
 /// Returns the notification of a contact's only subscription.
 fn notification(restock: &Restock, contact: &str) -> String {
-    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let store = restock.store();
     let contact = ContactId::parse(contact).unwrap();
     let found = restock.runtime.block_on(store.subscriptions_of(contact)).unwrap();
     crate::restock::notification(&found[0], "default")

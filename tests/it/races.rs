@@ -18,7 +18,7 @@ fn with_one_waiting() -> (Restock, Store, String, Waiting) {
     restock.feed("sv-SE", &["A"]);
     let contact = restock.contact("a");
     restock.subscribe(&contact, "A", "sv-SE", None);
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let waiting = waiting(&restock, &store, &contact);
     (restock, store, contact, waiting)
 }
@@ -215,7 +215,7 @@ fn a_demand_mark_that_brings_levels_in_vain_is_removed_a_day_after_the_newest_su
 #[test]
 fn whoever_subscribed_before_a_mail_is_answered_by_it_even_if_somebody_later_had_the_turn_since() {
     let restock = Restock::start_without_functions();
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let contact = Uuid::from_u128(1).to_string();
     let (at, terms) = (
         time::to_millisecond(Timestamp::now()),

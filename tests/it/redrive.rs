@@ -48,7 +48,7 @@ fn dead_letters(queue: &str) -> String {
 }
 
 fn subscription(restock: &Restock, contact: &str) -> Subscription {
-    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let store = restock.store();
     let contact_id = ContactId::parse(contact).unwrap();
     restock.runtime.block_on(store.subscriptions_of(contact_id)).unwrap().remove(0)
 }
@@ -62,7 +62,7 @@ fn bounce(restock: &Restock, contact: &str) -> String {
 
 /// Returns a queued import of a feed with one product.
 fn import(restock: &Restock) -> FeedImport {
-    let store = restock.runtime.block_on(crate::matching::store(restock));
+    let store = restock.store();
     let file = crate::restock::rss(&crate::restock::item("A", ""));
     let put = store.put_upload("upload", "application/xml", file.as_bytes(), Timestamp::now());
     restock.runtime.block_on(put).unwrap();

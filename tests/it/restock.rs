@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use restock_api::Read;
 use restock_api::contacts::NewContact;
-use restock_domain::{Arrival, AutomationId, Contact, ContactId, Source, Subscription};
+use restock_domain::{Arrival, AutomationId, Contact, ContactId, Locale, Sku, Source, Subscription};
 use restock_local::aws::lineage::Lineage;
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
+use restock_local::seed::{self, Seed};
 use restock_local::{Binaries, Options, Stack, build};
 use restock_queue::{FeedImport, Notification, Recipient};
-use restock_store::LogKey;
+use restock_store::{LogKey, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -109,6 +110,17 @@ impl Restock {
         let answer = self.post("/inventory/backinstock/subscriptions", &body);
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()
+    }
+
+    /// Lets contacts `c00000`, `c00001` … wait for a SKU in `sv-SE`.
+    pub fn many_wait(&self, sku: &str, subscriptions: u64) {
+        let seed = Seed { subscriptions, sku: Sku::parse(sku).unwrap(), locale: Locale::parse("sv-SE").unwrap() };
+        self.runtime.block_on(seed::fill(&self.store(), &seed, |_| ())).expect("the tables are there");
+    }
+
+    /// Returns what the stack keeps, used directly.
+    pub fn store(&self) -> Store {
+        seed::store(&self.stack.ready)
     }
 
     pub fn subscriptions(&self, contact: &str) -> Vec<Value> {

@@ -163,9 +163,9 @@ fn a_sweep_does_not_shut_out_what_the_level_still_has_to_log() {
 #[test]
 fn the_decision_for_the_newest_level_stays_in_whatever_order_levels_come() {
     let restock = Restock::start_without_functions();
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    restock.many_wait("A", 1);
+    let store = restock.store();
     restock.runtime.block_on(async {
-        crate::matching::many_subscriptions(&restock, "A", 1).await;
         let page = store.every_subscription(None, 10).await.unwrap();
         let subscription = &page.waiting[0].subscription;
         for entry in ["2026-11-25T10:00:00.000Z#b", "2026-11-25T09:00:00.000Z#a"] {

@@ -9,7 +9,7 @@ use serde_json::json;
 impl Restock {
     /// Returns the link of a contact's mails that unsubscribes it from everything.
     pub fn unsubscribe_link(&self, contact: &str) -> String {
-        let store = self.runtime.block_on(crate::matching::store(self));
+        let store = self.store();
         let signing_key = self.runtime.block_on(store.signing_key()).unwrap();
         let email = self.get(&format!("/contacts/{contact}")).json()["email"].as_str().unwrap().to_owned();
         let address = signing_key.digest_of_address(&EmailAddress::parse(&email).unwrap());

@@ -26,6 +26,9 @@ pub struct ReceivedMail {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Mails of which the bodies are kept, which are most of what they need: 60 KB each. Of older ones the rest stays.
+const MAX_BODIES: usize = 5_000;
+
 /// Mails, oldest first.
 #[derive(Default)]
 pub struct Inbox {
@@ -34,7 +37,12 @@ pub struct Inbox {
 
 impl Inbox {
     pub fn add(&self, mail: ReceivedMail) {
-        self.lock().push(mail);
+        let mut mails = self.lock();
+        mails.push(mail);
+        let oldest = mails.len().checked_sub(MAX_BODIES + 1);
+        if let Some(mail) = oldest.and_then(|oldest| mails.get_mut(oldest)) {
+            (mail.html, mail.text) = (String::new(), String::new());
+        }
     }
 
     pub fn mails(&self) -> Vec<ReceivedMail> {

@@ -11,6 +11,7 @@ mod functions;
 mod gallery;
 mod inbox;
 mod sample_shop;
+pub mod seed;
 mod stack;
 pub mod stats;
 pub mod template;

@@ -1,5 +1,6 @@
 use clap::{Parser, Subcommand};
 use restock_local::faults::Spec;
+use restock_local::seed::{self, Seed};
 use restock_local::{Error, Options, Ready, Stack, build, demo, stats};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Shows what the functions of a running stack have asked AWS for, and what that costs.
     Stats,
+    /// Lets many contacts wait for a SKU of a running stack, in minutes for a million.
+    Seed(Seed),
 }
 
 #[tokio::main]
@@ -66,9 +69,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Error> {
-    if let Some(Command::Stats) = cli.command {
-        // The inbox is there.
-        return tokio::task::spawn_blocking(move || stats::show(cli.port + 1)).await?;
+    let inbox = cli.port.saturating_add(1);
+    match cli.command {
+        Some(Command::Stats) => return tokio::task::spawn_blocking(move || stats::show(inbox)).await?,
+        Some(Command::Seed(seed)) => return seed::run(seed, inbox).await,
+        Some(Command::Demo { .. }) | None => {}
     }
     let demo_runs = cli.command.is_some();
     let binaries = if cli.no_functions {

@@ -13,6 +13,9 @@ use crate::faults::{Faults, Spec};
 use crate::inbox::Inbox;
 use crate::template::{Endpoints, Queue, Schedule, Table, Template};
 use crate::{Binaries, Error, functions, gallery, inbox, stats};
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
@@ -20,7 +23,7 @@ use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
 use dynoxide::errors::DynoxideError;
 use restock_api::KeyScope;
 use restock_store::ApiKey;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,14 +50,14 @@ pub struct Options {
 }
 
 /// The addresses of a running stack; also the line that `cargo local --json` prints.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ready {
     pub ready: bool,
     pub api: String,
     pub api_key: String,
     pub inbox: String,
-    pub endpoints: BTreeMap<&'static str, String>,
+    pub endpoints: BTreeMap<String, String>,
     pub queues: BTreeMap<String, String>,
     pub tables: BTreeMap<String, String>,
 }
@@ -102,9 +105,9 @@ impl Stack {
 
         let mut tasks = JoinSet::new();
         let urls = BTreeMap::from([
-            ("dynamodb", http::url(&dynamodb)?),
-            ("sqs", endpoints.sqs.clone()),
-            ("ses", http::url(&ses_listener)?),
+            ("dynamodb".to_owned(), http::url(&dynamodb)?),
+            ("sqs".to_owned(), endpoints.sqs.clone()),
+            ("ses".to_owned(), http::url(&ses_listener)?),
         ]);
         let swept = database.clone();
         tasks.spawn(async move { dynoxide::server::serve_on(dynamodb, database).await });
@@ -135,8 +138,6 @@ impl Stack {
         if let Some(observer) = &observer {
             pages = pages.merge(stats::router(observer.clone()));
         }
-        http::serve(&mut tasks, inbox_listener, pages);
-
         let environment = match &observer {
             None => environment(&urls),
             Some(observer) => {
@@ -157,6 +158,9 @@ impl Stack {
             tables: template.tables.iter().map(|table| (kebab(table), table.name.clone())).collect(),
             endpoints: urls,
         };
+        let (shown, json) = (json!(ready), async |State(ready): State<Value>| Json(ready));
+        pages = pages.merge(Router::new().route("/ready.json", get(json)).with_state(shown));
+        http::serve(&mut tasks, inbox_listener, pages);
         let mut all = environment.clone();
         template.functions.iter().for_each(|function| all.extend(function.environment.clone()));
         let lambda = match &options.binaries {
@@ -240,14 +244,14 @@ const MAILS: &str = "mails.json";
 /// Starts a proxy before each emulator, and says where they answer.
 async fn proxies(
     tasks: &mut JoinSet<()>,
-    emulators: &BTreeMap<&'static str, String>,
+    emulators: &BTreeMap<String, String>,
     observer: &Arc<Observer>,
-) -> Result<BTreeMap<&'static str, String>, Error> {
+) -> Result<BTreeMap<String, String>, Error> {
     let services = [("dynamodb", Service::DynamoDb), ("sqs", Service::Sqs), ("ses", Service::Ses)];
     let mut urls = BTreeMap::new();
     for (name, service) in services {
         let listener = http::bind(0, "a proxy").await?;
-        urls.insert(name, http::url(&listener)?);
+        urls.insert(name.to_owned(), http::url(&listener)?);
         http::serve(tasks, listener, proxy::router(service, emulators[name].clone(), observer.clone()));
     }
     Ok(urls)
@@ -322,7 +326,7 @@ async fn sweep(database: Database) {
 }
 
 /// Returns what Lambda, and here the stack, gives every function besides its own settings.
-fn environment(endpoints: &BTreeMap<&'static str, String>) -> BTreeMap<String, String> {
+fn environment(endpoints: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut environment: BTreeMap<String, String> = [
         ("AWS_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", "local"),

@@ -67,9 +67,9 @@ impl Store {
             if let Some(trace) = trace {
                 trace.add_to(&mut created, false);
             }
-            let address = Item::from([("contactId".into(), text(created.id.to_string()))]);
             let writes = vec![
-                Write::put(TABLE, email_key(&created.email), address).when(TableCondition::Missing("key")),
+                Write::put(TABLE, email_key(&created.email), address_of(created.id))
+                    .when(TableCondition::Missing("key")),
                 Write::put(TABLE, key(created.id), item_of(&created, 0)?).when(TableCondition::Missing("key")),
                 suppression::taken_over(trace, &created.email, signing),
             ];
@@ -237,6 +237,19 @@ pub(crate) fn read(item: Item) -> Result<Contact, Error> {
         suppressed: item.suppressed,
         unsubscribed: item.unsubscribed,
     })
+}
+
+/// Returns the attributes of the item that makes an address unique.
+fn address_of(id: ContactId) -> Item {
+    Item::from([("contactId".into(), text(id.to_string()))])
+}
+
+/// Returns both items of a new contact, with their keys.
+pub(crate) fn items_of(contact: &Contact) -> Result<[Item; 2], Error> {
+    let mut items = [item_of(contact, 0)?, address_of(contact.id)];
+    items[0].extend(key(contact.id));
+    items[1].extend(email_key(&contact.email));
+    Ok(items)
 }
 
 pub(crate) fn key(id: ContactId) -> Item {

@@ -26,6 +26,7 @@ mod partiql;
 mod products;
 mod purchases;
 mod secrets;
+mod seed;
 mod stock;
 mod subscription_item;
 mod subscriptions;

@@ -46,7 +46,7 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     let restock = Restock::start_with_faults(faults, &parameters);
     let observer = restock.stack.observer().unwrap().clone();
     observer.faults.pause(true);
-    let store = restock.runtime.block_on(crate::matching::store(&restock));
+    let store = restock.store();
     let signing_key = restock.runtime.block_on(store.signing_key()).unwrap();
     let workloads: Vec<(u64, Workload)> = seeds.map(|seed| (seed, Workload::random(seed, LONGEST_PAUSE))).collect();
     let stages: Vec<Stage<'_>> = workloads
