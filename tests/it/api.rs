@@ -188,6 +188,39 @@ fn a_batch_has_a_most_of_levels_and_of_bytes() {
 }
 
 #[test]
+fn the_levels_of_a_file_are_accepted_and_mail_who_waits() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    let (a, b) = (restock.contact("a"), restock.contact("b"));
+    restock.subscribe(&a, "A", "sv-SE", None);
+    restock.subscribe(&b, "B", "sv-SE", None);
+    let rows: String = (0..19_997).map(|n| format!("no-{n};0\n")).collect();
+    let file = format!("SKU;Quantity\nA;5\nB;x\n;7\n{rows}B;2\n");
+
+    let tables = restock.api.header("content-type", "text/csv");
+    let answer = tables.send("POST", "/inventory/stock-levels/imports", file.as_bytes()).unwrap();
+
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let report = answer.json();
+    assert_eq!((&report["accepted"], &report["rejected"]), (&json!(19_999), &json!(2)));
+    let lines: Vec<_> = report["errors"].as_array().unwrap().iter().map(|error| error["line"].clone()).collect();
+    assert_eq!(lines, [3, 4]);
+    restock.settle();
+    assert_eq!(restock.mailed(), ["a", "b"]);
+    let mut known = restock.get("/inventory/stock-levels?sku=A").json();
+    assert!(known["levels"][0].as_object_mut().unwrap().remove("updatedOn").is_some());
+    assert_eq!(known, json!({"sku": "A", "inDemand": true, "levels": [{"quantity": 5}]}));
+    let unknown = restock.get("/inventory/stock-levels?sku=no-1").json();
+    assert_eq!(unknown, json!({"sku": "no-1", "inDemand": false, "levels": []}));
+    assert_problem(&restock.get("/inventory/stock-levels"), 422, "ValidationFailed");
+    let batch = tables.send("PUT", "/inventory/stock-levels/batch", b"sku,quantity\nA,0\nB,?\n").unwrap();
+    assert_eq!(
+        (batch.status, &batch.json()["accepted"], &batch.json()["rejected"][0]["index"]),
+        (202, &json!(1), &json!(1))
+    );
+}
+
+#[test]
 fn a_contact_is_created_read_and_found_by_its_email() {
     let restock = Restock::start();
     let body = json!({"email": "Åsa.Öberg@Example.com".replace('Å', "A").replace('Ö', "O"), "firstName": "Åsa", "lastName": "Öberg", "language": "sv-SE", "countryCode": "se", "attributes": {"vip": true, "points": 12.5, "club": null}, "acceptsEmail": true});

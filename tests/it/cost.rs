@@ -19,6 +19,25 @@ fn mails_at_the_rate_of_a_new_account_cost_no_more_requests_and_capacity_units_t
     assert_within(SLOW_BUDGET, 14);
 }
 
+#[test]
+fn a_second_look_reads_only_whom_the_first_may_not_have_seen() {
+    let restock = Restock::start_as(|options| {
+        let parameters = [("SecondLookSeconds", "1"), ("AutomationsKeptSeconds", "60")];
+        options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    });
+    restock.feed("sv-SE", &["A"]);
+    restock.many_wait("A", 2_000);
+
+    // The second look comes a moment after the first.
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let usage = restock.stack.observer().unwrap().usage();
+    let queries = usage[&("match-stock".to_owned(), "Query".to_owned())].requests;
+    // Ten pages and their end, a page of the second look and its end, and the automations, by each of some instances.
+    assert!(queries <= 17, "{queries} requests\n{}", table(&usage));
+    assert_eq!(restock.mailed().len(), 2_000);
+}
+
 /// Sends mails about one SKU, and fails with a table if they take more than they may.
 fn assert_within(budget: Use, send_rate: u32) {
     // With a lease that no machine is too slow for: while events wait, a mail whose answer is late would be sent again.

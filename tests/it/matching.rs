@@ -90,7 +90,7 @@ async fn all_pages(store: &Store, sku: &Sku, scope: &Scope, page: i32) -> BTreeS
     let mut found = BTreeSet::new();
     let mut after = None;
     loop {
-        let page = store.matching(sku, scope, after, page).await.unwrap();
+        let page = store.matching(sku, scope, None, after, page).await.unwrap();
         for subscription in page.subscriptions {
             assert!(found.insert(subscription.id().to_string()), "a match came twice");
         }

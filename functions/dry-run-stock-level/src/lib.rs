@@ -41,7 +41,7 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
     let (mut tally, mut examples, mut cursor) = (Tally::default(), Vec::new(), None);
     let mut complete = false;
     for _ in 0..MAX_PAGES {
-        let page = store.matching(sku, scope, cursor, PAGE).await?;
+        let page = store.matching(sku, scope, None, cursor, PAGE).await?;
         let decisions = decide_all(store, &automations, sku, *quantity, &page.subscriptions, now).await?;
         for (subscription, decision) in page.subscriptions.into_iter().zip(&decisions) {
             tally.add(decision);

@@ -14,16 +14,13 @@ use restock_matching::PAGE;
 use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, consume, named};
 use restock_store::{CachedAutomations, LevelWrite, Store};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
-/// Pages that one invocation handles, if it has the time; what is left goes back on the queue as continuations.
-const PAGES_AT_ONCE: u32 = 20;
 /// Where the pages of a second look begin in the log entry; no first look comes so far.
 const SECOND_LOOK: u32 = 1_000_000;
-/// Continuations of one level: forty million subscriptions. Lambda's own detection of loops is off for this function, as a
+/// Continuations of one level, far more than any needs. Lambda's own detection of loops is off for this function, as a
 /// level may go round its queue, so this bounds a loop that is a fault.
 const MAX_HOPS: u32 = 10_000;
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
@@ -46,28 +43,22 @@ pub struct App {
     pub automations: CachedAutomations,
     /// How long entries of the integration log are kept.
     pub log_kept: Duration,
-    /// How long an invocation goes on beginning pages.
+    /// How long an invocation goes on beginning pages; what is left goes back on the queue as continuations.
     pub budget: Duration,
     pub clock: fn() -> Timestamp,
 }
 
-/// The pages that an invocation may still handle, and until when it may begin one.
-struct Budget {
-    pages: AtomicU32,
-    until: Instant,
-}
-
 impl App {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        let budget = &Budget { pages: AtomicU32::new(PAGES_AT_ONCE), until: Instant::now() + self.budget };
-        consume(&self.queues, named::StockLevels, event, |record| self.process(record, budget)).await
+        let until = Instant::now() + self.budget;
+        consume(&self.queues, named::StockLevels, event, |record| self.process(record, until)).await
     }
 
-    async fn process(&self, record: Record, budget: &Budget) -> Result<(), Failure> {
+    async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
         match StockMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))? {
-            StockMessage::Continuation(continuation) => self.match_level(*continuation, budget).await,
-            StockMessage::Sweep(sweep) => self.sweep(sweep, &record, budget).await,
-            StockMessage::Levels(levels) => self.take_levels(levels, &record, budget).await,
+            StockMessage::Continuation(continuation) => self.match_level(*continuation, until).await,
+            StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
+            StockMessage::Levels(levels) => self.take_levels(levels, &record, until).await,
         }
     }
 
@@ -77,7 +68,7 @@ impl App {
         &self,
         levels: Vec<Result<StockLevel, InvalidLevel>>,
         record: &Record,
-        budget: &Budget,
+        until: Instant,
     ) -> Result<(), Failure> {
         let skus = levels.iter().flatten().map(|level| level.sku.clone()).collect();
         let in_demand = self.store.in_demand(&skus).await.map_err(|error| Failure::retry(&error))?;
@@ -85,7 +76,7 @@ impl App {
         let all = levels.len();
         for (index, level) in levels.into_iter().enumerate() {
             match level {
-                Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record, budget).await?,
+                Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record, until).await?,
                 Ok(_) => {}
                 Err(InvalidLevel { sent, errors }) => {
                     reasons.extend(errors.into_iter().map(|error| error.inside(&format!("/{index}")).to_string()));
@@ -107,7 +98,7 @@ impl App {
         level: StockLevel,
         index: usize,
         record: &Record,
-        budget: &Budget,
+        until: Instant,
     ) -> Result<(), Failure> {
         let arrival = record.arrival(index);
         let written = self.store.put_level(&level, &arrival).await;
@@ -128,19 +119,22 @@ impl App {
             untold: Vec::new(),
             hops: 0,
         };
-        self.match_level(matching, budget).await
+        self.match_level(matching, until).await
     }
 
     /// Goes through the subscriptions that a level covers, from where the continuation says.
-    async fn match_level(&self, mut matching: Continuation, budget: &Budget) -> Result<(), Failure> {
+    async fn match_level(&self, mut matching: Continuation, until: Instant) -> Result<(), Failure> {
         let StockLevel { sku, scope, quantity, .. } = matching.level.clone();
         let received_at = matching.arrival.at;
         let met = Met::new(self, sku.clone(), &scope, quantity, &matching.arrival);
         let mut untold = Untold::of(&matching.untold);
-        while budget.take() {
+        // Those that the first look may have missed were made shortly before the level.
+        let since = matching.second_look.then_some(received_at - self.lag);
+        while Instant::now() < until {
             let after = Some(std::mem::take(&mut matching.cursor)).filter(|cursor| !cursor.is_empty());
             let first_page = after.is_none();
-            let page = self.store.matching(&sku, &scope, after, PAGE).await.map_err(|error| Failure::retry(&error))?;
+            let page = self.store.matching(&sku, &scope, since, after, PAGE).await;
+            let page = page.map_err(|error| Failure::retry(&error))?;
             let nobody = first_page && page.subscriptions.is_empty();
             let just_made = |found: &Subscription| {
                 found.created_on >= received_at - self.lag && found.created_on <= received_at + SKEW
@@ -186,13 +180,5 @@ impl App {
         }
         let rest = Continuation { hops: rest.hops + 1, ..rest };
         self.queues.send_continuation(&rest, delay).await.map_err(|error| Failure::retry(&error))
-    }
-}
-
-impl Budget {
-    /// Returns true if there is a page and time left.
-    fn take(&self) -> bool {
-        Instant::now() < self.until
-            && self.pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 }

@@ -2,13 +2,14 @@
 //! `template.yaml` begins one each day.
 
 use crate::meet::{Met, Untold};
-use crate::{App, Budget, MAX_HOPS, MAX_LAG};
+use crate::{App, MAX_HOPS, MAX_LAG};
 use jiff::Timestamp;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
 use restock_queue::{Failure, Record, Sweep};
 use restock_store::{LogKey, StockFacts, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Subscriptions that are looked at together.
@@ -23,11 +24,11 @@ struct Missed {
 
 impl App {
     /// Goes through all subscriptions, from where the sweep stands.
-    pub(crate) async fn sweep(&self, sweep: Sweep, record: &Record, budget: &Budget) -> Result<(), Failure> {
+    pub(crate) async fn sweep(&self, sweep: Sweep, record: &Record, until: Instant) -> Result<(), Failure> {
         let started_at = sweep.started_at.unwrap_or(record.sent_at);
         let mut sweep = Sweep { started_at: Some(started_at), ..sweep };
         let settled_before = started_at - Duration::from_secs(sweep.settled_seconds);
-        while budget.take() {
+        while Instant::now() < until {
             let after = Some(std::mem::take(&mut sweep.cursor)).filter(|cursor| !cursor.is_empty());
             let mut page = self.store.every_subscription(after, PAGE).await.map_err(|error| Failure::retry(&error))?;
             let now = (self.clock)();

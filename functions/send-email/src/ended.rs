@@ -19,10 +19,19 @@ pub(crate) enum Later {
     AtOnce,
     After(Duration),
     At(Timestamp),
+    /// The account may send no more for now. That is nobody's attempt.
+    Quota,
     /// The longer, the more often it was put off.
     Backoff,
     /// As `Backoff`, to record a mail that SES accepted.
     Record(AcceptedMail),
+}
+
+impl Later {
+    /// Returns true if it counts as one of the attempts after which a recipient is given up.
+    pub(crate) fn is_attempt(&self) -> bool {
+        !matches!(self, Self::AtOnce | Self::Quota)
+    }
 }
 
 impl From<restock_store::Error> for Ended {

@@ -3,6 +3,7 @@
 //! A claim on the subscription comes before SES is asked, so of several messages about one subscription, or several
 //! deliveries of one message, only one sends. `restock_domain::delivery` says what may follow on what.
 
+mod account;
 mod counts;
 mod ended;
 mod mail;
@@ -10,6 +11,7 @@ mod pace;
 mod put_off;
 mod refusals;
 
+use account::Account;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use ended::{Ended, Later};
@@ -40,6 +42,7 @@ pub struct App {
     mailer: Box<dyn Mailer>,
     settings: Settings,
     pace: Pace,
+    account: Account,
     refusals: Refusals,
 }
 
@@ -48,8 +51,10 @@ pub struct Settings {
     pub terms: Terms,
     /// The longest that the mailer takes.
     pub patience: Duration,
-    /// Mails a second that this instance may send.
-    pub rate: f64,
+    /// Instances that may send at the same time; each has its share of what the account may send.
+    pub senders: u32,
+    /// The most mails a second that all of them send, even if the account may send more.
+    pub max_rate: Option<f64>,
     /// How long an invocation goes on beginning mails; what is left then is sent on in a message of its own.
     pub budget: Duration,
     /// How long automations, templates and the brand are used before they are read again.
@@ -73,8 +78,9 @@ impl App {
         let automations = CachedAutomations::new(store.clone(), settings.settings_kept);
         let brands = CachedBrands::new(store.clone(), settings.settings_kept);
         let templates = CachedTemplates::new(store.clone(), settings.settings_kept);
-        let (pace, refusals) = (Pace::new(settings.rate), Refusals::default());
-        Self { store, queues, automations, brands, templates, mailer, pace, refusals, settings }
+        let (account, refusals) = (Account::new(settings.senders, settings.max_rate), Refusals::default());
+        let pace = Pace::new(account.rate(None));
+        Self { store, queues, automations, brands, templates, mailer, pace, account, refusals, settings }
     }
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
@@ -92,6 +98,10 @@ impl App {
 
     async fn notify(&self, notification: Notification, record: &Record, until: Instant) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
+        self.look_at_account().await;
+        if self.account.is_used_up() && notification.accepted.is_empty() {
+            return self.wait_for_quota(&notification, record).await;
+        }
         let waiting = self.waiting(&notification).await.map_err(retry)?;
         let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
         let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));

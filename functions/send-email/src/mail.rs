@@ -4,7 +4,7 @@ use crate::ended::{Ended, Later};
 use crate::{App, Settings, Shared};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_domain::delivery::{Claim, Milestone, Outcome, Settlement};
+use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement};
 use restock_domain::{Automation, Contact, Locale, Product, Skip, Subscription, Template, sold_out_since};
 use restock_email::Mail;
 use restock_queue::{AcceptedMail, Notification, Recipient};
@@ -49,6 +49,9 @@ impl App {
         // The mails of the group before may have been refused meanwhile.
         if !self.refusals.take_try(automation) {
             return Ok(Ended::later(Later::Backoff));
+        }
+        if !self.account.take() {
+            return Ok(Ended::later(Later::Quota));
         }
         let claim = match waiting.standing.claim(Uuid::new_v4(), clock(), terms) {
             Ok(claim) => claim,
@@ -103,10 +106,12 @@ impl App {
         let outcome = self.mailer.send(&claim, mail).await;
         match &outcome {
             Outcome::Accepted { .. } => self.refusals.note_acceptance(automation),
-            Outcome::Refused { reason } | Outcome::NotAccepted { reason, of_all: true, .. } => {
+            Outcome::Refused { reason } | Outcome::NotAccepted { reason, hindrance: Hindrance::Sender, .. } => {
                 self.refusals.note_refusal(automation, reason);
             }
-            Outcome::NotAccepted { of_all: false, .. } | Outcome::Unknown { .. } => {}
+            Outcome::NotAccepted { hindrance: Hindrance::Moment, .. } => self.pace.note_throttling(),
+            Outcome::NotAccepted { hindrance: Hindrance::Quota, .. } => self.account.note_used_up(),
+            Outcome::Unknown { .. } => {}
         }
         self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
     }

@@ -24,7 +24,8 @@ async fn main() -> Result<(), Error> {
     let settings = Settings {
         terms: Terms { lease, grace: Duration::from_secs(restock_runtime::whole_number("CLAIM_GRACE_SECONDS")?) },
         patience,
-        rate: restock_runtime::number("SEND_RATE")? / restock_runtime::number("SENDERS")?,
+        senders: restock_runtime::whole_number("SENDERS")?.try_into()?,
+        max_rate: Some(restock_runtime::whole_number("SEND_RATE")? as f64).filter(|rate| *rate > 0.0),
         budget: Duration::from_secs(restock_runtime::whole_number("TIMEOUT_SECONDS")?) / 2,
         settings_kept: restock_runtime::settings_kept()?,
         log_kept: restock_runtime::days("LOG_DAYS")?,

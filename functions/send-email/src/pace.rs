@@ -1,21 +1,28 @@
 use restock_domain::delivery::MAX_TOGETHER;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Keeps to an account's sending rate. Mails that have to wait leave in groups of what may be sent in a second, since those
 /// that leave together share requests.
 pub struct Pace {
-    /// What one mail takes of the time.
-    step: Duration,
-    /// What a group takes.
-    interval: Duration,
-    state: Mutex<Option<State>>,
+    state: Mutex<State>,
 }
+
+/// The part of the rate that is left after SES has throttled a group, and what a second without that adds to it again: others
+/// may send from the account too.
+const LEFT_BY_THROTTLING: f64 = 0.8;
+const ADDED_IN_A_SECOND: f64 = 0.02;
+const LEAST_PART: f64 = 0.1;
 
 /// As a bucket that holds a group and is filled by one mail each step.
 #[derive(Clone, Copy)]
 struct State {
+    /// Mails a second.
+    rate: f64,
+    /// The part of the rate that was used when SES last throttled, from 0 to 1.
+    part: f64,
+    throttled_at: Instant,
     /// When the newest group leaves.
     leaves_at: Instant,
     /// When the bucket is full again, if nobody comes.
@@ -25,9 +32,23 @@ struct State {
 impl Pace {
     /// Makes a pace of `rate` mails a second.
     pub fn new(rate: f64) -> Self {
-        let size = rate.clamp(1.0, MAX_TOGETHER as f64).floor();
-        let step = Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default();
-        Self { step, interval: step.mul_f64(size), state: Mutex::default() }
+        let now = Instant::now();
+        Self { state: Mutex::new(State { rate, part: 1.0, throttled_at: now, leaves_at: now, full_at: now }) }
+    }
+
+    /// Changes the rate for the mails to come.
+    pub fn set_rate(&self, rate: f64) {
+        self.lock().rate = rate;
+    }
+
+    /// Slows down, as SES has throttled mails. Those of one group count once.
+    pub fn note_throttling(&self) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        if now.duration_since(state.throttled_at) >= Duration::from_secs(1) {
+            state.part = (state.part_by(now) * LEFT_BY_THROTTLING).max(LEAST_PART);
+            state.throttled_at = now;
+        }
     }
 
     /// Waits for its turn, if that comes before `deadline`.
@@ -39,17 +60,36 @@ impl Pace {
 
     /// Takes a place in a group, and returns when that leaves.
     fn place(&self, deadline: Instant) -> Option<Instant> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let now = Instant::now();
-        let State { leaves_at, full_at } = state.unwrap_or(State { leaves_at: now, full_at: now });
-        let (leaves_at, full_at) = (leaves_at.max(now), full_at.max(now));
-        let has_room = full_at + self.step <= leaves_at + self.interval;
-        let next = State { leaves_at: if has_room { leaves_at } else { full_at }, full_at: full_at + self.step };
+        let (step, interval) = state.times(now);
+        let (leaves_at, full_at) = (state.leaves_at.max(now), state.full_at.max(now));
+        let has_room = full_at + step <= leaves_at + interval;
+        let next = State { leaves_at: if has_room { leaves_at } else { full_at }, full_at: full_at + step, ..*state };
         if next.leaves_at > deadline {
             return None;
         }
-        *state = Some(next);
+        *state = next;
         Some(next.leaves_at)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Returns the part of the rate that may be used by now.
+    fn part_by(&self, now: Instant) -> f64 {
+        (self.part + now.duration_since(self.throttled_at).as_secs_f64() * ADDED_IN_A_SECOND).min(1.0)
+    }
+
+    /// Returns what one mail takes of the time, and what a group takes.
+    fn times(&self, now: Instant) -> (Duration, Duration) {
+        let rate = self.rate * self.part_by(now);
+        let size = rate.clamp(1.0, MAX_TOGETHER as f64).floor();
+        let step = Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default();
+        (step, step.mul_f64(size))
     }
 }
 
@@ -90,6 +130,22 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(100)).await;
 
         assert_eq!(turns(&pace, Duration::from_millis(1_900)).await, [900, 900, 1900, 1900]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn being_throttled_slows_it_down_for_some_seconds() {
+        let pace = Pace::new(10.0);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let in_ten_seconds = async || turns(&pace, Duration::from_secs(10)).await.len();
+
+        let before = in_ten_seconds().await;
+        (0..50).for_each(|_| pace.note_throttling());
+        let throttled = in_ten_seconds().await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let after = in_ten_seconds().await;
+
+        assert!((80..95).contains(&throttled), "{throttled}");
+        assert!((100..=120).contains(&before) && (100..=120).contains(&after), "{before} and {after}");
     }
 
     #[tokio::test(start_paused = true)]

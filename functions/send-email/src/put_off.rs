@@ -3,7 +3,7 @@
 use crate::App;
 use crate::ended::Later;
 use restock_domain::{ContactId, time};
-use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Recipient};
+use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Recipient, Record};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tracing::info;
@@ -13,8 +13,24 @@ const MAX_ATTEMPTS: u32 = 100;
 /// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
 /// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
 const MAX_HOPS: u32 = 10_000;
+/// How long those wait, at the most, whom the account's quota keeps from being mailed; at least half of it, so that they come
+/// back one after the other. SQS hides a message for up to 12 hours.
+const MAX_QUOTA_WAIT: Duration = Duration::from_secs(3600);
+/// Receives of a message after which its recipients go on waiting in a new one: fewer than those after which it is taken for
+/// one that can't be handled.
+const MAX_QUOTA_RECEIVES: u32 = 10;
 
 impl App {
+    /// Lets all recipients of a message wait until the account may send again, without a look at any of them.
+    pub(crate) async fn wait_for_quota(&self, notification: &Notification, record: &Record) -> Result<(), Failure> {
+        if record.receives < MAX_QUOTA_RECEIVES {
+            let after = Some(MAX_QUOTA_WAIT.mul_f64(0.5 + fastrand::f64() / 2.0));
+            return Err(Failure::Retry { after, reason: "the account may send no more for now".into() });
+        }
+        let later = notification.recipients.iter().map(|recipient| (*recipient, Later::Quota)).collect();
+        self.put_off(notification, later).await
+    }
+
     /// Sends recipients on in messages of their own, so that those who are done are done, and being throttled for long
     /// does not bring a message into the dead-letter queue.
     pub(crate) async fn put_off(
@@ -23,7 +39,7 @@ impl App {
         mut later: Vec<(Recipient, Later)>,
     ) -> Result<(), Failure> {
         let unsent = |(_, when): &&(Recipient, Later)| !matches!(when, Later::Record(_));
-        let tried = later.iter().filter(unsent).filter(|(_, when)| !matches!(when, Later::AtOnce)).count();
+        let tried = later.iter().filter(unsent).filter(|(_, when)| when.is_attempt()).count();
         let reason = if tried > 0 && notification.attempt >= MAX_ATTEMPTS {
             Some(format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts"))
         } else if later.iter().any(|one| unsent(&one)) && notification.hops >= MAX_HOPS {
@@ -38,13 +54,16 @@ impl App {
             later.retain(|one| !unsent(&one));
         }
         let now = (self.settings.clock)();
-        let mut by_delay: BTreeMap<Duration, (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
+        // By the delay, and by whether it is an attempt.
+        let mut put_off: BTreeMap<(Duration, bool), (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
         // One draw for the whole message, so that what was put off together stays together.
         let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_DELAY, fastrand::f64());
         for (recipient, when) in later {
             let mut accepted = None;
+            let is_attempt = when.is_attempt();
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,
+                Later::Quota => MAX_DELAY,
                 // SES may ask for none at all.
                 Later::After(delay) => delay.max(Duration::from_secs(1)),
                 // Several messages may wait for one moment. If they all came at it, they would throttle each other.
@@ -57,13 +76,13 @@ impl App {
             };
             // In whole seconds as SQS has them, so that those who wait for about the same moment share a message.
             let delay = Duration::from_secs(delay.as_millis().div_ceil(1000) as u64).min(MAX_DELAY);
-            let (recipients, accepted_mails) = by_delay.entry(delay).or_default();
+            let (recipients, accepted_mails) = put_off.entry((delay, is_attempt)).or_default();
             recipients.push(recipient);
             accepted_mails.extend(accepted);
         }
         let hops = notification.hops + 1;
-        let messages = by_delay.into_iter().map(|(delay, (recipients, accepted))| {
-            let attempt = notification.attempt + u32::from(!delay.is_zero());
+        let messages = put_off.into_iter().map(|((delay, is_attempt), (recipients, accepted))| {
+            let attempt = notification.attempt + u32::from(is_attempt);
             info!(sku = %notification.sku, recipients = recipients.len(), seconds = delay.as_secs(), "Put off");
             let then = Vec::new();
             (Notification { recipients, accepted, then, attempt, hops, ..notification.clone() }, delay)

@@ -1,8 +1,10 @@
-//! Serves `PUT /inventory/stock-levels` and `PUT /inventory/stock-levels/batch`.
+//! Serves `PUT /inventory/stock-levels`, `PUT /inventory/stock-levels/batch` and `POST /inventory/stock-levels/imports`.
 
 use jiff::Timestamp;
+use restock_api::StockFile;
 use restock_api::stock_levels::{
-    AcceptedLevels, StockLevel as Level, StockLevels, UpdateStockLevel, UpdateStockLevels,
+    AcceptedLevels, ImportStockLevels, ImportedLevels, StockLevel as Level, StockLevels, UpdateStockLevel,
+    UpdateStockLevels,
 };
 use restock_domain::StockLevel;
 use restock_http::{Call, Failure, Handles, Reply};
@@ -32,6 +34,16 @@ impl Handles<UpdateStockLevels> for App {
         let levels: Vec<StockLevel> = body.valid.into_iter().map(StockLevel::from).collect();
         self.queues.send_levels(messages(&levels), (self.clock)()).await?;
         Ok(Reply::new(AcceptedLevels { accepted: levels.len(), rejected: body.rejected }))
+    }
+}
+
+/// Puts the valid levels of a file on the queue. They are safe there when this answers 202.
+impl Handles<ImportStockLevels> for App {
+    async fn handle(&self, _: Call, body: StockFile) -> Result<Reply<ImportStockLevels>, Failure> {
+        let StockFile { valid, rejected, errors, .. } = body;
+        let levels: Vec<StockLevel> = valid.into_iter().map(StockLevel::from).collect();
+        self.queues.send_levels(messages(&levels), (self.clock)()).await?;
+        Ok(Reply::new(ImportedLevels { accepted: levels.len(), rejected, errors }))
     }
 }
 

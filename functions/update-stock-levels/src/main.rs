@@ -12,6 +12,7 @@ async fn main() -> Result<(), Error> {
     Service::with_keys(App { queues: runtime.queues(), clock: Timestamp::now }, store)
         .serving::<stock_levels::UpdateStockLevel>()
         .serving::<stock_levels::UpdateStockLevels>()
+        .serving::<stock_levels::ImportStockLevels>()
         .run()
         .await
 }

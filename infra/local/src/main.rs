@@ -28,8 +28,8 @@ struct Cli {
     /// effect), timeout-before and timeout-after the effect, lost (an answer), slow (up to slow-ms), partial (parts of
     /// batches left undone), duplicate and delay (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is
     /// how long indexes lag; function=NAME and table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's
-    /// events back. key-writes and key-reads are the units a second that one key bears, send-rate the mails a second
-    /// that SES takes. The same seed decides the same.
+    /// events back. key-writes and key-reads are the units a second that one key bears, send-rate and day-quota are the
+    /// mails that SES takes in a second and in 24 hours. The same seed decides the same.
     #[arg(long, value_name = "SPEC")]
     faults: Option<Spec>,
     /// Print one line of JSON when everything is ready, and nothing else on standard output.

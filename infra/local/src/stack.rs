@@ -128,9 +128,7 @@ impl Stack {
             let limits = limits(&spec);
             Arc::new(Observer::new(Faults::new(spec), template.permissions, limits))
         });
-        let send_rate = template.functions.iter().find_map(|function| function.environment.get("SEND_RATE"));
-        let send_rate = send_rate.and_then(|rate| rate.parse().ok()).ok_or("template.yaml names no SEND_RATE")?;
-        let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone(), send_rate);
+        let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
         http::serve(&mut tasks, ses_listener, ses.router());
         let inbox_url = http::url(&inbox_listener)?;
         let client = Client::new(&format!("{}/api/v3", endpoints.api)).header("apikey", API_KEY);
@@ -218,13 +216,12 @@ impl Stack {
     }
 }
 
-const LOCAL_PARAMETERS: [(&str, &str); 6] = [
+const LOCAL_PARAMETERS: [(&str, &str); 5] = [
     ("AutomationsKeptSeconds", "0"),
     ("SecondLookSeconds", "1"),
     ("ClaimLeaseSeconds", "4"),
     ("ClaimGraceSeconds", "3"),
     ("ImportLeaseSeconds", "5"),
-    ("SendRate", "1000"),
 ];
 
 impl Drop for Stack {

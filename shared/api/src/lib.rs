@@ -21,6 +21,8 @@ mod payload;
 mod problem;
 pub mod purchases;
 pub mod schema;
+pub mod sending;
+mod stock_file;
 pub mod stock_levels;
 pub mod subscriptions;
 pub mod system;
@@ -34,6 +36,7 @@ pub use openapi::document;
 pub use payload::{Answer, Body, HtmlPage, RawJson};
 pub use problem::Problem;
 pub use restock_domain::ErrorCode;
+pub use stock_file::StockFile;
 pub use values::{IdReply, Moment};
 pub use wire::{Errors, FieldError, Read};
 
@@ -49,6 +52,7 @@ pub fn endpoints() -> Vec<Description> {
         brand::all,
         templates::all,
         feeds::all,
+        sending::all,
         system::all,
     ];
     areas.into_iter().flat_map(|area| area()).collect()

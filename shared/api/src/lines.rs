@@ -16,12 +16,11 @@ pub struct Lines(pub Vec<Line>);
 /// Lambda takes 6 MB, and API Gateway hands these media types over in base64.
 const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
 const MAX_LINES: usize = 2_000;
-const JSON_LINES: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
+pub(crate) const JSON_LINES: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 
 impl Body for Lines {
     fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
-        let media_type = content_type.map(media_type).unwrap_or_default().to_ascii_lowercase();
-        if !JSON_LINES.contains(&media_type.as_str()) {
+        if !has_one_of(content_type, &JSON_LINES) {
             let detail = "Send JSON lines as application/x-ndjson or application/jsonl.";
             return Err(Problem::unsupported_media_type(detail));
         }
@@ -31,25 +30,38 @@ impl Body for Lines {
         if bytes.is_empty() {
             return Err(Problem::bad_request(ErrorCode::MissingBody, "Send one JSON object to a line."));
         }
-        // Files that were put together have a byte order mark each.
-        let lines = bytes.split(|byte| *byte == b'\n').map(unmarked).enumerate();
-        let lines: Vec<_> = lines.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
+        let lines: Vec<_> = numbered_lines(bytes).collect();
         if lines.len() > MAX_LINES {
             let detail = format!("An upload has at most {MAX_LINES} lines; this one has {}. Split it.", lines.len());
             return Err(Problem::too_large(detail));
         }
-        let read = |line: &[u8]| {
-            serde_json::from_slice(line).map_err(|error| {
-                let message = format!("The line is not JSON that we can read: see column {}.", error.column());
-                alone(Invalid::new(ErrorCode::MalformedJson, message))
-            })
-        };
-        Ok(Self(lines.into_iter().map(|(index, line)| (index + 1, read(line))).collect()))
+        Ok(Self(lines.into_iter().map(|(number, line)| (number, read_json(line))).collect()))
     }
 
     fn describe(operation: Operation<'_>) -> Operation<'_> {
         operation.file(&JSON_LINES, true).problem(400, "There is no line.")
     }
+}
+
+/// Returns true if a content type is one of these.
+pub(crate) fn has_one_of(content_type: Option<&str>, media_types: &[&str]) -> bool {
+    let found = content_type.map(media_type).unwrap_or_default();
+    media_types.iter().any(|known| known.eq_ignore_ascii_case(found))
+}
+
+/// Returns the lines that are not blank, with their numbers from 1.
+pub(crate) fn numbered_lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    // Files that were put together have a byte order mark each.
+    let lines = bytes.split(|byte| *byte == b'\n').map(unmarked).zip(1..);
+    lines.filter(|(line, _)| !line.trim_ascii().is_empty()).map(|(line, number)| (number, line))
+}
+
+/// Reads a line as JSON.
+pub(crate) fn read_json(line: &[u8]) -> Result<Value, Vec<FieldError>> {
+    serde_json::from_slice(line).map_err(|error| {
+        let message = format!("The line is not JSON that we can read: see column {}.", error.column());
+        alone(Invalid::new(ErrorCode::MalformedJson, message))
+    })
 }
 
 answer! {
@@ -101,7 +113,7 @@ impl From<Invalid> for LineOutcome {
 }
 
 /// Lines of a report that are told.
-const MAX_ERRORS: usize = 100;
+pub(crate) const MAX_ERRORS: usize = 100;
 
 impl LinesReport {
     /// Makes the report of outcomes, in whatever order they came.

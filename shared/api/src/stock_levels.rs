@@ -6,7 +6,7 @@ use crate::payload::{self, Body, summary};
 use crate::schema::{Described, Schemas, words};
 use crate::subscriptions::Subscription;
 use crate::wire::Read;
-use crate::{Errors, KeyScope, Moment, Problem, answer, body, endpoints};
+use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, body, endpoints};
 use restock_domain::{AutomationId, ErrorCode, ExternalId, Locale, Scope, Sku};
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +25,16 @@ endpoints! {
     /// Tell several stock levels
     UpdateStockLevels("updateStockLevels"): Put "/inventory/stock-levels/batch", "update-stock-levels", WRITE,
         StockLevels => 202 AcceptedLevels, "The valid levels are safe on the queue; the others are listed.";
+
+    /// Tell the stock levels of a file
+    ImportStockLevels("importStockLevels"): Post "/inventory/stock-levels/imports", "update-stock-levels", WRITE,
+        StockFile => 202 ImportedLevels, "The valid levels are safe on the queue; the others are listed.";
+
+    /// Show what is known of a SKU's stock
+    ShowStockLevels("showStockLevels"): Get "/inventory/stock-levels" ? {
+            "sku": Sku, "Which SKU.";
+        }, "show-stock-levels", Some(KeyScope::ReadLog),
+        () => 200 KnownLevels, "The newest level of each scope.";
 
     /// Explain what a stock level would do, without doing it
     DryRunStockLevel("dryRunStockLevel"):
@@ -81,6 +91,9 @@ impl Body for StockLevels {
         if bytes.len() > MAX_BYTES {
             return Err(Problem::too_large("A request has at most 5 MB. Send several smaller ones."));
         }
+        if StockFile::is_named_by(content_type) {
+            return Self::of_file(StockFile::receive(content_type, bytes)?);
+        }
         let values = match payload::json(content_type, bytes)? {
             Value::Array(values) => values,
             // Generated clients write an empty list as an empty object.
@@ -88,9 +101,7 @@ impl Body for StockLevels {
             _ => return Err(Problem::bad_request(ErrorCode::NotAnArray, "Send an array of stock levels.")),
         };
         if values.len() > MAX_LEVELS {
-            return Err(Problem::too_large(format!(
-                "A batch has at most {MAX_LEVELS} stock levels. Send several smaller ones."
-            )));
+            return Err(too_many());
         }
         let (mut valid, mut rejected, mut errors) = (Vec::with_capacity(values.len()), Vec::new(), Errors::default());
         for (index, value) in values.into_iter().enumerate() {
@@ -120,6 +131,25 @@ impl Body for StockLevels {
     }
 }
 
+fn too_many() -> Problem {
+    Problem::too_large(format!("A batch has at most {MAX_LEVELS} stock levels. Send several smaller ones."))
+}
+
+impl StockLevels {
+    fn of_file(file: StockFile) -> Result<Self, Problem> {
+        let StockFile { valid, errors, first_line, .. } = file;
+        if valid.len() > MAX_LEVELS {
+            return Err(too_many());
+        }
+        let rejected = errors.into_iter().map(|LineError { line, error_code, message }| RejectedLevel {
+            index: line.saturating_sub(first_line),
+            error_code,
+            message,
+        });
+        Ok(Self { valid, rejected: rejected.collect() })
+    }
+}
+
 answer! {
     /// The levels that are safe on the queue, and those that are not.
     #[derive(Debug)]
@@ -130,9 +160,50 @@ answer! {
 }
 
 answer! {
+    /// The levels of a file that are safe on the queue, and the lines that are not.
+    #[derive(Debug)]
+    pub struct ImportedLevels {
+        pub accepted: usize,
+        pub rejected: u64,
+        /// The first hundred lines that were rejected.
+        pub errors: Vec<LineError>,
+    }
+}
+
+answer! {
+    /// What is known of a SKU's stock. Levels of a SKU that nobody waits for are not kept.
+    #[derive(Debug)]
+    pub struct KnownLevels {
+        pub sku: Sku,
+        /// True if somebody may wait for it. It stays so for a day after the last subscription has ended.
+        pub in_demand: bool,
+        pub levels: Vec<KnownLevel>,
+    }
+}
+
+answer! {
+    #[derive(Debug)]
+    pub struct KnownLevel {
+        pub locale: Option<Locale>,
+        pub external_id: Option<ExternalId>,
+        pub quantity: i64,
+        /// The time of the reading; of a level without one, when it was accepted.
+        pub updated_on: Moment,
+    }
+}
+
+impl From<restock_domain::KnownLevel> for KnownLevel {
+    fn from(level: restock_domain::KnownLevel) -> Self {
+        let restock_domain::KnownLevel { scope, quantity, at, arrival: _ } = level;
+        let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
+        Self { locale, external_id, quantity, updated_on: Moment(at) }
+    }
+}
+
+answer! {
     #[derive(Debug)]
     pub struct RejectedLevel {
-        /// Its place in the batch, from 0.
+        /// Its place in the batch, from 0; of a file the first hundred, by their lines.
         pub index: usize,
         pub error_code: ErrorCode,
         pub message: String,

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use restock_domain::brand::{Color, FontStack};
 use restock_domain::{
     Attributes, AutomationId, ContactId, CountryCode, Currency, EmailAddress, ErrorCode, ExternalId, FeedWarning,
-    ImportStatus, Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, Sku, Source, SubscriptionId,
-    Suppression, TemplateId, time,
+    ImportStatus, Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, SendingState, Sku, Source,
+    SubscriptionId, Suppression, TemplateId, time,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -126,6 +126,7 @@ text_value!(SubscriptionId, SubscriptionId::parse, of_type(Type::String));
 word_value!(Suppression, "Suppression", "Why an address gets no more mail, from the least to the most serious.");
 word_value!(Source, "Source", "How a level reached us.");
 word_value!(ImportStatus, "ImportStatus", "");
+word_value!(SendingState, "SendingState", "Whether mails leave.");
 word_value!(FeedWarning, "FeedWarning", "Why somebody should look at a feed.");
 /// A moment: RFC 3339 with an offset when it is read, and in UTC with three decimals when it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

@@ -62,13 +62,23 @@ pub enum Outcome {
         reason: String,
         /// When SES asks to come back.
         retry_after: Option<Duration>,
-        /// True if it is not about this mail: SES takes none of this sender for now.
-        of_all: bool,
+        hindrance: Hindrance,
     },
     /// No answer, or one that doesn't tell. The mail may be on its way.
     Unknown {
         reason: String,
     },
+}
+
+/// What keeps SES from accepting a mail for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// Too many at the moment, or it could not be reached.
+    Moment,
+    /// The account's quota of 24 hours is used up.
+    Quota,
+    /// It takes nothing of this sender or account.
+    Sender,
 }
 
 /// The next step after an outcome.
@@ -138,7 +148,7 @@ impl Claim {
         match outcome {
             Outcome::Accepted { message_id } => Settlement::Sent { message_id },
             Outcome::Refused { reason } => Settlement::Failed { reason, claim: self.give_back() },
-            Outcome::NotAccepted { reason, retry_after, of_all: _ } => {
+            Outcome::NotAccepted { reason, retry_after, hindrance: _ } => {
                 Settlement::Released { reason, after: retry_after, claim: self.give_back() }
             }
             Outcome::Unknown { reason } => Settlement::Unknown { reason, look_again: self.until + terms.grace },
@@ -220,7 +230,7 @@ mod tests {
         let given_back = || Settled { holder: Uuid::from_u128(1) };
 
         assert_eq!(
-            settle(Outcome::NotAccepted { reason: reason(), retry_after: None, of_all: false }),
+            settle(Outcome::NotAccepted { reason: reason(), retry_after: None, hindrance: Hindrance::Moment }),
             Settlement::Released { reason: reason(), after: None, claim: given_back() }
         );
         assert_eq!(

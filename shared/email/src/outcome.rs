@@ -3,7 +3,7 @@
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::types::{BulkEmailEntryResult, BulkEmailStatus as Status};
-use restock_domain::delivery::Outcome;
+use restock_domain::delivery::{Hindrance, Outcome};
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -14,7 +14,8 @@ pub fn of_entry(result: BulkEmailEntryResult) -> Outcome {
     let reason = || status.as_ref().map_or("no status", Status::as_str).to_owned();
     match &status {
         Some(Status::Success) => Outcome::Accepted { message_id: message_id.unwrap_or_default() },
-        Some(Status::AccountThrottled | Status::AccountDailyQuotaExceeded) => throttled(reason(), None),
+        Some(Status::AccountThrottled) => throttled(reason(), None),
+        Some(Status::AccountDailyQuotaExceeded) => used_up(reason()),
         Some(
             Status::AccountSendingPaused
             | Status::AccountSuspended
@@ -52,6 +53,12 @@ pub fn of_failure<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) ->
 fn of_code(code: Option<&str>, message: Option<&str>, retry_after: Option<Duration>) -> Outcome {
     let reason = code.unwrap_or("an error without code").to_owned();
     match code {
+        // SES has the same code for the quota of a second and that of 24 hours.
+        Some("TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" | "Throttling")
+            if message.is_some_and(|message| message.contains("quota")) =>
+        {
+            used_up(reason)
+        }
         // Throttling and a lack of permissions come before any mail is accepted.
         Some("TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" | "Throttling") => {
             throttled(reason, retry_after)
@@ -75,12 +82,16 @@ fn not_accepted(reason: &str) -> Outcome {
 }
 
 fn throttled(reason: String, retry_after: Option<Duration>) -> Outcome {
-    Outcome::NotAccepted { reason, retry_after, of_all: false }
+    Outcome::NotAccepted { reason, retry_after, hindrance: Hindrance::Moment }
+}
+
+fn used_up(reason: String) -> Outcome {
+    Outcome::NotAccepted { reason, retry_after: None, hindrance: Hindrance::Quota }
 }
 
 /// Returns that SES takes nothing of the sender or the account; nobody who is waiting can do anything about it.
 fn blocked(reason: String) -> Outcome {
-    Outcome::NotAccepted { reason, retry_after: None, of_all: true }
+    Outcome::NotAccepted { reason, retry_after: None, hindrance: Hindrance::Sender }
 }
 
 /// SES rejects a bad mail, and with the same word every mail of a sender that is not verified, or no longer.
@@ -111,10 +122,18 @@ mod tests {
         for unknown in [None, Some(Status::Failed), Some(Status::TransientFailure), Some(Status::from("NEW"))] {
             assert!(matches!(of(unknown.clone(), None), Outcome::Unknown { .. }), "{unknown:?}");
         }
-        assert!(matches!(of(Some(Status::AccountThrottled), None), Outcome::NotAccepted { of_all: false, .. }));
-        assert!(matches!(of(Some(Status::AccountSuspended), None), Outcome::NotAccepted { of_all: true, .. }));
+        let hindrance = |outcome| match outcome {
+            Outcome::NotAccepted { hindrance, .. } => Some(hindrance),
+            _ => None,
+        };
+        assert_eq!(hindrance(of(Some(Status::AccountThrottled), None)), Some(Hindrance::Moment));
+        assert_eq!(hindrance(of(Some(Status::AccountDailyQuotaExceeded), None)), Some(Hindrance::Quota));
+        assert_eq!(hindrance(of(Some(Status::AccountSuspended), None)), Some(Hindrance::Sender));
         assert!(matches!(of(Some(Status::MessageRejected), Some("Bad content")), Outcome::Refused { .. }));
         let not_verified = Some("Email address is not verified.");
-        assert!(matches!(of(Some(Status::MessageRejected), not_verified), Outcome::NotAccepted { of_all: true, .. }));
+        assert_eq!(hindrance(of(Some(Status::MessageRejected), not_verified)), Some(Hindrance::Sender));
+        let code = Some("TooManyRequestsException");
+        assert_eq!(hindrance(of_code(code, Some("Maximum sending rate exceeded."), None)), Some(Hindrance::Moment));
+        assert_eq!(hindrance(of_code(code, Some("Daily message quota exceeded."), None)), Some(Hindrance::Quota));
     }
 }

@@ -7,13 +7,14 @@ use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
 use aws_sdk_sesv2::types::{Body, Content as Text, Destination, EmailContent, Message, MessageHeader};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_access::{Access, note};
 use restock_domain::delivery::{Claim, Outcome};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{
-    Automation, Brand, Brands, Contact, EmailAddress, EmailChoice, Product, Sender, Subscription, Template,
+    Automation, Brand, Brands, Contact, EmailAddress, EmailChoice, Product, SendQuota, Sender, Subscription, Template,
 };
 use std::pin::Pin;
 use std::time::Duration;
@@ -35,9 +36,13 @@ pub struct Mail<'a> {
     pub now: Timestamp,
 }
 
-/// Sends mails. Whoever asks for it holds the claim on the delivery.
+/// Sends mails.
 pub trait Mailer: Send + Sync {
+    /// Sends one. Whoever asks for it holds the claim on the delivery.
     fn send<'a>(&'a self, claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+    /// Asks how many mails the account may send; `None` if SES does not say.
+    fn quota(&self) -> Pin<Box<dyn Future<Output = Option<SendQuota>> + Send + '_>>;
 }
 
 /// Sends mails to the recipients of deliveries.
@@ -72,6 +77,14 @@ pub struct Letter<'a> {
     pub unsubscribe_url: &'a str,
 }
 
+struct GetAccount;
+
+impl Access for GetAccount {
+    const ACTION: &'static str = "ses:GetAccount";
+    /// It is about no resource.
+    const RESOURCE: &'static str = "";
+}
+
 struct SendEmail;
 
 impl Access for SendEmail {
@@ -93,6 +106,10 @@ impl Mailer for SesMailer {
                 Err(error) => Outcome::Refused { reason: error.to_string() },
             }
         })
+    }
+
+    fn quota(&self) -> Pin<Box<dyn Future<Output = Option<SendQuota>> + Send + '_>> {
+        Box::pin(self.ses.quota())
     }
 }
 
@@ -154,6 +171,27 @@ impl Ses {
                 Err(NotTaken(message.or(error.code()).unwrap_or("nothing in time").to_owned()))
             }
         }
+    }
+
+    /// Asks what the account may send. The client does not repeat a request, and nobody waits for the answer for longer than for
+    /// that to a mail.
+    async fn quota(&self) -> Option<SendQuota> {
+        note::<GetAccount>();
+        let answer = match self.client.get_account().send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                warn!(error = %DisplayErrorChain::new(&error), "SES did not say how many mails the account may send");
+                return None;
+            }
+        };
+        let quota = answer.send_quota?;
+        Some(SendQuota {
+            rate: quota.max_send_rate,
+            // SES says -1 for any number.
+            day: Some(quota.max24_hour_send).filter(|day| *day >= 0.0),
+            sent: quota.sent_last24_hours,
+            enabled: answer.sending_enabled,
+        })
     }
 
     /// Returns what stands in `From`.

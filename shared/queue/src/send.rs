@@ -3,8 +3,9 @@ use crate::transport::{Acceptance, Order, Outgoing, Pending, Transport};
 use crate::{Continuation, CountMails, Erasure, Error, FeedImport, Notification, Sweep};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use restock_domain::time;
+use restock_domain::{Sku, hex, time};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,11 +56,12 @@ impl Queues {
         self.send(named::StockLevels, vec![Outgoing::new(sweep.body())]).await
     }
 
-    /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes.
+    /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes. Those of a SKU that many
+    /// wait for do not hold up those of others.
     pub async fn send_notifications(&self, notifications: Vec<(Notification, Duration)>) -> Result<(), Error> {
         let messages = notifications.into_iter().map(|(notification, delay)| {
             let delay = delay.min(MAX_DELAY);
-            Outgoing { delay, ..Outgoing::new(notification.body()) }
+            Outgoing { delay, tenant: Some(tenant(&notification.sku)), ..Outgoing::new(notification.body()) }
         });
         self.send(named::Notifications, messages.collect()).await
     }
@@ -106,6 +108,11 @@ impl Queues {
         }
         Err(Error::Partial)
     }
+}
+
+/// Returns a name for a SKU that SQS takes as a message group, which has no more than 128 characters, and not all of them.
+fn tenant(sku: &Sku) -> String {
+    hex(&Sha256::digest(sku.as_str().as_bytes())[..16])
 }
 
 /// Groups messages into batches that SQS takes.

@@ -29,6 +29,9 @@ pub struct Outgoing {
     /// Of levels that came in over HTTP.
     pub acceptance: Option<Acceptance>,
     pub order: Option<Order>,
+    /// Of a standard queue: whose messages wait behind those of others if they keep consumers busy (SQS developer guide, "Amazon SQS
+    /// fair queues").
+    pub tenant: Option<String>,
 }
 
 /// What names levels that came in over HTTP, as their sender gives it: SQS's own id and time would differ if the
@@ -75,7 +78,7 @@ impl Acceptance {
 
 impl Outgoing {
     pub fn new(body: String) -> Self {
-        Self { body, delay: Duration::ZERO, acceptance: None, order: None }
+        Self { body, delay: Duration::ZERO, acceptance: None, order: None, tenant: None }
     }
 }
 
@@ -125,7 +128,7 @@ fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntr
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(&message.body)
-        .set_message_group_id(message.order.as_ref().map(|order| order.group.clone()))
+        .set_message_group_id(message.order.as_ref().map(|order| &order.group).or(message.tenant.as_ref()).cloned())
         .set_message_deduplication_id(message.order.as_ref().map(|order| order.deduplication.clone()));
     // A FIFO queue takes no delay of a single message.
     if message.order.is_none() {

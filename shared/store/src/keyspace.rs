@@ -43,6 +43,7 @@ keyspaces! {
     FeedCredentials: Configuration "feed-credentials",
     FeedFetches: Configuration "feed-fetch",
     Secrets: Configuration "secret",
+    SendQuotas: Configuration "send-quota",
     Templates: Configuration "template",
     TemplateVersions: Configuration "template-version",
 }

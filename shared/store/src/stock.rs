@@ -129,6 +129,16 @@ impl Store {
         })
     }
 
+    /// Returns true if somebody may wait for a SKU, and the newest level of each of its scopes; strongly consistent.
+    pub async fn stock_levels(&self, sku: &Sku) -> Result<(bool, Vec<KnownLevel>), Error> {
+        let (marks, levels): (Vec<Item>, Vec<Item>) = self
+            .query_all(Query::of(TABLE, sku.as_str()))
+            .await?
+            .into_iter()
+            .partition(|item| Mark::of(item).is_some());
+        Ok((!marks.is_empty(), read_each(levels, known)))
+    }
+
     /// Returns the newest level of a scope.
     pub async fn known_level(&self, sku: &Sku, scope: &Scope) -> Result<Option<KnownLevel>, Error> {
         self.get(TABLE, level_key(sku, scope)).await?.map(known).transpose()

@@ -8,7 +8,7 @@ use crate::subscription_item::{
 use crate::{Error, Race, Store, delivery_record};
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use restock_domain::{ContactId, Locale, Product, Scope, Sku, Subscription, SubscriptionId};
+use restock_domain::{ContactId, Locale, Product, Scope, Sku, Subscription, SubscriptionId, time};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::time::Instant;
 
@@ -147,11 +147,13 @@ impl Store {
         Ok(read_each(items, read).into_iter().map(|found| (found.subscription.id(), found)).collect())
     }
 
-    /// Returns a page of the subscriptions that a level covers. The index that it reads lags the table.
+    /// Returns a page of the subscriptions that a level covers. The index that it reads lags the table. Who is asked for those
+    /// that were made `since` a time may get some older ones too; the page after leaves the others out.
     pub async fn matching(
         &self,
         sku: &Sku,
         scope: &Scope,
+        since: Option<Timestamp>,
         after: Option<Cursor>,
         limit: i32,
     ) -> Result<MatchedPage, Error> {
@@ -168,7 +170,11 @@ impl Store {
         let mut subscriptions = read_each(found.items, |item| Ok(read(item)?.subscription));
         // The prefix alone is not exact: "A#" also begins the order of the external id "A#B".
         subscriptions.retain(|found| scope.covers(&found.locale, found.external_id.as_ref()));
-        Ok(MatchedPage { subscriptions, next: found.next.map(cursor_at) })
+        let next = found.next.map(cursor_at).map(|next| match since {
+            Some(since) => past_older(next, since),
+            None => next,
+        });
+        Ok(MatchedPage { subscriptions, next })
     }
 
     /// Returns a page of all subscriptions, whatever an index shows of them; strongly consistent.
@@ -197,6 +203,42 @@ fn start_of(cursor: Cursor) -> Item {
     cursor.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
+/// Moves a cursor past the subscriptions of its locale or external id that were made before a time. No item has the key
+/// that comes out, but whatever follows on it has a greater one.
+fn past_older(mut cursor: Cursor, since: Timestamp) -> Cursor {
+    let since = time::sortable(since);
+    for order in [Index::BySkuLocale, Index::BySkuExternalId].map(|index| index.key().1) {
+        let Some(value) = cursor.get_mut(order) else { continue };
+        let mut parts = value.rsplitn(3, '#');
+        if let (Some(_), Some(made), Some(scope)) = (parts.next(), parts.next(), parts.next())
+            && made < since.as_str()
+        {
+            *value = format!("{scope}#{since}");
+        }
+    }
+    cursor
+}
+
 fn cursor_at(key: Item) -> Cursor {
     key.into_iter().filter_map(|(name, value)| Some((name, value.as_s().ok()?.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_moves_past_what_is_older_within_its_locale_or_external_id_only() {
+        let since = "2026-11-28T12:00:00Z".parse().unwrap();
+        let moved = |name: &str, order: &str| {
+            past_older(Cursor::from([(name.to_owned(), order.to_owned())]), since)[name].clone()
+        };
+
+        let since = "2026-11-28T12:00:00.000Z";
+        assert_eq!(moved("localeOrder", "sv-se#2025-01-01T00:00:00.000Z#abc"), format!("sv-se#{since}"));
+        assert_eq!(moved("externalIdOrder", "A#1#2025-01-01T00:00:00.000Z#abc"), format!("A#1#{since}"));
+        for newer in ["sv-se#2026-11-28T12:00:00.000Z#abc", "sv-se#2026-11-28T12:00:01.000Z#abc"] {
+            assert_eq!(moved("localeOrder", newer), newer);
+        }
+    }
 }

@@ -18,12 +18,15 @@ mod workload;
 mod world;
 
 use checker::{Complaint, check};
+use history::{Asked, Call};
+use restock_domain::ContactId;
 use restock_local::faults::{Fate, Spec};
 use simulated::{play, play_workload};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use workload::Workload;
 use world::{Faults, Sabotage};
 
@@ -41,7 +44,9 @@ const FAULTS: Faults = Faults {
     delay: 100,
     hours: 10,
     key_units: 8,
-    send_rate: 1,
+    send_rate: [1, 8],
+    day_quota: 3,
+    ses: true,
     events: true,
     sweeps: true,
 };
@@ -135,31 +140,74 @@ fn a_seed_replays() {
     }
 }
 
+/// Nothing goes wrong.
+const CALM: Faults = Faults {
+    refused: 0,
+    lost_before: 0,
+    lost_after: 0,
+    twice: 0,
+    killed: 0,
+    slow: 0,
+    latency: 0,
+    partial: 0,
+    duplicate: 0,
+    delay: 0,
+    hours: 0,
+    key_units: 0,
+    send_rate: [0; 2],
+    day_quota: 0,
+    ses: false,
+    events: true,
+    sweeps: false,
+};
+
 #[test]
 fn a_level_that_many_wait_for_is_matched_in_time_although_dynamodb_is_slow() {
-    const SLOW: Faults = Faults {
-        refused: 0,
-        lost_before: 0,
-        lost_after: 0,
-        twice: 0,
-        killed: 0,
-        slow: 0,
-        latency: 2_000,
-        partial: 0,
-        duplicate: 0,
-        delay: 0,
-        hours: 0,
-        key_units: 0,
-        send_rate: 0,
-        events: true,
-        sweeps: false,
-    };
+    let slow = Faults { latency: 2_000, ..CALM };
 
-    let history = play_workload(1, Workload::of_many(4_000), SLOW, Sabotage::Nothing);
+    let history = play_workload(1, Workload::of_many(4_000), slow, Sabotage::Nothing);
 
     let in_time = history.mails.iter().filter(|mail| mail.at < history.settled_at);
     assert_eq!(in_time.map(|mail| mail.subscription).collect::<HashSet<_>>().len(), 4_000);
     assert_eq!((history.stuck, history.redriven, history.over_time), (false, 0, 0));
+}
+
+#[test]
+fn a_million_who_wait_are_matched_in_at_most_twelve_invocations() {
+    // A request to AWS takes about ten milliseconds. At 25 times that, a 25th of so many takes as long.
+    let slow = Faults { latency: 250, events: false, ..CALM };
+    let many = 1_000_000_usize.div_ceil(12 * 25);
+
+    let history = play_workload(1, Workload::of_many(many), slow, Sabotage::Nothing);
+
+    assert_eq!((history.mails.len(), history.sent_on, history.over_time), (many, 0, 0));
+}
+
+/// Plays a drain of many who wait for one SKU, and returns how many seconds after their own level the last of five others is
+/// mailed, who wait for another SKU.
+fn seconds_of_five_others(many: usize, send_rate: u32) -> f64 {
+    let calm = Faults { latency: 5, send_rate: [send_rate; 2], events: false, ..CALM };
+
+    let history = play_workload(1, Workload::of_many_and_five_others(many), calm, Sabotage::Nothing);
+
+    let others: HashSet<ContactId> = (many..many + 5).map(|contact| history.cast.contact(contact)).collect();
+    let is_theirs = |call: &&Call| matches!(&call.asked, Asked::Level(level) if level.sku == 1);
+    let level = history.calls.iter().find(is_theirs).expect("their level");
+    let mailed = history.mails.iter().filter(|mail| others.contains(&mail.subscription.contact_id));
+    let mailed: Vec<f64> = mailed.map(|mail| mail.at.duration_since(level.from).as_secs_f64()).collect();
+    assert_eq!((mailed.len(), history.mails.len()), (5, many + 5));
+    // While the others were not done yet.
+    let busy_until = history.mails.iter().map(|mail| mail.at).max();
+    assert!(busy_until.is_some_and(|until| until > level.from + Duration::from_secs(5)));
+    mailed.into_iter().fold(0.0, f64::max)
+}
+
+#[test]
+fn a_drain_of_many_does_not_hold_up_five_who_wait_for_another_sku() {
+    let (fast, slow) = (seconds_of_five_others(10_000, 200), seconds_of_five_others(2_000, 14));
+
+    assert!(fast <= 10.0, "{fast} s at 200 mails a second");
+    assert!(slow <= 60.0, "{slow} s at 14 mails a second");
 }
 
 /// Breaks something on purpose, and returns true if a history has such a complaint.

@@ -93,6 +93,8 @@ impl World {
         for _ in 0..copies {
             let mut state = self.lock();
             state.sent += 1;
+            let is_sent_on = queue == Queue::StockLevels && outgoing.body.contains("continue-matching");
+            state.sent_on += u64::from(is_sent_on && outgoing.delay.is_zero());
             if state.sent > MAX_MESSAGES {
                 state.stuck = true;
                 return;
@@ -106,7 +108,7 @@ impl World {
             let acceptance = outgoing.acceptance.iter().filter(|_| self.sabotage != Sabotage::NamedByMessage);
             let attributes = acceptance.map(attribute).collect();
             let delay_ms = Some(outgoing.delay.as_millis() as i64 + late);
-            let options = SendOptions { delay_ms, ..SendOptions::default() };
+            let options = SendOptions { delay_ms, group: outgoing.tenant.clone(), ..SendOptions::default() };
             self.broker.send(&name(queue), outgoing.body.clone(), attributes, options).expect("the queue exists");
         }
     }

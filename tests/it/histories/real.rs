@@ -258,6 +258,7 @@ impl Stage<'_> {
             contacts: (0..contacts.len()).filter(there).collect(),
             stuck: false,
             redriven: 0,
+            sent_on: 0,
             over_time: 0,
             // What was given up is counted for all histories together.
             dead: self.malformed(),

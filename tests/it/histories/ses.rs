@@ -1,10 +1,10 @@
 //! A mail service in memory: it accepts, refuses, throttles, and now and then does not tell; and it sends events.
 
 use super::history::SentMail;
-use super::world::{PATIENCE, World, now};
+use super::world::{Mishap, PATIENCE, World, now};
 use futures::FutureExt;
-use restock_domain::delivery::{Claim, MAX_TOGETHER, Outcome};
-use restock_domain::{Subscription, time};
+use restock_domain::delivery::{Claim, Hindrance, MAX_TOGETHER, Outcome};
+use restock_domain::{SendQuota, Subscription, time};
 use restock_email::{Mail, Mailer};
 use restock_gather::{Ask, Gather, Second};
 use restock_queue::Queue;
@@ -36,13 +36,26 @@ impl Mailer for Simulated {
         let world = self.world.clone();
         Box::pin(self.bulk.ask(ask, move |mails| send_bulk(world, mails).boxed()))
     }
+
+    fn quota(&self) -> Pin<Box<dyn Future<Output = Option<SendQuota>> + Send + '_>> {
+        Box::pin(async {
+            match self.world.fate().await {
+                Mishap::Fine | Mishap::Twice => Some(self.world.lock().quota(&self.world.faults)),
+                Mishap::KilledAfter => {
+                    self.world.die().await;
+                    None
+                }
+                Mishap::Refused | Mishap::LostBefore | Mishap::LostAfter => None,
+            }
+        })
+    }
 }
 
 /// Carries a bulk request out as fate has it; each of its mails has a fate of its own too.
 async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec<Outcome> {
     let (late, roll) = {
         let mut state = world.lock();
-        (state.random.u64(1..80), if state.quiet { 1000 } else { state.random.u32(0..1000) })
+        (state.random.u64(1..80), if state.quiet || !world.faults.ses { 1000 } else { state.random.u32(0..1000) })
     };
     tokio::time::sleep(Duration::from_millis(late)).await;
     match roll {
@@ -69,7 +82,7 @@ async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec
         }
         60..110 => {
             let retry_after = (roll % 2 == 0).then(|| Duration::from_secs(3));
-            let refused = Outcome::NotAccepted { reason: "injected".into(), retry_after, of_all: false };
+            let refused = Outcome::NotAccepted { reason: "injected".into(), retry_after, hindrance: Hindrance::Moment };
             return vec![refused; mails.len()];
         }
         _ => {}
@@ -94,7 +107,8 @@ fn told(world: &World, outcomes: Vec<Outcome>) -> Vec<Outcome> {
 
 /// Returns what became of each mail.
 fn take(world: &World, mails: &[(Subscription, String)]) -> Vec<Outcome> {
-    let throttled = |reason: &str| Outcome::NotAccepted { reason: reason.into(), retry_after: None, of_all: false };
+    let throttled =
+        |reason: &str| Outcome::NotAccepted { reason: reason.into(), retry_after: None, hindrance: Hindrance::Moment };
     let one = |(subscription, email): &(Subscription, String)| {
         if email.starts_with("refuse") {
             return Outcome::Refused { reason: "injected".into() };
@@ -104,7 +118,11 @@ fn take(world: &World, mails: &[(Subscription, String)]) -> Vec<Outcome> {
             if state.is_over_send_rate(&world.faults) {
                 return throttled("Maximum sending rate exceeded.");
             }
-            if state.quiet { 1000 } else { state.random.u32(0..1000) }
+            if state.is_over_quota(&world.faults) {
+                let reason = "Daily message quota exceeded.".into();
+                return Outcome::NotAccepted { reason, retry_after: None, hindrance: Hindrance::Quota };
+            }
+            if state.quiet || !world.faults.ses { 1000 } else { state.random.u32(0..1000) }
         };
         match roll {
             0..50 => throttled("injected"),

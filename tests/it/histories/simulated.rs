@@ -248,6 +248,7 @@ impl Stage {
             contacts: (0..self.cast.contacts.len()).filter(there).collect(),
             stuck: state.stuck,
             redriven: state.redriven,
+            sent_on: state.sent_on,
             over_time: state.over_time,
             dead: self.world.dead_letters(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),

@@ -44,6 +44,20 @@ impl Workload {
         let callers = subscribe.chain([step(600, Asked::Level(level))]).collect();
         Self { mailboxes: vec![Kind::Plain; subscribers], skus: 1, callers }
     }
+
+    /// Returns the same with five more who wait for another SKU, which comes back when the senders have been busy for as
+    /// long as SQS needs to notice it.
+    pub fn of_many_and_five_others(subscribers: usize) -> Self {
+        let mut workload = Self::of_many(subscribers);
+        let step = |pause, asked| vec![Step { pause: Duration::from_secs(pause), asked, retries: 9 }];
+        let wish = |contact| Wish { contact, sku: 1, locale: 0, external_id: None };
+        let level = Level { sku: 1, locale: None, external_id: None, quantity: 1, age: None };
+        workload.callers.extend((subscribers..subscribers + 5).map(|contact| step(0, Asked::Subscribe(wish(contact)))));
+        workload.callers.push(step(640, Asked::Level(level)));
+        workload.mailboxes.extend([Kind::Plain; 5]);
+        workload.skus = 2;
+        workload
+    }
 }
 
 fn kind(random: &mut Rng) -> Kind {

@@ -7,9 +7,9 @@ use super::queues::{self, TEMPLATE};
 use super::ses;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
-use restock_domain::ContactId;
 use restock_domain::delivery::Terms;
 use restock_domain::signing::SigningKey;
+use restock_domain::{ContactId, SendQuota};
 use restock_local::aws::sqs::Broker;
 use restock_queue::{EmailEvent, EmailEventKind, Queues};
 use restock_store::database::Table;
@@ -42,8 +42,13 @@ pub struct Faults {
     /// The fewest write units a second that one key of a table or an index bears; a history draws up to eight times as many.
     /// DynamoDB's 1,000 are scaled down with the number of subscribers. 0 is no bound.
     pub key_units: u32,
-    /// The fewest mails a second that SES takes from the account; a history draws up to eight times as many. 0 is no bound.
-    pub send_rate: u32,
+    /// The fewest and the most mails a second that SES takes from the account, of which a history draws one. 0 is no bound.
+    pub send_rate: [u32; 2],
+    /// The fewest mails that SES takes from the account in 24 hours; some histories draw up to four times as many, others have
+    /// no bound. 0 is no bound.
+    pub day_quota: u32,
+    /// True if SES throttles, refuses and does not tell now and then.
+    pub ses: bool,
     /// True if SES's events arrive.
     pub events: bool,
     /// True if the sweep comes.
@@ -105,6 +110,8 @@ pub struct State {
     pub stuck: bool,
     /// Messages that were put on queues.
     pub sent: u64,
+    /// Levels that were sent on at once.
+    pub sent_on: u64,
     /// Invocations that were over their time.
     pub over_time: u64,
     /// Messages that came back from a dead-letter queue.
@@ -114,6 +121,8 @@ pub struct State {
     partial: u32,
     /// The mails a second that SES takes, once they were drawn.
     send_rate: Option<u32>,
+    /// The mails in 24 hours that SES takes, if it is bounded, once that was drawn.
+    day_quota: Option<Option<u32>>,
     /// Answers of SES that did not tell, as they were injected.
     pub ambiguous: u64,
 }
@@ -158,8 +167,10 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             running: 0,
             stuck: false,
             sent: 0,
+            sent_on: 0,
             over_time: 0,
             send_rate: None,
+            day_quota: None,
             redriven: 0,
             quiet: true,
             partial: faults.partial,
@@ -271,8 +282,8 @@ impl World {
 
     /// Waits until nothing is on a queue and nobody works, if that ever comes.
     pub async fn settle(&self) {
-        // Being put off for long ends after about a day.
-        let days = Duration::from_secs(3 * 24 * 3600);
+        // Being put off for long ends after about a day, but the account may send as little as a mail a day.
+        let days = Duration::from_secs(60 * 24 * 3600);
         if tokio::time::timeout(days, self.all_done()).await.is_err() {
             self.lock().stuck = true;
         }
@@ -334,7 +345,8 @@ impl World {
             let settings = Settings {
                 terms,
                 patience,
-                rate: 1000.0,
+                senders: 2,
+                max_rate: None,
                 budget: seconds(30),
                 settings_kept: AUTOMATIONS_KEPT,
                 log_kept: LOG_KEPT,
@@ -398,13 +410,47 @@ impl State {
 
     /// Returns true if SES has taken as many mails in this second as the account may send.
     pub fn is_over_send_rate(&mut self, faults: &Faults) -> bool {
-        if faults.send_rate == 0 || self.quiet {
+        if faults.send_rate == [0; 2] || self.quiet {
             return false;
         }
-        let drawn = self.random.u32(faults.send_rate..=faults.send_rate * 8);
-        let most = *self.send_rate.get_or_insert(drawn);
+        let most = self.send_rate(faults);
         let second = now().as_second();
         self.mails.iter().rev().take_while(|mail| mail.at.as_second() == second).count() >= most as usize
+    }
+
+    fn send_rate(&mut self, faults: &Faults) -> u32 {
+        let [fewest, most] = faults.send_rate;
+        let drawn = self.random.u32(fewest..=most);
+        *self.send_rate.get_or_insert(drawn)
+    }
+
+    /// Returns true if SES has taken as many mails in 24 hours as the account may send.
+    pub fn is_over_quota(&mut self, faults: &Faults) -> bool {
+        self.day_quota(faults).is_some_and(|quota| self.sent_in_a_day() >= quota as usize)
+    }
+
+    fn sent_in_a_day(&self) -> usize {
+        let since = now() - Duration::from_secs(24 * 3600);
+        self.mails.iter().rev().take_while(|mail| mail.at > since).count()
+    }
+
+    fn day_quota(&mut self, faults: &Faults) -> Option<u32> {
+        if faults.day_quota == 0 || self.quiet {
+            return None;
+        }
+        if self.day_quota.is_none() {
+            let most = faults.day_quota * 4;
+            let drawn = (self.random.u8(0..4) == 0).then(|| self.random.u32(faults.day_quota..=most));
+            self.day_quota = Some(drawn);
+        }
+        self.day_quota.flatten()
+    }
+
+    /// Returns what SES says that the account may send.
+    pub fn quota(&mut self, faults: &Faults) -> SendQuota {
+        let bounded = faults.send_rate != [0; 2] && !self.quiet;
+        let rate = if bounded { self.send_rate(faults).into() } else { 1_000.0 };
+        SendQuota { rate, day: self.day_quota(faults).map(f64::from), sent: self.sent_in_a_day() as f64, enabled: true }
     }
 
     /// Returns true with a probability in thousandths.

@@ -3,7 +3,7 @@
 //! As with SES's mailbox simulator, the part of an address before the `@` says what happens: `bounce`, `complaint` and
 //! `reject` (each also with `+anything`) come to that after the mail was accepted; `throttle` is refused twice as too
 //! many requests, and then accepted; `refuse` is never accepted; `unrendered` is accepted and then can't be made of its
-//! template; `malformed` has the whole request refused that it is in. The account's rate is kept to.
+//! template; `malformed` has the whole request refused that it is in. The account's rate and its quota of 24 hours are kept to.
 
 mod bulk;
 
@@ -14,12 +14,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Refusals of a mail to `throttle@…` before one is accepted.
@@ -36,10 +36,19 @@ pub struct Ses {
     send_rate: u64,
     /// How many the account may mail at once, and when that was so. A second's worth at the most.
     left: Mutex<(f64, Instant)>,
+    /// Recipients that the account may mail in 24 hours.
+    day_quota: Option<u64>,
+    /// When the account mailed whom, in the last 24 hours.
+    day: Mutex<VecDeque<Instant>>,
 }
+
+/// Recipients a second, unless the faults say otherwise.
+const SEND_RATE: u64 = 1_000;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 enum Refusal {
     Throttled,
+    UsedUp,
     Rejected,
 }
 
@@ -49,9 +58,10 @@ impl Ses {
         broker: Arc<Broker>,
         events: Option<String>,
         observer: Option<Arc<Observer>>,
-        send_rate: u64,
     ) -> Self {
-        let send_rate = observer.as_ref().and_then(|observer| observer.faults.spec.send_rate).unwrap_or(send_rate);
+        let spec = observer.as_ref().map(|observer| &observer.faults.spec);
+        let send_rate = spec.and_then(|spec| spec.send_rate).unwrap_or(SEND_RATE);
+        let day_quota = spec.and_then(|spec| spec.day_quota);
         Self {
             inbox,
             broker,
@@ -60,11 +70,14 @@ impl Ses {
             observer,
             send_rate,
             left: Mutex::new((send_rate as f64, Instant::now())),
+            day_quota,
+            day: Mutex::default(),
         }
     }
 
     pub fn router(self) -> Router {
         Router::new()
+            .route("/v2/email/account", get(account))
             .route("/v2/email/outbound-emails", post(send_email))
             .route("/v2/email/outbound-bulk-emails", post(bulk::send_bulk_email))
             .fallback(unknown)
@@ -88,6 +101,15 @@ impl Ses {
         after < 0.0
     }
 
+    /// Returns how many recipients the account has mailed in the last 24 hours.
+    fn sent_in_a_day(&self) -> u64 {
+        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        while day.front().is_some_and(|sent| sent.elapsed() > DAY) {
+            day.pop_front();
+        }
+        day.len() as u64
+    }
+
     /// Returns why a mail is not accepted.
     fn refusal(&self, mail: &ReceivedMail) -> Option<Refusal> {
         let any = |wanted: &str| mail.to.iter().any(|address| behaviour(address) == wanted);
@@ -97,11 +119,15 @@ impl Ses {
         if any("refuse") {
             return Some(Refusal::Rejected);
         }
+        if self.day_quota.is_some_and(|quota| self.sent_in_a_day() >= quota) {
+            return Some(Refusal::UsedUp);
+        }
         self.is_over_rate(mail.to.len()).then_some(Refusal::Throttled)
     }
 
     /// Accepts a mail: a rejected one gets no further, every other one reaches the inbox.
     fn accept(&self, mail: ReceivedMail) {
+        self.day.lock().unwrap_or_else(PoisonError::into_inner).extend(mail.to.iter().map(|_| Instant::now()));
         let address = mail.to.first().cloned().unwrap_or_default();
         let outcome = behaviour(&address);
         let told = |kind: &str, more: Value| self.tell(&mail, kind, more);
@@ -149,6 +175,9 @@ async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
             let refusal = refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", message);
             return ([("retry-after", "1")], refusal).into_response();
         }
+        Some(Refusal::UsedUp) => {
+            return refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Daily message quota exceeded.");
+        }
         Some(Refusal::Rejected) => {
             return refuse(StatusCode::BAD_REQUEST, "MessageRejected", "The message can't be sent.");
         }
@@ -157,6 +186,14 @@ async fn send_email(State(ses): State<Arc<Ses>>, body: Bytes) -> Response {
     let id = mail.id.clone();
     ses.accept(mail);
     Json(json!({ "MessageId": id })).into_response()
+}
+
+async fn account(State(ses): State<Arc<Ses>>) -> Json<Value> {
+    // -1 is no bound.
+    let day = ses.day_quota.map_or(-1.0, |quota| quota as f64);
+    let (rate, sent) = (ses.send_rate as f64, ses.sent_in_a_day() as f64);
+    let quota = json!({ "Max24HourSend": day, "MaxSendRate": rate, "SentLast24Hours": sent });
+    Json(json!({ "ProductionAccessEnabled": true, "SendingEnabled": true, "SendQuota": quota }))
 }
 
 /// Returns what the address asks for: `bounce` of `bounce+7@example.com`.
@@ -239,5 +276,9 @@ fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Response {
 }
 
 async fn unknown() -> Response {
-    refuse(StatusCode::BAD_REQUEST, "BadRequestException", "The local SES knows SendEmail and SendBulkEmail only.")
+    refuse(
+        StatusCode::BAD_REQUEST,
+        "BadRequestException",
+        "The local SES knows SendEmail, SendBulkEmail and GetAccount only.",
+    )
 }

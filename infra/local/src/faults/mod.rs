@@ -58,8 +58,10 @@ pub struct Spec {
     pub events_lost: bool,
     /// What one key of a table or index bears in a second; by default as DynamoDB's do.
     pub key_units: KeyUnits,
-    /// Recipients a second that SES takes from the account; `SendRate` of the template by default.
+    /// Recipients a second that SES takes from the account; 1,000 by default.
     pub send_rate: Option<u64>,
+    /// Recipients in 24 hours that SES takes from the account; any number by default.
+    pub day_quota: Option<u64>,
 }
 
 impl Default for Spec {
@@ -86,6 +88,7 @@ impl Default for Spec {
             events_lost: false,
             key_units: KeyUnits::default(),
             send_rate: None,
+            day_quota: None,
         }
     }
 }
@@ -126,6 +129,7 @@ impl FromStr for Spec {
                 "key-writes" => spec.key_units.writes = number()? as f64,
                 "key-reads" => spec.key_units.reads = number()? as f64,
                 "send-rate" => spec.send_rate = Some(number()?),
+                "day-quota" => spec.day_quota = Some(number()?),
                 "function" => spec.function = Some(value.to_owned()),
                 "table" => spec.table = Some(value.to_owned()),
                 "events-lost" => {

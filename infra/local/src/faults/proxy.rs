@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -202,6 +202,7 @@ impl Proxy {
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
         match self.service {
             Service::Ses if parts.uri.path().ends_with("bulk-emails") => SEND_BULK_EMAIL.into(),
+            Service::Ses if parts.method == Method::GET => "GetAccount".into(),
             Service::Ses => "SendEmail".into(),
             Service::DynamoDb | Service::Sqs => target.rsplit('.').next().unwrap_or_default().to_owned(),
         }

@@ -61,6 +61,9 @@ fn send(ses: &Ses, request: &Value, bytes: usize) -> Result<Vec<Value>, &'static
             Some(Refusal::Throttled) => {
                 json!({ "Status": "ACCOUNT_THROTTLED", "Error": "Maximum sending rate exceeded." })
             }
+            Some(Refusal::UsedUp) => {
+                json!({ "Status": "ACCOUNT_DAILY_QUOTA_EXCEEDED", "Error": "Daily message quota exceeded." })
+            }
             Some(Refusal::Rejected) => json!({ "Status": "MESSAGE_REJECTED", "Error": "The message can't be sent." }),
             None => {
                 let id = mail.id.clone();

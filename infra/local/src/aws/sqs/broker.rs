@@ -1,3 +1,4 @@
+use super::fairness::Fairness;
 use crate::aws::names::{last_part, queue_arn};
 use crate::template::Queue;
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ struct State {
     messages: BTreeMap<u64, Stored>,
     next: u64,
     deduplication: HashMap<String, i64>,
+    fairness: Fairness,
     /// Nobody receives from it for now.
     held: bool,
 }
@@ -42,6 +44,9 @@ struct Settings {
 struct Stored {
     message: Message,
     visible_at: i64,
+    /// When it was last received.
+    #[serde(default)]
+    received_at: i64,
     receipt: Option<String>,
 }
 
@@ -108,6 +113,7 @@ impl Broker {
             messages: BTreeMap::new(),
             next: 0,
             deduplication: HashMap::new(),
+            fairness: Fairness::default(),
             held: false,
         };
         let queues = queues.iter().map(|queue| (queue.name.clone(), state(queue))).collect();
@@ -160,7 +166,7 @@ impl Broker {
             trace_id: options.trace_id,
             dead_letter_source: None,
         };
-        state.push(Stored { message, visible_at: now + delay, receipt: None });
+        state.push(Stored { message, visible_at: now + delay, received_at: 0, receipt: None });
         drop(queues);
         self.changed.notify_waiters();
         Ok(id)
@@ -211,8 +217,7 @@ impl Broker {
         }
         let hidden = visibility_seconds.map_or(state.settings.visibility_ms, |seconds| seconds * 1000);
         let busy_groups = state.groups_in_flight(now);
-        let ready: Vec<u64> =
-            state.messages.iter().filter(|(_, stored)| stored.visible_at <= now).map(|(order, _)| *order).collect();
+        let ready = state.ready(now);
         let (mut received, mut dead) = (Vec::new(), Vec::new());
         for order in ready {
             if received.len() == max {
@@ -230,6 +235,7 @@ impl Broker {
             stored.message.receives += 1;
             stored.message.first_received_at.get_or_insert(now);
             stored.visible_at = now + hidden;
+            stored.received_at = now;
             stored.receipt = Some(receipt.clone());
             received.push((stored.message.clone(), receipt));
         }
@@ -256,9 +262,13 @@ impl Broker {
 
     /// Deletes a received message. Deleting one that is gone is a success, as with SQS.
     pub fn delete(&self, queue: &str, receipt: &str) -> Result<(), NoSuchQueue> {
+        let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
-        state.messages.retain(|_, stored| stored.receipt.as_deref() != Some(receipt));
+        let is_it = |stored: &mut Stored| stored.receipt.as_deref() == Some(receipt);
+        for (_, stored) in state.messages.extract_if(.., |_, stored| is_it(stored)) {
+            state.fairness.note(now, stored.message.group, now - stored.received_at);
+        }
         drop(queues);
         // The next message of a FIFO group may have waited for this one.
         self.changed.notify_waiters();
@@ -372,8 +382,27 @@ impl State {
         if !self.settings.fifo {
             return HashSet::new();
         }
-        let in_flight = self.messages.values().filter(|stored| stored.receipt.is_some() && stored.visible_at > now);
-        in_flight.filter_map(|stored| stored.message.group.clone()).collect()
+        self.in_flight(now).filter_map(|message| message.group.clone()).collect()
+    }
+
+    fn in_flight(&self, now: i64) -> impl Iterator<Item = &Message> {
+        let in_flight =
+            self.messages.values().filter(move |stored| stored.receipt.is_some() && stored.visible_at > now);
+        in_flight.map(|stored| &stored.message)
+    }
+
+    /// Returns the messages that can be received, in the order in which they are.
+    fn ready(&self, now: i64) -> Vec<u64> {
+        let ready = || self.messages.iter().filter(|(_, stored)| stored.visible_at <= now);
+        let groups: HashSet<Option<&String>> = ready().map(|(_, stored)| stored.message.group.as_ref()).collect();
+        if self.settings.fifo || groups.len() < 2 {
+            return ready().map(|(order, _)| *order).collect();
+        }
+        let in_flight: Vec<Option<&str>> = self.in_flight(now).map(|message| message.group.as_deref()).collect();
+        let noisy = self.fairness.noisy(now, &in_flight);
+        let is_noisy = |stored: &Stored| stored.message.group.as_ref().is_some_and(|group| noisy.contains(group));
+        let (last, first): (Vec<_>, Vec<_>) = ready().partition(|(_, stored)| is_noisy(stored));
+        first.into_iter().chain(last).map(|(order, _)| *order).collect()
     }
 }
 
@@ -448,6 +477,20 @@ mod tests {
         assert_eq!(receive(&broker, "q").await[0].0.body, "b1");
         broker.delete("q", &first[0].1).unwrap();
         assert_eq!(receive(&broker, "q").await[0].0.body, "a2");
+    }
+
+    #[tokio::test]
+    async fn a_standard_queue_lets_quiet_groups_go_before_a_noisy_one() {
+        let broker = broker(false);
+        (0..40).for_each(|n| send(&broker, &format!("a{n}"), Some("a")));
+        let first = broker.receive("q", 30, None, Duration::ZERO).await.unwrap();
+        send(&broker, "b", Some("b"));
+        send(&broker, "none", None);
+
+        let bodies: Vec<String> = receive(&broker, "q").await.into_iter().map(|(message, _)| message.body).collect();
+
+        assert_eq!(first.len(), 30);
+        assert_eq!(bodies[..3], ["b", "none", "a30"]);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod api;
 mod broker;
+mod fairness;
 
 pub use api::{md5, router, system_attributes};
 pub use broker::{Attribute, Broker, Message, SendOptions};

@@ -1,0 +1,16 @@
+//! Serves `GET /sending`.
+
+use restock_api::sending::{Sending, ShowSending};
+use restock_http::{Call, Failure, Handles, Reply};
+use restock_store::Store;
+
+pub struct App {
+    pub store: Store,
+}
+
+/// Shows what SES lets the account send, as the senders last read it.
+impl Handles<ShowSending> for App {
+    async fn handle(&self, _: Call, (): ()) -> Result<Reply<ShowSending>, Failure> {
+        Ok(Reply::new(Sending::from(self.store.send_quota().await?)))
+    }
+}

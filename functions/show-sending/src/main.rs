@@ -1,0 +1,11 @@
+use lambda_http::Error;
+use restock_api::sending;
+use restock_http::Service;
+use restock_runtime::Runtime;
+use show_sending::App;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let store = Runtime::start().await.store();
+    Service::with_keys(App { store: store.clone() }, store).serving::<sending::ShowSending>().run().await
+}
