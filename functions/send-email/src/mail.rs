@@ -205,10 +205,13 @@ impl App {
                 self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at).await?;
                 Ok(Ended::Done(Some(Milestone::Failed.as_str())))
             }
-            Settlement::Released { reason, after, claim } => {
+            Settlement::Released { reason, hindrance, after, claim } => {
                 warn!(%delivery, reason, "SES did not accept a mail for now");
                 self.store.release(subscription, &claim).await?;
-                Ok(Ended::later(after.map_or(Later::Backoff, Later::After)))
+                Ok(Ended::later(match hindrance {
+                    Hindrance::Quota => Later::Quota,
+                    Hindrance::Moment | Hindrance::Sender => after.map_or(Later::Backoff, Later::After),
+                }))
             }
             Settlement::Unknown { reason, look_again } => {
                 warn!(%delivery, reason, "Whether SES accepted a mail is unknown");

@@ -13,9 +13,6 @@ const MAX_ATTEMPTS: u32 = 100;
 /// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
 /// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
 const MAX_HOPS: u32 = 10_000;
-/// How long those wait, at the most, whom the account's quota keeps from being mailed; at least half of it, so that they come
-/// back one after the other. SQS hides a message for up to 12 hours.
-const MAX_QUOTA_WAIT: Duration = Duration::from_secs(3600);
 /// Receives of a message after which its recipients go on waiting in a new one: fewer than those after which it is taken for
 /// one that can't be handled.
 const MAX_QUOTA_RECEIVES: u32 = 10;
@@ -24,7 +21,7 @@ impl App {
     /// Lets all recipients of a message wait until the account may send again, without a look at any of them.
     pub(crate) async fn wait_for_quota(&self, notification: &Notification, record: &Record) -> Result<(), Failure> {
         if record.receives < MAX_QUOTA_RECEIVES {
-            let after = Some(MAX_QUOTA_WAIT.mul_f64(0.5 + fastrand::f64() / 2.0));
+            let after = Some(self.account.wait());
             return Err(Failure::Retry { after, reason: "the account may send no more for now".into() });
         }
         let later = notification.recipients.iter().map(|recipient| (*recipient, Later::Quota)).collect();
@@ -56,6 +53,7 @@ impl App {
         let now = (self.settings.clock)();
         // By the delay, and by whether it is an attempt.
         let mut put_off: BTreeMap<(Duration, bool), (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
+        let quota_wait = self.account.wait();
         // One draw for the whole message, so that what was put off together stays together.
         let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_DELAY, fastrand::f64());
         for (recipient, when) in later {
@@ -63,7 +61,7 @@ impl App {
             let is_attempt = when.is_attempt();
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,
-                Later::Quota => MAX_DELAY,
+                Later::Quota => quota_wait,
                 // SES may ask for none at all.
                 Later::After(delay) => delay.max(Duration::from_secs(1)),
                 // Several messages may wait for one moment. If they all came at it, they would throttle each other.

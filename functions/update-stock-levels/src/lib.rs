@@ -40,10 +40,10 @@ impl Handles<UpdateStockLevels> for App {
 /// Puts the valid levels of a file on the queue. They are safe there when this answers 202.
 impl Handles<ImportStockLevels> for App {
     async fn handle(&self, _: Call, body: StockFile) -> Result<Reply<ImportStockLevels>, Failure> {
-        let StockFile { valid, rejected, errors, .. } = body;
+        let StockFile { valid, rejected } = body;
         let levels: Vec<StockLevel> = valid.into_iter().map(StockLevel::from).collect();
         self.queues.send_levels(messages(&levels), (self.clock)()).await?;
-        Ok(Reply::new(ImportedLevels { accepted: levels.len(), rejected, errors }))
+        Ok(Reply::new(ImportedLevels::new(levels.len(), rejected)))
     }
 }
 

@@ -14,7 +14,7 @@ pub type Line = (usize, Result<Value, Vec<FieldError>>);
 pub struct Lines(pub Vec<Line>);
 
 /// Lambda takes 6 MB, and API Gateway hands these media types over in base64.
-const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
 const MAX_LINES: usize = 2_000;
 pub(crate) const JSON_LINES: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 
@@ -43,7 +43,7 @@ impl Body for Lines {
     }
 }
 
-/// Returns true if a content type is one of these.
+/// Returns true if a content type is one of the given media types.
 pub(crate) fn has_one_of(content_type: Option<&str>, media_types: &[&str]) -> bool {
     let found = content_type.map(media_type).unwrap_or_default();
     media_types.iter().any(|known| known.eq_ignore_ascii_case(found))
@@ -51,8 +51,10 @@ pub(crate) fn has_one_of(content_type: Option<&str>, media_types: &[&str]) -> bo
 
 /// Returns the lines that are not blank, with their numbers from 1.
 pub(crate) fn numbered_lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    // Old programs end lines by a carriage return alone.
+    let line_end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
     // Files that were put together have a byte order mark each.
-    let lines = bytes.split(|byte| *byte == b'\n').map(unmarked).zip(1..);
+    let lines = bytes.split(move |byte| *byte == line_end).map(unmarked).zip(1..);
     lines.filter(|(line, _)| !line.trim_ascii().is_empty()).map(|(line, number)| (number, line))
 }
 

@@ -136,10 +136,22 @@ impl<'a> Operation<'a> {
         self.json_body_as(|schemas| schemas.of::<T>())
     }
 
-    pub(crate) fn json_body_as(mut self, schema: impl FnOnce(&mut Schemas) -> RefOr<Schema>) -> Self {
+    pub(crate) fn json_body_as(self, schema: impl FnOnce(&mut Schemas) -> RefOr<Schema>) -> Self {
+        self.json_or_file_body(schema, &[])
+    }
+
+    /// Describes a body that is JSON, or a file of one of some media types.
+    pub(crate) fn json_or_file_body(
+        mut self,
+        schema: impl FnOnce(&mut Schemas) -> RefOr<Schema>,
+        media_types: &[&str],
+    ) -> Self {
         let content = ContentBuilder::new().schema(Some(schema(self.schemas))).build();
-        let body = RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, content).build();
-        self.builder = self.builder.request_body(Some(body));
+        let mut body = RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, content);
+        for media_type in media_types {
+            body = body.content(*media_type, ContentBuilder::new().schema(Some(of_type(Type::String))).build());
+        }
+        self.builder = self.builder.request_body(Some(body.build()));
         self.problem(400, "The body is not JSON, or is missing.")
             .too_large()
             .problem(415, "The body is not sent as JSON.")

@@ -4,9 +4,9 @@ use crate::{KeyScope, Moment, answer, endpoints};
 use restock_domain::{QuotaReading, SendingState};
 
 endpoints! {
-    /// Whether mails leave, how fast, and when they go on
+    /// Show whether mails leave, how fast, and when they go on
     ShowSending("showSending"): Get "/sending", "show-sending", Some(KeyScope::ReadLog),
-        () => 200 Sending, "As SES said it not longer than a minute before the last mail.";
+        () => 200 Sending, "As SES said it last; it is asked once a minute while there is something to send.";
 }
 
 answer! {
@@ -26,7 +26,8 @@ answer! {
         pub read_on: Option<Moment>,
         /// Since when no mail leaves.
         pub stopped_on: Option<Moment>,
-        /// When mails leave again at the latest, if the quota is used up. Nobody has to do anything.
+        /// When mails leave again at the latest, if the quota is used up and nothing else is sent from the account. Nobody
+        /// has to do anything.
         pub goes_on_by: Option<Moment>,
     }
 }

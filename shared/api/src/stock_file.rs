@@ -1,15 +1,18 @@
 //! A file of stock levels: JSON lines, or a table (CSV). Every line stands for itself, so a broken one costs no other.
 
-use crate::lines::{JSON_LINES, LineError, MAX_ERRORS, has_one_of, numbered_lines, read_json};
+use crate::lines::{JSON_LINES, LineError, MAX_UPLOAD_BYTES, has_one_of, numbered_lines, read_json};
 use crate::openapi::Operation;
 use crate::payload::{Body, summary};
 use crate::stock_levels::StockLevel;
 use crate::wire::{Read, alone};
 use crate::{FieldError, Problem};
-use restock_domain::{ErrorCode, Invalid};
-use serde_json::{Map, Number, Value};
+use csv_core::{Reader, ReaderBuilder};
+use restock_domain::{ErrorCode, ExternalId, Invalid, Locale, Sku};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
 
-const MAX_BYTES: usize = 5 * 1024 * 1024;
+/// What Lambda takes of a media type that API Gateway hands over as text.
+const MAX_TEXT_BYTES: usize = 5 * 1024 * 1024;
 const MAX_LEVELS: usize = 100_000;
 const TABLES: [&str; 3] = ["text/csv", "text/tab-separated-values", "application/csv"];
 const SEPARATORS: [u8; 3] = *b",;\t";
@@ -18,17 +21,25 @@ const SEPARATORS: [u8; 3] = *b",;\t";
 #[derive(Debug)]
 pub struct StockFile {
     pub valid: Vec<StockLevel>,
-    pub rejected: u64,
-    /// The first hundred lines that were rejected.
-    pub errors: Vec<LineError>,
-    /// The number of the first line that can have a level.
-    pub first_line: usize,
+    pub rejected: Vec<RejectedLine>,
+}
+
+/// A line of a file that has no valid level.
+#[derive(Debug)]
+pub struct RejectedLine {
+    /// Its place among the levels of the file, from 0.
+    pub index: usize,
+    pub error: LineError,
 }
 
 impl StockFile {
     /// Returns true if a body of this content type is one.
     pub fn is_named_by(content_type: Option<&str>) -> bool {
-        has_one_of(content_type, &JSON_LINES) || has_one_of(content_type, &TABLES)
+        has_one_of(content_type, &Self::media_types())
+    }
+
+    pub fn media_types() -> Vec<&'static str> {
+        TABLES.into_iter().chain(JSON_LINES).collect()
     }
 }
 
@@ -38,106 +49,169 @@ impl Body for StockFile {
             let detail = "Send a table as text/csv, or JSON lines as application/x-ndjson or application/jsonl.";
             return Err(Problem::unsupported_media_type(detail));
         }
-        if bytes.len() > MAX_BYTES {
-            return Err(Problem::too_large("A file has at most 5 MB. Send several smaller ones."));
+        let is_text = content_type.is_some_and(|content_type| content_type.starts_with("text/"));
+        if bytes.len() > if is_text { MAX_TEXT_BYTES } else { MAX_UPLOAD_BYTES } {
+            let detail = "A file has at most 5 MB as text/csv, and 4 MB in other forms. Send several smaller ones.";
+            return Err(Problem::too_large(detail));
         }
         let mut lines = numbered_lines(bytes);
-        let table = has_one_of(content_type, &TABLES).then(|| Table::of(lines.next())).transpose()?;
-        let first_line = if table.is_some() { 2 } else { 1 };
-        let mut file = Self { valid: Vec::new(), rejected: 0, errors: Vec::new(), first_line };
+        let mut table = has_one_of(content_type, &TABLES).then(|| Table::of(lines.next())).transpose()?;
+        let mut file = Levels::default();
         for (line, text) in lines {
-            let value = match &table {
+            let value = match &mut table {
                 Some(table) => table.row(text),
-                None => read_json(text),
+                None => read_json(text).map(Some),
             };
-            file.add(line, value.and_then(StockLevel::read));
-            if file.valid.len() > MAX_LEVELS {
-                let detail = format!("A file has at most {MAX_LEVELS} stock levels. Send several smaller ones.");
+            if let Some(value) = value.transpose() {
+                file.add(line, value.and_then(StockLevel::read));
+            }
+            if file.valid.len() + file.rejected.len() > MAX_LEVELS {
+                let detail =
+                    format!("A file has at most {MAX_LEVELS} lines of stock levels. Send several smaller ones.");
                 return Err(Problem::too_large(detail));
             }
         }
-        if file.valid.is_empty() {
-            let detail = match file.errors.first() {
-                Some(LineError { line, message, .. }) => {
-                    format!(
-                        "None of the stock levels is valid; of line {line}: {message} Correct them and send the file again."
-                    )
-                }
-                None => "The file has no stock level.".to_owned(),
-            };
-            return Err(Problem::bad_request(ErrorCode::NoValidStockLevel, detail));
-        }
-        Ok(file)
+        file.finish()
     }
 
     fn describe(operation: Operation<'_>) -> Operation<'_> {
-        let media_types: Vec<&str> = TABLES.into_iter().chain(JSON_LINES).collect();
-        operation.file(&media_types, true).problem(400, "There is no line, or none that is valid.")
+        operation.file(&Self::media_types(), true).problem(400, "There is no line, or none that is valid.")
     }
 }
 
-impl StockFile {
+/// The lines of a file as they are read.
+#[derive(Default)]
+struct Levels {
+    valid: Vec<StockLevel>,
+    rejected: Vec<RejectedLine>,
+    /// The line of each level that does not say when it was read.
+    seen: HashMap<(Sku, Option<Locale>, Option<ExternalId>), usize>,
+}
+
+impl Levels {
     fn add(&mut self, line: usize, level: Result<StockLevel, Vec<FieldError>>) {
-        match level {
+        match level.and_then(|level| self.not_twice(line, level)) {
             Ok(level) => self.valid.push(level),
             Err(found) => {
-                self.rejected += 1;
-                if self.errors.len() < MAX_ERRORS {
-                    let (error_code, message) = summary(&found);
-                    self.errors.push(LineError { line, error_code, message });
-                }
+                let (error_code, message) = summary(&found);
+                let index = self.valid.len() + self.rejected.len();
+                self.rejected.push(RejectedLine { index, error: LineError { line, error_code, message } });
             }
         }
+    }
+
+    /// Returns the level, unless another line has one about the same: no order of lines says which of them holds.
+    fn not_twice(&mut self, line: usize, level: StockLevel) -> Result<StockLevel, Vec<FieldError>> {
+        if level.updated_on.is_some() {
+            return Ok(level);
+        }
+        let scope = (level.sku.clone(), level.locale.clone(), level.external_id.clone());
+        let first = *self.seen.entry(scope).or_insert(line);
+        if first == line {
+            return Ok(level);
+        }
+        let message = format!(
+            "Line {first} has a level of the same SKU, locale and external id. Send their sum, or updatedOn with each."
+        );
+        Err(alone(Invalid::new(ErrorCode::Duplicate, message)))
+    }
+
+    fn finish(self) -> Result<StockFile, Problem> {
+        let Self { valid, rejected, .. } = self;
+        if !valid.is_empty() {
+            return Ok(StockFile { valid, rejected });
+        }
+        let detail = match rejected.first().map(|rejected| &rejected.error) {
+            Some(LineError { line, message, .. }) => {
+                format!(
+                    "None of the stock levels is valid. Line {line}: {message} Correct them and send the file again."
+                )
+            }
+            None => "The file has no stock level.".to_owned(),
+        };
+        Err(Problem::bad_request(ErrorCode::NoValidStockLevel, detail))
     }
 }
 
 /// The columns of a table: the property that each has, if it is one of a stock level.
 struct Table {
     columns: Vec<Option<String>>,
-    separator: u8,
+    reader: Reader,
 }
 
 impl Table {
-    /// Reads the first line. The separator is the one that it has most of.
+    /// Reads the first line. The separator is the one with which it names what a level needs.
     fn of(first: Option<(usize, &[u8])>) -> Result<Self, Problem> {
-        let missing = |detail| Problem::bad_request(ErrorCode::Required, detail);
         let (_, text) = first.ok_or_else(|| {
             Problem::bad_request(ErrorCode::MissingBody, "Send a table whose first line names its columns.")
         })?;
-        let count = |separator: &u8| text.iter().filter(|byte| *byte == separator).count();
-        // Of equals the first.
-        let separator = SEPARATORS.into_iter().rev().max_by_key(count).unwrap_or(b',');
-        let names = fields(text, separator).map_err(|_| missing("Save the table as UTF-8."))?;
         let properties = StockLevel::properties();
-        let property = |name: &String| properties.iter().find(|known| folded(known) == folded(name)).cloned();
-        let columns: Vec<Option<String>> = names.iter().map(property).collect();
-        for wanted in ["sku", "quantity"] {
-            if !columns.iter().flatten().any(|column| column == wanted) {
-                let detail = "The first line of a table names its columns: sku, quantity and, if you have them, locale, externalId and updatedOn.";
-                return Err(missing(detail));
+        for separator in SEPARATORS {
+            let mut reader = ReaderBuilder::new().delimiter(separator).build();
+            let Ok(names) = fields(&mut reader, text) else { continue };
+            let property = |name: &String| properties.iter().find(|known| folded(known) == folded(name)).cloned();
+            let columns: Vec<Option<String>> = names.iter().map(property).collect();
+            let count = |wanted: &str| columns.iter().flatten().filter(|column| *column == wanted).count();
+            if count("sku") == 0 || count("quantity") == 0 {
+                continue;
             }
+            if let Some(twice) = properties.iter().find(|property| count(property) > 1) {
+                let detail = format!("The table has more than one column {twice}. Leave one out.");
+                return Err(Problem::bad_request(ErrorCode::Duplicate, detail));
+            }
+            return Ok(Self { columns, reader });
         }
-        Ok(Self { columns, separator })
+        let detail = "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: sku, quantity and, if you have them, locale, externalId and updatedOn.";
+        Err(Problem::bad_request(ErrorCode::Required, detail))
     }
 
-    /// Returns a row as the JSON object that it stands for.
-    fn row(&self, text: &[u8]) -> Result<Value, Vec<FieldError>> {
-        let fields = fields(text, self.separator).map_err(alone)?;
+    /// Returns a row as the JSON object that it stands for, or nothing for one of empty fields.
+    fn row(&mut self, text: &[u8]) -> Result<Option<Value>, Vec<FieldError>> {
+        let mut fields = fields(&mut self.reader, text).map_err(alone)?;
+        if fields.iter().all(|field| field.trim().is_empty()) {
+            return Ok(None);
+        }
+        // Spreadsheets end lines with empty fields.
+        while fields.len() > self.columns.len() && fields.last().is_some_and(|field| field.trim().is_empty()) {
+            fields.pop();
+        }
+        let invalid = |code, message: &str| Err(alone(Invalid::new(code, message)));
         if fields.len() > self.columns.len() {
             let message =
                 "The line has more fields than the table has columns. A field with a separator in it stands in quotes.";
-            return Err(alone(Invalid::new(ErrorCode::TooLong, message)));
+            return invalid(ErrorCode::TooLong, message);
         }
-        let value = |(column, field): (&Option<String>, String)| {
-            let column = column.clone()?;
-            // What is no number is reported as such.
-            let number = (column == "quantity").then(|| serde_json::from_str::<Number>(field.trim()).ok()).flatten();
-            Some((column, number.map_or(Value::String(field), Value::Number)))
-        };
-        let mut row: Map<String, Value> = self.columns.iter().zip(fields).filter_map(value).collect();
-        row.retain(|_, value| value.as_str().is_none_or(|text| !text.trim().is_empty()));
-        Ok(Value::Object(row))
+        let quotes = text.iter().filter(|byte| **byte == b'"').count();
+        if fields.len() < self.columns.len() && quotes % 2 == 1 {
+            let message = "A quote is not closed on this line. A field can't have a line break.";
+            return invalid(ErrorCode::InvalidCharacter, message);
+        }
+        let mut row = Map::new();
+        for (column, field) in self.columns.iter().zip(fields) {
+            let Some(column) = column else { continue };
+            let field = field.trim();
+            if field.is_empty() {
+                continue;
+            }
+            let value = if column == "quantity" { whole_number(field)?.into() } else { Value::from(field) };
+            row.insert(column.clone(), value);
+        }
+        Ok(Some(Value::Object(row)))
     }
+}
+
+/// Reads a whole number as tables have it: `5`, `-2`, `+5`, `0005`, and `5.0` or `5,0`. Three digits after a point or a comma
+/// may be thousands, so they have no one reading.
+fn whole_number(text: &str) -> Result<i64, Vec<FieldError>> {
+    let whole = match text.split_once(['.', ',']) {
+        Some((whole, zeros)) if zeros.len() != 3 && zeros.bytes().all(|digit| digit == b'0') => whole,
+        Some(_) => "",
+        None => text,
+    };
+    whole.parse().map_err(|_| {
+        let message = "Use a whole number such as 5, without a separator of thousands.";
+        vec![FieldError::new("/quantity", Invalid::new(ErrorCode::WrongType, message))]
+    })
 }
 
 /// Returns a name as it compares: `external_id` and `External ID` are `externalId`.
@@ -146,14 +220,24 @@ fn folded(name: &str) -> String {
 }
 
 /// Returns the fields of one line of a table.
-fn fields(text: &[u8], separator: u8) -> Result<Vec<String>, Invalid> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).delimiter(separator).buffer_capacity(1024).from_reader(text);
-    let mut record = csv::StringRecord::new();
-    reader
-        .read_record(&mut record)
-        .map_err(|_| Invalid::new(ErrorCode::InvalidEncoding, "Save the table as UTF-8."))?;
-    Ok(record.iter().map(ToOwned::to_owned).collect())
+fn fields(reader: &mut Reader, text: &[u8]) -> Result<Vec<String>, Invalid> {
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let (mut output, mut ends) = (vec![0; text.len() + 1], vec![0; text.len() + 2]);
+    reader.reset();
+    let (_, read, written, ended) = reader.read_record(text, &mut output, &mut ends);
+    if read < text.len() {
+        return Err(Invalid::new(ErrorCode::InvalidCharacter, "The line has a line break within it."));
+    }
+    // Its end is where nothing follows.
+    let (_, _, _, more) = reader.read_record(&[], &mut output[written..], &mut ends[ended..]);
+    let ends = &ends[..ended + more];
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let field = |(start, end): (usize, &usize)| match std::str::from_utf8(&output[start..*end]) {
+        // API Gateway hands text on as text, with this in place of what is no UTF-8.
+        Ok(field) if !field.contains(char::REPLACEMENT_CHARACTER) => Ok(field.to_owned()),
+        _ => Err(Invalid::new(ErrorCode::InvalidEncoding, "Save the table as UTF-8.")),
+    };
+    starts.zip(ends).map(field).collect()
 }
 
 #[cfg(test)]
@@ -177,7 +261,7 @@ mod tests {
             "\"sku\",\"quantity\",\"locale\"\n\"A\",\"1\",\"sv-SE\"\n\"B\",\"-2\",\"\"\n",
         ] {
             let file = csv(text).unwrap();
-            assert_eq!((levels(&file), file.rejected), (vec![("A".into(), 1), ("B".into(), -2)], 0), "{text}");
+            assert_eq!((levels(&file), file.rejected.len()), (vec![("A".into(), 1), ("B".into(), -2)], 0), "{text}");
             assert_eq!(file.valid[0].locale.as_ref().map(|locale| locale.key()), Some("sv-se"));
             assert_eq!(file.valid[1].locale, None);
         }
@@ -188,7 +272,8 @@ mod tests {
         let file = csv("sku,quantity\nA,1\nB,two\n,3\nC\nD,\"4\nE,5,6\n\"F,1\",7\nG,8.5\nH,9").unwrap();
 
         assert_eq!(levels(&file), [("A".into(), 1), ("D".into(), 4), ("F,1".into(), 7), ("H".into(), 9)]);
-        let errors: Vec<(usize, ErrorCode)> = file.errors.iter().map(|error| (error.line, error.error_code)).collect();
+        let errors: Vec<(usize, ErrorCode)> =
+            file.rejected.iter().map(|rejected| (rejected.error.line, rejected.error.error_code)).collect();
         assert_eq!(
             errors,
             [
@@ -200,7 +285,10 @@ mod tests {
             ]
         );
         let latin = StockFile::receive(Some("text/csv"), b"sku,quantity\n\xe5,1\nA,2\n").unwrap();
-        assert_eq!((levels(&latin), latin.errors[0].error_code), (vec![("A".into(), 2)], ErrorCode::InvalidEncoding));
+        assert_eq!(
+            (levels(&latin), latin.rejected[0].error.error_code),
+            (vec![("A".into(), 2)], ErrorCode::InvalidEncoding)
+        );
     }
 
     #[test]
@@ -209,7 +297,7 @@ mod tests {
         let file = StockFile::receive(Some("application/x-ndjson"), text).unwrap();
 
         assert_eq!(levels(&file), [("A".into(), 1), ("B".into(), 0)]);
-        assert_eq!(file.errors.iter().map(|error| error.line).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(file.rejected.iter().map(|rejected| rejected.error.line).collect::<Vec<_>>(), [4, 5]);
     }
 
     #[test]
@@ -226,5 +314,36 @@ mod tests {
         assert_eq!(code("application/xml", "<a/>"), ErrorCode::UnsupportedMediaType);
         let many = "A,1\n".repeat(MAX_LEVELS + 1);
         assert_eq!(code("text/csv", &format!("sku,quantity\n{many}")), ErrorCode::PayloadTooLarge);
+    }
+
+    #[test]
+    fn what_spreadsheets_and_old_programs_write_is_read() {
+        for text in [
+            "sku;quantity\nA;5;\n;;\nB;0007;;\n",
+            "sku\tquantity\rA\t+5\rB\t7,0\r",
+            "sku;quantity;\"Price, net, EUR, 2026\"\nA;5.00;9,50\nB;7;\n",
+        ] {
+            let file = csv(text).unwrap();
+            assert_eq!((levels(&file), file.rejected.len()), (vec![("A".into(), 5), ("B".into(), 7)], 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_one_reading_is_rejected() {
+        let codes = |text: &str| -> Vec<ErrorCode> {
+            csv(text).unwrap().rejected.iter().map(|rejected| rejected.error.error_code).collect()
+        };
+
+        for number in ["1.000", "\"1,000\"", "1 000", "5.5", "-", "five"] {
+            assert_eq!(codes(&format!("sku,quantity\nA,{number}\nB,1")), [ErrorCode::WrongType], "{number}");
+        }
+        // As of two warehouses.
+        assert_eq!(codes("sku,quantity\nA,5\nA,0\nB,1"), [ErrorCode::Duplicate]);
+        assert!(codes("sku,quantity,locale\nA,5,sv-SE\nA,0,pl-PL\nA,1,").is_empty());
+        let with_times = "sku,quantity,updatedOn\nA,5,2026-11-28T10:00:00Z\nA,0,2026-11-28T11:00:00Z";
+        assert!(codes(with_times).is_empty());
+        assert_eq!(csv("sku,quantity,Quantity\nA,1,2").unwrap_err().document.error_code, ErrorCode::Duplicate);
+        let broken = csv("sku,name,quantity\nA,\"Shirt\nblue\",5\nB,x,1").unwrap();
+        assert_eq!(broken.rejected[0].error.error_code, ErrorCode::InvalidCharacter);
     }
 }

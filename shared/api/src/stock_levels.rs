@@ -1,9 +1,11 @@
 //! Stock levels: what a shop or a warehouse says, and what a level would do.
 
+use crate::lines::MAX_ERRORS;
 use crate::log::{ExplainedRefusal, ExplainedTally};
 use crate::openapi::Operation;
 use crate::payload::{self, Body, summary};
 use crate::schema::{Described, Schemas, words};
+use crate::stock_file::RejectedLine;
 use crate::subscriptions::Subscription;
 use crate::wire::Read;
 use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, body, endpoints};
@@ -88,11 +90,11 @@ pub struct StockLevels {
 
 impl Body for StockLevels {
     fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
-        if bytes.len() > MAX_BYTES {
-            return Err(Problem::too_large("A request has at most 5 MB. Send several smaller ones."));
-        }
         if StockFile::is_named_by(content_type) {
             return Self::of_file(StockFile::receive(content_type, bytes)?);
+        }
+        if bytes.len() > MAX_BYTES {
+            return Err(Problem::too_large("A request has at most 5 MB. Send several smaller ones."));
         }
         let values = match payload::json(content_type, bytes)? {
             Value::Array(values) => values,
@@ -127,7 +129,7 @@ impl Body for StockLevels {
         let batch = |schemas: &mut Schemas| {
             ArrayBuilder::new().items(schemas.of::<StockLevel>()).max_items(Some(MAX_LEVELS)).build()
         };
-        operation.json_body_as(|schemas| Schema::from(batch(schemas)).into())
+        operation.json_or_file_body(|schemas| Schema::from(batch(schemas)).into(), &StockFile::media_types())
     }
 }
 
@@ -137,14 +139,13 @@ fn too_many() -> Problem {
 
 impl StockLevels {
     fn of_file(file: StockFile) -> Result<Self, Problem> {
-        let StockFile { valid, errors, first_line, .. } = file;
-        if valid.len() > MAX_LEVELS {
+        let StockFile { valid, rejected } = file;
+        if valid.len() + rejected.len() > MAX_LEVELS {
             return Err(too_many());
         }
-        let rejected = errors.into_iter().map(|LineError { line, error_code, message }| RejectedLevel {
-            index: line.saturating_sub(first_line),
-            error_code,
-            message,
+        let rejected = rejected.into_iter().map(|RejectedLine { index, error, .. }| {
+            let LineError { error_code, message, .. } = error;
+            RejectedLevel { index, error_code, message }
         });
         Ok(Self { valid, rejected: rejected.collect() })
     }
@@ -170,12 +171,23 @@ answer! {
     }
 }
 
+impl ImportedLevels {
+    pub fn new(accepted: usize, rejected: Vec<RejectedLine>) -> Self {
+        let count = rejected.len() as u64;
+        Self {
+            accepted,
+            rejected: count,
+            errors: rejected.into_iter().take(MAX_ERRORS).map(|line| line.error).collect(),
+        }
+    }
+}
+
 answer! {
     /// What is known of a SKU's stock. Levels of a SKU that nobody waits for are not kept.
     #[derive(Debug)]
     pub struct KnownLevels {
         pub sku: Sku,
-        /// True if somebody may wait for it. It stays so for a day after the last subscription has ended.
+        /// True if somebody may wait for it. It stays so until a level finds nobody a day after the newest subscriber or later.
         pub in_demand: bool,
         pub levels: Vec<KnownLevel>,
     }
@@ -203,7 +215,7 @@ impl From<restock_domain::KnownLevel> for KnownLevel {
 answer! {
     #[derive(Debug)]
     pub struct RejectedLevel {
-        /// Its place in the batch, from 0; of a file the first hundred, by their lines.
+        /// Its place in the batch, from 0.
         pub index: usize,
         pub error_code: ErrorCode,
         pub message: String,

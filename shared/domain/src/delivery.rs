@@ -89,7 +89,7 @@ pub enum Settlement {
     /// Record it, and give the claim back: the subscription stays for the next level.
     Failed { reason: String, claim: Settled },
     /// Give the claim back, and try again.
-    Released { reason: String, after: Option<Duration>, claim: Settled },
+    Released { reason: String, hindrance: Hindrance, after: Option<Duration>, claim: Settled },
     /// Leave the claim as it is, and look again when it is certain that SES would have said something.
     Unknown { reason: String, look_again: Timestamp },
 }
@@ -148,8 +148,8 @@ impl Claim {
         match outcome {
             Outcome::Accepted { message_id } => Settlement::Sent { message_id },
             Outcome::Refused { reason } => Settlement::Failed { reason, claim: self.give_back() },
-            Outcome::NotAccepted { reason, retry_after, hindrance: _ } => {
-                Settlement::Released { reason, after: retry_after, claim: self.give_back() }
+            Outcome::NotAccepted { reason, retry_after, hindrance } => {
+                Settlement::Released { reason, hindrance, after: retry_after, claim: self.give_back() }
             }
             Outcome::Unknown { reason } => Settlement::Unknown { reason, look_again: self.until + terms.grace },
         }
@@ -231,7 +231,7 @@ mod tests {
 
         assert_eq!(
             settle(Outcome::NotAccepted { reason: reason(), retry_after: None, hindrance: Hindrance::Moment }),
-            Settlement::Released { reason: reason(), after: None, claim: given_back() }
+            Settlement::Released { reason: reason(), hindrance: Hindrance::Moment, after: None, claim: given_back() }
         );
         assert_eq!(
             settle(Outcome::Refused { reason: reason() }),

@@ -16,6 +16,8 @@ pub enum ErrorCode {
     Busy,
     /// There is no such contact.
     ContactNotFound,
+    /// The file has it twice, and nothing says which one counts.
+    Duplicate,
     /// The file has an item with the same id further down, and that one counts.
     DuplicateId,
     /// Another contact has the email address; the member `id` is its id.

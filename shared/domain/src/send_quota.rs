@@ -56,6 +56,7 @@ impl SendQuota {
 impl QuotaReading {
     /// Returns a reading that follows on another one.
     pub fn new(quota: SendQuota, read_on: Timestamp, before: Option<Self>) -> Self {
+        let before = before.filter(|before| before.quota.enabled == quota.enabled);
         let since = before.and_then(|before| before.stopped_on).unwrap_or(read_on);
         Self { quota, read_on, stopped_on: (quota.left() == Some(0)).then_some(since) }
     }
@@ -68,7 +69,7 @@ impl QuotaReading {
         }
     }
 
-    /// Returns when the quota is free again at the latest, if it is used up. SES does not say when it resumes an account
+    /// Returns when the quota is free again at the latest, if it is used up and nobody else sends from the account. SES does not say when it resumes an account
     /// that it has paused.
     pub fn goes_on_by(&self) -> Option<Timestamp> {
         self.stopped_on.filter(|_| self.quota.enabled).map(|stopped_on| stopped_on + DAY)

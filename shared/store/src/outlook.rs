@@ -54,12 +54,7 @@ impl Store {
         outlook.feed = may_serve.into_iter().find(|locale| fresh.contains_key(locale.key()));
         outlook.feed_is_fresh = outlook.feed.as_ref().is_some_and(|feed| fresh[feed.key()]);
         outlook.product = outlook.feed.as_ref().and_then(|feed: &Locale| found.remove(feed.key()));
-        // Without a mark levels pass unseen, so what was stored before this one may be long over.
-        let since = mark.as_ref().and_then(|mark| mark.since);
-        let counts = |level: &KnownLevel| {
-            let came = level.arrival.as_ref().map(|arrival| arrival.at);
-            since.zip(came).is_some_and(|(since, came)| came >= since)
-        };
+        let counts = |level: &KnownLevel| mark.as_ref().is_some_and(|mark| mark.has_seen(level));
         outlook.levels = levels.into_iter().filter(counts).collect();
         Ok(Prospect { outlook, marked: mark.is_some_and(|mark| mark.is_fresh(now)) })
     }

@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(3_600);
 /// A demand mark.
 pub struct Mark {
     /// When it was made; since then, levels are stored.
-    pub since: Option<Timestamp>,
+    since: Option<Timestamp>,
     newest: Option<Timestamp>,
 }
 
@@ -30,6 +30,12 @@ impl Mark {
         string_of(item, "scope").filter(|scope| *scope == DEMAND)?;
         let moment = |name: &str| string_of(item, name)?.parse().ok();
         Some(Self { since: moment(SINCE), newest: moment(NEWEST) })
+    }
+
+    /// Returns true if a level came since. Without a mark levels pass unseen, so what was stored before may be long over.
+    pub fn has_seen(&self, level: &KnownLevel) -> bool {
+        let came = level.arrival.as_ref().map(|arrival| arrival.at);
+        self.since.zip(came).is_some_and(|(since, came)| came >= since)
     }
 
     /// Returns true if it was written so recently that another subscriber need not write it.
@@ -131,12 +137,11 @@ impl Store {
 
     /// Returns true if somebody may wait for a SKU, and the newest level of each of its scopes; strongly consistent.
     pub async fn stock_levels(&self, sku: &Sku) -> Result<(bool, Vec<KnownLevel>), Error> {
-        let (marks, levels): (Vec<Item>, Vec<Item>) = self
-            .query_all(Query::of(TABLE, sku.as_str()))
-            .await?
-            .into_iter()
-            .partition(|item| Mark::of(item).is_some());
-        Ok((!marks.is_empty(), read_each(levels, known)))
+        let items = self.query_all(Query::of(TABLE, sku.as_str())).await?;
+        let mark = items.iter().find_map(Mark::of);
+        let mut levels = read_each(items.into_iter().filter(|item| Mark::of(item).is_none()), known);
+        levels.retain(|level| mark.as_ref().is_some_and(|mark| mark.has_seen(level)));
+        Ok((mark.is_some(), levels))
     }
 
     /// Returns the newest level of a scope.

@@ -57,6 +57,13 @@ impl Gateway {
     }
 }
 
+/// Returns true for the media types that API Gateway does not encode in base64.
+fn is_handed_over_as_text(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type.starts_with("text/")
+        || ["json", "xml", "javascript"].iter().any(|kind| media_type == format!("application/{kind}"))
+}
+
 async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
@@ -67,9 +74,10 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         return plain(StatusCode::NOT_FOUND, "Not Found");
     };
     let query = parts.uri.query().unwrap_or_default();
+    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok());
     let (body, base64) = match std::str::from_utf8(&body) {
-        Ok(text) => (text.to_owned(), false),
-        Err(_) => (STANDARD.encode(&body), true),
+        Ok(text) if content_type.is_none_or(is_handed_over_as_text) => (text.to_owned(), false),
+        _ => (STANDARD.encode(&body), true),
     };
     let mut headers = joined_headers(&parts.headers);
     // These two are the gateway's own word, whatever the client says.

@@ -174,7 +174,7 @@ impl Template {
                     function,
                     batch_size: mapping["BatchSize"].as_u64().unwrap_or(10) as usize,
                     window_seconds: mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or(0),
-                    concurrency: mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap_or(5) as usize,
+                    concurrency: whole_number(&mapping["ScalingConfig"]["MaximumConcurrency"]).unwrap_or(5) as usize,
                     partial_failures: responses.is_some_and(|types| types.contains(&json!("ReportBatchItemFailures"))),
                 });
             }
@@ -257,17 +257,25 @@ impl Template {
             };
             self.permissions.add(&binary, &resolver.resolve(document)?);
         }
-        let number = |name: &str| properties.get(name).or_else(|| globals.get(name)).and_then(Value::as_u64);
+        let number = |name: &str| match properties.get(name).or_else(|| globals.get(name)) {
+            Some(value) => Ok::<_, Error>(whole_number(&resolver.resolve(value)?)),
+            None => Ok(None),
+        };
         self.functions.push(Function {
             id: id.to_owned(),
             binary: binary.clone(),
-            timeout_seconds: number("Timeout").unwrap_or(3),
-            memory_mb: number("MemorySize").unwrap_or(128),
+            timeout_seconds: number("Timeout")?.unwrap_or(3),
+            memory_mb: number("MemorySize")?.unwrap_or(128),
             may_loop: properties["RecursiveLoop"] == "Allow",
             environment,
         });
         Ok(())
     }
+}
+
+/// Reads a number, which may be written as a text, as those of mappings are that also go into environments.
+fn whole_number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// Reads `rate(1 day)`, as EventBridge Scheduler has it.
