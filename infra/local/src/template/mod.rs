@@ -334,13 +334,30 @@ mod tests {
     }
 
     #[test]
+    fn one_parameter_sizes_senders_and_those_that_handle_their_events() {
+        let size = |throughput: &str| {
+            let endpoints = Endpoints { api: String::new(), sqs: String::new() };
+            let parameters = BTreeMap::from([("Throughput".to_owned(), throughput.to_owned())]);
+            let yaml = include_str!("../../../../template.yaml");
+            let template = Template::parse(yaml, &endpoints, &parameters).unwrap();
+            let concurrency = |function: &str| {
+                template.mappings.iter().find(|mapping| mapping.function == function).unwrap().concurrency
+            };
+            let sender = template.function("send-email");
+            // Each sender takes its share of the account's rate.
+            assert_eq!(sender.environment["SENDERS"], concurrency("send-email").to_string());
+            (concurrency("send-email"), sender.memory_mb, concurrency("record-email-events"))
+        };
+
+        assert_eq!(size("standard"), (2, 512, 2));
+        assert_eq!(size("high"), (8, 1024, 8));
+    }
+
+    #[test]
     fn a_setting_that_repeats_a_fact_of_the_template_agrees_with_it() {
         let template = projects();
         let setting = |function, name: &str| template.function(function).environment[name].clone();
 
-        // Each sender takes its share of the account's rate.
-        let senders = template.mappings.iter().find(|mapping| mapping.function == "send-email").unwrap().concurrency;
-        assert_eq!(setting("send-email", "SENDERS"), senders.to_string());
         for function in ["match-stock", "send-email", "import-feed", "finish-erasure"] {
             let timeout = template.function(function).timeout_seconds;
             assert_eq!(setting(function, "TIMEOUT_SECONDS"), timeout.to_string());

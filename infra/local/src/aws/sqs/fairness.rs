@@ -20,6 +20,7 @@ pub struct Fairness {
 }
 
 impl Fairness {
+    /// Remembers that a message was done, and forgets what is no longer lately.
     pub fn note(&mut self, now: i64, group: Option<String>, took_ms: i64) {
         while self.done.front().is_some_and(|(at, _, _)| *at < now - LATELY_MS) {
             self.done.pop_front();
