@@ -2,10 +2,9 @@
 
 use lambda_http::Error;
 use restock_http::Service;
-use restock_runtime::Runtime;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    Runtime::start().await;
+    restock_runtime::start_logging();
     Service::public(()).run().await
 }

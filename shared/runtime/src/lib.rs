@@ -30,17 +30,7 @@ pub enum SettingError {
 impl Runtime {
     /// Starts logging and prepares AWS clients. Credentials, region and endpoints come from the standard variables.
     pub async fn start() -> Self {
-        let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-        // A second subscriber in one process is refused; the first one stays.
-        let _ = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_target(false)
-            .with_env_filter(filter)
-            .try_init();
+        start_logging();
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder()
@@ -69,6 +59,21 @@ impl Runtime {
             .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build());
         aws_sdk_sesv2::Client::from_conf(config.build())
     }
+}
+
+/// Starts logging. Functions that ask nothing of AWS need no more, and then have none of its clients in their binaries.
+pub fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second subscriber in one process is refused; the first one stays.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(filter)
+        .try_init();
 }
 
 /// Serves the messages of a queue until Lambda ends the instance.
