@@ -64,7 +64,7 @@ fn an_account_that_may_send_nothing_more_is_said_to_go_on_within_a_day() {
     assert_eq!(sending["state"], "quotaUsedUp");
     assert_eq!(moment("goesOnBy"), moment("stoppedOn") + std::time::Duration::from_secs(24 * 3600));
     assert_eq!(restock.said("The account may send no more mails for now"), 1);
-    // Nobody's subscription was read for nothing.
+    // No mail was begun.
     let usage = restock.stack.observer().unwrap().usage();
     assert!(!usage.contains_key(&("send-email".to_owned(), "BatchExecuteStatement".to_owned())));
 }

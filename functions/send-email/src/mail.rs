@@ -46,12 +46,12 @@ impl App {
         if !self.pace.turn(shared.until).await {
             return Ok(Ended::later(Later::AtOnce));
         }
+        if !self.account.take() {
+            return Ok(Ended::later(Later::Quota));
+        }
         // The mails of the group before may have been refused meanwhile.
         if !self.refusals.take_try(automation) {
             return Ok(Ended::later(Later::Backoff));
-        }
-        if !self.account.take() {
-            return Ok(Ended::later(Later::Quota));
         }
         let claim = match waiting.standing.claim(Uuid::new_v4(), clock(), terms) {
             Ok(claim) => claim,

@@ -70,6 +70,8 @@ pub struct Operation<'a> {
 }
 
 const JSON: &str = "application/json";
+/// The meaning of a 415 where there is a choice of types.
+const OTHER_TYPE: &str = "The type of the body is not one of these.";
 
 impl<'a> Operation<'a> {
     /// Describes what the declaration of an endpoint says by itself.
@@ -154,7 +156,7 @@ impl<'a> Operation<'a> {
         self.builder = self.builder.request_body(Some(body.build()));
         self.problem(400, "The body is not JSON, or is missing.")
             .too_large()
-            .problem(415, "The body is not sent as JSON.")
+            .problem(415, if media_types.is_empty() { "The body is not sent as JSON." } else { OTHER_TYPE })
     }
 
     /// Describes a body of one of several media types, which is taken as it is.
@@ -164,7 +166,7 @@ impl<'a> Operation<'a> {
             body = body.content(*media_type, ContentBuilder::new().schema(Some(of_type(Type::String))).build());
         }
         self.builder = self.builder.request_body(Some(body.build()));
-        self.too_large().problem(415, "The file's type is not one of these.")
+        self.too_large().problem(415, OTHER_TYPE)
     }
 
     pub(crate) fn answer<T: Described>(self, status: u16, meaning: &str) -> Self {
