@@ -87,6 +87,29 @@ fn a_changed_address_gets_the_mail_is_found_and_belongs_to_one_contact() {
 }
 
 #[test]
+fn a_key_that_may_write_contacts_reads_none() {
+    let restock = Restock::start();
+    let known = restock.post("/contacts", &json!({"email": "known@example.com", "firstName": "Åsa"})).json();
+    let id = known["id"].as_str().unwrap();
+    let writer = restock.with_key("writer", &["write-contacts"]);
+
+    let taken = writer.json("POST", "/contacts", &json!({"email": "known@example.com"})).unwrap();
+    let unchanged = writer.json("PATCH", &format!("/contacts/{id}"), &json!({})).unwrap();
+    let changed = writer.json("PATCH", &format!("/contacts/{id}"), &json!({"lastName": "Öberg"})).unwrap();
+    let created = writer.json("POST", "/contacts", &json!({"email": "new@example.com"})).unwrap();
+    let new = created.json()["id"].as_str().unwrap().to_owned();
+    let moved = writer.json("PATCH", &format!("/contacts/{new}"), &json!({"email": "known@example.com"})).unwrap();
+
+    for taken in [taken, moved] {
+        assert_problem(&taken, 409, "EmailTaken");
+        assert!(!taken.text.contains(id), "{}", taken.text);
+    }
+    assert_eq!((unchanged.json(), changed.json()), (json!({"id": id}), json!({"id": id})));
+    assert_eq!((created.status, created.json()), (201, json!({"id": new})));
+    assert_eq!(restock.get(&format!("/contacts/{id}")).json()["lastName"], "Öberg");
+}
+
+#[test]
 fn a_bounce_belongs_to_the_address_and_a_complaint_to_the_contact() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

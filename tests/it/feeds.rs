@@ -1,6 +1,7 @@
 //! Importing product feeds, real ones and broken ones.
 
 use crate::restock::{Restock, eventually, item, rss};
+use restock_local::faults::Spec;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -323,6 +324,32 @@ fn a_url_that_does_not_answer_fails_the_import_and_says_so() {
     let import = restock.imported("sv-SE", &started);
 
     assert_eq!((import["status"].as_str(), codes(&import)), (Some("failed"), vec![(0, "FetchFailed")]));
+}
+
+#[test]
+fn a_deployment_fetches_no_feed_from_its_own_network_and_tells_nothing_of_what_is_there() {
+    let restock = Restock::start_with_faults(Spec::default(), &[("FeedAddresses", "public")]);
+    let there = serve_once("text/csv", b"id,title,link\nTOPSECRET,x,https://shop.example\n");
+    let (_, port) = there.rsplit_once(':').unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let urls = [
+        ("127.0.0.1", port),
+        ("localhost", port),
+        ("2130706433", port),
+        ("[::ffff:127.0.0.1]", port),
+        ("127.1", &closed),
+    ];
+
+    let messages = urls.map(|(host, port)| {
+        restock.put("/feeds/sv-SE", &json!({"url": format!("http://{host}:{port}/feed.csv")}));
+        let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
+        let import = restock.imported("sv-SE", &started);
+        assert_eq!(codes(&import), [(0, "FetchFailed")], "{import}");
+        import["errors"][0]["message"].as_str().unwrap().to_owned()
+    });
+
+    assert!(messages.iter().all(|message| *message == messages[0]), "{messages:?}");
+    assert!(messages[0].contains("public address"), "{}", messages[0]);
 }
 
 #[test]

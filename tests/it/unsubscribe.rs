@@ -3,7 +3,7 @@
 use crate::restock::Restock;
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{ContactId, EmailAddress};
-use restock_local::client::Client;
+use restock_local::client::{Answer, Client};
 use serde_json::json;
 
 impl Restock {
@@ -44,6 +44,17 @@ fn following_the_link_shows_a_button_and_changes_nothing() {
         page.text
     );
     assert_eq!(restock.subscriptions(&contact).len(), 1);
+    // A link holds a token: no other page may show this one, or learn its address.
+    assert_eq!((header(&page, "referrer-policy"), header(&page, "x-frame-options")), ("no-referrer", "DENY"));
+    let policy = header(&page, "content-security-policy");
+    assert!(
+        ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'"].iter().all(|part| policy.contains(part)),
+        "{policy}"
+    );
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).map_or("", String::as_str)
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use crate::Stop;
+use crate::addresses::{Addresses, Checked};
 use crate::received::{Counted, Received};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
+use tracing::warn;
 use ureq::http::StatusCode;
+use ureq::unversioned::transport::DefaultConnector;
 
 /// The size of a download; `/tmp` of the function has 4 GB (`EphemeralStorage` in `template.yaml`).
 const MAX_BYTES: u64 = 3 * 1024 * 1024 * 1024;
@@ -52,7 +55,12 @@ enum Content {
 
 impl File {
     /// Obtains the file of an import, unless it is known and has not changed.
-    pub async fn obtain(store: &Store, job: &FeedImport, known: Option<&Fetch>) -> Result<Obtained, Stop> {
+    pub async fn obtain(
+        store: &Store,
+        job: &FeedImport,
+        known: Option<&Fetch>,
+        addresses: Addresses,
+    ) -> Result<Obtained, Stop> {
         let currency = store.feed(&job.locale).await?.and_then(|feed| feed.currency);
         match &job.source {
             FeedSource::Upload => {
@@ -65,13 +73,14 @@ impl File {
                 let known = known.filter(|fetch| fetch.url == *url && fetch.currency == currency).cloned();
                 let (url, received) = (url.clone(), Arc::new(Received::default()));
                 let counted = received.clone();
-                let download = spawn_blocking(move || download(&url, credentials, currency, known, &counted));
+                let download =
+                    spawn_blocking(move || download(&url, credentials, currency, known, &counted, addresses));
                 tokio::select! {
                     downloaded = download => {
-                        let downloaded = downloaded.map_err(|error| failed(error.to_string()))?;
-                        downloaded.map_err(|error| failed(error.to_string()))
+                        let downloaded = downloaded.map_err(|error| unreachable(&error))?;
+                        downloaded.map_err(|error| unfetched(&*error))
                     }
-                    reason = received.stalls() => Err(failed(reason)),
+                    reason = received.stalls() => Err(failed(&reason)),
                 }
             }
         }
@@ -119,7 +128,7 @@ pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, S
     match ended {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Stop::Refused { error_code: error.error_code(), message: error.to_string() }),
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) => Err(failed(&error.to_string())),
     }
 }
 
@@ -129,14 +138,17 @@ fn download(
     currency: Option<Currency>,
     known: Option<Fetch>,
     received: &Received,
+    addresses: Addresses,
 ) -> Result<Obtained, Box<dyn std::error::Error + Send + Sync>> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let config = ureq::Agent::config_builder()
+        // It would resolve names itself.
+        .proxy(None)
         .timeout_connect(Some(Duration::from_secs(10)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
         .timeout_global(Some(Duration::from_secs(600)))
         .user_agent(concat!("Restock/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
+        .build();
+    let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), Checked::new(addresses));
     let mut request = agent.get(url);
     if let Some((user, password)) = credentials {
         let basic = STANDARD.encode(format!("{user}:{password}"));
@@ -174,7 +186,22 @@ fn download(
     Ok(Obtained::File(File { media_type, currency, content }, version))
 }
 
-fn failed(reason: String) -> Stop {
+/// Returns why a feed was not fetched, to whoever manages it. What its server answered is told; all that may happen on the
+/// way to it has one text, so that nobody learns by feeds what there is in a network.
+fn unfetched(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Stop {
+    match error.downcast_ref() {
+        Some(ureq::Error::StatusCode(status)) => failed(&format!("its server answered with the status {status}")),
+        Some(ureq::Error::BodyExceedsLimit(bytes)) => failed(&format!("it has more than {bytes} bytes")),
+        _ => unreachable(error),
+    }
+}
+
+fn unreachable(error: &dyn std::error::Error) -> Stop {
+    warn!(error = %error, "The server of a feed was not reached");
+    failed("its server was not reached at a public address, or the connection broke")
+}
+
+fn failed(reason: &str) -> Stop {
     Stop::Refused {
         error_code: ErrorCode::FetchFailed,
         message: format!(

@@ -3,12 +3,15 @@
 //! The changes to write are found by comparing with what is stored, so an import that was interrupted goes on where it
 //! stopped, and one that runs twice writes nothing the second time.
 
+mod addresses;
 mod due;
 mod file;
 mod gone;
 mod progress;
 mod received;
 mod survey;
+
+pub use addresses::Addresses;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
@@ -48,6 +51,8 @@ pub struct Settings {
     pub lease: Duration,
     /// The longest that an import takes.
     pub time: Duration,
+    /// Where feeds may be fetched from.
+    pub addresses: Addresses,
 }
 
 /// Why an import ended without success.
@@ -180,7 +185,7 @@ impl App {
         };
         let surveyed = Arc::new(AtomicU64::new(0));
         let known = self.known(job).await?;
-        let (file, version) = match File::obtain(&self.store, job, known.as_ref()).await? {
+        let (file, version) = match File::obtain(&self.store, job, known.as_ref(), self.settings.addresses).await? {
             Obtained::Unchanged(fetch) => {
                 // What was left out of the file is told still.
                 let Import { items, rejected, incomplete, errors, .. } = fetch.import;

@@ -1,7 +1,7 @@
 //! Serves `PATCH /contacts/{contactId}`.
 
-use restock_api::Problem;
-use restock_api::contacts::{ContactPatch, UpdateContact};
+use restock_api::contacts::{ContactPatch, ContactReply, UpdateContact};
+use restock_api::{KeyScope, Problem};
 use restock_domain::ContactId;
 use restock_domain::signing::SigningKey;
 use restock_http::{Call, Failure, Handles, Reply};
@@ -17,12 +17,15 @@ pub struct App {
 impl Handles<UpdateContact> for App {
     async fn handle(&self, call: Call, body: ContactPatch) -> Result<Reply<UpdateContact>, Failure> {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let may_read = call.may(KeyScope::ReadContacts);
         let apply = |contact: &_| body.apply(contact);
         let change = ContactChange { apply: &apply, of_address: None, asked_again: body.accepts_email() };
         match self.store.change_contact(id, &change, &self.signing_key).await? {
-            ChangedContact::Done(contact) | ChangedContact::Unchanged(contact) => Ok(Reply::new(*contact)),
+            ChangedContact::Done(contact) | ChangedContact::Unchanged(contact) => {
+                Ok(Reply::new(ContactReply::of(*contact, may_read)))
+            }
             ChangedContact::Invalid(errors) => Err(errors.into()),
-            ChangedContact::EmailTaken(other) => Err(Problem::email_taken(other).into()),
+            ChangedContact::EmailTaken(other) => Err(Problem::email_taken(other, may_read).into()),
             ChangedContact::Gone => Err(Problem::no_contact().into()),
         }
     }

@@ -10,16 +10,18 @@ use jiff::Timestamp;
 use restock_domain::{ContactId, CountryCode, EmailAddress, ErrorCode, Invalid, Locale, Suppression, time};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
 const READ: Option<KeyScope> = Some(KeyScope::ReadContacts);
 const WRITE: Option<KeyScope> = Some(KeyScope::WriteContacts);
+const TAKEN: &str = "A contact has this address; `id` is its id, for a key with `read-contacts`.";
 
 endpoints! {
     /// Create a contact
     CreateContact("createContact"): Post "/contacts", "create-contact", WRITE,
-        NewContact => 201 Contact, "The contact.",
-        |operation| operation.problem(409, "A contact has this address; `id` is its id.");
+        NewContact => 201 ContactReply, "The contact; for a key without `read-contacts`, its id.",
+        |operation| operation.problem(409, TAKEN);
 
     /// Find a contact by its address
     FindContact("findContact"): Get "/contacts/id" ? { "email": EmailAddress, ""; }, "find-contact", READ,
@@ -37,10 +39,8 @@ endpoints! {
 
     /// Change a contact
     UpdateContact("updateContact"): Patch "/contacts/{contactId}", "update-contact", WRITE,
-        ContactPatch => 200 Contact, "The contact as it is now.",
-        |operation| operation
-            .problem(404, "There is no such contact.")
-            .problem(409, "A contact has this address; `id` is its id.");
+        ContactPatch => 200 ContactReply, "The contact as it is now; for a key without `read-contacts`, its id.",
+        |operation| operation.problem(404, "There is no such contact.").problem(409, TAKEN);
 
     /// Erase a contact and all that belongs to it
     EraseContact("eraseContact"): Delete "/contacts/{contactId}", "delete-contact", WRITE,
@@ -227,6 +227,29 @@ impl From<restock_domain::Contact> for Contact {
         let restock_domain::Contact { id, created_on, suppressed, unsubscribed, .. } = contact;
         let unsubscribed = unsubscribed.then_some(true);
         Self { record: ContactRecord { id, created_on: Moment(created_on), suppressed, unsubscribed }, said }
+    }
+}
+
+/// A contact as it is shown to who has made or changed it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ContactReply {
+    Whole(Box<Contact>),
+    /// For keys that may not read contacts.
+    Id(IdReply),
+}
+
+impl ContactReply {
+    /// Returns as much of a contact as a key may see.
+    pub fn of(contact: restock_domain::Contact, may_read: bool) -> Self {
+        if may_read { Self::Whole(Box::new(contact.into())) } else { Self::Id(IdReply::of(contact.id)) }
+    }
+}
+
+impl Described for ContactReply {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        let (whole, id) = (schemas.of::<Contact>(), schemas.of::<IdReply>());
+        Schema::from(AnyOfBuilder::new().item(whole).item(id).build()).into()
     }
 }
 

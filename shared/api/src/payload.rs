@@ -86,6 +86,8 @@ pub fn each<T>(
 /// A success as it is written.
 pub trait Answer: Send {
     const CONTENT_TYPE: &'static str = "application/json";
+    /// Headers besides the content type.
+    const HEADERS: &'static [(&'static str, &'static str)] = &[];
 
     fn write(&self) -> Result<String, serde_json::Error>;
 
@@ -120,6 +122,18 @@ pub struct HtmlPage(pub String);
 
 impl Answer for HtmlPage {
     const CONTENT_TYPE: &'static str = "text/html; charset=utf-8";
+    /// A page loads nothing but the shop's logo, runs no script, sends its form to where it came from, is shown in no frame,
+    /// and tells nobody its address, which holds a token.
+    const HEADERS: &'static [(&'static str, &'static str)] = &[
+        (
+            "content-security-policy",
+            "default-src 'none'; img-src https: http:; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+        ("x-content-type-options", "nosniff"),
+        ("x-robots-tag", "noindex"),
+    ];
 
     fn write(&self) -> Result<String, serde_json::Error> {
         Ok(self.0.clone())

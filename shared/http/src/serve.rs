@@ -44,6 +44,9 @@ impl<E: Endpoint> Reply<E> {
             .status(self.status)
             .header(header::CONTENT_TYPE, E::Answer::CONTENT_TYPE)
             .header(header::CACHE_CONTROL, "no-store");
+        for (name, value) in E::Answer::HEADERS {
+            response = response.header(*name, *value);
+        }
         if let Some((name, value)) = self.header {
             response = response.header(name, value);
         }

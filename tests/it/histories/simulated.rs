@@ -181,7 +181,7 @@ impl Stage {
             }
             Asked::Create(contact) => match create(&store, &self.cast, *contact).await? {
                 CreatedContact::Done(_) => Ok(()),
-                CreatedContact::EmailTaken(other) => Err(Problem::email_taken(other).into()),
+                CreatedContact::EmailTaken(other) => Err(Problem::email_taken(other, true).into()),
             },
             Asked::Import(contact) => {
                 let app = import_contacts::App { store, signing_key: SigningKey(KEY), clock: now };
