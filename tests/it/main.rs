@@ -30,6 +30,7 @@ mod queues;
 mod races;
 mod redrive;
 mod restock;
+mod sending;
 mod stack;
 mod sweep;
 mod templates;

@@ -19,18 +19,27 @@ pub(crate) enum Later {
     AtOnce,
     After(Duration),
     At(Timestamp),
-    /// The account may send no more for now. That is nobody's attempt.
-    Quota,
+    /// Nothing may be sent for now. That is nobody's attempt.
+    Stopped(Stop),
     /// The longer, the more often it was put off.
     Backoff,
     /// As `Backoff`, to record a mail that SES accepted.
     Record(AcceptedMail),
 }
 
+/// Why nothing may be sent for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The account may send no more.
+    Quota,
+    /// Somebody has paused sending.
+    Paused { since: Timestamp },
+}
+
 impl Later {
     /// Returns true if it counts as one of the attempts after which a recipient is given up.
     pub(crate) fn is_attempt(&self) -> bool {
-        !matches!(self, Self::AtOnce | Self::Quota)
+        !matches!(self, Self::AtOnce | Self::Stopped(_))
     }
 }
 

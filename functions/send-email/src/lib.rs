@@ -14,7 +14,7 @@ mod refusals;
 use account::Account;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
-use ended::{Ended, Later};
+use ended::{Ended, Later, Stop};
 use futures::future::join_all;
 use jiff::Timestamp;
 use pace::Pace;
@@ -66,6 +66,7 @@ pub struct Settings {
 
 /// The facts that the recipients of one message share.
 pub(crate) struct Shared {
+    pause: Option<Stop>,
     products: HashMap<(String, Sku), Product>,
     /// None if it was switched off or deleted since it accepted them.
     automation: Option<(Automation, Arc<Template>)>,
@@ -100,9 +101,14 @@ impl App {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         self.look_at_account().await;
         if self.account.is_used_up() && notification.accepted.is_empty() {
-            return self.wait_for_quota(&notification, record).await;
+            return self.wait_out(Stop::Quota, &notification, record).await;
         }
-        let waiting = self.waiting(&notification).await.map_err(retry)?;
+        let read = tokio::try_join!(self.store.pause_in_force(), self.waiting(&notification));
+        let (pause, waiting) = read.map_err(retry)?;
+        let pause = pause.map(|pause| Stop::Paused { since: pause.since });
+        if let Some(pause) = pause.filter(|_| notification.accepted.is_empty()) {
+            return self.wait_out(pause, &notification, record).await;
+        }
         let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
         let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));
         let automation = self.automations.since(&notification.automation, notification.version);
@@ -115,7 +121,7 @@ impl App {
                 Some((automation, template))
             }
         };
-        let shared = Shared { products, automation, brands, until };
+        let shared = Shared { pause, products, automation, brands, until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
             let known = notification.accepted.iter().find(|accepted| accepted.recipient == *recipient);

@@ -1,6 +1,6 @@
 //! One recipient's mail, from the claim to what became of it.
 
-use crate::ended::{Ended, Later};
+use crate::ended::{Ended, Later, Stop};
 use crate::{App, Settings, Shared};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 /// How long is read what a recipient also waits for; the claim is held meanwhile.
 const MAX_READING: Duration = Duration::from_secs(1);
+/// How long a look holds. Ten seconds after a pause was answered, SES is asked for nothing more.
+const LOOK_HOLDS: Duration = Duration::from_secs(8);
 
 impl App {
     pub(crate) async fn mail(
@@ -27,6 +29,9 @@ impl App {
         let subscription = &waiting.subscription;
         if subscription.has_expired(clock()) {
             return Ok(Ended::skipped(Skip::SubscriptionGone));
+        }
+        if let Some(pause) = shared.pause {
+            return Ok(Ended::later(Later::Stopped(pause)));
         }
         let Some((automation, template)) = &shared.automation else {
             return Ok(Ended::skipped(Skip::AutomationOff));
@@ -47,7 +52,7 @@ impl App {
             return Ok(Ended::later(Later::AtOnce));
         }
         if !self.account.take() {
-            return Ok(Ended::later(Later::Quota));
+            return Ok(Ended::later(Later::Stopped(Stop::Quota)));
         }
         // The mails of the group before may have been refused meanwhile.
         if !self.refusals.take_try(automation) {
@@ -66,6 +71,7 @@ impl App {
             }
         }
         // What holds now counts, not what held when the level was matched.
+        let looked_at = clock();
         let seen = match self.store.last_look(subscription).await {
             Ok(seen) => seen,
             Err(error) => {
@@ -73,6 +79,10 @@ impl App {
                 return Err(error);
             }
         };
+        if let Some(pause) = &seen.pause {
+            self.store.release(subscription, &claim.give_back()).await?;
+            return Ok(Ended::later(Later::Stopped(Stop::Paused { since: pause.since })));
+        }
         // Its sender did not live to delete it, or a write that the SDK repeated has brought it back.
         if let Some(sent_at) = seen.sent_at {
             return self.use_up(subscription, sent_at).await;
@@ -95,7 +105,7 @@ impl App {
             Err(ended) => return Ok(ended),
         };
         let asked_at = clock();
-        if !claim.covers(asked_at, patience) {
+        if !claim.covers(asked_at, patience) || asked_at > looked_at + LOOK_HOLDS {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Backoff));
         }
@@ -209,7 +219,7 @@ impl App {
                 warn!(%delivery, reason, "SES did not accept a mail for now");
                 self.store.release(subscription, &claim).await?;
                 Ok(Ended::later(match hindrance {
-                    Hindrance::Quota => Later::Quota,
+                    Hindrance::Quota => Later::Stopped(Stop::Quota),
                     Hindrance::Moment | Hindrance::Sender => after.map_or(Later::Backoff, Later::After),
                 }))
             }

@@ -1,10 +1,11 @@
 //! Recipients that have to wait travel on in messages of their own.
 
 use crate::App;
-use crate::ended::Later;
+use crate::ended::{Later, Stop};
 use restock_domain::{ContactId, time};
 use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Recipient, Record};
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use tracing::info;
 
@@ -15,17 +16,41 @@ const MAX_ATTEMPTS: u32 = 100;
 const MAX_HOPS: u32 = 10_000;
 /// Receives of a message after which its recipients go on waiting in a new one: fewer than those after which it is taken for
 /// one that can't be handled.
-const MAX_QUOTA_RECEIVES: u32 = 10;
+const MAX_STOPPED_RECEIVES: u32 = 10;
+/// How long a message is hidden during a pause: half as long as that has lasted, within these bounds, so that mails leave soon
+/// after it.
+const PAUSED_WAIT: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
 
 impl App {
-    /// Lets all recipients of a message wait until the account may send again, without a look at any of them.
-    pub(crate) async fn wait_for_quota(&self, notification: &Notification, record: &Record) -> Result<(), Failure> {
-        if record.receives < MAX_QUOTA_RECEIVES {
-            let after = Some(self.account.wait());
-            return Err(Failure::Retry { after, reason: "the account may send no more for now".into() });
+    /// Lets all recipients of a message wait until mails may leave again, without a look at any of them.
+    pub(crate) async fn wait_out(
+        &self,
+        stop: Stop,
+        notification: &Notification,
+        record: &Record,
+    ) -> Result<(), Failure> {
+        if record.receives < MAX_STOPPED_RECEIVES {
+            let reason = match stop {
+                Stop::Quota => "the account may send no more for now",
+                Stop::Paused { .. } => "sending is paused",
+            };
+            return Err(Failure::Retry { after: Some(self.stopped_for(stop)), reason: reason.into() });
         }
-        let later = notification.recipients.iter().map(|recipient| (*recipient, Later::Quota)).collect();
+        let later = notification.recipients.iter().map(|recipient| (*recipient, Later::Stopped(stop))).collect();
         self.put_off(notification, later).await
+    }
+
+    /// Returns how long those wait whom something stops. It differs from time to time, so that they come back one after the
+    /// other.
+    fn stopped_for(&self, stop: Stop) -> Duration {
+        match stop {
+            Stop::Quota => self.account.wait(),
+            Stop::Paused { since } => {
+                let lasted = Duration::try_from((self.settings.clock)().duration_since(since)).unwrap_or_default();
+                let longest = (lasted / 2).clamp(*PAUSED_WAIT.start(), *PAUSED_WAIT.end());
+                longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+            }
+        }
     }
 
     /// Sends recipients on in messages of their own, so that those who are done are done, and being throttled for long
@@ -53,15 +78,16 @@ impl App {
         let now = (self.settings.clock)();
         // By the delay, and by whether it is an attempt.
         let mut put_off: BTreeMap<(Duration, bool), (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
-        let quota_wait = self.account.wait();
+        let stop = later.iter().find_map(|(_, when)| if let Later::Stopped(stop) = when { Some(*stop) } else { None });
         // One draw for the whole message, so that what was put off together stays together.
+        let stopped_for = stop.map_or(Duration::ZERO, |stop| self.stopped_for(stop));
         let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_DELAY, fastrand::f64());
         for (recipient, when) in later {
             let mut accepted = None;
             let is_attempt = when.is_attempt();
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,
-                Later::Quota => quota_wait,
+                Later::Stopped(_) => stopped_for,
                 // SES may ask for none at all.
                 Later::After(delay) => delay.max(Duration::from_secs(1)),
                 // Several messages may wait for one moment. If they all came at it, they would throttle each other.

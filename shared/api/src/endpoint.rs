@@ -58,6 +58,7 @@ pub enum KeyScope {
     WriteFeeds,
     ReadLog,
     WriteStockLevels,
+    WriteSending,
     ReadSubscriptions,
     WriteSubscriptions,
 }

@@ -138,6 +138,14 @@ impl<'a> Operation<'a> {
         self.json_body_as(|schemas| schemas.of::<T>())
     }
 
+    /// Describes a JSON body that may be missing.
+    pub(crate) fn optional_json_body<T: Described>(mut self) -> Self {
+        let content = ContentBuilder::new().schema(Some(self.schemas.of::<T>())).build();
+        let body = RequestBodyBuilder::new().required(Some(Required::False)).content(JSON, content);
+        self.builder = self.builder.request_body(Some(body.build()));
+        self.problem(400, "The body is not JSON.").too_large().problem(415, "The body is not sent as JSON.")
+    }
+
     pub(crate) fn json_body_as(self, schema: impl FnOnce(&mut Schemas) -> RefOr<Schema>) -> Self {
         self.json_or_file_body(schema, &[])
     }

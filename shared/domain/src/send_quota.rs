@@ -41,6 +41,8 @@ pub enum SendingState {
     QuotaUsedUp,
     /// SES has paused the account.
     PausedBySes,
+    /// An operator has paused sending, or Restock has.
+    Paused,
 }
 
 impl SendQuota {

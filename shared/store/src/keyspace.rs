@@ -42,6 +42,7 @@ keyspaces! {
     // Passwords are kept apart from what is shown, and only the importer may read them.
     FeedCredentials: Configuration "feed-credentials",
     FeedFetches: Configuration "feed-fetch",
+    Pauses: Configuration "pause",
     Secrets: Configuration "secret",
     SendQuotas: Configuration "send-quota",
     Templates: Configuration "template",

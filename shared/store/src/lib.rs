@@ -23,6 +23,7 @@ mod log;
 mod log_pages;
 mod outlook;
 mod partiql;
+mod pause;
 mod products;
 mod purchases;
 mod secrets;

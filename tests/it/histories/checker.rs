@@ -5,6 +5,10 @@ use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish}
 use jiff::Timestamp;
 use restock_domain::ContactId;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// When a pause holds for certain, as docs/operations.md promises.
+const PAUSED_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Complaint {
@@ -48,6 +52,9 @@ pub fn check(history: &History) -> Vec<Complaint> {
             continue;
         };
         mails.entry(*wish).or_default().push(mail.at);
+        if was_paused(history, mail.asked_at) {
+            complaints.push(Complaint::Unwanted(*wish, "sending was paused"));
+        }
         if let Some(level) = &mail.level {
             let of_level = levels.entry((wish.contact, wish.sku, level)).or_default();
             of_level.insert(&mail.delivery, (*wish, mail.at));
@@ -125,6 +132,15 @@ pub fn check(history: &History) -> Vec<Complaint> {
     complaints
 }
 
+/// Returns true if sending was paused more than [`PAUSED_WITHIN`] before, and did not go on since.
+fn was_paused(history: &History, at: Timestamp) -> bool {
+    let asked = |on: bool| history.calls.iter().filter(move |call| call.asked == Asked::Pause { on });
+    asked(true).any(|pause| {
+        let undone = |on: &Call| on.answer != Answer::No && on.to >= pause.from && on.from <= at;
+        pause.answer == Answer::Yes && pause.to + PAUSED_WITHIN < at && !asked(false).any(undone)
+    })
+}
+
 struct OfWish<'a> {
     history: &'a History,
     wish: Wish,
@@ -190,7 +206,7 @@ impl OfWish<'_> {
                     | Asked::Import(contact) => contact == wish.contact,
                     Asked::Level(level) => level.covers(wish),
                     Asked::Feed { locale, .. } => locale == wish.locale,
-                    Asked::Automation { .. } => true,
+                    Asked::Automation { .. } | Asked::Pause { .. } => true,
                     Asked::Malformed => false,
                 }
         })

@@ -73,6 +73,10 @@ pub enum Asked {
     Automation {
         enabled: bool,
     },
+    /// All sending is paused, or goes on.
+    Pause {
+        on: bool,
+    },
     /// A message on the stock-level queue that nobody can read.
     Malformed,
 }
@@ -99,6 +103,8 @@ pub struct Call {
 pub struct SentMail {
     /// SES's id of the mail.
     pub id: String,
+    /// When its sender asked SES, where that can be seen; else when SES accepted it.
+    pub asked_at: Timestamp,
     /// When SES accepted it.
     pub at: Timestamp,
     pub subscription: SubscriptionId,

@@ -210,6 +210,25 @@ fn a_drain_of_many_does_not_hold_up_five_who_wait_for_another_sku() {
     assert!(slow <= 60.0, "{slow} s at 14 mails a second");
 }
 
+#[test]
+fn a_pause_in_the_middle_of_a_drain_stops_it_within_seconds_and_loses_nobody() {
+    // A message is sent for as long as an invocation lasts, 30 seconds.
+    let slow = Faults { send_rate: [2; 2], ..CALM };
+    let lasts = Duration::from_secs(300);
+    let workload = Workload::of_many_with_a_pause(200, Duration::from_secs(35), lasts);
+
+    let history = play_workload(1, workload, slow, Sabotage::Nothing);
+
+    assert_eq!(check(&history), []);
+    let paused = history.calls.iter().find(|call| call.asked == Asked::Pause { on: true }).expect("a pause");
+    let resumed_at = paused.to + lasts;
+    let before = history.mails.iter().filter(|mail| mail.at < resumed_at).count();
+    // Half a minute at two mails a second, and at most ten seconds more; then the others, the first of them soon.
+    assert!((50..=90).contains(&before) && history.mails.len() == 200, "{before} of {}", history.mails.len());
+    let first = history.mails.iter().map(|mail| mail.at).filter(|at| *at >= resumed_at).min();
+    assert!(first.is_some_and(|first| first <= resumed_at + Duration::from_secs(30)), "{first:?}");
+}
+
 /// Breaks something on purpose, and returns true if a history has such a complaint.
 fn is_noticed(faults: Faults, sabotage: Sabotage, is_meant: impl Fn(&Complaint) -> bool) -> bool {
     let parts = (0..40).map(|part| part * 500..(part + 1) * 500);

@@ -137,9 +137,11 @@ fn create(restock: &Restock, cast: &Cast, contact: usize) -> u16 {
 
 fn sent_mail(mail: &Value) -> SentMail {
     let tag = |name: &str| mail["tags"][name].as_str().unwrap().to_owned();
+    let at = mail["at"].as_str().unwrap().parse().unwrap();
     SentMail {
         id: mail["id"].as_str().unwrap().to_owned(),
-        at: mail["at"].as_str().unwrap().parse().unwrap(),
+        asked_at: at,
+        at,
         subscription: SubscriptionId::parse(&tag("subscription")).unwrap(),
         delivery: tag("delivery"),
         level: None,
@@ -201,8 +203,8 @@ impl Stage<'_> {
             Asked::Level(level) => {
                 restock.put("/inventory/stock-levels", &self.cast.level_json(*level, Timestamp::now())).status
             }
-            // Feeds and automations are everybody's here, so nobody changes them.
-            Asked::Feed { .. } | Asked::Automation { .. } => 404,
+            // Feeds, automations and the pause are everybody's here, so nobody changes them.
+            Asked::Feed { .. } | Asked::Automation { .. } | Asked::Pause { .. } => 404,
             Asked::Malformed => {
                 restock.send_message("stock-levels", "malformed");
                 200

@@ -3,6 +3,7 @@
 use super::history::SentMail;
 use super::world::{Mishap, PATIENCE, World, now};
 use futures::FutureExt;
+use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Hindrance, MAX_TOGETHER, Outcome};
 use restock_domain::{SendQuota, Subscription, time};
 use restock_email::{Mail, Mailer};
@@ -57,17 +58,18 @@ async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec
         let mut state = world.lock();
         (state.random.u64(1..80), if state.quiet || !world.faults.ses { 1000 } else { state.random.u32(0..1000) })
     };
+    let asked_at = now();
     tokio::time::sleep(Duration::from_millis(late)).await;
     match roll {
         // Dead before SES is asked, and dead before its answer is read.
         0..10 => world.die().await,
         10..20 => {
-            take(&world, &mails);
+            take(&world, &mails, asked_at);
             world.die().await;
         }
         20..40 => return no_answer(&world, &mails).await,
         40..55 => {
-            take(&world, &mails);
+            take(&world, &mails, asked_at);
             return no_answer(&world, &mails).await;
         }
         // Accepted only after its sender has given up.
@@ -76,7 +78,7 @@ async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(PATIENCE).await;
                 later.wait_up_to(LATE).await;
-                take(&later, &taken);
+                take(&later, &taken, asked_at);
             });
             return no_answer(&world, &mails).await;
         }
@@ -87,7 +89,7 @@ async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec
         }
         _ => {}
     }
-    let outcomes = take(&world, &mails);
+    let outcomes = take(&world, &mails, asked_at);
     world.dawdle().await;
     told(&world, outcomes)
 }
@@ -106,7 +108,7 @@ fn told(world: &World, outcomes: Vec<Outcome>) -> Vec<Outcome> {
 }
 
 /// Returns what became of each mail.
-fn take(world: &World, mails: &[(Subscription, String)]) -> Vec<Outcome> {
+fn take(world: &World, mails: &[(Subscription, String)], asked_at: Timestamp) -> Vec<Outcome> {
     let throttled =
         |reason: &str| Outcome::NotAccepted { reason: reason.into(), retry_after: None, hindrance: Hindrance::Moment };
     let one = |(subscription, email): &(Subscription, String)| {
@@ -128,10 +130,10 @@ fn take(world: &World, mails: &[(Subscription, String)]) -> Vec<Outcome> {
             0..50 => throttled("injected"),
             50..60 => untold(),
             60..70 => {
-                accept(world, subscription, email);
+                accept(world, subscription, email, asked_at);
                 untold()
             }
-            _ => Outcome::Accepted { message_id: accept(world, subscription, email) },
+            _ => Outcome::Accepted { message_id: accept(world, subscription, email, asked_at) },
         }
     };
     mails.iter().map(one).collect()
@@ -143,10 +145,11 @@ fn untold() -> Outcome {
 }
 
 /// Takes a mail, and returns its message id.
-fn accept(world: &World, subscription: &Subscription, email: &str) -> String {
+fn accept(world: &World, subscription: &Subscription, email: &str, asked_at: Timestamp) -> String {
     let id = format!("mail-{}", world.lock().mails.len());
     world.lock().mails.push(SentMail {
         id: id.clone(),
+        asked_at,
         at: now(),
         subscription: subscription.id(),
         delivery: subscription.delivery.to_string(),

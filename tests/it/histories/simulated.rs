@@ -9,6 +9,7 @@ use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simula
 use crate::restock::contact;
 use lambda_http::RequestExt;
 use restock_api::contacts::{EraseContact, ImportContacts, UpdateContact};
+use restock_api::sending::{PauseSending, ResumeSending};
 use restock_api::stock_levels::UpdateStockLevel;
 use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
 use restock_api::{Endpoint, ErrorCode, Problem};
@@ -62,6 +63,8 @@ pub fn play_workload(seed: u64, workload: Workload, faults: Faults, sabotage: Sa
                 });
             }
             while callers.join_next().await.is_some() {}
+            // Nothing would settle while nothing may leave.
+            while stage.ask(Asked::Pause { on: false }).await != Answer::Yes {}
             stage.world.settle().await;
             stage.sweep().await;
             let settled_at = now();
@@ -204,6 +207,14 @@ impl Stage {
             Asked::Automation { enabled } => {
                 let automation = Automation { enabled: *enabled, ..Automation::built_in() };
                 Ok(store.put_automation(automation, Expected::Anything, now()).await.map(drop)?)
+            }
+            Asked::Pause { on } => {
+                let app = pause_sending::App { store, clock: now };
+                if *on {
+                    call::<PauseSending, _>(&app, &[], None).await
+                } else {
+                    call::<ResumeSending, _>(&app, &[], None).await
+                }
             }
             Asked::Malformed => {
                 self.world.enqueue(Queue::StockLevels, &Outgoing::new("malformed".into()));

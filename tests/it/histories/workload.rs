@@ -45,7 +45,15 @@ impl Workload {
         Self { mailboxes: vec![Kind::Plain; subscribers], skus: 1, callers }
     }
 
-    /// Returns the same with five more who wait for another SKU, which comes back when the senders have been busy for as
+    /// Returns the same with a pause of all sending, some time after the level and for a while.
+    pub fn of_many_with_a_pause(subscribers: usize, after_level: Duration, lasts: Duration) -> Self {
+        let mut workload = Self::of_many(subscribers);
+        let step = |pause, on| Step { pause, asked: Asked::Pause { on }, retries: 9 };
+        workload.callers.push(vec![step(Duration::from_secs(600) + after_level, true), step(lasts, false)]);
+        workload
+    }
+
+    /// Returns the same as `of_many` with five more who wait for another SKU, which comes back when the senders have been busy for as
     /// long as SQS needs to notice it.
     pub fn of_many_and_five_others(subscribers: usize) -> Self {
         let mut workload = Self::of_many(subscribers);
@@ -91,7 +99,8 @@ fn step(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration
             _ => Asked::Lift(contact(random, addresses)),
         },
         95..97 => Asked::Automation { enabled: random.bool() },
-        97..99 => {
+        97 => Asked::Pause { on: random.bool() },
+        98 => {
             let skus = (0..skus).filter(|_| random.bool()).collect();
             Asked::Feed { locale: random.usize(0..WITH_FEED), skus }
         }

@@ -1,0 +1,9 @@
+use jiff::Timestamp;
+
+/// A stop of all sending, by an operator or by Restock itself. Who waits keeps waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    pub since: Timestamp,
+    /// In the words of whoever paused.
+    pub reason: Option<String>,
+}
