@@ -120,11 +120,11 @@ def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_mak
     assert Counter(resource["ResourceType"] for resource in made)["AWS::Lambda::Function"] == functions
 
     url = template(cloud, "second.yaml", memory="320")
-    parameters = [{"ParameterKey": "SendRate", "ParameterValue": "50"}]
+    parameters = [{"ParameterKey": "MaxMailsPerSecond", "ParameterValue": "50"}]
     stacks.update_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters)
     assert cloud.settled() == "UPDATE_COMPLETE"
     settings = [function["Environment"]["Variables"] for function in cloud.functions() if "Environment" in function]
-    assert {variables["SEND_RATE"] for variables in settings if "SEND_RATE" in variables} == {"50"}
+    assert {variables["MAX_MAILS_PER_SECOND"] for variables in settings if "MAX_MAILS_PER_SECOND" in variables} == {"50"}
     assert 320 in {function["MemorySize"] for function in cloud.functions()}
 
     stacks.delete_stack(StackName=STACK)

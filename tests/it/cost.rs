@@ -47,7 +47,7 @@ fn assert_within(budget: Use, send_rate: u32) {
             ("ClaimLeaseSeconds", "60"),
             ("SecondLookSeconds", "0"),
             ("AutomationsKeptSeconds", "60"),
-            ("SendRate", rate.as_str()),
+            ("MaxMailsPerSecond", rate.as_str()),
         ];
         options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
     });

@@ -12,7 +12,7 @@ fn drain_while_killing(subscribers: u64, kills: u64, events_lost: bool) -> (Rest
         Spec { seed: 3, kill: 0.15, kills, function: Some("send-email".into()), events_lost, ..Spec::default() };
     let grace = if events_lost { "0" } else { "8" };
     // Mails leave in groups of ten, so that there are enough requests to be killed at.
-    let parameters = [("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", grace), ("SendRate", "20")];
+    let parameters = [("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", grace), ("MaxMailsPerSecond", "20")];
     let restock = Restock::start_with_faults(faults, &parameters);
     restock.feed("sv-SE", &["A"]);
     restock.many_wait("A", subscribers);

@@ -90,7 +90,7 @@ fn everybody_is_mailed_at_the_rate_of_the_account() {
 fn everybody_is_mailed_once_although_a_key_bears_few_writes_a_second() {
     let units = KeyUnits { writes: 4.0, reads: 3_000.0 };
     let faults = Spec { key_units: units, ..Spec::default() };
-    let restock = Restock::start_with_faults(faults, &[("SendRate", "20")]);
+    let restock = Restock::start_with_faults(faults, &[("MaxMailsPerSecond", "20")]);
     restock.feed("sv-SE", &["A"]);
     restock.many_wait("A", 40);
 

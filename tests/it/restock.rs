@@ -7,6 +7,7 @@ use restock_domain::{Arrival, AutomationId, Contact, ContactId, Locale, Sku, Sou
 use restock_local::aws::lineage::Lineage;
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
+use restock_local::running;
 use restock_local::seed::{self, Seed};
 use restock_local::{Binaries, Options, Stack, build};
 use restock_queue::{FeedImport, Notification, Recipient};
@@ -120,7 +121,7 @@ impl Restock {
 
     /// Returns what the stack keeps, used directly.
     pub fn store(&self) -> Store {
-        seed::store(&self.stack.ready)
+        running::store(&self.stack.ready)
     }
 
     pub fn subscriptions(&self, contact: &str) -> Vec<Value> {

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
         terms: Terms { lease, grace: Duration::from_secs(restock_runtime::whole_number("CLAIM_GRACE_SECONDS")?) },
         patience,
         senders: restock_runtime::whole_number("SENDERS")?.try_into()?,
-        max_rate: Some(restock_runtime::whole_number("SEND_RATE")? as f64).filter(|rate| *rate > 0.0),
+        max_rate: Some(restock_runtime::whole_number("MAX_MAILS_PER_SECOND")? as f64).filter(|rate| *rate > 0.0),
         budget: Duration::from_secs(restock_runtime::whole_number("TIMEOUT_SECONDS")?) / 2,
         settings_kept: restock_runtime::settings_kept()?,
         log_kept: restock_runtime::days("LOG_DAYS")?,

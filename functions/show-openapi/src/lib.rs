@@ -1,7 +1,7 @@
-//! Serves `GET /openapi.json`.
+//! Serves `GET /openapi.json` and `GET /version`.
 
 use restock_api::RawJson;
-use restock_api::system::ShowOpenapi;
+use restock_api::system::{ShowOpenapi, ShowVersion, Version};
 use restock_http::{Call, Failure, Handles, Reply};
 
 /// Made by `cargo openapi`; a test says when it is stale.
@@ -13,5 +13,11 @@ pub struct App;
 impl Handles<ShowOpenapi> for App {
     async fn handle(&self, _: Call, (): ()) -> Result<Reply<ShowOpenapi>, Failure> {
         Ok(Reply::new(RawJson(DOCUMENT)))
+    }
+}
+
+impl Handles<ShowVersion> for App {
+    async fn handle(&self, _: Call, (): ()) -> Result<Reply<ShowVersion>, Failure> {
+        Ok(Reply::new(Version { version: env!("CARGO_PKG_VERSION").to_owned() }))
     }
 }

@@ -6,5 +6,5 @@ use show_openapi::App;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     restock_runtime::start_logging();
-    Service::public(App).serving::<system::ShowOpenapi>().run().await
+    Service::public(App).serving::<system::ShowOpenapi>().serving::<system::ShowVersion>().run().await
 }

@@ -10,6 +10,7 @@ pub mod faults;
 mod functions;
 mod gallery;
 mod inbox;
+pub mod running;
 mod sample_shop;
 pub mod seed;
 mod stack;

@@ -1,12 +1,10 @@
 //! Subscribers by the thousand, written straight into the tables of a running stack.
 
-use crate::client::Client;
-use crate::{Error, Ready};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use crate::{Error, running};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{Span, Timestamp};
 use restock_domain::{Attributes, Contact, ContactId, DeliveryId, EmailAddress, Locale, Sku, Subscription};
-use restock_store::{DynamoDb, Store, Tables};
+use restock_store::Store;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -37,12 +35,7 @@ fn locale(raw: &str) -> Result<Locale, String> {
 
 /// Fills the stack whose inbox is on a port, and shows how far it has come.
 pub async fn run(seed: Seed, port: u16) -> Result<(), Error> {
-    let ready = tokio::task::spawn_blocking(move || {
-        let answer = Client::new(&format!("http://127.0.0.1:{port}")).get("/ready.json");
-        let answer = answer.map_err(|_| "No stack is running there: start one with `cargo local`.")?;
-        serde_json::from_str::<Ready>(&answer.text).map_err(Error::from)
-    });
-    let store = store(&ready.await??);
+    let store = running::store(&running::at(port).await?);
     let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left")?;
     let bar = ProgressBar::new(seed.subscriptions).with_style(style);
     fill(&store, &seed, |written| bar.inc(written)).await?;
@@ -50,19 +43,6 @@ pub async fn run(seed: Seed, port: u16) -> Result<(), Error> {
     let Seed { subscriptions, sku, locale } = seed;
     println!("{subscriptions} contacts wait for {sku} in {locale}. A stock level of it mails them.");
     Ok(())
-}
-
-/// Returns the store of a running stack, which the faults and limits between functions and tables do not concern.
-pub fn store(ready: &Ready) -> Store {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(&ready.endpoints["dynamodb"])
-        .region(Region::from_static(crate::aws::names::REGION))
-        .credentials_provider(Credentials::new("local", "local", None, None, "restock-local"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let name = |setting: &str| ready.tables.get(&setting.trim_end_matches("_TABLE").to_lowercase()).cloned();
-    Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::from_conf(config), tables: Tables::of(name) })
 }
 
 /// Writes the subscriptions, oldest first, as of an hour ago; tells how many were written each time. The same again

@@ -21,7 +21,7 @@ use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
 use dynoxide::errors::DynoxideError;
-use restock_api::KeyScope;
+use restock_api::KeySet;
 use restock_store::ApiKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -30,7 +30,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use strum::IntoEnumIterator;
 use tokio::task::JoinSet;
 
 pub struct Options {
@@ -276,6 +275,8 @@ fn tables(tables: &[Table], data: Option<&Path>) -> Result<Database, Error> {
         let mut properties = table.properties.clone();
         properties["TableName"] = json!(table.name);
         let ttl = properties.as_object_mut().and_then(|map| map.remove("TimeToLiveSpecification"));
+        // CloudFormation takes the text of a parameter for it.
+        properties["DeletionProtectionEnabled"] = json!(properties["DeletionProtectionEnabled"] == "true");
         match database.create_table(serde_json::from_value::<CreateTableRequest>(properties)?) {
             Err(DynoxideError::ResourceInUseException(_)) => continue,
             created => created?,
@@ -290,12 +291,11 @@ fn tables(tables: &[Table], data: Option<&Path>) -> Result<Database, Error> {
 
 fn put_api_key(database: &Database, tables: &[Table]) -> Result<(), Error> {
     let table = tables.iter().find(|table| table.id == "ConfigurationTable").ok_or("no ConfigurationTable")?;
-    let scopes: Vec<Value> = KeyScope::iter().map(|scope| json!({ "S": scope.as_str() })).collect();
     let item = json!({
         "kind": { "S": "api-key" },
         "id": { "S": ApiKey::digest(API_KEY) },
         "name": { "S": "local" },
-        "scopes": { "L": scopes },
+        "scopes": { "L": [{ "S": KeySet::Operator.as_str() }] },
     });
     let request = json!({ "TableName": table.name, "Item": item });
     database.put_item(serde_json::from_value::<PutItemRequest>(request)?)?;

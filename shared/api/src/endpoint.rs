@@ -63,10 +63,41 @@ pub enum KeyScope {
     WriteSubscriptions,
 }
 
+/// Scopes that go together, as one word of a key. What a later version adds to a set, its keys may too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum KeySet {
+    /// A shop's server, which makes contacts and subscribes them. It may also erase and unsubscribe anybody, so it does not
+    /// belong into a browser.
+    Storefront,
+    /// A system that knows stock and products.
+    Erp,
+    /// Everything.
+    Operator,
+}
+
+impl KeySet {
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    fn has(self, scope: KeyScope) -> bool {
+        use KeyScope::{
+            ReadFeeds, ReadLog, ReadSubscriptions, WriteContacts, WriteFeeds, WriteStockLevels, WriteSubscriptions,
+        };
+        match self {
+            Self::Storefront => matches!(scope, WriteContacts | ReadSubscriptions | WriteSubscriptions),
+            Self::Erp => matches!(scope, WriteStockLevels | ReadFeeds | WriteFeeds | ReadLog),
+            Self::Operator => true,
+        }
+    }
+}
+
 impl KeyScope {
-    /// Returns true for the word of a scope that there is.
-    pub fn knows(word: &str) -> bool {
-        Self::iter().any(|scope| scope.as_str() == word)
+    /// Returns the scopes that a word of a key stands for: its own, or those of a set; none if there is no such word.
+    pub fn of_word(word: &str) -> Vec<Self> {
+        let set = KeySet::iter().find(|set| set.as_str() == word);
+        Self::iter().filter(|scope| scope.as_str() == word || set.is_some_and(|set| set.has(*scope))).collect()
     }
 
     /// Returns the word that is stored with a key.

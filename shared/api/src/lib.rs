@@ -30,7 +30,7 @@ pub mod templates;
 pub mod values;
 pub mod wire;
 
-pub use endpoint::{Description, Endpoint, KeyScope, Method};
+pub use endpoint::{Description, Endpoint, KeyScope, KeySet, Method};
 pub use lines::{Line, LineError, LineOutcome, Lines, LinesReport};
 pub use openapi::document;
 pub use payload::{Answer, Body, HtmlPage, RawJson};

@@ -1,9 +1,22 @@
-//! The description of the API, served by itself.
+//! What the API says of itself.
 
-use crate::{RawJson, endpoints};
+use crate::{RawJson, answer, endpoints};
 
 endpoints! {
     /// This description
     ShowOpenapi("openapi"): Get "/openapi.json", "show-openapi", None,
         () => 200 RawJson, "OpenAPI 3.1.";
+
+    /// Which version of Restock answers
+    ShowVersion("showVersion"): Get "/version", "show-openapi", None,
+        () => 200 Version, "The version; CHANGELOG.md says what is in it.";
+}
+
+answer! {
+    /// A version of Restock.
+    #[derive(Debug)]
+    pub struct Version {
+        /// By semantic versioning.
+        pub version: String,
+    }
 }

@@ -24,6 +24,8 @@ pub enum ErrorCode {
     EmailTaken,
     /// The value is empty or blank.
     Empty,
+    /// The API key has expired.
+    ExpiredApiKey,
     /// The feed has no URL to fetch; configure one, or send the file as the body.
     FeedHasNoUrl,
     /// No product feed is configured for the locale.

@@ -15,7 +15,7 @@ pub struct Call {
     query: Vec<(String, String)>,
     body: Body,
     /// What the caller's key allows.
-    pub(crate) scopes: Vec<String>,
+    pub(crate) scopes: Vec<KeyScope>,
 }
 
 impl Call {
@@ -36,7 +36,7 @@ impl Call {
 
     /// Returns true if the caller's key has a scope, besides the one that the endpoint asks for.
     pub fn may(&self, scope: KeyScope) -> bool {
-        self.scopes.iter().any(|known| known == scope.as_str())
+        self.scopes.contains(&scope)
     }
 
     /// Returns a parameter of the path; empty if the route has none of that name.

@@ -1,14 +1,19 @@
 use crate::{Call, Failure};
+use jiff::Timestamp;
 use restock_api::{ErrorCode, KeyScope, Problem};
 use restock_store::{ApiKey, Store};
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::warn;
 
 /// How long a key that was found is trusted without another look; a revoked key works for so long.
 const REMEMBERED: Duration = Duration::from_secs(60);
+/// How long a key that was not found is not looked up again; a new key that was tried too early waits for so long.
+const UNKNOWN_REMEMBERED: Duration = Duration::from_secs(10);
+/// Far more than a shop has. Whoever makes keys up fills no more memory.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// Says what a call may do.
 pub trait Authorize: Send + Sync {
@@ -16,12 +21,18 @@ pub trait Authorize: Send + Sync {
     fn authorize<'a>(&'a self, call: &'a Call, scope: KeyScope) -> Authorized<'a>;
 }
 
-pub type Authorized<'a> = Pin<Box<dyn Future<Output = Result<Vec<String>, Failure>> + Send + 'a>>;
+pub type Authorized<'a> = Pin<Box<dyn Future<Output = Result<Vec<KeyScope>, Failure>> + Send + 'a>>;
 
-/// Checks API keys, and remembers those it found by their digest.
+/// Checks API keys, and remembers by their digests those that it has looked up, and those that there are not.
 pub struct Keys {
     store: Store,
-    found: Mutex<HashMap<String, (ApiKey, Instant)>>,
+    looked_up: Mutex<HashMap<String, (Option<Known>, Instant)>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    key: ApiKey,
+    scopes: Vec<KeyScope>,
 }
 
 impl Authorize for Keys {
@@ -31,9 +42,16 @@ impl Authorize for Keys {
                 let detail = "Send your API key in the header apikey.";
                 return Err(Problem::unauthorized(ErrorCode::MissingApiKey, detail).into());
             };
-            let known = self.find(&ApiKey::digest(key)).await?;
-            if known.scopes.iter().any(|known| known == scope.as_str()) {
-                return Ok(known.scopes);
+            let Some(Known { key, scopes }) = self.find(&ApiKey::digest(key)).await? else {
+                let detail = "This API key is not known. Check it, or ask for a new one.";
+                return Err(Problem::unauthorized(ErrorCode::UnknownApiKey, detail).into());
+            };
+            if key.has_expired(Timestamp::now()) {
+                let detail = "This API key has expired. Ask for a new one.";
+                return Err(Problem::unauthorized(ErrorCode::ExpiredApiKey, detail).into());
+            }
+            if scopes.contains(&scope) {
+                return Ok(scopes);
             }
             Err(Problem::new(403, ErrorCode::MissingScope, format!("This API key lacks the scope {scope}.")).into())
         })
@@ -42,29 +60,46 @@ impl Authorize for Keys {
 
 impl Keys {
     pub fn of(store: Store) -> Self {
-        Self { store, found: Mutex::default() }
+        Self { store, looked_up: Mutex::default() }
     }
 
-    async fn find(&self, digest: &str) -> Result<ApiKey, Failure> {
-        if let Some(known) = self.remembered(digest) {
-            return Ok(known);
+    async fn find(&self, digest: &str) -> Result<Option<Known>, Failure> {
+        if let Some(remembered) = self.remembered(digest) {
+            return Ok(remembered);
         }
-        let Some(known) = self.store.api_key(digest).await? else {
-            let detail = "This API key is not known. Check it, or ask for a new one.";
-            return Err(Problem::unauthorized(ErrorCode::UnknownApiKey, detail).into());
-        };
-        // It allows nothing, and whoever wrote it believes that it does.
-        for scope in known.scopes.iter().filter(|word| !KeyScope::knows(word)) {
-            warn!(key = digest, scope, "A key has a scope that there is not");
+        let known = self.store.api_key(digest).await?.map(|key| Known::new(key, digest));
+        let mut looked_up = self.lock();
+        if looked_up.len() >= MAX_REMEMBERED {
+            looked_up.retain(|_, (known, _)| known.is_some());
         }
-        let mut remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.insert(digest.to_owned(), (known.clone(), Instant::now()));
+        looked_up.insert(digest.to_owned(), (known.clone(), Instant::now()));
         Ok(known)
     }
 
-    fn remembered(&self, digest: &str) -> Option<ApiKey> {
-        let remembered = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let (key, since) = remembered.get(digest)?;
-        (since.elapsed() < REMEMBERED).then(|| key.clone())
+    /// Returns what a look-up has found that is not too long ago.
+    fn remembered(&self, digest: &str) -> Option<Option<Known>> {
+        let looked_up = self.lock();
+        let (known, since) = looked_up.get(digest)?;
+        let kept = if known.is_some() { REMEMBERED } else { UNKNOWN_REMEMBERED };
+        (since.elapsed() < kept).then(|| known.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Option<Known>, Instant)>> {
+        self.looked_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn new(key: ApiKey, digest: &str) -> Self {
+        let mut scopes = Vec::new();
+        for word in &key.scopes {
+            let of_word = KeyScope::of_word(word);
+            if of_word.is_empty() {
+                // It allows nothing, and whoever wrote it believes that it does.
+                warn!(key = digest, scope = word, "A key has a scope that there is not");
+            }
+            scopes.extend(of_word);
+        }
+        Self { key, scopes }
     }
 }

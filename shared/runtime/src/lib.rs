@@ -31,6 +31,11 @@ impl Runtime {
     /// Starts logging and prepares AWS clients. Credentials, region and endpoints come from the standard variables.
     pub async fn start() -> Self {
         start_logging();
+        Self::connect().await
+    }
+
+    /// Prepares AWS clients, for who writes no log.
+    pub async fn connect() -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder()
@@ -44,6 +49,12 @@ impl Runtime {
     /// Returns the tables that the function was told about.
     pub fn store(&self) -> Store {
         Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&self.config), tables: Tables::of(optional) })
+    }
+
+    /// Returns a store of which only the configuration is known, by its table's name.
+    pub fn store_with_configuration(&self, table: String) -> Store {
+        let tables = Tables::of(|setting| (setting == "CONFIGURATION_TABLE").then(|| table.clone()));
+        Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&self.config), tables })
     }
 
     /// Returns the queues that the function was told about.

@@ -1,17 +1,28 @@
-use crate::item::read_item;
-use crate::keyspace::{self, kind_key};
+use crate::database::{Item, Query, TableCondition, Write, Written};
+use crate::item::{read_each, read_item, string_of, write_item};
+use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
+use jiff::Timestamp;
 use restock_domain::hex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 const TABLE: keyspace::ApiKeys = keyspace::ApiKeys;
 
 /// An API key. Of the key itself only the SHA-256 digest is stored.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ApiKey {
-    /// The words of what the key may do.
+    /// Says whose it is.
+    #[serde(default)]
+    pub name: String,
+    /// The words of what the key may do: scopes, or sets of them.
     pub scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_on: Option<Timestamp>,
+    /// From when on the key is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_on: Option<Timestamp>,
 }
 
 impl ApiKey {
@@ -19,10 +30,37 @@ impl ApiKey {
     pub fn digest(key: &str) -> String {
         hex(&Sha256::digest(key))
     }
+
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_on.is_some_and(|expires_on| expires_on <= now)
+    }
 }
 
 impl Store {
     pub async fn api_key(&self, digest: &str) -> Result<Option<ApiKey>, Error> {
-        self.get(TABLE, kind_key(TABLE, digest)).await?.map(|item| read_item(TABLE, item)).transpose()
+        self.get(TABLE, kind_key(TABLE, digest)).await?.map(read).transpose()
     }
+
+    /// Returns all API keys by their digests.
+    pub async fn api_keys(&self) -> Result<Vec<(String, ApiKey)>, Error> {
+        let items = self.query_all(Query::of(TABLE, keyspace::ApiKeys::KIND)).await?;
+        let with_digest = |item: Item| Ok((string_of(&item, "id").cloned().unwrap_or_default(), read(item)?));
+        Ok(read_each(items, with_digest))
+    }
+
+    /// Stores an API key, or changes what is stored of it.
+    pub async fn put_api_key(&self, digest: &str, key: &ApiKey) -> Result<(), Error> {
+        let write = Write::put(TABLE, kind_key(TABLE, digest), write_item(TABLE, key)?);
+        self.database.write(write).await.map(drop)
+    }
+
+    /// Deletes an API key. Returns false if there is none.
+    pub async fn delete_api_key(&self, digest: &str) -> Result<bool, Error> {
+        let write = Write::delete(TABLE, kind_key(TABLE, digest)).when(TableCondition::Exists("kind"));
+        Ok(matches!(self.database.write(write).await?, Written::Done(_)))
+    }
+}
+
+fn read(item: Item) -> Result<ApiKey, Error> {
+    read_item(TABLE, item)
 }

@@ -18,6 +18,8 @@ struct Statement {
     resources: Vec<String>,
     /// The partition keys that a condition limits it to.
     leading_keys: Option<Vec<String>>,
+    /// The ends of addresses that a condition limits senders to.
+    senders: Vec<String>,
 }
 
 /// One thing that a request does.
@@ -27,6 +29,8 @@ pub struct Needed {
     resource: String,
     /// The partition keys that it touches, where that matters.
     leading_keys: Vec<String>,
+    /// The address of the sender, of a mail.
+    sender: Option<String>,
 }
 
 impl Permissions {
@@ -36,6 +40,7 @@ impl Permissions {
             actions: texts(&statement["Action"]),
             resources: texts(&statement["Resource"]),
             leading_keys: statement["Condition"]["ForAllValues:StringEquals"].get("dynamodb:LeadingKeys").map(texts),
+            senders: texts(&statement["Condition"]["StringLikeIfExists"]["ses:FromAddress"]),
         });
         self.0.entry(function.to_owned()).or_default().extend(statements);
     }
@@ -68,7 +73,8 @@ impl Permissions {
 
     /// Returns true if a function may do this with a resource.
     pub fn allows(&self, function: &str, action: &str, resource: &str) -> bool {
-        let needed = Needed { action: action.into(), resource: resource.into(), leading_keys: Vec::new() };
+        let needed =
+            Needed { action: action.into(), resource: resource.into(), leading_keys: Vec::new(), sender: None };
         self.missing(function, std::slice::from_ref(&needed)).is_none()
     }
 
@@ -99,6 +105,18 @@ impl Statement {
         self.actions.contains(&needed.action)
             && (self.resources.iter().any(resource) || needed.resource == ANY)
             && keys.is_none_or(|keys| needed.leading_keys.iter().all(|key| keys.contains(key)))
+            && needed.sender.as_ref().is_none_or(|sender| self.takes(sender))
+    }
+}
+
+impl Statement {
+    /// Returns true if a mail may be from an address.
+    fn takes(&self, sender: &str) -> bool {
+        let fits = |pattern: &String| match pattern.strip_prefix('*') {
+            Some(end) => sender.ends_with(end),
+            None => *pattern == sender,
+        };
+        self.senders.is_empty() || self.senders.iter().any(fits)
     }
 }
 
@@ -111,6 +129,7 @@ pub fn of_dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
         action: format!("dynamodb:{action}"),
         resource: table_arn(&table) + &index.map(|index| format!("/index/{index}")).unwrap_or_default(),
         leading_keys: item["kind"]["S"].as_str().map(ToOwned::to_owned).into_iter().collect(),
+        sender: None,
     };
     parts(operation, body).into_iter().map(needed).collect()
 }
@@ -119,11 +138,15 @@ pub fn of_dynamodb(operation: &str, body: &Value) -> Vec<Needed> {
 pub fn of_sqs(operation: &str, body: &Value) -> Vec<Needed> {
     let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
     let action = format!("sqs:{}", operation.trim_end_matches("Batch"));
-    vec![Needed { action, resource: queue_arn(queue), leading_keys: Vec::new() }]
+    vec![Needed { action, resource: queue_arn(queue), leading_keys: Vec::new(), sender: None }]
 }
 
-pub fn of_ses(operation: &str) -> Vec<Needed> {
-    vec![Needed { action: format!("ses:{operation}"), resource: ANY.into(), leading_keys: Vec::new() }]
+/// Returns what a request to SES does. Whose identities it needs depends on the account.
+pub fn of_ses(operation: &str, body: &Value) -> Vec<Needed> {
+    let from = body["FromEmailAddress"].as_str();
+    let address = |from: &str| from.rsplit('<').next().unwrap_or_default().trim_end_matches('>').to_owned();
+    let action = format!("ses:{operation}");
+    vec![Needed { action, resource: ANY.into(), leading_keys: Vec::new(), sender: from.map(address) }]
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -169,5 +192,19 @@ mod tests {
         assert!(allowed("f", "BatchGetItem", get("feed")));
         assert!(!allowed("f", "BatchGetItem", get("secret")));
         assert!(!allowed("g", "PutItem", json!({"TableName": "Contacts"})));
+    }
+
+    #[test]
+    fn a_mail_is_from_an_address_of_the_senders_identity_and_of_no_other() {
+        let mut permissions = Permissions::default();
+        let condition = json!({"StringLikeIfExists": {"ses:FromAddress": "*shop.example"}});
+        let statement = json!({"Action": "ses:SendBulkEmail", "Resource": "identity/*", "Condition": condition});
+        permissions.add("f", &json!({"Statement": [statement]}));
+        let allowed = |from: &str| {
+            permissions.missing("f", &of_ses("SendBulkEmail", &json!({"FromEmailAddress": from}))).is_none()
+        };
+
+        assert!(allowed("My Shop <hello@shop.example>") && allowed("a@mail.shop.example"));
+        assert!(!allowed("My Shop <hello@other.example>"));
     }
 }

@@ -221,7 +221,7 @@ impl Proxy {
         let needed = match self.service {
             Service::DynamoDb => permissions::of_dynamodb(&asked.operation, &body),
             Service::Sqs => permissions::of_sqs(&asked.operation, &body),
-            Service::Ses => permissions::of_ses(&asked.operation),
+            Service::Ses => permissions::of_ses(&asked.operation, &body),
         };
         let missing = self.observer.permissions.missing(&asked.function, &needed)?;
         let message = format!("{} lacks a permission in template.yaml: {missing:?}", asked.function);

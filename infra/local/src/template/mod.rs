@@ -219,7 +219,8 @@ impl Template {
                 let arn = text(&properties["Endpoint"])?;
                 self.email_events = Some(last_part(arn).to_owned());
             }
-            // These have no local counterpart: there is one stage and one log, and policies are read with the functions.
+            // These have no local counterpart: there is one stage, which throttles nobody, and one log, and policies are read with
+            // the functions.
             "AWS::ApiGatewayV2::Api"
             | "AWS::ApiGatewayV2::Stage"
             | "AWS::ApiGatewayV2::Integration"
@@ -228,6 +229,7 @@ impl Template {
             | "AWS::Logs::LogGroup"
             | "AWS::Logs::MetricFilter"
             | "AWS::CloudWatch::Alarm"
+            | "AWS::CloudWatch::Dashboard"
             | "AWS::SES::ConfigurationSet"
             | "AWS::SES::ConfigurationSetEventDestination"
             | "AWS::SNS::Topic"

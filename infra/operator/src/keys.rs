@@ -1,0 +1,136 @@
+//! API keys: made, listed, revoked and replaced.
+
+use clap::Subcommand;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use restock_api::{KeyScope, KeySet};
+use restock_domain::hex;
+use restock_local::Error;
+use restock_store::{ApiKey, Store};
+use std::io::Write;
+
+/// Bytes of chance in a key.
+const KEY_BYTES: usize = 32;
+/// How much of a digest is shown; what a command takes may be shorter, if it is one key's.
+const SHOWN: usize = 12;
+
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Makes a key and prints it, which is the only time that it is seen.
+    Create {
+        /// Whose key it is, such as "web shop".
+        #[arg(long)]
+        name: String,
+        /// What it may do: storefront, erp, operator, or scopes such as read-log; several with commas between them.
+        #[arg(long = "may", value_name = "SCOPES", value_delimiter = ',', value_parser = word, required = true)]
+        scopes: Vec<String>,
+        /// After how long it is refused, such as 365d; never by default.
+        #[arg(long, value_name = "TIME")]
+        expires_in: Option<Span>,
+    },
+    /// Lists all keys.
+    List,
+    /// Deletes a key. Functions that know it take it for another minute.
+    Revoke {
+        /// The key's id, as `list` shows it.
+        id: String,
+    },
+    /// Makes a key that may do the same, prints it, and lets the old one expire.
+    Rotate {
+        /// The key's id, as `list` shows it.
+        id: String,
+        /// How long the old key still works.
+        #[arg(long, value_name = "TIME", default_value = "24h")]
+        overlap: Span,
+    },
+}
+
+fn word(word: &str) -> Result<String, String> {
+    if KeyScope::of_word(word).is_empty() {
+        let sets = [KeySet::Storefront, KeySet::Erp, KeySet::Operator].map(KeySet::as_str).join(", ");
+        return Err(format!("there is no such scope; use {sets}, or scopes of docs/api.md"));
+    }
+    Ok(word.to_owned())
+}
+
+/// Carries a command out. What was asked for goes to `out`, a key by itself; all else that is said to standard error.
+pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(), Error> {
+    let now = Timestamp::now();
+    match command {
+        Keys::Create { name, scopes, expires_in } => {
+            let expires_on = expires_in.map(|span| after(now, span)).transpose()?;
+            let (id, key) = create(store, ApiKey { name, scopes, created_on: Some(now), expires_on }).await?;
+            eprintln!("Key {id} was made. Keep it now; it is stored nowhere.");
+            writeln!(out, "{key}")?;
+        }
+        Keys::List => {
+            for line in lines(store.api_keys().await?, now) {
+                writeln!(out, "{line}")?;
+            }
+        }
+        Keys::Revoke { id } => {
+            let (digest, key) = find(store, &id).await?;
+            store.delete_api_key(&digest).await?;
+            eprintln!("Key {} of {} is revoked; in a minute nobody takes it any more.", short(&digest), key.name);
+        }
+        Keys::Rotate { id, overlap } => {
+            let (old, key) = find(store, &id).await?;
+            let expires_on = after(now, overlap)?;
+            // As long as the old one had.
+            let lifetime = key.expires_on.zip(key.created_on).map(|(until, since)| now + until.duration_since(since));
+            let (id, fresh) =
+                create(store, ApiKey { created_on: Some(now), expires_on: lifetime, ..key.clone() }).await?;
+            let until = key.expires_on.map_or(expires_on, |until| until.min(expires_on));
+            store.put_api_key(&old, &ApiKey { expires_on: Some(until), ..key }).await?;
+            eprintln!("Key {id} was made in place of {}, which works until {until:.0}.", short(&old));
+            writeln!(out, "{fresh}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores a new key, and returns what is shown of its digest, and the key.
+async fn create(store: &Store, key: ApiKey) -> Result<(String, String), Error> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes)?;
+    let fresh = format!("restock_{}", hex(&bytes));
+    let digest = ApiKey::digest(&fresh);
+    store.put_api_key(&digest, &key).await?;
+    Ok((short(&digest).to_owned(), fresh))
+}
+
+/// Returns the key whose id begins so, with its digest.
+async fn find(store: &Store, id: &str) -> Result<(String, ApiKey), Error> {
+    let mut found: Vec<_> = store.api_keys().await?;
+    found.retain(|(digest, _)| !id.is_empty() && digest.starts_with(id));
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(format!("There is no key {id}; `cargo restock keys list` shows them.").into()),
+        _ => Err(format!("Several keys begin with {id}; give more of it.").into()),
+    }
+}
+
+fn lines(mut keys: Vec<(String, ApiKey)>, now: Timestamp) -> Vec<String> {
+    keys.sort_by_key(|(_, key)| key.created_on);
+    let line = |(digest, key): (String, ApiKey)| {
+        let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+        let made = key.created_on.map_or("?".to_owned(), day);
+        let until = match key.expires_on {
+            Some(_) if key.has_expired(now) => "expired".to_owned(),
+            Some(at) => format!("until {}", day(at)),
+            None => "no end".to_owned(),
+        };
+        format!("{}  {made}  {until:16}  {}: {}", short(&digest), key.name, key.scopes.join(", "))
+    };
+    keys.into_iter().map(line).collect()
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..SHOWN).unwrap_or(digest)
+}
+
+/// Returns a moment so long after another one, by UTC's calendar.
+fn after(now: Timestamp, span: Span) -> Result<Timestamp, Error> {
+    let until = now.to_zoned(TimeZone::UTC).checked_add(span)?.timestamp();
+    if until > now { Ok(until) } else { Err("Give a time above zero, such as 90d.".into()) }
+}

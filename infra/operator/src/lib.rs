@@ -1,0 +1,3 @@
+//! The commands of `cargo restock`.
+
+pub mod keys;

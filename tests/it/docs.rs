@@ -1,0 +1,53 @@
+//! What the docs say about `template.yaml`, against the template.
+
+use std::collections::BTreeSet;
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+const RUNBOOK: &str = "docs/operations.md#";
+
+/// Returns the part of a text between two lines.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    let (_, after) = text.split_once(begin).unwrap();
+    after.split_once(end).map_or(after, |(part, _)| part)
+}
+
+/// Returns what a heading is linked by.
+fn anchor(heading: &str) -> String {
+    let kept =
+        heading.to_lowercase().chars().filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-').collect::<String>();
+    kept.replace(' ', "-")
+}
+
+#[test]
+fn every_alarm_names_a_part_of_the_operations_manual_that_there_is() {
+    let parts: BTreeSet<String> = OPERATIONS.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
+    let descriptions: Vec<&str> =
+        TEMPLATE.lines().filter(|line| line.trim().starts_with("AlarmDescription:")).collect();
+
+    assert_eq!(descriptions.len(), TEMPLATE.matches("Type: AWS::CloudWatch::Alarm").count());
+    for description in descriptions {
+        let part = description.split_once(RUNBOOK).map(|(_, part)| part.trim_end_matches('"'));
+        assert!(part.is_some_and(|part| parts.contains(part)), "{description} names none of {parts:?}");
+    }
+}
+
+#[test]
+fn the_operations_manual_has_every_alarm_and_every_parameter_and_no_others() {
+    let parameters = between(TEMPLATE, "\nParameters:\n", "\nConditions:");
+    let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let parameters: BTreeSet<&str> =
+        parameters.lines().filter(is_name).map(|line| line.trim().trim_end_matches(':')).collect();
+    let rows = between(OPERATIONS, "\n## Settings\n", "\n## ").lines().filter(|line| line.starts_with("| `"));
+    let told: BTreeSet<&str> =
+        rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    assert_eq!(told, parameters);
+
+    let of_loops = |line: &str| line.trim_start_matches("    - ${").split_once('}').map(|(_, rest)| rest.to_owned());
+    let names = TEMPLATE.lines().filter(|line| line.ends_with("Alarm:"));
+    for name in names.map(|line| of_loops(line).unwrap_or_else(|| line.trim().to_owned())) {
+        let name = name.trim_end_matches(':');
+        // The names of a loop's alarms begin with a queue's or a function's.
+        assert!(OPERATIONS.contains(&format!("`{name}`")), "{name}");
+    }
+}
