@@ -1,0 +1,226 @@
+"""template.yaml on MiniStack, an AWS emulator that others wrote: it is deployed, changed and deleted, and the functions of this
+build do the main job there, called as a retailer calls them.
+"""
+import io
+import json
+import os
+import platform
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+ROOT = Path(__file__).parents[2]
+STACK = "restock"
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+# .ci/run puts it there.
+MINISTACK = ROOT / "target/ci-ministack/bin/ministack"
+RETAINED = {"Configuration", "Contacts", "Deliveries", "Log", "Purchases", "Stock", "Subscriptions"}
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(look):
+    for _ in range(600):
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+class Cloud:
+    def __init__(self, url):
+        self.url = url
+
+    def client(self, service):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(service, endpoint_url=self.url, region_name="eu-north-1", **keys)
+
+    def is_there(self):
+        try:
+            return self.client("sqs").list_queues()
+        except EndpointConnectionError:
+            return None
+
+    def put(self, key, body):
+        self.client("s3").put_object(Bucket="code", Key=key, Body=body)
+        return f"{self.url}/code/{key}"
+
+    def settled(self):
+        """Returns the stack's status once it no longer changes; "GONE" if there is none."""
+
+        def look():
+            try:
+                status = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+            except ClientError:
+                return "GONE"
+            return None if status.endswith("IN_PROGRESS") else status
+
+        return wait_for(look)
+
+    def functions(self):
+        pages = self.client("lambda").get_paginator("list_functions").paginate()
+        return [function for page in pages for function in page["Functions"]]
+
+
+pytestmark = pytest.mark.skipif(not MINISTACK.exists(), reason="MiniStack is not installed; .ci/run says how")
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    port = free_port()
+    environment = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
+    with (tmp_path / "log").open("w") as log:
+        emulator = subprocess.Popen([MINISTACK], cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    try:
+        cloud = Cloud(f"http://127.0.0.1:{port}")
+        wait_for(cloud.is_there)
+        location = {"LocationConstraint": "eu-north-1"}
+        cloud.client("s3").create_bucket(Bucket="code", CreateBucketConfiguration=location)
+        yield cloud
+    finally:
+        emulator.terminate()
+        emulator.wait()
+
+
+def zipped(program):
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as files:
+        bootstrap = zipfile.ZipInfo("bootstrap")
+        bootstrap.external_attr = 0o755 << 16
+        bootstrap.compress_type = zipfile.ZIP_DEFLATED
+        files.writestr(bootstrap, program)
+    return package.getvalue()
+
+
+def changed(text, changes):
+    for written, packaged in changes:
+        assert written in text, written
+        text = text.replace(written, packaged)
+    return text
+
+
+def template(cloud, name, memory="256"):
+    """Uploads the template as `sam package` does, with an empty program for every function; returns its URL."""
+    cloud.put("function.zip", zipped(b"#!/bin/sh\n"))
+    text = (ROOT / "template.yaml").read_text()
+    changes = [("CodeUri: .", "CodeUri: s3://code/function.zip"), ("MemorySize: 256", f"MemorySize: {memory}")]
+    return cloud.put(name, changed(text, changes).encode())
+
+
+def template_of_this_build(cloud, tmp_path):
+    """Uploads the template with the functions that cargo has built for this machine; returns its URL."""
+    text = (ROOT / "template.yaml").read_text()
+    binaries = re.findall(r"BuildProperties: \{Binary: ([a-z-]+)\}", text)
+    for binary in binaries:
+        small = tmp_path / binary
+        subprocess.run(["strip", "-o", small, ROOT / "target/debug" / binary], check=True)
+        cloud.put(f"{binary}.zip", zipped(small.read_bytes()))
+    here = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    endpoint = f"Handler: bootstrap\n    Environment: {{Variables: {{AWS_ENDPOINT_URL: {cloud.url}}}}}"
+    text = changed(text, [("Architectures: [arm64]", f"Architectures: [{here}]"), ("Handler: bootstrap", endpoint)])
+    # CloudFormation makes numbers of a mapping's texts; MiniStack does not.
+    text, count = re.subn(r"MaximumConcurrency: !FindInMap \[Throughput, .*?\]", "MaximumConcurrency: 2", text)
+    assert count == 2
+    text = re.sub(r"(BuildProperties: \{Binary: ([a-z-]+)\}\}\n    Properties:\n)", r"\1      CodeUri: s3://code/\2.zip\n", text)
+    # Functions without properties have the code of the others.
+    return cloud.put("built.yaml", text.replace("CodeUri: .\n", f"CodeUri: s3://code/{binaries[0]}.zip\n").encode())
+
+
+def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_make_again_stays(cloud):
+    stacks = cloud.client("cloudformation")
+
+    stacks.create_stack(StackName=STACK, TemplateURL=template(cloud, "first.yaml"), Capabilities=CAPABILITIES)
+    assert cloud.settled() == "CREATE_COMPLETE"
+    pages = stacks.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    made = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    assert {resource["ResourceStatus"] for resource in made} == {"CREATE_COMPLETE"}
+    functions = len(list((ROOT / "functions").iterdir()))
+    assert Counter(resource["ResourceType"] for resource in made)["AWS::Lambda::Function"] == functions
+
+    url = template(cloud, "second.yaml", memory="320")
+    parameters = [{"ParameterKey": "MaxMailsPerSecond", "ParameterValue": "50"}]
+    stacks.update_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters)
+    assert cloud.settled() == "UPDATE_COMPLETE"
+    settings = [function["Environment"]["Variables"] for function in cloud.functions() if "Environment" in function]
+    assert {variables["MAX_MAILS_PER_SECOND"] for variables in settings if "MAX_MAILS_PER_SECOND" in variables} == {"50"}
+    assert 320 in {function["MemorySize"] for function in cloud.functions()}
+
+    stacks.delete_stack(StackName=STACK)
+    assert cloud.settled() == "GONE"
+    tables = cloud.client("dynamodb").list_tables()["TableNames"]
+    assert {name.removeprefix(f"{STACK}-").partition("Table")[0] for name in tables} == RETAINED
+    assert (cloud.client("sqs").list_queues().get("QueueUrls", []), cloud.functions()) == ([], [])
+
+
+class Retailer:
+    """Whoever calls the API of a deployment."""
+
+    def __init__(self, cloud, url, key):
+        self.gateway, self.host, self.key = cloud.url, url.split("/")[2], key
+
+    def call(self, method, path, body=None, content_type="application/json"):
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
+        headers = {"apikey": self.key, "content-type": content_type, "host": self.host}
+        request = urllib.request.Request(f"{self.gateway}/api/v3{path}", data, headers, method=method)
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+def test_the_functions_of_this_build_do_the_main_job_as_deployed(cloud, tmp_path):
+    subprocess.run(["cargo", "build", "--quiet", "--workspace"], cwd=ROOT, check=True)
+    stacks = cloud.client("cloudformation")
+    cloud.client("sesv2").create_email_identity(EmailIdentity="shop.example")
+    stacks.create_stack(StackName=STACK, TemplateURL=template_of_this_build(cloud, tmp_path), Capabilities=CAPABILITIES)
+    assert cloud.settled() == "CREATE_COMPLETE"
+    outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    # As docs/deploy.md has it, with the operator's command.
+    account = {"AWS_ENDPOINT_URL": cloud.url, "AWS_REGION": "eu-north-1"}
+    account |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    restock = [ROOT / "target/debug/restock", "--table", outputs["ConfigurationTableName"], "keys"]
+    create = [*restock, "create", "--name", "smoke", "--may", "operator", "--expires-in", "1d"]
+    key = subprocess.run(create, env=account, check=True, capture_output=True, text=True).stdout.strip()
+    listed = subprocess.run([*restock, "list"], env=account, check=True, capture_output=True, text=True).stdout
+    assert "smoke: operator" in listed and key not in listed
+
+    shop = Retailer(cloud, outputs["ApiUrl"], key)
+    feed = "id,title,link,price\nA,Wool sweater,https://shop.example/a,49.00 GBP\n"
+    shop.call("PUT", "/feeds/en-GB", {})
+    shop.call("POST", "/feeds/en-GB/imports", feed, "text/csv")
+    wait_for(lambda: shop.call("GET", "/feeds/en-GB")["lastImport"]["status"] == "succeeded" or None)
+    contact = shop.call("POST", "/contacts", {"email": "ann@example.com", "firstName": "Ann"})["id"]
+    waiting = {"contactId": contact, "sku": "A", "locale": "en-GB"}
+    shop.call("POST", "/inventory/backinstock/subscriptions", waiting)
+    shop.call("PUT", "/inventory/stock-levels", {"sku": "A", "quantity": 5})
+
+    def mails():
+        with urllib.request.urlopen(f"{cloud.url}/_ministack/ses/messages") as answer:
+            messages = json.load(answer)["messages"]
+        return [mail for of_account in messages.values() for mail in of_account] or None
+
+    [mail] = wait_for(mails)
+    # What SES does with the data that all mails of a request share, MiniStack leaves out; the words are looked at elsewhere.
+    assert (mail["To"], mail["Source"]) == (["ann@example.com"], "Restock <restock@shop.example>")
+
+    def logged():
+        entries = shop.call("GET", "/inventory/backinstock/log?sku=A")["entries"]
+        return next((entry for entry in entries if entry["mails"].get("accepted") == 1), None)
+
+    assert wait_for(logged)["sku"] == "A"
+    assert shop.call("GET", f"/contacts/{contact}/backinstock/subscriptions") == []
+    assert shop.call("PUT", "/sending/pause")["state"] == "paused"
