@@ -52,6 +52,8 @@ struct Asked<A> {
     all: Vec<(Weak<()>, A)>,
     places: HashMap<String, usize>,
     weight: usize,
+    /// How often was asked, also for what somebody else had asked for.
+    times: usize,
 }
 
 /// A question in its batch.
@@ -115,7 +117,7 @@ impl<A: Send + 'static, R: Send + Sync + 'static> Batch<A, R> {
         let asked = Arc::new(Mutex::new(Some(Asked::default())));
         let leaving = asked.clone();
         let answers = async move {
-            let asked = || lock(&leaving).as_ref().map_or(0, |gathered| gathered.all.len());
+            let asked = || lock(&leaving).as_ref().map_or(0, |gathered| gathered.times);
             let mut before = 0;
             // Leaves when nobody has asked since the runtime last came round. Every task that asks polls this future; within a
             // set, only the runtime's wake counts.
@@ -147,6 +149,7 @@ impl<A> Asked<A> {
     /// Returns the place of a question: that of the first one about the same thing, or a new one.
     fn place<G>(&mut self, ask: Ask<G, A>) -> (usize, Arc<()>) {
         let Ask { about, weight, asked, .. } = ask;
+        self.times += 1;
         self.place_of(&about).unwrap_or_else(|| {
             let (place, waits) = (self.all.len(), Arc::new(()));
             self.all.push((Arc::downgrade(&waits), asked));
@@ -159,7 +162,7 @@ impl<A> Asked<A> {
 
 impl<A> Default for Asked<A> {
     fn default() -> Self {
-        Self { all: Vec::new(), places: HashMap::new(), weight: 0 }
+        Self { all: Vec::new(), places: HashMap::new(), weight: 0, times: 0 }
     }
 }
 
@@ -197,6 +200,22 @@ mod tests {
 
     fn ask(group: u8, asked: u32) -> Ask<u8, u32> {
         Ask { group, about: asked.to_string(), weight: 1, asked }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_many_share_waits_for_those_who_ask_a_moment_later() {
+        let (gather, server) = (Gather::new(10, Second::Shares), Server::default());
+        let one = async |late: bool| {
+            if late {
+                FuturesUnordered::from_iter([tokio::task::yield_now()]).next().await;
+            }
+            gather.ask(ask(0, 7), server.answer()).await
+        };
+
+        // As with questions of their own, the second one keeps the batch until the runtime has come round once more.
+        join_all([false, false, true].map(one)).await;
+
+        assert_eq!(server.sizes(), [1]);
     }
 
     #[tokio::test]

@@ -24,9 +24,17 @@ pub enum Tried {
 
 type Read = Result<Option<(Table, Item)>, Error>;
 
+/// Reads that may share a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reads {
+    consistency: Consistency,
+    /// Policies limit the configuration by its keys, and nothing says how that goes with other tables in one request.
+    of_configuration: bool,
+}
+
 pub struct Together {
     database: Arc<dyn Database>,
-    reads: Gather<Consistency, (Table, Item), Read>,
+    reads: Gather<Reads, (Table, Item), Read>,
     changes: Gather<(), Statement, Result<Tried, Error>>,
 }
 
@@ -39,7 +47,8 @@ impl Together {
     /// Returns the item with this key, if there is one.
     pub async fn read(&self, key: (Table, Item), consistency: Consistency) -> Read {
         let database = self.database.clone();
-        let ask = Ask { group: consistency, about: name_of(key.0, &key.1), weight: 1, asked: key };
+        let group = Reads { consistency, of_configuration: key.0 == Table::Configuration };
+        let ask = Ask { group, about: name_of(key.0, &key.1), weight: 1, asked: key };
         self.reads.ask(ask, move |keys| read_all(database, keys, consistency).boxed()).await
     }
 
