@@ -135,9 +135,13 @@ def template_of_this_build(cloud, tmp_path):
     # CloudFormation makes numbers of a mapping's texts; MiniStack does not.
     text, count = re.subn(r"MaximumConcurrency: !FindInMap \[Throughput, .*?\]", "MaximumConcurrency: 2", text)
     assert count == 2
-    text = re.sub(r"(BuildProperties: \{Binary: ([a-z-]+)\}\}\n    Properties:\n)", r"\1      CodeUri: s3://code/\2.zip\n", text)
-    # Functions without properties have the code of the others.
-    return cloud.put("built.yaml", text.replace("CodeUri: .\n", f"CodeUri: s3://code/{binaries[0]}.zip\n").encode())
+    text, count = re.subn(r"(BuildProperties: \{Binary: ([a-z-]+)\}\}\n    Properties:\n)", r"\1      CodeUri: s3://code/\2.zip\n", text)
+    # A function without properties gets some.
+    text, bare = re.subn(
+        r"(BuildProperties: \{Binary: ([a-z-]+)\}\}\n)(?!    Properties:)", r"\1    Properties: {CodeUri: s3://code/\2.zip}\n", text
+    )
+    assert count + bare == len(binaries)
+    return cloud.put("built.yaml", text.encode())
 
 
 def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_make_again_stays(cloud):

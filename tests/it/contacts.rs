@@ -298,6 +298,75 @@ fn what_is_wrong_with_receipts_is_said_and_none_is_recorded() {
 }
 
 #[test]
+fn an_export_has_all_that_is_known_of_a_contact_and_nothing_of_others() {
+    let restock = Restock::start();
+    let body = json!({"email": "a@example.com", "firstName": "Åsa", "attributes": {"club": true}});
+    let id = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+    let other = restock.contact("other");
+    for contact in [&id, &other] {
+        restock.subscribe(contact, "A", "sv-SE", None);
+    }
+    restock.subscribe(&id, "B", "sv-SE", Some("north"));
+    let receipt =
+        |id: &str| json!({"receiptId": id, "purchasedOn": "2026-01-02T03:04:05.000Z", "items": [{"sku": "X"}]});
+    restock.post(&format!("/contacts/{id}/purchases"), &json!([receipt("r1"), receipt("r2")]));
+    restock.post(&format!("/contacts/{other}/purchases"), &receipt("of other"));
+
+    let export = restock.get(&format!("/contacts/{id}/export"));
+
+    let all = export.json();
+    assert_eq!(
+        (export.status, &all["contact"]),
+        (200, &restock.get(&format!("/contacts/{id}")).json()),
+        "{}",
+        export.text
+    );
+    assert_eq!(all["subscriptions"], json!(restock.subscriptions(&id)));
+    assert_eq!(all["receipts"], json!([receipt("r1"), receipt("r2")]));
+    assert!(!export.headers.contains_key("next-cursor") && !export.text.contains(&other));
+    assert_problem(&restock.get(&format!("/contacts/{}/export", uuid::Uuid::new_v4())), 404, "ContactNotFound");
+    let writer = restock.with_key("writer", &["write-contacts", "read-subscriptions"]);
+    assert_problem(&writer.get(&format!("/contacts/{id}/export")).unwrap(), 403, "MissingScope");
+}
+
+#[test]
+fn a_long_export_has_each_subscription_and_receipt_once_over_all_its_pages() {
+    let restock = Restock::start();
+    let id = restock.contact("a");
+    for n in 0..3 {
+        restock.subscribe(&id, &format!("S{n}"), "sv-SE", None);
+    }
+    let receipt = |n: u32| {
+        let item = json!({
+            "contactId": {"S": id}, "purchase": {"S": format!("receipt#r{n:04}")},
+            "purchasedOn": {"S": "2026-01-02T03:04:05.000Z"}, "skus": {"S": "[\"X\"]"},
+        });
+        json!({"PutRequest": {"Item": item}})
+    };
+    let receipts: Vec<Value> = (0..1_200).map(receipt).collect();
+    for some in receipts.chunks(25) {
+        let request = json!({"RequestItems": {&restock.stack.ready.tables["purchases"]: some}});
+        restock.dynamodb("BatchWriteItem", request);
+    }
+
+    let (mut seen, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = restock.get(&format!("/contacts/{id}/export{cursor}"));
+        let all = page.json();
+        seen.extend(all["subscriptions"].as_array().unwrap().iter().map(|one| one["sku"].as_str().unwrap().to_owned()));
+        seen.extend(
+            all["receipts"].as_array().unwrap().iter().map(|one| one["receiptId"].as_str().unwrap().to_owned()),
+        );
+        pages += 1;
+        let Some(next) = page.headers.get("next-cursor") else { break };
+        cursor = format!("?cursor={next}");
+    }
+
+    let expected = (0..3).map(|n| format!("S{n}")).chain((0..1_200).map(|n| format!("r{n:04}")));
+    assert_eq!((seen, pages), (expected.collect::<Vec<_>>(), 2));
+}
+
+#[test]
 fn erasing_a_contact_erases_its_purchases() {
     let restock = Restock::start();
     let contact = restock.contact("a");

@@ -51,7 +51,13 @@ fn a_set_of_scopes_lets_a_key_do_what_its_system_does_and_no_more() {
 #[test]
 fn a_key_that_has_expired_is_refused_and_says_so() {
     let restock = Restock::start();
-    let key = |expires_on| ApiKey { name: "x".into(), scopes: vec!["read-log".into()], created_on: None, expires_on };
+    let key = |expires_on| ApiKey {
+        name: "x".into(),
+        scopes: vec!["read-log".into()],
+        created_on: None,
+        expires_on,
+        made_for_seconds: None,
+    };
     for (word, offset) in [("past", -1), ("future", 3600)] {
         let expires_on = Timestamp::now() + Span::new().seconds(offset);
         let stored = restock.store();
@@ -77,6 +83,37 @@ fn a_rotated_key_has_a_successor_that_may_do_the_same_and_soon_expires() {
     assert_eq!((old.scopes, old.name), (new.scopes, new.name));
     let left = old.expires_on.unwrap().duration_since(Timestamp::now()).as_hours();
     assert!(left == 23 && new.expires_on.is_none(), "{left}");
+}
+
+#[test]
+fn a_successor_lives_as_long_as_the_first_key_was_made_for_however_often_it_is_replaced() {
+    let restock = Restock::start();
+    let month = Some(Span::new().days(30));
+    let create = Keys::Create { name: "test".into(), scopes: vec!["read-log".into()], expires_in: month };
+    let mut key = restock.keys(create).unwrap();
+    for _ in 0..2 {
+        key = restock.keys(Keys::Rotate { id: id(&key), overlap: Span::new().hours(1) }).unwrap();
+    }
+
+    let stored = restock.runtime.block_on(restock.store().api_key(&ApiKey::digest(&key))).unwrap().unwrap();
+    let days = stored.expires_on.unwrap().duration_since(stored.created_on.unwrap()).as_hours() / 24;
+    assert_eq!(days, 30);
+}
+
+#[test]
+fn a_shop_finds_the_contact_of_a_shopper_who_comes_back_and_sees_no_more_of_it() {
+    let restock = Restock::start();
+    let known = restock.contact("known");
+    let shop = restock.client_of(&restock.create_key("storefront"));
+
+    let taken = shop.json("POST", "/contacts", &json!({"email": "known@example.com"})).unwrap();
+    let found = shop.get("/contacts/id?email=known@example.com").unwrap();
+    let subscribe = json!({"contactId": known, "sku": "A", "locale": "sv-SE"});
+    let subscribed = shop.json("POST", "/inventory/backinstock/subscriptions", &subscribe).unwrap();
+
+    assert_eq!((taken.json()["id"].clone(), found.json()), (json!(known), json!({"id": known})));
+    assert_eq!(subscribed.status, 201, "{}", subscribed.text);
+    assert_problem(&shop.get(&format!("/contacts/{known}")).unwrap(), 403, "MissingScope");
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod matching;
 mod openapi;
 mod outlook;
 mod permissions;
+mod privacy;
 mod queues;
 mod races;
 mod redrive;

@@ -2,6 +2,8 @@
 
 use crate::api::assert_problem;
 use crate::restock::{Restock, eventually};
+use jiff::Timestamp;
+use restock_domain::MailCounts;
 use serde_json::json;
 
 #[test]
@@ -38,6 +40,79 @@ fn a_pause_needs_no_body_and_lasts_since_it_began() {
     assert_eq!(first["pausedOn"], again["pausedOn"]);
     let ended = [restock.delete("/sending/pause"), restock.delete("/sending/pause")];
     assert_eq!(ended.map(|answer| answer.status), [200, 200], "that there is none is fine");
+}
+
+#[test]
+fn nobody_is_mailed_about_a_sku_that_is_held_and_everybody_once_it_is_released() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    for sku in ["A", "B"] {
+        restock.subscribe(&restock.contact(&sku.to_lowercase()), sku, "sv-SE", None);
+    }
+
+    let held = restock.put("/inventory/backinstock/holds", &json!({"sku": "A", "reason": "Recalled"}));
+    restock.subscribe(&restock.contact("meanwhile"), "A", "sv-SE", None);
+    for sku in ["A", "B"] {
+        restock.level(json!({"sku": sku, "quantity": 1}));
+    }
+
+    assert_eq!((held.status, held.json()["reason"].as_str()), (200, Some("Recalled")), "{}", held.text);
+    assert_eq!(restock.mailed(), ["b"], "other SKUs are not concerned");
+    let shown = restock.get("/inventory/backinstock/holds").json();
+    assert_eq!((shown.as_array().unwrap().len(), &shown[0]["sku"]), (1, &json!("A")));
+
+    let released = restock.delete("/inventory/backinstock/holds?sku=A").json();
+    restock.settle();
+    let again = restock.delete("/inventory/backinstock/holds?sku=A").json();
+    restock.settle();
+
+    assert_eq!((&released["levels"], &released["heldOn"]), (&json!(1), &held.json()["heldOn"]));
+    assert_eq!(restock.mailed(), ["a", "b", "meanwhile"]);
+    assert!(again["heldOn"].is_null(), "the same again is harmless");
+    assert_eq!(restock.get("/inventory/backinstock/holds").json(), json!([]));
+}
+
+#[test]
+fn a_sku_that_is_sold_out_when_it_is_released_mails_nobody_until_it_is_back() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    restock.put("/inventory/backinstock/holds", &json!({"sku": "A"}));
+    for quantity in [1, 0] {
+        restock.level(json!({"sku": "A", "quantity": quantity}));
+    }
+
+    restock.delete("/inventory/backinstock/holds?sku=A");
+    restock.settle();
+    assert!(restock.mailed().is_empty());
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert_problem(&restock.delete("/inventory/backinstock/holds"), 422, "ValidationFailed");
+}
+
+#[test]
+fn sending_is_paused_when_too_many_mails_bounce_and_counted_anew_once_it_goes_on() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let bounce = |name: &str| {
+        let body = json!({"email": format!("bounce+{name}@example.com")});
+        let id = restock.post("/contacts", &body).json()["id"].as_str().unwrap().to_owned();
+        restock.subscribe(&id, "A", "sv-SE", None);
+        restock.level(json!({"sku": "A", "quantity": 1}));
+    };
+    // As if many had been mailed today.
+    let so_far = MailCounts { accepted: 999, bounced: 50, complained: 0 };
+    let store = restock.store();
+    restock.runtime.block_on(store.count_outcomes(so_far, Timestamp::now())).unwrap();
+
+    bounce("one");
+    let paused = eventually(|| Some(restock.get("/sending").json()).filter(|shown| shown["state"] == "paused"));
+    assert!(paused["pauseReason"].as_str().unwrap().starts_with("51 of 1000 mails"), "{paused}");
+
+    restock.delete("/sending/pause");
+    bounce("two");
+    assert_eq!((restock.get("/sending").json()["state"].as_str(), restock.mails().len()), (Some("sending"), 2));
 }
 
 #[test]

@@ -22,7 +22,9 @@ impl Handles<CreateContact> for App {
         let contact = body.into_contact(ContactId::new(Uuid::new_v4()), (self.clock)());
         match self.store.create_contact(contact, &self.signing_key).await? {
             CreatedContact::Done(contact) => Ok(Reply::new(ContactReply::of(*contact, may_read))),
-            CreatedContact::EmailTaken(existing) => Err(Problem::email_taken(existing, may_read).into()),
+            CreatedContact::EmailTaken(existing) => {
+                Err(Problem::email_taken(existing, call.may(KeyScope::FindContacts)).into())
+            }
         }
     }
 }

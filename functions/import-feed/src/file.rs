@@ -8,6 +8,7 @@ use restock_domain::{Currency, ErrorCode};
 use restock_feed::{End, Item, ItemFault, MediaType, Unreadable};
 use restock_queue::{FeedImport, FeedSource};
 use restock_store::{Fetch, Store};
+use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,7 @@ impl File {
                     spawn_blocking(move || download(&url, credentials, currency, known, &counted, addresses));
                 tokio::select! {
                     downloaded = download => {
-                        let downloaded = downloaded.map_err(|error| unreachable(&error))?;
+                        let downloaded = downloaded.map_err(|error| failed(&error.to_string()))?;
                         downloaded.map_err(|error| unfetched(&*error))
                     }
                     reason = received.stalls() => Err(failed(&reason)),
@@ -139,7 +140,7 @@ fn download(
     known: Option<Fetch>,
     received: &Received,
     addresses: Addresses,
-) -> Result<Obtained, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Obtained, Box<dyn Error + Send + Sync>> {
     let config = ureq::Agent::config_builder()
         // It would resolve names itself.
         .proxy(None)
@@ -188,17 +189,21 @@ fn download(
 
 /// Returns why a feed was not fetched, to whoever manages it. What its server answered is told; all that may happen on the
 /// way to it has one text, so that nobody learns by feeds what there is in a network.
-fn unfetched(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Stop {
-    match error.downcast_ref() {
+fn unfetched(error: &(dyn Error + Send + Sync + 'static)) -> Stop {
+    // Of a body that is read, ureq's error is inside.
+    let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()?.downcast_ref());
+    match error.downcast_ref().or(inside) {
         Some(ureq::Error::StatusCode(status)) => failed(&format!("its server answered with the status {status}")),
         Some(ureq::Error::BodyExceedsLimit(bytes)) => failed(&format!("it has more than {bytes} bytes")),
-        _ => unreachable(error),
+        Some(ureq::Error::TooManyRedirects) => failed("its server leads from one address to the next too often"),
+        _ if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull) => {
+            failed("there is no room for it")
+        }
+        _ => {
+            warn!(error = %error, "The server of a feed was not reached");
+            failed("its server was not reached at a public address, or the connection broke")
+        }
     }
-}
-
-fn unreachable(error: &dyn std::error::Error) -> Stop {
-    warn!(error = %error, "The server of a feed was not reached");
-    failed("its server was not reached at a public address, or the connection broke")
 }
 
 fn failed(reason: &str) -> Stop {
@@ -207,5 +212,25 @@ fn failed(reason: &str) -> Stop {
         message: format!(
             "The feed could not be fetched ({reason}), so nothing was changed. Check its URL and import again."
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_answered_is_told_and_what_happened_on_the_way_is_not() {
+        let message = |error: Box<dyn Error + Send + Sync>| match unfetched(&*error) {
+            Stop::Refused { message, .. } => message,
+            Stop::Store(_) => String::new(),
+        };
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let too_large = io::Error::other(ureq::Error::BodyExceedsLimit(5));
+
+        assert!(message(ureq::Error::StatusCode(404).into()).contains("status 404"));
+        assert!(message(too_large.into()).contains("more than 5 bytes"));
+        assert!(message(io::Error::from(io::ErrorKind::StorageFull).into()).contains("no room"));
+        assert_eq!(message(refused.into()), message(ureq::Error::HostNotFound.into()));
     }
 }

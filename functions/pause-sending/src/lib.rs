@@ -16,7 +16,7 @@ pub struct App {
 impl Handles<PauseSending> for App {
     async fn handle(&self, _: Call, PauseReason(reason): PauseReason) -> Result<Reply<PauseSending>, Failure> {
         let pause = self.store.pause(&Pause { since: (self.clock)(), reason }).await?;
-        warn!(reason = pause.reason, "Sending is paused");
+        warn!(since = %pause.since, "Sending is paused");
         Ok(Reply::new(Sending::of(self.store.send_quota().await?, Some(pause))))
     }
 }
@@ -24,6 +24,8 @@ impl Handles<PauseSending> for App {
 /// Ends the pause; that there is none is fine.
 impl Handles<ResumeSending> for App {
     async fn handle(&self, _: Call, (): ()) -> Result<Reply<ResumeSending>, Failure> {
+        // First, or the next bounce would pause for what is known already.
+        self.store.forget_outcomes().await?;
         let ended = self.store.resume().await?;
         info!(paused_on = ended.map(|pause| pause.since.to_string()), "Sending goes on");
         Ok(Reply::new(Sending::of(self.store.send_quota().await?, None)))

@@ -1,13 +1,13 @@
 //! Consumes what SES says about mails: stops mail to addresses that bounce or complain, settles deliveries whose sender
-//! did not live to record them, and tells the integration log.
+//! did not live to record them, tells the integration log, and pauses sending if too many bounce or complain.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_domain::Suppression;
 use restock_domain::delivery::Milestone;
 use restock_domain::signing::SigningKey;
 use restock_domain::template::count_of;
+use restock_domain::{MailCounts, Pause, Suppression};
 use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, named};
 use restock_store::{LogKey, Noted, Store};
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +29,7 @@ impl App {
         let news = &News::default();
         let answer = consume(&self.queues, named::EmailEvents, event, |record| self.process(record, news)).await;
         self.tell_log(news).await;
+        self.guard(news.counts()).await;
         answer
     }
 
@@ -44,7 +45,10 @@ impl App {
     async fn take(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
         let now = (self.clock)();
         let (milestone, suppression) = match event.kind {
-            EmailEventKind::Sent => (None, None),
+            EmailEventKind::Sent => {
+                news.count(MailCounts { accepted: 1, ..MailCounts::default() });
+                (None, None)
+            }
             EmailEventKind::Delivered => (Some(Milestone::Delivered), None),
             EmailEventKind::Bounced { permanent: true } => (Some(Milestone::Bounced), Some(Suppression::Bounce)),
             EmailEventKind::Bounced { permanent: false } => (Some(Milestone::Bounced), None),
@@ -72,6 +76,36 @@ impl App {
         }
         if let Noted::News(entry) = noted {
             news.add_milestone(entry, milestone);
+            match suppression {
+                Some(Suppression::Bounce) => news.count(MailCounts { bounced: 1, ..MailCounts::default() }),
+                Some(Suppression::Complaint) => news.count(MailCounts { complained: 1, ..MailCounts::default() }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what became of mails, and pauses sending before SES pauses the account. What can't be counted is not worth taking
+    /// the events again.
+    async fn guard(&self, counts: MailCounts) {
+        if counts.is_empty() {
+            return;
+        }
+        if let Err(error) = self.count_and_pause(counts).await {
+            warn!(error = %DisplayErrorChain::new(&error), "Bounces and complaints were not looked at");
+        }
+    }
+
+    async fn count_and_pause(&self, counts: MailCounts) -> Result<(), restock_store::Error> {
+        let now = (self.clock)();
+        self.store.count_outcomes(counts, now).await?;
+        if !counts.has_harm() {
+            return Ok(());
+        }
+        let Some(reason) = self.store.outcomes_of_a_day(now).await?.alarm() else { return Ok(()) };
+        if self.store.pause_in_force().await?.is_none() {
+            error!(reason, "Restock has paused sending");
+            self.store.pause(&Pause { since: now, reason: Some(reason) }).await?;
         }
         Ok(())
     }
@@ -103,9 +137,12 @@ impl App {
     }
 }
 
-/// What the events of a batch have to tell the log.
+/// What the events of a batch have to tell the log, and how their mails were received.
 #[derive(Default)]
-struct News(Mutex<HashMap<LogKey, BTreeMap<String, i64>>>);
+struct News {
+    of_entries: Mutex<HashMap<LogKey, BTreeMap<String, i64>>>,
+    counts: Mutex<MailCounts>,
+}
 
 impl News {
     fn add_milestone(&self, entry: Option<LogKey>, milestone: Milestone) {
@@ -118,7 +155,15 @@ impl News {
         *self.lock().entry(entry).or_default().entry(count).or_default() += 1;
     }
 
+    fn count(&self, counts: MailCounts) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) += counts;
+    }
+
+    fn counts(&self) -> MailCounts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<LogKey, BTreeMap<String, i64>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.of_entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,7 +26,7 @@ use restock_email::{Mailer, built_in_template, default_template};
 use restock_queue::{
     CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, named,
 };
-use restock_store::{CachedAutomations, CachedBrands, CachedTemplates, Store, Waiting};
+use restock_store::{CachedAutomations, CachedBrands, CachedStops, CachedTemplates, Store, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,7 @@ pub struct App {
     automations: CachedAutomations,
     brands: CachedBrands,
     templates: CachedTemplates,
+    stops: CachedStops,
     mailer: Box<dyn Mailer>,
     settings: Settings,
     pace: Pace,
@@ -66,7 +67,6 @@ pub struct Settings {
 
 /// The facts that the recipients of one message share.
 pub(crate) struct Shared {
-    pause: Option<Stop>,
     products: HashMap<(String, Sku), Product>,
     /// None if it was switched off or deleted since it accepted them.
     automation: Option<(Automation, Arc<Template>)>,
@@ -79,9 +79,10 @@ impl App {
         let automations = CachedAutomations::new(store.clone(), settings.settings_kept);
         let brands = CachedBrands::new(store.clone(), settings.settings_kept);
         let templates = CachedTemplates::new(store.clone(), settings.settings_kept);
+        let stops = CachedStops::new(store.clone());
         let (account, refusals) = (Account::new(settings.senders, settings.max_rate), Refusals::default());
         let pace = Pace::new(account.rate(None));
-        Self { store, queues, automations, brands, templates, mailer, pace, account, refusals, settings }
+        Self { store, queues, automations, brands, templates, stops, mailer, pace, account, refusals, settings }
     }
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
@@ -103,12 +104,11 @@ impl App {
         if self.account.is_used_up() && notification.accepted.is_empty() {
             return self.wait_out(Stop::Quota, &notification, record).await;
         }
-        let read = tokio::try_join!(self.store.pause_in_force(), self.waiting(&notification));
-        let (pause, waiting) = read.map_err(retry)?;
-        let pause = pause.map(|pause| Stop::Paused { since: pause.since });
-        if let Some(pause) = pause.filter(|_| notification.accepted.is_empty()) {
-            return self.wait_out(pause, &notification, record).await;
+        let stops = self.stops.of(&notification.sku).await.map_err(retry)?;
+        if let Some(pause) = stops.pause.filter(|_| notification.accepted.is_empty()) {
+            return self.wait_out(Stop::Paused { since: pause.since }, &notification, record).await;
         }
+        let waiting = self.waiting(&notification).await.map_err(retry)?;
         let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
         let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));
         let automation = self.automations.since(&notification.automation, notification.version);
@@ -121,7 +121,7 @@ impl App {
                 Some((automation, template))
             }
         };
-        let shared = Shared { pause, products, automation, brands, until };
+        let shared = Shared { products, automation, brands, until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
             let known = notification.accepted.iter().find(|accepted| accepted.recipient == *recipient);

@@ -8,14 +8,15 @@ use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement}
 use restock_domain::{Automation, Contact, Locale, Product, Skip, Subscription, Template, sold_out_since};
 use restock_email::Mail;
 use restock_queue::{AcceptedMail, Notification, Recipient};
-use restock_store::{Claimed, LastLook, Turn, Waiting};
+use restock_store::{Claimed, LastLook, Stops, Turn, Waiting};
 use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// How long is read what a recipient also waits for; the claim is held meanwhile.
 const MAX_READING: Duration = Duration::from_secs(1);
-/// How long a look holds. Ten seconds after a pause was answered, SES is asked for nothing more.
+/// How long a look at pauses and holds is gone by. A request that SES refuses as a whole may be asked for in parts two seconds later,
+/// and ten seconds after a pause was answered, no mail is handed to SES.
 const LOOK_HOLDS: Duration = Duration::from_secs(8);
 
 impl App {
@@ -29,9 +30,6 @@ impl App {
         let subscription = &waiting.subscription;
         if subscription.has_expired(clock()) {
             return Ok(Ended::skipped(Skip::SubscriptionGone));
-        }
-        if let Some(pause) = shared.pause {
-            return Ok(Ended::later(Later::Stopped(pause)));
         }
         let Some((automation, template)) = &shared.automation else {
             return Ok(Ended::skipped(Skip::AutomationOff));
@@ -71,15 +69,15 @@ impl App {
             }
         }
         // What holds now counts, not what held when the level was matched.
-        let looked_at = clock();
-        let seen = match self.store.last_look(subscription).await {
+        let look = tokio::try_join!(self.stops.of(&subscription.sku), self.store.last_look(subscription));
+        let (stops, seen) = match look {
             Ok(seen) => seen,
             Err(error) => {
                 self.store.release(subscription, &claim.give_back()).await?;
                 return Err(error);
             }
         };
-        if let Some(pause) = &seen.pause {
+        if let Some(pause) = &stops.pause {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Stopped(Stop::Paused { since: pause.since })));
         }
@@ -92,7 +90,7 @@ impl App {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::Done(None));
         }
-        let contact = match mailable(seen, subscription, automation) {
+        let contact = match mailable(seen, &stops, subscription, automation) {
             Ok(contact) => contact,
             Err(skip) => {
                 self.store.release(subscription, &claim.give_back()).await?;
@@ -105,7 +103,7 @@ impl App {
             Err(ended) => return Ok(ended),
         };
         let asked_at = clock();
-        if !claim.covers(asked_at, patience) || asked_at > looked_at + LOOK_HOLDS {
+        if !claim.covers(asked_at, patience) || stops.seen_at.elapsed() > LOOK_HOLDS {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Backoff));
         }
@@ -244,7 +242,15 @@ fn was_refused(seen: &LastLook, notification: &Notification) -> bool {
 
 /// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.
 /// If not, the subscription stays for the next level.
-fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation) -> Result<Contact, Skip> {
+fn mailable(
+    seen: LastLook,
+    stops: &Stops,
+    subscription: &Subscription,
+    automation: &Automation,
+) -> Result<Contact, Skip> {
+    if stops.is_held {
+        return Err(Skip::Held);
+    }
     if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
         return Err(Skip::SoldOutAgain);
     }

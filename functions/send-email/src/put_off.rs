@@ -78,9 +78,12 @@ impl App {
         let now = (self.settings.clock)();
         // By the delay, and by whether it is an attempt.
         let mut put_off: BTreeMap<(Duration, bool), (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
-        let stop = later.iter().find_map(|(_, when)| if let Later::Stopped(stop) = when { Some(*stop) } else { None });
         // One draw for the whole message, so that what was put off together stays together.
-        let stopped_for = stop.map_or(Duration::ZERO, |stop| self.stopped_for(stop));
+        let stops =
+            later.iter().filter_map(|(_, when)| if let Later::Stopped(stop) = when { Some(*stop) } else { None });
+        let stopped_for = stops.map(|stop| self.stopped_for(stop)).min().unwrap_or_default();
+        // Waiting for an operator may take as long as it takes.
+        let is_stopped = !later.is_empty() && later.iter().all(|(_, when)| matches!(when, Later::Stopped(_)));
         let backoff = time::backoff(Duration::from_secs(2), notification.attempt, MAX_DELAY, fastrand::f64());
         for (recipient, when) in later {
             let mut accepted = None;
@@ -104,7 +107,7 @@ impl App {
             recipients.push(recipient);
             accepted_mails.extend(accepted);
         }
-        let hops = notification.hops + 1;
+        let hops = notification.hops + u32::from(!is_stopped);
         let messages = put_off.into_iter().map(|((delay, is_attempt), (recipients, accepted))| {
             let attempt = notification.attempt + u32::from(is_attempt);
             info!(sku = %notification.sku, recipients = recipients.len(), seconds = delay.as_secs(), "Put off");

@@ -25,7 +25,9 @@ impl Handles<UpdateContact> for App {
                 Ok(Reply::new(ContactReply::of(*contact, may_read)))
             }
             ChangedContact::Invalid(errors) => Err(errors.into()),
-            ChangedContact::EmailTaken(other) => Err(Problem::email_taken(other, may_read).into()),
+            ChangedContact::EmailTaken(other) => {
+                Err(Problem::email_taken(other, call.may(KeyScope::FindContacts)).into())
+            }
             ChangedContact::Gone => Err(Problem::no_contact().into()),
         }
     }

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use restock_api::{KeyScope, KeySet};
 use restock_domain::hex;
 use restock_local::Error;
@@ -58,8 +58,9 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
     let now = Timestamp::now();
     match command {
         Keys::Create { name, scopes, expires_in } => {
-            let expires_on = expires_in.map(|span| after(now, span)).transpose()?;
-            let (id, key) = create(store, ApiKey { name, scopes, created_on: Some(now), expires_on }).await?;
+            let until = expires_in.map(|span| after(now, span)).transpose()?;
+            let seconds = until.map(|until| until.duration_since(now).as_secs());
+            let (id, key) = create(store, name, scopes, seconds, now).await?;
             eprintln!("Key {id} was made. Keep it now; it is stored nowhere.");
             writeln!(out, "{key}")?;
         }
@@ -75,22 +76,31 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
         }
         Keys::Rotate { id, overlap } => {
             let (old, key) = find(store, &id).await?;
-            let expires_on = after(now, overlap)?;
-            // As long as the old one had.
-            let lifetime = key.expires_on.zip(key.created_on).map(|(until, since)| now + until.duration_since(since));
-            let (id, fresh) =
-                create(store, ApiKey { created_on: Some(now), expires_on: lifetime, ..key.clone() }).await?;
-            let until = key.expires_on.map_or(expires_on, |until| until.min(expires_on));
-            store.put_api_key(&old, &ApiKey { expires_on: Some(until), ..key }).await?;
-            eprintln!("Key {id} was made in place of {}, which works until {until:.0}.", short(&old));
+            let until = after(now, overlap)?;
+            let until = key.expires_on.map_or(until, |expires_on| expires_on.min(until));
+            let (id, fresh) = create(store, key.name, key.scopes, key.made_for_seconds, now).await?;
+            // Before anything else can fail, or there would be a key that nobody has.
             writeln!(out, "{fresh}")?;
+            if store.expire_api_key(&old, until).await? {
+                eprintln!("Key {id} was made in place of {}, which works until {until:.0}.", short(&old));
+            } else {
+                eprintln!("Key {id} was made. {} was revoked meanwhile.", short(&old));
+            }
         }
     }
     Ok(())
 }
 
 /// Stores a new key, and returns what is shown of its digest, and the key.
-async fn create(store: &Store, key: ApiKey) -> Result<(String, String), Error> {
+async fn create(
+    store: &Store,
+    name: String,
+    scopes: Vec<String>,
+    made_for_seconds: Option<i64>,
+    now: Timestamp,
+) -> Result<(String, String), Error> {
+    let expires_on = made_for_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
+    let key = ApiKey { name, scopes, created_on: Some(now), expires_on, made_for_seconds };
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes)?;
     let fresh = format!("restock_{}", hex(&bytes));

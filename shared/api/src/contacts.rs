@@ -2,7 +2,9 @@
 
 use crate::openapi::Operation;
 use crate::payload::{self, Body};
+use crate::purchases::Receipt;
 use crate::schema::{Described, Schemas, described};
+use crate::subscriptions::{NEXT_CURSOR, Subscription};
 use crate::values::{AttributeMap, ShortText};
 use crate::wire::{Properties, Read, alone};
 use crate::{FieldError, IdReply, KeyScope, Lines, LinesReport, Moment, Problem, answer, body, endpoints};
@@ -14,8 +16,9 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
 const READ: Option<KeyScope> = Some(KeyScope::ReadContacts);
+const FIND: Option<KeyScope> = Some(KeyScope::FindContacts);
 const WRITE: Option<KeyScope> = Some(KeyScope::WriteContacts);
-const TAKEN: &str = "A contact has this address; `id` is its id, for a key with `read-contacts`.";
+const TAKEN: &str = "A contact has this address; `id` is its id, for a key with `find-contacts`.";
 
 endpoints! {
     /// Create a contact
@@ -24,7 +27,7 @@ endpoints! {
         |operation| operation.problem(409, TAKEN);
 
     /// Find a contact by its address
-    FindContact("findContact"): Get "/contacts/id" ? { "email": EmailAddress, ""; }, "find-contact", READ,
+    FindContact("findContact"): Get "/contacts/id" ? { "email": EmailAddress, ""; }, "find-contact", FIND,
         () => 200 IdReply, "Its id.",
         |operation| operation.problem(404, "There is no such contact.");
 
@@ -36,6 +39,15 @@ endpoints! {
     GetContact("getContact"): Get "/contacts/{contactId}", "get-contact", READ,
         () => 200 Contact, "The contact.",
         |operation| operation.problem(404, "There is no such contact.");
+
+    /// Export all that is known of a contact
+    ExportContact("exportContact"): Get "/contacts/{contactId}/export" ? {
+            "cursor": Option<String>, "The `next-cursor` of the page before.";
+        }, "export-contact", READ,
+        () => 200 ContactExport, "The contact, with up to 1,000 subscriptions and receipts; those that follow are on the next page.",
+        |operation| operation
+            .header::<ExportContact>(NEXT_CURSOR, "Gets the next page; the last one has none.")
+            .problem(404, "There is no such contact.");
 
     /// Change a contact
     UpdateContact("updateContact"): Patch "/contacts/{contactId}", "update-contact", WRITE,
@@ -227,6 +239,20 @@ impl From<restock_domain::Contact> for Contact {
         let restock_domain::Contact { id, created_on, suppressed, unsubscribed, .. } = contact;
         let unsubscribed = unsubscribed.then_some(true);
         Self { record: ContactRecord { id, created_on: Moment(created_on), suppressed, unsubscribed }, said }
+    }
+}
+
+answer! {
+    /// All that Restock knows of somebody, for who asks for it (GDPR, articles 15 and 20). Mails that were sent are kept without
+    /// an address or a name: the log of a SKU counts them.
+    #[derive(Debug)]
+    pub struct ContactExport {
+        pub exported_on: Moment,
+        pub contact: Contact,
+        /// What the contact waits for, oldest first.
+        pub subscriptions: Vec<Subscription>,
+        /// What it bought, by the ids of receipts.
+        pub receipts: Vec<Receipt>,
     }
 }
 

@@ -53,6 +53,8 @@ pub enum KeyScope {
     ReadAutomations,
     WriteAutomations,
     ReadContacts,
+    /// To learn the id of a contact by its address; `read-contacts` includes it.
+    FindContacts,
     WriteContacts,
     ReadFeeds,
     WriteFeeds,
@@ -63,7 +65,7 @@ pub enum KeyScope {
     WriteSubscriptions,
 }
 
-/// Scopes that go together, as one word of a key. What a later version adds to a set, its keys may too.
+/// Scopes that go together, as one word of a key. A key that has a set also has what later versions add to the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum KeySet {
@@ -83,10 +85,11 @@ impl KeySet {
 
     fn has(self, scope: KeyScope) -> bool {
         use KeyScope::{
-            ReadFeeds, ReadLog, ReadSubscriptions, WriteContacts, WriteFeeds, WriteStockLevels, WriteSubscriptions,
+            FindContacts, ReadFeeds, ReadLog, ReadSubscriptions, WriteContacts, WriteFeeds, WriteStockLevels,
+            WriteSubscriptions,
         };
         match self {
-            Self::Storefront => matches!(scope, WriteContacts | ReadSubscriptions | WriteSubscriptions),
+            Self::Storefront => matches!(scope, FindContacts | WriteContacts | ReadSubscriptions | WriteSubscriptions),
             Self::Erp => matches!(scope, WriteStockLevels | ReadFeeds | WriteFeeds | ReadLog),
             Self::Operator => true,
         }
@@ -97,7 +100,10 @@ impl KeyScope {
     /// Returns the scopes that a word of a key stands for: its own, or those of a set; none if there is no such word.
     pub fn of_word(word: &str) -> Vec<Self> {
         let set = KeySet::iter().find(|set| set.as_str() == word);
-        Self::iter().filter(|scope| scope.as_str() == word || set.is_some_and(|set| set.has(*scope))).collect()
+        let includes = |scope: &Self| *scope == Self::FindContacts && word == Self::ReadContacts.as_str();
+        let is_meant =
+            |scope: &Self| scope.as_str() == word || includes(scope) || set.is_some_and(|set| set.has(*scope));
+        Self::iter().filter(is_meant).collect()
     }
 
     /// Returns the word that is stored with a key.

@@ -14,6 +14,7 @@ pub mod contacts;
 pub mod documents;
 mod endpoint;
 pub mod feeds;
+pub mod holds;
 mod lines;
 pub mod log;
 pub mod openapi;
@@ -52,6 +53,7 @@ pub fn endpoints() -> Vec<Description> {
         brand::all,
         templates::all,
         feeds::all,
+        holds::all,
         sending::all,
         system::all,
     ];

@@ -71,15 +71,15 @@ impl Problem {
         Self::not_found(ErrorCode::ContactNotFound, detail)
     }
 
-    /// Returns the answer to an address that another contact has. Only a key that may read contacts learns which.
-    pub fn email_taken(existing: ContactId, may_read: bool) -> Self {
-        let detail = if may_read {
+    /// Returns the answer to an address that another contact has. Only a key that may find contacts learns which.
+    pub fn email_taken(existing: ContactId, may_find: bool) -> Self {
+        let detail = if may_find {
             "A contact with this email address exists. Use the contact whose id is in the member id."
         } else {
-            "A contact with this email address exists. A key with the scope read-contacts finds its id: GET /contacts/id?email=…"
+            "A contact with this email address exists. A key with the scope find-contacts finds its id: GET /contacts/id?email=…"
         };
         let mut problem = Self::conflict(ErrorCode::EmailTaken, detail);
-        problem.document.id = may_read.then(|| existing.to_string());
+        problem.document.id = may_find.then(|| existing.to_string());
         problem
     }
 

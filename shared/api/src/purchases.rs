@@ -65,6 +65,14 @@ const MAX_ITEMS_TOGETHER: usize = 2_000;
 /// How far a caller's clock may be ahead.
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
+impl From<restock_domain::Receipt> for Receipt {
+    fn from(receipt: restock_domain::Receipt) -> Self {
+        let restock_domain::Receipt { id, purchased_on, skus } = receipt;
+        let items = ReceiptItems(skus.into_iter().map(|sku| ReceiptItem { sku }).collect());
+        Self { receipt_id: ReceiptId(id), purchased_on: Some(Moment(purchased_on)), items }
+    }
+}
+
 impl Receipt {
     /// Makes the receipt of a purchase, which can't be later than its arrival.
     pub fn into_receipt(self, now: Timestamp) -> Result<restock_domain::Receipt, Vec<FieldError>> {

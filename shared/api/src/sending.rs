@@ -14,7 +14,7 @@ endpoints! {
 
     /// Pause all sending; subscriptions and stock levels are taken as before
     PauseSending("pauseSending"): Put "/sending/pause", "pause-sending", WRITE,
-        PauseReason => 200 Sending, "From ten seconds after this answer on, SES is asked for nothing.";
+        PauseReason => 200 Sending, "From ten seconds after this answer on, no mail is handed to SES.";
 
     /// Go on sending
     ResumeSending("resumeSending"): Delete "/sending/pause", "pause-sending", WRITE,

@@ -20,7 +20,7 @@ pub enum ErrorCode {
     Duplicate,
     /// The file has an item with the same id further down, and that one counts.
     DuplicateId,
-    /// Another contact has the email address; the member `id` is its id.
+    /// Another contact has the email address; the member `id` is its id, for a key with `find-contacts`.
     EmailTaken,
     /// The value is empty or blank.
     Empty,

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-/// A stop of all sending, by an operator or by Restock itself. Who waits keeps waiting.
+/// A stop of all sending, or of what is about one SKU, by an operator, or by Restock itself. Who waits keeps waiting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
     pub since: Timestamp,

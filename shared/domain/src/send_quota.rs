@@ -41,7 +41,7 @@ pub enum SendingState {
     QuotaUsedUp,
     /// SES has paused the account.
     PausedBySes,
-    /// An operator has paused sending, or Restock has.
+    /// An operator has paused sending, or Restock has since too many mails bounced or were complained about.
     Paused,
 }
 

@@ -17,7 +17,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use restock_access::{Access, note};
 use restock_domain::Template;
-use restock_domain::delivery::{MAX_TOGETHER, Outcome};
+use restock_domain::delivery::{Hindrance, MAX_TOGETHER, Outcome};
 use restock_gather::{Ask, Gather, Second};
 use serde_json::{Map, Value};
 use std::slice;
@@ -62,6 +62,10 @@ pub struct Entry {
     data: String,
 }
 
+/// How soon the mails of a refused request have to be asked for one by one; after that, what was looked at before may no longer
+/// hold, and they are put off.
+const ALONE_WITHIN: Duration = Duration::from_secs(2);
+
 struct SendBulkEmail;
 
 impl Access for SendBulkEmail {
@@ -96,8 +100,12 @@ impl Bulk {
 }
 
 async fn send_all(ses: Ses, shared: Arc<Shared>, entries: Vec<Entry>, deadline: Instant) -> Vec<Outcome> {
+    let asked_at = Instant::now();
     match ask(&ses, &shared, &entries).await {
         Ok(outcomes) => outcomes,
+        Err(Outcome::Refused { reason }) if entries.len() > 1 && asked_at.elapsed() > ALONE_WITHIN => {
+            vec![Outcome::NotAccepted { reason, retry_after: None, hindrance: Hindrance::Moment }; entries.len()]
+        }
         // Nobody stays without a mail because of somebody else's.
         Err(Outcome::Refused { .. }) if entries.len() > 1 => {
             let alone = async |entry| match timeout_at(deadline, ask(&ses, &shared, slice::from_ref(entry))).await {

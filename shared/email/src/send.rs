@@ -242,7 +242,8 @@ fn domain_of(sender: &str) -> &str {
 
 /// Returns a `From` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
 fn from(sender: &Sender) -> String {
-    let address = sender.address.as_str();
+    // In lower case, as the policy names the identity.
+    let address = sender.address.key();
     match &sender.name {
         None => address.to_owned(),
         Some(name) if name.is_ascii() => format!("\"{name}\" <{address}>"),

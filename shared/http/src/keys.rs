@@ -23,7 +23,7 @@ pub trait Authorize: Send + Sync {
 
 pub type Authorized<'a> = Pin<Box<dyn Future<Output = Result<Vec<KeyScope>, Failure>> + Send + 'a>>;
 
-/// Checks API keys, and remembers by their digests those that it has looked up, and those that there are not.
+/// Checks API keys. It remembers by its digest each key that it has looked up, also one that does not exist.
 pub struct Keys {
     store: Store,
     looked_up: Mutex<HashMap<String, (Option<Known>, Instant)>>,
@@ -76,7 +76,7 @@ impl Keys {
         Ok(known)
     }
 
-    /// Returns what a look-up has found that is not too long ago.
+    /// Returns the outcome of a look-up, if there was one a short time ago.
     fn remembered(&self, digest: &str) -> Option<Option<Known>> {
         let looked_up = self.lock();
         let (known, since) = looked_up.get(digest)?;

@@ -34,7 +34,7 @@ impl Runtime {
         Self::connect().await
     }
 
-    /// Prepares AWS clients, for who writes no log.
+    /// Prepares AWS clients, and starts no logging.
     pub async fn connect() -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();

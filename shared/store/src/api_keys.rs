@@ -1,9 +1,9 @@
-use crate::database::{Item, Query, TableCondition, Write, Written};
-use crate::item::{read_each, read_item, string_of, write_item};
+use crate::database::{Action, Item, Query, TableCondition, Write, Written};
+use crate::item::{read_each, read_item, string_of, text, write_item};
 use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
 use jiff::Timestamp;
-use restock_domain::hex;
+use restock_domain::{hex, time};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,9 @@ pub struct ApiKey {
     /// From when on the key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_on: Option<Timestamp>,
+    /// How long it was made for, in seconds; so long its successor has too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_for_seconds: Option<i64>,
 }
 
 impl ApiKey {
@@ -48,10 +51,17 @@ impl Store {
         Ok(read_each(items, with_digest))
     }
 
-    /// Stores an API key, or changes what is stored of it.
+    /// Stores a new API key.
     pub async fn put_api_key(&self, digest: &str, key: &ApiKey) -> Result<(), Error> {
         let write = Write::put(TABLE, kind_key(TABLE, digest), write_item(TABLE, key)?);
         self.database.write(write).await.map(drop)
+    }
+
+    /// Lets an API key expire at a time. Returns false if there is none by now.
+    pub async fn expire_api_key(&self, digest: &str, on: Timestamp) -> Result<bool, Error> {
+        let expire = vec![Action::set("expiresOn", text(time::sortable(on)))];
+        let write = Write::update(TABLE, kind_key(TABLE, digest), expire).when(TableCondition::Exists("kind"));
+        Ok(matches!(self.database.write(write).await?, Written::Done(_)))
     }
 
     /// Deletes an API key. Returns false if there is none.

@@ -42,7 +42,9 @@ keyspaces! {
     // Passwords are kept apart from what is shown, and only the importer may read them.
     FeedCredentials: Configuration "feed-credentials",
     FeedFetches: Configuration "feed-fetch",
+    Holds: Configuration "hold",
     Pauses: Configuration "pause",
+    Reputation: Configuration "reputation",
     Secrets: Configuration "secret",
     SendQuotas: Configuration "send-quota",
     Templates: Configuration "template",

@@ -1,55 +1,143 @@
-//! The pause of all sending, which an operator may make and end at any time.
+//! The pause of all sending, and holds of single SKUs, which an operator may make and end at any time.
 
-use crate::database::{Action, Item, Write, Written};
-use crate::item::{read_item, text, write_item};
-use crate::keyspace::{self, kind_key};
+use crate::database::{Action, Item, Query, Write, Written, wanted};
+use crate::item::{read_each, read_item, string_of, text};
+use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
-use restock_domain::{Pause, time};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use restock_domain::{Pause, Sku, time};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
-pub(crate) const TABLE: keyspace::Pauses = keyspace::Pauses;
-const SINCE: &str = "since";
+const PAUSES: keyspace::Pauses = keyspace::Pauses;
+const HOLDS: keyspace::Holds = keyspace::Holds;
+/// The id of the only pause.
+const ALL: &str = "sending";
 
-#[derive(Serialize, Deserialize)]
+/// How long what was seen is used without another look.
+const SEEN_FOR: Duration = Duration::from_secs(2);
+
+/// What stops the mails about a SKU.
+#[derive(Debug, Clone)]
+pub struct Stops {
+    /// The pause of all sending, if there is one.
+    pub pause: Option<Pause>,
+    pub is_held: bool,
+    /// When that was; a stop that was made before is seen.
+    pub seen_at: Instant,
+}
+
+/// What stops mails, as it was a moment ago: so many mails share a look.
+pub struct CachedStops {
+    store: Store,
+    seen: Mutex<HashMap<Sku, Stops>>,
+}
+
+impl CachedStops {
+    pub fn new(store: Store) -> Self {
+        Self { store, seen: Mutex::default() }
+    }
+
+    /// Returns what stops the mails about a SKU.
+    pub async fn of(&self, sku: &Sku) -> Result<Stops, Error> {
+        let is_fresh = |stops: &Stops| stops.seen_at.elapsed() < SEEN_FOR;
+        if let Some(stops) = self.lock().get(sku).filter(|stops| is_fresh(stops)) {
+            return Ok(stops.clone());
+        }
+        let stops = self.store.stops(sku).await?;
+        let mut seen = self.lock();
+        seen.retain(|_, stops| is_fresh(stops));
+        seen.insert(sku.clone(), stops.clone());
+        Ok(stops)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Sku, Stops>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Deserialize)]
 struct PauseItem {
-    #[serde(with = "time::rfc3339")]
-    since: jiff::Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Timestamp,
+    #[serde(default)]
     reason: Option<String>,
 }
 
 impl Store {
     /// Pauses sending. A pause that is in force goes on since when it was, for the new reason if one is given.
     pub async fn pause(&self, pause: &Pause) -> Result<Pause, Error> {
-        let Pause { since, reason } = pause.clone();
-        let mut item = write_item(TABLE, PauseItem { since: time::to_millisecond(since), reason })?;
-        let since = item.remove(SINCE).unwrap_or_else(|| text(""));
-        let others = item.into_iter().map(|(name, value)| Action::Set(name, value));
-        let actions = others.chain([Action::SetIfMissing(SINCE.into(), since)]).collect();
-        match self.database.write(Write::update(TABLE, key(), actions)).await? {
-            Written::Done(Some(item)) => read(item),
+        self.put_pause(PAUSES, ALL, pause).await
+    }
+
+    /// Ends the pause, and returns it if there was one.
+    pub async fn resume(&self) -> Result<Option<Pause>, Error> {
+        self.end_pause(PAUSES, ALL).await
+    }
+
+    /// Returns the pause that is in force; strongly consistent.
+    pub async fn pause_in_force(&self) -> Result<Option<Pause>, Error> {
+        self.get(PAUSES, kind_key(PAUSES, ALL)).await?.map(|item| read(PAUSES, item)).transpose()
+    }
+
+    /// Holds a SKU, as `pause` does all of them.
+    pub async fn hold(&self, sku: &Sku, pause: &Pause) -> Result<Pause, Error> {
+        self.put_pause(HOLDS, sku.as_str(), pause).await
+    }
+
+    /// Ends the hold of a SKU, and returns it if there was one.
+    pub async fn release_hold(&self, sku: &Sku) -> Result<Option<Pause>, Error> {
+        self.end_pause(HOLDS, sku.as_str()).await
+    }
+
+    /// Returns true if a SKU is held; strongly consistent.
+    pub async fn is_held(&self, sku: &Sku) -> Result<bool, Error> {
+        Ok(self.get(HOLDS, kind_key(HOLDS, sku.as_str())).await?.is_some())
+    }
+
+    /// Returns the SKUs that are held.
+    pub async fn holds(&self) -> Result<Vec<(Sku, Pause)>, Error> {
+        let items = self.query_all(Query::of(HOLDS, keyspace::Holds::KIND)).await?;
+        let sku = |item: &Item| string_of(item, "id").map(|sku| Sku::restore(sku)).unwrap_or_else(|| Sku::restore(""));
+        Ok(read_each(items, |item| Ok((sku(&item), read(HOLDS, item)?))))
+    }
+
+    /// Reads whether there is a pause, and whether a SKU is held, in one request; strongly consistent.
+    async fn stops(&self, sku: &Sku) -> Result<Stops, Error> {
+        let seen_at = Instant::now();
+        let keys = vec![wanted(PAUSES, kind_key(PAUSES, ALL)), wanted(HOLDS, kind_key(HOLDS, sku.as_str()))];
+        let mut stops = Stops { pause: None, is_held: false, seen_at };
+        for (_, item) in self.batch_get_all(keys).await? {
+            if string_of(&item, "kind").is_some_and(|kind| kind == keyspace::Holds::KIND) {
+                stops.is_held = true;
+            } else {
+                stops.pause = Some(read(PAUSES, item)?);
+            }
+        }
+        Ok(stops)
+    }
+
+    async fn put_pause<K: Keyspace>(&self, table: K, id: &str, pause: &Pause) -> Result<Pause, Error> {
+        let since = Action::SetIfMissing("since".into(), text(time::sortable(pause.since)));
+        let reason = pause.reason.as_ref().map(|reason| Action::set("reason", text(reason)));
+        let actions = [since].into_iter().chain(reason).collect();
+        match self.database.write(Write::update(table, kind_key(table, id), actions)).await? {
+            Written::Done(Some(item)) => read(table, item),
             // An update answers with the item.
             Written::Done(None) | Written::Refused(_) => Ok(pause.clone()),
         }
     }
 
-    /// Ends the pause, and returns it if there was one.
-    pub async fn resume(&self) -> Result<Option<Pause>, Error> {
-        let (Written::Done(item) | Written::Refused(item)) = self.database.write(Write::delete(TABLE, key())).await?;
-        item.map(read).transpose()
-    }
-
-    /// Returns the pause that is in force; strongly consistent.
-    pub async fn pause_in_force(&self) -> Result<Option<Pause>, Error> {
-        self.get(TABLE, key()).await?.map(read).transpose()
+    async fn end_pause<K: Keyspace>(&self, table: K, id: &str) -> Result<Option<Pause>, Error> {
+        let deletion = Write::delete(table, kind_key(table, id));
+        let (Written::Done(item) | Written::Refused(item)) = self.database.write(deletion).await?;
+        item.map(|item| read(table, item)).transpose()
     }
 }
 
-pub(crate) fn key() -> Item {
-    kind_key(TABLE, "sending")
-}
-
-pub(crate) fn read(item: Item) -> Result<Pause, Error> {
-    let PauseItem { since, reason } = read_item(TABLE, item)?;
+fn read<K: Keyspace>(table: K, item: Item) -> Result<Pause, Error> {
+    let PauseItem { since, reason } = read_item(table, item)?;
     Ok(Pause { since, reason })
 }

@@ -1,5 +1,5 @@
 use crate::batch::Deleted;
-use crate::database::{Action, Item, TableCondition, Write, Written};
+use crate::database::{Action, Item, Query, Range, TableCondition, Write, Written};
 use crate::item::{damaged, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, Store};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const TABLE: keyspace::Purchases = keyspace::Purchases;
+const RECEIPT: &str = "receipt#";
 const IN_FLIGHT: usize = 8;
 /// How long taking back purchases of an erased contact may take.
 const UNDONE_WITHIN: Duration = Duration::from_secs(5);
@@ -99,6 +100,27 @@ impl Store {
         Ok(read_each(items, read).into_iter().collect())
     }
 
+    /// Returns a page of the receipts of a contact by their ids, from after one of them on, and the id where the page ends if
+    /// more follow.
+    pub async fn receipts_of(
+        &self,
+        contact: ContactId,
+        after: Option<&str>,
+        limit: i32,
+    ) -> Result<(Vec<Receipt>, Option<String>), Error> {
+        let range = Range::BeginsWith(RECEIPT.into());
+        let after = after.map(|id| receipt_key(contact, id));
+        let found = Query { range, limit: Some(limit), after, ..Query::of(TABLE, contact.to_string()) };
+        let found = self.database.query(found).await?;
+        let id_of = |item: &Item| string_of(item, "purchase")?.strip_prefix(RECEIPT).map(ToOwned::to_owned);
+        let next = found.next.as_ref().and_then(id_of);
+        let receipts = read_each(found.items, |item| {
+            let (skus, purchased_on) = read(&item)?;
+            Ok(Receipt { id: id_of(&item).unwrap_or_default(), purchased_on, skus })
+        });
+        Ok((receipts, next))
+    }
+
     /// Deletes the purchases of a contact, or as many as the deadline allows.
     pub async fn delete_purchases_of(&self, contact: ContactId, deadline: Instant) -> Result<Deleted, Error> {
         self.delete_all(TABLE, contact.to_string(), |_| true, deadline).await
@@ -112,7 +134,7 @@ fn read(receipt: &Item) -> Result<(Vec<Sku>, Timestamp), Error> {
 }
 
 fn receipt_key(contact: ContactId, id: &str) -> Item {
-    key(contact, &format!("receipt#{id}"))
+    key(contact, &format!("{RECEIPT}{id}"))
 }
 
 fn sku_key(contact: ContactId, sku: &Sku) -> Item {

@@ -1,11 +1,9 @@
 use crate::database::{Action, Index, Item, Query, Table, TableCondition, Write, Written, wanted};
 use crate::item::{read_each, read_item, string_of, text, texts, write_item};
 use crate::keyspace;
-use crate::{Error, Store, contacts, delivery_record, pause};
+use crate::{Error, Store, contacts, delivery_record};
 use jiff::Timestamp;
-use restock_domain::{
-    Arrival, Contact, ExternalId, KnownLevel, Locale, Pause, Scope, Sku, StockLevel, Subscription, time,
-};
+use restock_domain::{Arrival, Contact, ExternalId, KnownLevel, Locale, Scope, Sku, StockLevel, Subscription, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -64,8 +62,6 @@ pub struct LastLook {
     pub sent_at: Option<Timestamp>,
     /// The log entry of the level for which SES permanently refused its mail.
     pub refused_for: Option<String>,
-    /// The pause of all sending, if there is one.
-    pub pause: Option<Pause>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -180,8 +176,6 @@ impl Store {
             covering(subscription).iter().map(|scope| wanted(TABLE, level_key(sku, scope))).collect();
         keys.push(wanted(keyspace::Contacts, contacts::key(subscription.contact_id)));
         keys.push(wanted(keyspace::Deliveries, delivery_record::key(subscription.delivery)));
-        // One for all mails that are looked at together.
-        keys.push(wanted(pause::TABLE, pause::key()));
         let mut seen = LastLook::default();
         for (table, item) in self.batch_get_all(keys).await? {
             match table {
@@ -190,7 +184,6 @@ impl Store {
                     seen.sent_at = delivery_record::sent_at(&item)?;
                     seen.refused_for = delivery_record::refused_for(&item);
                 }
-                Table::Configuration => seen.pause = Some(pause::read(item)?),
                 _ => seen.levels.push(known(item)?),
             }
         }

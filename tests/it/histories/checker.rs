@@ -7,8 +7,8 @@ use restock_domain::ContactId;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-/// When a pause holds for certain, as docs/operations.md promises.
-const PAUSED_WITHIN: Duration = Duration::from_secs(10);
+/// After how long a pause or a hold is in force for certain, as docs/operations.md promises.
+const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Complaint {
@@ -39,6 +39,13 @@ pub enum Complaint {
     Unknown,
 }
 
+impl Complaint {
+    /// Returns why a mail was unwanted; empty for other complaints.
+    pub fn why(&self) -> &'static str {
+        if let Self::Unwanted(_, why) = self { why } else { "" }
+    }
+}
+
 /// Returns everything that is wrong with a history.
 pub fn check(history: &History) -> Vec<Complaint> {
     let mut complaints = Vec::new();
@@ -52,8 +59,11 @@ pub fn check(history: &History) -> Vec<Complaint> {
             continue;
         };
         mails.entry(*wish).or_default().push(mail.at);
-        if was_paused(history, mail.asked_at) {
+        if was_stopped(history, mail.asked_at, |on| Asked::Pause { on }) {
             complaints.push(Complaint::Unwanted(*wish, "sending was paused"));
+        }
+        if was_stopped(history, mail.asked_at, |on| Asked::Hold { sku: wish.sku, on }) {
+            complaints.push(Complaint::Unwanted(*wish, "the SKU was held"));
         }
         if let Some(level) = &mail.level {
             let of_level = levels.entry((wish.contact, wish.sku, level)).or_default();
@@ -132,12 +142,13 @@ pub fn check(history: &History) -> Vec<Complaint> {
     complaints
 }
 
-/// Returns true if sending was paused more than [`PAUSED_WITHIN`] before, and did not go on since.
-fn was_paused(history: &History, at: Timestamp) -> bool {
-    let asked = |on: bool| history.calls.iter().filter(move |call| call.asked == Asked::Pause { on });
-    asked(true).any(|pause| {
-        let undone = |on: &Call| on.answer != Answer::No && on.to >= pause.from && on.from <= at;
-        pause.answer == Answer::Yes && pause.to + PAUSED_WITHIN < at && !asked(false).any(undone)
+/// Returns true if a pause or a hold was made more than [`STOPPED_WITHIN`] before, and not ended since.
+fn was_stopped(history: &History, at: Timestamp, asked: impl Fn(bool) -> Asked) -> bool {
+    let (stop, end) = (asked(true), asked(false));
+    let undone = |stop: &Call, end: &Call| end.answer != Answer::No && end.to >= stop.from && end.from <= at;
+    history.calls.iter().filter(|call| call.asked == stop && call.answer == Answer::Yes).any(|stop| {
+        let mut ends = history.calls.iter().filter(|call| call.asked == end);
+        stop.to + STOPPED_WITHIN < at && !ends.any(|end| undone(stop, end))
     })
 }
 
@@ -207,6 +218,7 @@ impl OfWish<'_> {
                     Asked::Level(level) => level.covers(wish),
                     Asked::Feed { locale, .. } => locale == wish.locale,
                     Asked::Automation { .. } | Asked::Pause { .. } => true,
+                    Asked::Hold { sku, .. } => sku == wish.sku,
                     Asked::Malformed => false,
                 }
         })

@@ -60,6 +60,10 @@ impl Database for Simulated {
                     let may_be_old = consistency == Consistency::Eventual || sabotaged;
                     let age = if may_be_old { state.random.u64(0..STALE) } else { 0 };
                     let at = now() - Duration::from_millis(age);
+                    let is_stop = |kind: &str| key.0 == Table::Configuration && ["pause", "hold"].contains(&kind);
+                    if world.sabotage == Sabotage::NoStops && is_stop(&string(&asked.1, "kind")) {
+                        continue;
+                    }
                     if let Some(item) = state.tables.item_at(&key, at) {
                         got.found.push((key.0, item.clone()));
                     }

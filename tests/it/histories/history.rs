@@ -77,6 +77,11 @@ pub enum Asked {
     Pause {
         on: bool,
     },
+    /// A SKU is held, or released.
+    Hold {
+        sku: usize,
+        on: bool,
+    },
     /// A message on the stock-level queue that nobody can read.
     Malformed,
 }

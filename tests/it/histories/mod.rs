@@ -299,6 +299,12 @@ fn the_check_notices_a_subscription_that_starts_again_after_its_mail() {
 }
 
 #[test]
+fn the_check_notices_pauses_and_holds_that_nobody_sees() {
+    assert!(is_noticed(FAULTS, Sabotage::NoStops, |complaint| complaint.why() == "sending was paused"));
+    assert!(is_noticed(FAULTS, Sabotage::NoStops, |complaint| complaint.why() == "the SKU was held"));
+}
+
+#[test]
 fn without_the_events_of_ses_nobody_is_lost_and_only_ambiguous_mails_are_sent_again() {
     let tally = play_all(0..2_000, Faults { events: false, ..FAULTS }, Sabotage::Nothing);
 

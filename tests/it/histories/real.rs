@@ -203,8 +203,9 @@ impl Stage<'_> {
             Asked::Level(level) => {
                 restock.put("/inventory/stock-levels", &self.cast.level_json(*level, Timestamp::now())).status
             }
-            // Feeds, automations and the pause are everybody's here, so nobody changes them.
-            Asked::Feed { .. } | Asked::Automation { .. } | Asked::Pause { .. } => 404,
+            // Feeds, automations and the pause are everybody's here, so nobody changes them. How soon a hold is in force is a matter
+            // of time, which a busy machine has its own of.
+            Asked::Feed { .. } | Asked::Automation { .. } | Asked::Pause { .. } | Asked::Hold { .. } => 404,
             Asked::Malformed => {
                 restock.send_message("stock-levels", "malformed");
                 200

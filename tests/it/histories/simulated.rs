@@ -9,6 +9,7 @@ use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simula
 use crate::restock::contact;
 use lambda_http::RequestExt;
 use restock_api::contacts::{EraseContact, ImportContacts, UpdateContact};
+use restock_api::holds::{HoldSku, ReleaseSku};
 use restock_api::sending::{PauseSending, ResumeSending};
 use restock_api::stock_levels::UpdateStockLevel;
 use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
@@ -65,6 +66,9 @@ pub fn play_workload(seed: u64, workload: Workload, faults: Faults, sabotage: Sa
             while callers.join_next().await.is_some() {}
             // Nothing would settle while nothing may leave.
             while stage.ask(Asked::Pause { on: false }).await != Answer::Yes {}
+            for sku in 0..stage.cast.skus.len() {
+                while stage.ask(Asked::Hold { sku, on: false }).await != Answer::Yes {}
+            }
             stage.world.settle().await;
             stage.sweep().await;
             let settled_at = now();
@@ -216,6 +220,15 @@ impl Stage {
                     call::<ResumeSending, _>(&app, &[], None).await
                 }
             }
+            Asked::Hold { sku, on } => {
+                let app = hold_sku::App { store, queues, clock: now };
+                let sku = &self.cast.skus[*sku];
+                if *on {
+                    call::<HoldSku, _>(&app, &[], Some(json!({"sku": sku}))).await
+                } else {
+                    call::<ReleaseSku, _>(&app, &[("?sku", sku.clone())], None).await
+                }
+            }
             Asked::Malformed => {
                 self.world.enqueue(Queue::StockLevels, &Outgoing::new("malformed".into()));
                 Ok(())
@@ -279,7 +292,8 @@ fn remove(sku: &str) -> ProductChange {
     ProductChange::Remove { sku: Sku::parse(sku).unwrap() }
 }
 
-/// Calls an endpoint of a function as API Gateway does, but for the API key.
+/// Calls an endpoint of a function as API Gateway does, but for the API key. A parameter of the query has a `?` before its
+/// name.
 async fn call<E: Endpoint, A: Handles<E>>(
     app: &A,
     parameters: &[(&str, String)],
@@ -289,9 +303,12 @@ async fn call<E: Endpoint, A: Handles<E>>(
     let mut request = lambda_http::http::Request::new(lambda_http::Body::from(body));
     let content_type = if E::PATH.ends_with("/imports") { "application/x-ndjson" } else { "application/json" };
     request.headers_mut().insert("content-type", content_type.try_into().unwrap());
+    let of_query = |(name, value): &(&str, String)| Some((name.strip_prefix('?')?.to_owned(), vec![value.clone()]));
+    let query: HashMap<String, Vec<String>> = parameters.iter().filter_map(of_query).collect();
     let parameters: HashMap<String, String> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let reply = answer::<E, A>(app, Request::new(request.with_path_parameters(parameters))).await?;
+    let request = request.with_path_parameters(parameters).with_query_string_parameters(query);
+    let reply = answer::<E, A>(app, Request::new(request)).await?;
     // A page may say that there is nothing to do.
     if reply.status == 404 { Err(Problem::not_found(ErrorCode::RouteNotFound, "").into()) } else { Ok(()) }
 }

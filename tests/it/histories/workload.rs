@@ -99,7 +99,8 @@ fn step(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration
             _ => Asked::Lift(contact(random, addresses)),
         },
         95..97 => Asked::Automation { enabled: random.bool() },
-        97 => Asked::Pause { on: random.bool() },
+        97 if random.bool() => Asked::Pause { on: random.bool() },
+        97 => Asked::Hold { sku: random.usize(0..skus), on: random.bool() },
         98 => {
             let skus = (0..skus).filter(|_| random.bool()).collect();
             Asked::Feed { locale: random.usize(0..WITH_FEED), skus }

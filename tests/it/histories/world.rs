@@ -76,6 +76,8 @@ pub enum Sabotage {
     OldContacts,
     /// Instead of being used up, a subscription starts from the beginning.
     AlwaysRenewed,
+    /// No pause and no hold is ever seen.
+    NoStops,
 }
 
 pub enum Mishap {

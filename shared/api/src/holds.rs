@@ -1,0 +1,59 @@
+//! Holds: SKUs that nobody is mailed about for now.
+
+use crate::values::ShortText;
+use crate::{KeyScope, Moment, answer, body, endpoints};
+use restock_domain::{Pause, Sku};
+
+const WRITE: Option<KeyScope> = Some(KeyScope::WriteSending);
+
+endpoints! {
+    /// Hold a SKU, such as one that is recalled: nobody is mailed about it
+    HoldSku("holdSku"): Put "/inventory/backinstock/holds", "hold-sku", WRITE,
+        HoldRequest => 200 Hold, "From ten seconds after this answer on, nobody is mailed about it. Who waits keeps waiting.";
+
+    /// Release a SKU that is held
+    ReleaseSku("releaseSku"): Delete "/inventory/backinstock/holds" ? { "sku": Sku, "Which SKU."; }, "hold-sku", WRITE,
+        () => 200 Released, "Whoever waits is mailed if its newest stock level is positive. The same call again is harmless.";
+
+    /// All SKUs that are held
+    ShowHolds("showHolds"): Get "/inventory/backinstock/holds", "hold-sku", Some(KeyScope::ReadLog),
+        () => 200 Vec<Hold>, "By SKU.";
+}
+
+body! {
+    #[derive(Debug)]
+    pub struct HoldRequest {
+        pub sku: Sku,
+        /// Is shown for as long as the hold lasts.
+        pub reason: Option<ShortText>,
+    }
+}
+
+answer! {
+    /// A SKU that nobody is mailed about.
+    #[derive(Debug)]
+    pub struct Hold {
+        pub sku: Sku,
+        pub held_on: Moment,
+        /// Why, in the words of whoever holds it.
+        pub reason: Option<String>,
+    }
+}
+
+answer! {
+    /// A SKU that people are mailed about again.
+    #[derive(Debug)]
+    pub struct Released {
+        pub sku: Sku,
+        /// Since when it was held; missing if it was not.
+        pub held_on: Option<Moment>,
+        /// Stock levels that people are looked for again: the newest of each scope, if it is positive.
+        pub levels: u64,
+    }
+}
+
+impl Hold {
+    pub fn new(sku: Sku, hold: Pause) -> Self {
+        Self { sku, held_on: Moment(hold.since), reason: hold.reason }
+    }
+}

@@ -1,0 +1,61 @@
+//! How the mails of the last day were received, counted by the hour.
+
+use crate::database::{Action, Item, PlainWrite, Query, TableCondition, Write, Written};
+use crate::item::{number, number_of};
+use crate::keyspace::{self, Keyspace, kind_key};
+use crate::{Error, Store};
+use jiff::Timestamp;
+use restock_domain::{MailCounts, hour_of};
+
+const TABLE: keyspace::Reputation = keyspace::Reputation;
+/// There is an item for each hour of the day; the same hour of the next day begins it anew.
+const HOURS: i64 = 24;
+const HOUR: &str = "hour";
+const ACCEPTED: &str = "accepted";
+const BOUNCED: &str = "bounced";
+const COMPLAINED: &str = "complained";
+
+impl Store {
+    /// Adds what became of some mails to the counts of the hour. An answer that is lost may count some twice.
+    pub async fn count_outcomes(&self, counts: MailCounts, now: Timestamp) -> Result<(), Error> {
+        let hour = hour_of(now);
+        let MailCounts { accepted, bounced, complained } = counts;
+        let counts = [(ACCEPTED, accepted), (BOUNCED, bounced), (COMPLAINED, complained)];
+        let add = counts.map(|(name, count)| Action::Add(name.into(), i64::try_from(count).unwrap_or(i64::MAX)));
+        let write = Write::update(TABLE, key(hour), add.into()).when(TableCondition::Is(HOUR, number(hour)));
+        let Written::Refused(_) = self.database.write(write.clone()).await? else { return Ok(()) };
+        // The first of the hour.
+        let mut item = Item::from([(HOUR.to_owned(), number(hour))]);
+        item.extend(counts.map(|(name, count)| (name.to_owned(), number(i64::try_from(count).unwrap_or(i64::MAX)))));
+        let older = [TableCondition::Missing(HOUR), TableCondition::IsNot(HOUR, number(hour))];
+        let first = Write::put(TABLE, key(hour), item).when(TableCondition::Any(older.into()));
+        if let Written::Refused(_) = self.database.write(first).await? {
+            // Somebody else was.
+            self.database.write(write).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns what became of the mails of the last 24 hours, the current one included.
+    pub async fn outcomes_of_a_day(&self, now: Timestamp) -> Result<MailCounts, Error> {
+        let hour = hour_of(now);
+        let mut all = MailCounts::default();
+        for item in self.query_all(Query::of(TABLE, keyspace::Reputation::KIND)).await? {
+            let of_day = number_of(&item, HOUR).is_some_and(|of| of > hour - HOURS && of <= hour);
+            let count = |name| number_of(&item, name).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+            if of_day {
+                all += MailCounts { accepted: count(ACCEPTED), bounced: count(BOUNCED), complained: count(COMPLAINED) };
+            }
+        }
+        Ok(all)
+    }
+
+    /// Begins to count anew, as an operator has looked into what was counted.
+    pub async fn forget_outcomes(&self) -> Result<(), Error> {
+        self.batch_write((0..HOURS).map(|hour| PlainWrite::delete(TABLE, key(hour))).collect()).await
+    }
+}
+
+fn key(hour: i64) -> Item {
+    kind_key(TABLE, &format!("{:02}", hour.rem_euclid(HOURS)))
+}
