@@ -7,9 +7,8 @@ use restock_runtime::Runtime;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let runtime = Runtime::start().await;
-    let store = runtime.store();
-    let app = App { store: store.clone(), queues: runtime.queues(), clock: Timestamp::now };
+    let store = Runtime::start().await.store();
+    let app = App { store: store.clone(), clock: Timestamp::now };
     Service::with_keys(app, store)
         .serving::<holds::HoldSku>()
         .serving::<holds::ReleaseSku>()

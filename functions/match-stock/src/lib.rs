@@ -13,6 +13,7 @@ use restock_domain::{StockLevel, Subscription};
 use restock_matching::PAGE;
 use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, consume, named};
 use restock_store::{CachedAutomations, LevelWrite, Store};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
@@ -108,18 +109,23 @@ impl App {
         if level.quantity <= 0 {
             return Ok(());
         }
-        self.match_level(Continuation::first(level, arrival), until).await
+        let matching = Continuation {
+            level,
+            arrival,
+            second_look: false,
+            seen: Vec::new(),
+            page: 0,
+            cursor: BTreeMap::new(),
+            untold: Vec::new(),
+            hops: 0,
+        };
+        self.match_level(matching, until).await
     }
 
     /// Goes through the subscriptions that a level covers, from where the continuation says.
     async fn match_level(&self, mut matching: Continuation, until: Instant) -> Result<(), Failure> {
         let StockLevel { sku, scope, quantity, .. } = matching.level.clone();
         let received_at = matching.arrival.at;
-        // Its level is kept, and met when the SKU is released.
-        if self.store.is_held(&sku).await.map_err(|error| Failure::retry(&error))? {
-            info!(%sku, "A SKU is held; nobody is mailed about it");
-            return Untold::of(&matching.untold).none_left();
-        }
         let met = Met::new(self, sku.clone(), &scope, quantity, &matching.arrival);
         let mut untold = Untold::of(&matching.untold);
         // Those that the first look may have missed were made shortly before the level.

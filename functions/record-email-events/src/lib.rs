@@ -41,14 +41,11 @@ impl App {
         }
     }
 
-    /// Records an event. Each step may be done twice, and does nothing the second time.
+    /// Records an event. Each step may be done twice, and does nothing the second time, but for the count of mails sent.
     async fn take(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
         let now = (self.clock)();
         let (milestone, suppression) = match event.kind {
-            EmailEventKind::Sent => {
-                news.count(MailCounts { accepted: 1, ..MailCounts::default() });
-                (None, None)
-            }
+            EmailEventKind::Sent => (None, None),
             EmailEventKind::Delivered => (Some(Milestone::Delivered), None),
             EmailEventKind::Bounced { permanent: true } => (Some(Milestone::Bounced), Some(Suppression::Bounce)),
             EmailEventKind::Bounced { permanent: false } => (Some(Milestone::Bounced), None),
@@ -65,7 +62,11 @@ impl App {
             info!(known, contact = %event.subscription.contact_id, why = why.as_str(), "A contact gets no more mail");
         }
         // Whatever else SES says about a mail, it has accepted it. Mostly that is recorded already.
-        let Some(milestone) = milestone else { return self.settle(event, news).await };
+        let Some(milestone) = milestone else {
+            self.settle(event, news).await?;
+            news.count(MailCounts { accepted: 1, ..MailCounts::default() });
+            return Ok(());
+        };
         let mut noted = self.store.note(event.delivery, milestone, now).await?;
         if milestone == Milestone::NotRendered {
             let (delivery, template) = (event.delivery, event.template.as_deref());
@@ -85,7 +86,7 @@ impl App {
         Ok(())
     }
 
-    /// Counts what became of mails, and pauses sending before SES pauses the account. What can't be counted is not worth taking
+    /// Counts what became of mails, a few perhaps twice or not at all, and pauses sending before SES pauses the account. What can't be counted is not worth taking
     /// the events again.
     async fn guard(&self, counts: MailCounts) {
         if counts.is_empty() {
@@ -105,7 +106,7 @@ impl App {
         let Some(reason) = self.store.outcomes_of_a_day(now).await?.alarm() else { return Ok(()) };
         if self.store.pause_in_force().await?.is_none() {
             error!(reason, "Restock has paused sending");
-            self.store.pause(&Pause { since: now, reason: Some(reason) }).await?;
+            self.store.pause(&Pause { since: now, reason: Some(reason), by_itself: true }).await?;
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ pub(crate) enum Later {
 pub(crate) enum Stop {
     /// The account may send no more.
     Quota,
-    /// Somebody has paused sending.
+    /// Somebody has paused sending, or holds the SKU.
     Paused { since: Timestamp },
 }
 

@@ -105,7 +105,7 @@ impl App {
             return self.wait_out(Stop::Quota, &notification, record).await;
         }
         let stops = self.stops.of(&notification.sku).await.map_err(retry)?;
-        if let Some(pause) = stops.pause.filter(|_| notification.accepted.is_empty()) {
+        if let Some(pause) = stops.pause().filter(|_| notification.accepted.is_empty()) {
             return self.wait_out(Stop::Paused { since: pause.since }, &notification, record).await;
         }
         let waiting = self.waiting(&notification).await.map_err(retry)?;

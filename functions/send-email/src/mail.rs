@@ -8,16 +8,16 @@ use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement}
 use restock_domain::{Automation, Contact, Locale, Product, Skip, Subscription, Template, sold_out_since};
 use restock_email::Mail;
 use restock_queue::{AcceptedMail, Notification, Recipient};
-use restock_store::{Claimed, LastLook, Stops, Turn, Waiting};
+use restock_store::{Claimed, LastLook, Turn, Waiting};
 use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// How long is read what a recipient also waits for; the claim is held meanwhile.
 const MAX_READING: Duration = Duration::from_secs(1);
-/// How long a look at pauses and holds is gone by. A request that SES refuses as a whole may be asked for in parts two seconds later,
-/// and ten seconds after a pause was answered, no mail is handed to SES.
-const LOOK_HOLDS: Duration = Duration::from_secs(8);
+/// How long a look at pauses and holds is gone by. Connecting may take two seconds, and a request that SES refuses as a whole may be
+/// asked for in parts two seconds later; ten seconds after a pause was answered, no mail is handed to SES.
+const LOOK_HOLDS: Duration = Duration::from_secs(5);
 
 impl App {
     pub(crate) async fn mail(
@@ -77,7 +77,7 @@ impl App {
                 return Err(error);
             }
         };
-        if let Some(pause) = &stops.pause {
+        if let Some(pause) = stops.pause() {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Stopped(Stop::Paused { since: pause.since })));
         }
@@ -90,7 +90,7 @@ impl App {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::Done(None));
         }
-        let contact = match mailable(seen, &stops, subscription, automation) {
+        let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,
             Err(skip) => {
                 self.store.release(subscription, &claim.give_back()).await?;
@@ -242,15 +242,7 @@ fn was_refused(seen: &LastLook, notification: &Notification) -> bool {
 
 /// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.
 /// If not, the subscription stays for the next level.
-fn mailable(
-    seen: LastLook,
-    stops: &Stops,
-    subscription: &Subscription,
-    automation: &Automation,
-) -> Result<Contact, Skip> {
-    if stops.is_held {
-        return Err(Skip::Held);
-    }
+fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation) -> Result<Contact, Skip> {
     if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
         return Err(Skip::SoldOutAgain);
     }

@@ -32,7 +32,7 @@ impl App {
         if record.receives < MAX_STOPPED_RECEIVES {
             let reason = match stop {
                 Stop::Quota => "the account may send no more for now",
-                Stop::Paused { .. } => "sending is paused",
+                Stop::Paused { .. } => "sending is paused, or the SKU is held",
             };
             return Err(Failure::Retry { after: Some(self.stopped_for(stop)), reason: reason.into() });
         }

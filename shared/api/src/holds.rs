@@ -13,7 +13,7 @@ endpoints! {
 
     /// Release a SKU that is held
     ReleaseSku("releaseSku"): Delete "/inventory/backinstock/holds" ? { "sku": Sku, "Which SKU."; }, "hold-sku", WRITE,
-        () => 200 Released, "Whoever waits is mailed if its newest stock level is positive. The same call again is harmless.";
+        () => 200 Released, "Whoever was to be mailed meanwhile is mailed, unless it is sold out again; within a minute.";
 
     /// All SKUs that are held
     ShowHolds("showHolds"): Get "/inventory/backinstock/holds", "hold-sku", Some(KeyScope::ReadLog),
@@ -47,8 +47,6 @@ answer! {
         pub sku: Sku,
         /// Since when it was held; missing if it was not.
         pub held_on: Option<Moment>,
-        /// Stock levels that people are looked for again: the newest of each scope, if it is positive.
-        pub levels: u64,
     }
 }
 

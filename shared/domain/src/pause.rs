@@ -6,4 +6,6 @@ pub struct Pause {
     pub since: Timestamp,
     /// In the words of whoever paused.
     pub reason: Option<String>,
+    /// Restock has paused, as too many mails bounced or were complained about.
+    pub by_itself: bool,
 }

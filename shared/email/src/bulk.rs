@@ -104,7 +104,7 @@ async fn send_all(ses: Ses, shared: Arc<Shared>, entries: Vec<Entry>, deadline: 
     match ask(&ses, &shared, &entries).await {
         Ok(outcomes) => outcomes,
         Err(Outcome::Refused { reason }) if entries.len() > 1 && asked_at.elapsed() > ALONE_WITHIN => {
-            vec![Outcome::NotAccepted { reason, retry_after: None, hindrance: Hindrance::Moment }; entries.len()]
+            vec![Outcome::NotAccepted { reason, retry_after: None, hindrance: Hindrance::Sender }; entries.len()]
         }
         // Nobody stays without a mail because of somebody else's.
         Err(Outcome::Refused { .. }) if entries.len() > 1 => {

@@ -242,10 +242,11 @@ fn domain_of(sender: &str) -> &str {
 
 /// Returns a `From` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
 fn from(sender: &Sender) -> String {
-    // In lower case, as the policy names the identity.
-    let address = sender.address.key();
+    // Its domain in lower case, as the policy names the identity.
+    let (local, domain) = sender.address.as_str().rsplit_once('@').unwrap_or_default();
+    let address = format!("{local}@{}", domain.to_lowercase());
     match &sender.name {
-        None => address.to_owned(),
+        None => address,
         Some(name) if name.is_ascii() => format!("\"{name}\" <{address}>"),
         Some(name) => {
             let mut words = vec![String::new()];

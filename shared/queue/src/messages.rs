@@ -232,20 +232,6 @@ mod level {
 impl Continuation {
     const TYPE: &'static str = "continue-matching";
 
-    /// Returns a level that nobody has been looked for yet.
-    pub fn first(level: StockLevel, arrival: Arrival) -> Self {
-        Self {
-            level,
-            arrival,
-            second_look: false,
-            seen: Vec::new(),
-            page: 0,
-            cursor: BTreeMap::new(),
-            untold: Vec::new(),
-            hops: 0,
-        }
-    }
-
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
     }

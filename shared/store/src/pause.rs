@@ -4,6 +4,7 @@ use crate::database::{Action, Item, Query, Write, Written, wanted};
 use crate::item::{read_each, read_item, string_of, text};
 use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::{Pause, Sku, time};
 use serde::Deserialize;
@@ -23,11 +24,19 @@ const SEEN_FOR: Duration = Duration::from_secs(2);
 /// What stops the mails about a SKU.
 #[derive(Debug, Clone)]
 pub struct Stops {
-    /// The pause of all sending, if there is one.
-    pub pause: Option<Pause>,
-    pub is_held: bool,
+    /// The pause of all sending.
+    all: Option<Pause>,
+    /// The hold of the SKU.
+    hold: Option<Pause>,
     /// When that was; a stop that was made before is seen.
     pub seen_at: Instant,
+}
+
+impl Stops {
+    /// Returns what stops the mails, if anything does.
+    pub fn pause(&self) -> Option<&Pause> {
+        self.all.as_ref().or(self.hold.as_ref())
+    }
 }
 
 /// What stops mails, as it was a moment ago: so many mails share a look.
@@ -60,10 +69,13 @@ impl CachedStops {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct PauseItem {
     since: Timestamp,
     #[serde(default)]
     reason: Option<String>,
+    #[serde(default)]
+    by_itself: bool,
 }
 
 impl Store {
@@ -92,11 +104,6 @@ impl Store {
         self.end_pause(HOLDS, sku.as_str()).await
     }
 
-    /// Returns true if a SKU is held; strongly consistent.
-    pub async fn is_held(&self, sku: &Sku) -> Result<bool, Error> {
-        Ok(self.get(HOLDS, kind_key(HOLDS, sku.as_str())).await?.is_some())
-    }
-
     /// Returns the SKUs that are held.
     pub async fn holds(&self) -> Result<Vec<(Sku, Pause)>, Error> {
         let items = self.query_all(Query::of(HOLDS, keyspace::Holds::KIND)).await?;
@@ -108,12 +115,12 @@ impl Store {
     async fn stops(&self, sku: &Sku) -> Result<Stops, Error> {
         let seen_at = Instant::now();
         let keys = vec![wanted(PAUSES, kind_key(PAUSES, ALL)), wanted(HOLDS, kind_key(HOLDS, sku.as_str()))];
-        let mut stops = Stops { pause: None, is_held: false, seen_at };
+        let mut stops = Stops { all: None, hold: None, seen_at };
         for (_, item) in self.batch_get_all(keys).await? {
             if string_of(&item, "kind").is_some_and(|kind| kind == keyspace::Holds::KIND) {
-                stops.is_held = true;
+                stops.hold = Some(read(HOLDS, item)?);
             } else {
-                stops.pause = Some(read(PAUSES, item)?);
+                stops.all = Some(read(PAUSES, item)?);
             }
         }
         Ok(stops)
@@ -122,7 +129,8 @@ impl Store {
     async fn put_pause<K: Keyspace>(&self, table: K, id: &str, pause: &Pause) -> Result<Pause, Error> {
         let since = Action::SetIfMissing("since".into(), text(time::sortable(pause.since)));
         let reason = pause.reason.as_ref().map(|reason| Action::set("reason", text(reason)));
-        let actions = [since].into_iter().chain(reason).collect();
+        let by_itself = pause.by_itself.then(|| Action::set("byItself", AttributeValue::Bool(true)));
+        let actions = [since].into_iter().chain(reason).chain(by_itself).collect();
         match self.database.write(Write::update(table, kind_key(table, id), actions)).await? {
             Written::Done(Some(item)) => read(table, item),
             // An update answers with the item.
@@ -138,6 +146,6 @@ impl Store {
 }
 
 fn read<K: Keyspace>(table: K, item: Item) -> Result<Pause, Error> {
-    let PauseItem { since, reason } = read_item(table, item)?;
-    Ok(Pause { since, reason })
+    let PauseItem { since, reason, by_itself } = read_item(table, item)?;
+    Ok(Pause { since, reason, by_itself })
 }

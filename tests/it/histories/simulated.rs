@@ -221,7 +221,7 @@ impl Stage {
                 }
             }
             Asked::Hold { sku, on } => {
-                let app = hold_sku::App { store, queues, clock: now };
+                let app = hold_sku::App { store, clock: now };
                 let sku = &self.cast.skus[*sku];
                 if *on {
                     call::<HoldSku, _>(&app, &[], Some(json!({"sku": sku}))).await

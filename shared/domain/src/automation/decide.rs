@@ -61,8 +61,6 @@ pub enum Skip {
     NoAutomation,
     /// The automation that accepted it was switched off or deleted before the mail left.
     AutomationOff,
-    /// The SKU is held.
-    Held,
     /// Was in stock when the level was matched, and no more when the mail was about to leave.
     SoldOutAgain,
     /// Was used up, deleted, or deleted and made again since it was matched.
