@@ -30,12 +30,12 @@ impl Handles<ExportContact> for App {
             subscriptions = self.store.subscriptions_of(id).await?;
             subscriptions.retain(|subscription| place(subscription) > after);
         }
-        let more = subscriptions.len() > MAX_LISTED;
+        let is_full = subscriptions.len() >= MAX_LISTED;
         subscriptions.truncate(MAX_LISTED);
-        let mut next = subscriptions.last().filter(|_| more).map(place);
+        let mut next = subscriptions.last().filter(|_| is_full).map(place);
         let mut receipts = Vec::new();
-        if !more {
-            let left = (MAX_LISTED - subscriptions.len()).max(1);
+        if !is_full {
+            let left = MAX_LISTED - subscriptions.len();
             let after = after.strip_prefix(RECEIPTS);
             let (found, last) = self.store.receipts_of(id, after, i32::try_from(left).unwrap_or(i32::MAX)).await?;
             receipts = found;

@@ -13,11 +13,7 @@ pub struct App {
 /// Answers with the id of the contact that has an email address.
 impl Handles<FindContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<FindContact>, Failure> {
-        let missing = || {
-            let invalid = Invalid::new(ErrorCode::Required, "Add ?email= with the address to look for.");
-            Problem::invalid_parameter("email", invalid)
-        };
-        let email = call.parsed_query("email", address)?.ok_or_else(missing)?;
+        let email = call.required_query("email", address, "Add ?email= with the address to look for.")?;
         let not_found = || Problem::not_found(ErrorCode::ContactNotFound, "No contact has this email address.");
         let id = self.store.contact_id_of(&email).await?.ok_or_else(not_found)?;
         Ok(Reply::new(IdReply::of(id)))

@@ -1,10 +1,10 @@
 //! Serves `PUT`, `DELETE` and `GET /inventory/backinstock/holds`.
 
 use jiff::Timestamp;
+use restock_api::Moment;
 use restock_api::holds::{Hold, HoldRequest, HoldSku, ReleaseSku, Released, ShowHolds};
 use restock_api::values::ShortText;
-use restock_api::{Moment, Problem};
-use restock_domain::{ErrorCode, Invalid, Pause, Sku};
+use restock_domain::{Pause, Sku};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
 use tracing::info;
@@ -28,8 +28,7 @@ impl Handles<HoldSku> for App {
 /// Ends a hold; that there is none is fine.
 impl Handles<ReleaseSku> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ReleaseSku>, Failure> {
-        let missing = || Problem::invalid_parameter("sku", Invalid::new(ErrorCode::Required, "Name the SKU: ?sku=…"));
-        let sku = call.parsed_query("sku", Sku::parse)?.ok_or_else(missing)?;
+        let sku = call.required_query("sku", Sku::parse, "Add ?sku= with the SKU to release.")?;
         let ended = self.store.release_hold(&sku).await?;
         info!(%sku, was_held = ended.is_some(), "A SKU is released");
         let held_on = ended.map(|hold| Moment(hold.since));

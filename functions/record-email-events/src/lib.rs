@@ -86,8 +86,8 @@ impl App {
         Ok(())
     }
 
-    /// Counts what became of mails, a few perhaps twice or not at all, and pauses sending before SES pauses the account. What can't be counted is not worth taking
-    /// the events again.
+    /// Counts what became of mails, a few perhaps twice or not at all, and pauses sending before SES pauses the account. What
+    /// can't be counted is not worth taking the events again.
     async fn guard(&self, counts: MailCounts) {
         if counts.is_empty() {
             return;

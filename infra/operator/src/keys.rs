@@ -8,6 +8,7 @@ use restock_domain::hex;
 use restock_local::Error;
 use restock_store::{ApiKey, Store};
 use std::io::Write;
+use strum::IntoEnumIterator;
 
 /// Bytes of chance in a key.
 const KEY_BYTES: usize = 32;
@@ -47,8 +48,8 @@ pub enum Keys {
 
 fn word(word: &str) -> Result<String, String> {
     if KeyScope::of_word(word).is_empty() {
-        let sets = [KeySet::Storefront, KeySet::Erp, KeySet::Operator].map(KeySet::as_str).join(", ");
-        return Err(format!("there is no such scope; use {sets}, or scopes of docs/api.md"));
+        let sets: Vec<&str> = KeySet::iter().map(KeySet::as_str).collect();
+        return Err(format!("there is no such scope; use {}, or scopes of docs/api.md", sets.join(", ")));
     }
     Ok(word.to_owned())
 }

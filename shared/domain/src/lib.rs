@@ -43,7 +43,7 @@ pub use outlook::{Obstacle, Outlook};
 pub use pause::Pause;
 pub use product::{Product, leave_out};
 pub use receipt::Receipt;
-pub use reputation::{MailCounts, hour_of};
+pub use reputation::MailCounts;
 pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use send_quota::{QuotaReading, SendQuota, SendingState};
 pub use stock_level::{Arrival, KnownLevel, Scope, Source, StockLevel, level_met, restocked_since, sold_out_since};

@@ -1,5 +1,3 @@
-use jiff::Timestamp;
-
 /// Below so many mails in a day, a share says nothing.
 const LEAST_MAILS: u64 = 500;
 /// Of a hundred thousand mails, those that bounce for good; from here on SES reviews an account.
@@ -48,11 +46,6 @@ impl std::ops::AddAssign for MailCounts {
         self.bounced += other.bounced;
         self.complained += other.complained;
     }
-}
-
-/// Returns the number of the hour of a moment, since 1970.
-pub fn hour_of(at: Timestamp) -> i64 {
-    at.as_second().div_euclid(3600)
 }
 
 #[cfg(test)]

@@ -81,6 +81,17 @@ impl Call {
         self.query(name).map(parse).transpose().map_err(|invalid| Problem::invalid_parameter(name, invalid))
     }
 
+    /// Parses a parameter of the query that must be there; `advice` says what to add if it is not.
+    pub fn required_query<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+        advice: &str,
+    ) -> Result<T, Problem> {
+        let missing = || Problem::invalid_parameter(name, Invalid::new(ErrorCode::Required, advice));
+        self.parsed_query(name, parse)?.ok_or_else(missing)
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -21,14 +21,14 @@ const ALL: &str = "sending";
 /// How long what was seen is used without another look.
 const SEEN_FOR: Duration = Duration::from_secs(2);
 
-/// What stops the mails about a SKU.
+/// What stops the mails about a SKU, at some moment.
 #[derive(Debug, Clone)]
 pub struct Stops {
     /// The pause of all sending.
     all: Option<Pause>,
     /// The hold of the SKU.
     hold: Option<Pause>,
-    /// When that was; a stop that was made before is seen.
+    /// That moment; a stop that was made before it is seen.
     pub seen_at: Instant,
 }
 
@@ -107,7 +107,7 @@ impl Store {
     /// Returns the SKUs that are held.
     pub async fn holds(&self) -> Result<Vec<(Sku, Pause)>, Error> {
         let items = self.query_all(Query::of(HOLDS, keyspace::Holds::KIND)).await?;
-        let sku = |item: &Item| string_of(item, "id").map(|sku| Sku::restore(sku)).unwrap_or_else(|| Sku::restore(""));
+        let sku = |item: &Item| Sku::restore(string_of(item, "id").map_or("", String::as_str));
         Ok(read_each(items, |item| Ok((sku(&item), read(HOLDS, item)?))))
     }
 

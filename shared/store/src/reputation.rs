@@ -5,7 +5,7 @@ use crate::item::{number, number_of};
 use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
 use jiff::Timestamp;
-use restock_domain::{MailCounts, hour_of};
+use restock_domain::MailCounts;
 
 const TABLE: keyspace::Reputation = keyspace::Reputation;
 /// There is an item for each hour of the day; the same hour of the next day begins it anew.
@@ -54,6 +54,11 @@ impl Store {
     pub async fn forget_outcomes(&self) -> Result<(), Error> {
         self.batch_write((0..HOURS).map(|hour| PlainWrite::delete(TABLE, key(hour))).collect()).await
     }
+}
+
+/// Returns the number of the hour of a moment, since 1970.
+fn hour_of(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(3600)
 }
 
 fn key(hour: i64) -> Item {
