@@ -38,3 +38,4 @@ mod stack;
 mod sweep;
 mod templates;
 mod unsubscribe;
+mod waves;

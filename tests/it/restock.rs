@@ -350,6 +350,7 @@ pub fn notification(subscription: &Subscription, automation: &str) -> String {
         attempt: 0,
         hops: 0,
         accepted: Vec::new(),
+        wave: None,
         then: Vec::new(),
     };
     notification.body()

@@ -3,16 +3,18 @@
 //!
 //! Doing any of it twice is harmless, because sending is what is guarded.
 
+mod line;
 mod meet;
 mod sweep;
+mod waves;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use meet::{Met, Untold};
-use restock_domain::{StockLevel, Subscription};
+use restock_domain::{Arrival, StockLevel, Subscription};
 use restock_matching::PAGE;
-use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, consume, named};
-use restock_store::{CachedAutomations, LevelWrite, Store};
+use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, WaveTick, consume, named};
+use restock_store::{CachedAutomations, CachedWavePolicy, LevelWrite, Mark, Store};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -41,6 +43,7 @@ pub struct App {
     /// When a positive level is looked at again; longer than an index lags.
     pub second_look_after: Duration,
     pub automations: CachedAutomations,
+    pub wave_policy: CachedWavePolicy,
     /// How long entries of the integration log are kept.
     pub log_kept: Duration,
     /// How long an invocation goes on beginning pages; what is left goes back on the queue as continuations.
@@ -58,6 +61,8 @@ impl App {
         match StockMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))? {
             StockMessage::Continuation(continuation) => self.match_level(*continuation, until).await,
             StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
+            StockMessage::Tick(tick) => self.tick(&tick, until).await,
+            StockMessage::DueTicks => self.due_ticks(until).await,
             StockMessage::Levels(levels) => self.take_levels(levels, &record, until).await,
         }
     }
@@ -76,8 +81,11 @@ impl App {
         let all = levels.len();
         for (index, level) in levels.into_iter().enumerate() {
             match level {
-                Ok(level) if in_demand.contains(&level.sku) => self.take_level(level, index, record, until).await?,
-                Ok(_) => {}
+                Ok(level) => {
+                    if let Some(mark) = in_demand.get(&level.sku) {
+                        self.take_level(level, record.arrival(index), mark, until).await?;
+                    }
+                }
                 Err(InvalidLevel { sent, errors }) => {
                     reasons.extend(errors.into_iter().map(|error| error.inside(&format!("/{index}")).to_string()));
                     invalid.push(sent);
@@ -96,12 +104,11 @@ impl App {
     async fn take_level(
         &self,
         level: StockLevel,
-        index: usize,
-        record: &Record,
+        arrival: Arrival,
+        mark: &Mark,
         until: Instant,
     ) -> Result<(), Failure> {
-        let arrival = record.arrival(index);
-        let written = self.store.put_level(&level, &arrival).await;
+        let written = self.store.put_level(&level, &arrival, mark).await;
         if written.map_err(|error| Failure::retry(&error))? == LevelWrite::Outdated {
             info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
             return Ok(());
@@ -109,6 +116,7 @@ impl App {
         if level.quantity <= 0 {
             return Ok(());
         }
+        self.tick(&WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 }, until).await?;
         let matching = Continuation {
             level,
             arrival,
@@ -126,7 +134,7 @@ impl App {
     async fn match_level(&self, mut matching: Continuation, until: Instant) -> Result<(), Failure> {
         let StockLevel { sku, scope, quantity, .. } = matching.level.clone();
         let received_at = matching.arrival.at;
-        let met = Met::new(self, sku.clone(), &scope, quantity, &matching.arrival);
+        let met = Met::new(self, sku.clone(), &scope, quantity, &matching.arrival, !matching.second_look);
         let mut untold = Untold::of(&matching.untold);
         // Those that the first look may have missed were made shortly before the level.
         let since = matching.second_look.then_some(received_at - self.lag);
@@ -142,11 +150,15 @@ impl App {
             let mut subscriptions = page.subscriptions;
             if matching.second_look {
                 subscriptions.retain(|found| just_made(found) && !matching.seen.contains(&found.delivery));
-            } else {
-                matching.seen.extend(subscriptions.iter().filter(|found| just_made(found)).map(|found| found.delivery));
+            }
+            let waiting = self.meet(&met, matching.page.into(), &subscriptions, &mut untold).await?;
+            if !matching.second_look {
+                // An index may have shown whoever waits for a wave only after their line had begun.
+                let waits = |found: &&Subscription| waiting.iter().any(|(_, one)| one.delivery == found.delivery);
+                let seen = subscriptions.iter().filter(|found| just_made(found) && !waits(found));
+                matching.seen.extend(seen.map(|found| found.delivery));
                 matching.seen.truncate(MAX_SEEN);
             }
-            self.meet(&met, matching.page.into(), &subscriptions, &mut untold).await?;
             let Some(next) = page.next else {
                 self.tell_log(&met, &mut untold).await;
                 return self.look_again(matching, untold, nobody).await;

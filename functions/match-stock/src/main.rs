@@ -10,6 +10,7 @@ async fn main() -> Result<(), Error> {
     let store = runtime.store();
     let app = App {
         automations: restock_runtime::automations(&store)?,
+        wave_policy: restock_runtime::wave_policy(&store)?,
         store,
         queues: runtime.queues(),
         lag: 2 * Duration::from_secs(restock_runtime::whole_number("SUBSCRIBING_SECONDS")?),

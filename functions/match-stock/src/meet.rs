@@ -5,7 +5,8 @@ use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::Tally;
 use restock_domain::delivery::MAX_TOGETHER;
-use restock_domain::{Arrival, Automation, AutomationId, ContactId, Decision, Scope, Sku, Subscription};
+use restock_domain::waves::{PolicyOwner, Waves};
+use restock_domain::{Arrival, Automation, AutomationId, ContactId, Scope, Sku, Subscription};
 use restock_matching::decide_all;
 use restock_queue::{Failure, Notification, Recipient};
 use restock_store::{LogKey, LoggedLevel, LoggedPage};
@@ -14,11 +15,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
+/// Subscriptions that wait for a wave, and whose policy it is.
+pub type Waiting = Vec<(PolicyOwner, Subscription)>;
+
 /// A level that subscriptions meet.
 pub struct Met<'a> {
     pub key: LogKey,
     pub logged: LoggedLevel<'a>,
     received_at: Timestamp,
+    is_first_look: bool,
 }
 
 /// Pages that the log does not have yet.
@@ -66,21 +71,21 @@ impl Untold {
 }
 
 impl<'a> Met<'a> {
-    pub fn new(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival) -> Self {
+    pub fn new(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival, is_first_look: bool) -> Self {
         let logged = LoggedLevel { source: arrival.source, scope, quantity, kept: app.log_kept, late: false };
-        Self { key: LogKey::new(sku, arrival), logged, received_at: arrival.at }
+        Self { key: LogKey::new(sku, arrival), logged, received_at: arrival.at, is_first_look }
     }
 
     /// Returns a level that subscriptions meet in a sweep.
     pub fn late(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival) -> Self {
-        let met = Self::new(app, sku, scope, quantity, arrival);
+        let met = Self::new(app, sku, scope, quantity, arrival, false);
         Self { logged: LoggedLevel { late: true, ..met.logged }, ..met }
     }
 }
 
 impl App {
     /// Decides about a page of subscriptions, tells the log, and queues notifications for those that an automation accepts.
-    /// What the log can't be told now is left in `untold`.
+    /// What the log can't be told now is left in `untold`. Those whose automation lets mails leave in waves are returned.
     ///
     /// Those that stay are marked with the level, so that the sweep knows that they have met it.
     pub async fn meet(
@@ -89,31 +94,59 @@ impl App {
         page: u64,
         subscriptions: &[Subscription],
         untold: &mut Untold,
-    ) -> Result<(), Failure> {
+    ) -> Result<Waiting, Failure> {
         if subscriptions.is_empty() {
-            return Ok(());
+            return Ok(Waiting::new());
         }
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let automations = self.automations.current().await.map_err(retry)?;
+        let shop = self.wave_policy.current().await.map_err(retry)?;
+        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
         let decisions =
             decide_all(&self.store, &automations, sku, quantity, subscriptions, now).await.map_err(retry)?;
-        let mut tally = Tally::default();
-        decisions.iter().for_each(|decision| tally.add(decision));
+        let young = |found: &Subscription| found.created_on >= met.received_at - MAX_LAG;
+        let (mut tally, mut stay) = (Tally::default(), Vec::new());
+        let (mut at_once, mut waiting) = (Vec::new(), Waiting::new());
+        for (found, decision) in subscriptions.iter().zip(&decisions) {
+            let owner = decision.outcome.ok().and_then(|automation| Some(waves.of(automation)?.0));
+            // Whoever waits for a wave may be met again and again.
+            let is_met_again = owner.is_some() && !met.is_first_look;
+            if !is_met_again {
+                tally.add(decision);
+            }
+            if met.logged.late || (young(found) && (decision.outcome.is_err() || is_met_again)) {
+                stay.push(found);
+            }
+            match (decision.outcome, owner) {
+                (Ok(_), Some(owner)) => waiting.push((owner, found.clone())),
+                (Ok(automation), None) => at_once.push((found, automation)),
+                (Err(_), _) => {}
+            }
+        }
         info!(%sku, quantity, matched = tally.matched, page, "Matched a stock level");
+        if met.logged.late && tally.matched > 0 {
+            // The words are those that template.yaml counts for an alarm.
+            warn!(%sku, found = tally.matched, level = %met.received_at, "A sweep found whom a level had not");
+        }
 
         // The log comes first: after a crash in between, a second pass finds it written and then sends.
-        untold.pages.push(LoggedPage { number: page, tally, estimated: false });
+        if tally.matched > 0 {
+            untold.pages.push(LoggedPage { number: page, tally, estimated: false });
+        }
         self.tell_log(met, untold).await;
-        let at_once = notifications(subscriptions, &decisions, &met.key).into_iter();
-        let queued = self.queues.send_notifications(at_once.map(|one| (one, Duration::ZERO)).collect()).await;
-        queued.map_err(|error| Failure::retry(&error))?;
+        self.queue(notifications(&at_once, &met.key)).await?;
+        // The first look goes by the side of a line that begins with everybody whom an index shows.
+        if !met.is_first_look {
+            self.rejoin(&met.key.sku, met.logged.scope, &waiting).await?;
+        }
+        self.store.note_decisions(&stay, &met.key.entry).await.map_err(retry)?;
+        Ok(waiting)
+    }
 
-        let young = |found: &Subscription| found.created_on >= met.received_at - MAX_LAG;
-        let decided = subscriptions.iter().zip(&decisions);
-        let stay = decided.filter(|(found, decision)| met.logged.late || (decision.outcome.is_err() && young(found)));
-        let stay: Vec<&Subscription> = stay.map(|(found, _)| found).collect();
-        self.store.note_decisions(&stay, &met.key.entry).await.map_err(retry)
+    pub(crate) async fn queue(&self, notifications: Vec<Notification>) -> Result<(), Failure> {
+        let at_once = notifications.into_iter().map(|one| (one, Duration::ZERO)).collect();
+        self.queues.send_notifications(at_once).await.map_err(|error| Failure::retry(&error))
     }
 
     /// Writes the pages that the log does not have yet. If it can't, they stay, and the log is left alone for now.
@@ -131,20 +164,18 @@ impl App {
     }
 }
 
-/// Returns the notifications about a page. Of a contact, the newest subscription is mailed, and the others come after it.
-fn notifications(subscriptions: &[Subscription], decisions: &[Decision<'_>], key: &LogKey) -> Vec<Notification> {
-    let accepted = subscriptions.iter().zip(decisions);
-    let accepted: Vec<(&Subscription, &Automation)> =
-        accepted.filter_map(|(found, decision)| Some((found, decision.outcome.ok()?))).collect();
+/// Returns the notifications about subscriptions that automations accepted. Of a contact, the newest subscription is mailed, and
+/// the others come after it.
+pub(crate) fn notifications(accepted: &[(&Subscription, &Automation)], key: &LogKey) -> Vec<Notification> {
     let mut newest: HashMap<ContactId, &Subscription> = HashMap::new();
-    for (found, _) in &accepted {
+    for (found, _) in accepted {
         let known = newest.entry(found.contact_id).or_insert(found);
         if age(found) < age(known) {
             *known = found;
         }
     }
     let (first, others): (Vec<_>, Vec<_>) =
-        accepted.into_iter().partition(|(found, _)| newest[&found.contact_id].delivery == found.delivery);
+        accepted.iter().copied().partition(|(found, _)| newest[&found.contact_id].delivery == found.delivery);
     let mut notifications = by_automation(&first, key);
     for notification in &mut notifications {
         let contacts: HashSet<ContactId> = notification.recipients.iter().map(|one| one.contact_id).collect();
@@ -174,6 +205,7 @@ fn by_automation(accepted: &[(&Subscription, &Automation)], key: &LogKey) -> Vec
         attempt: 0,
         hops: 0,
         accepted: Vec::new(),
+        wave: None,
         then: Vec::new(),
     };
     let all = recipients.iter().flat_map(|((automation, version), recipients)| {

@@ -58,7 +58,6 @@ impl App {
         let facts = self.store.stock_of(&subscriptions).await.map_err(retry)?;
         for ((sku, _), missed) in missed(page, &facts, settled_before) {
             let Missed { level, arrival, subscriptions } = missed;
-            warn!(%sku, found = subscriptions.len(), level = %arrival.at, "A sweep found whom a level had not");
             let met = Met::late(self, sku, &level.scope, level.quantity, &arrival);
             // If the log can't be told, the mails are worth more than their count.
             self.meet(&met, number, &subscriptions, &mut Untold::default()).await?;

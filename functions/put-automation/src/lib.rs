@@ -7,11 +7,14 @@ use restock_domain::{Automation, AutomationId, Invalid};
 use restock_email::{built_in_template, check_subject};
 use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
 use restock_store::{DocumentChange, MAX_AUTOMATIONS, Store};
+use std::time::Duration;
 
 pub struct App {
     pub store: Store,
     /// The domain or the address that SES may send from.
     pub sender_identity: String,
+    /// The shortest interval that waves may have.
+    pub shortest: Duration,
     pub clock: fn() -> Timestamp,
 }
 
@@ -19,7 +22,7 @@ pub struct App {
 impl Handles<PutAutomation> for App {
     async fn handle(&self, call: Call, body: AutomationSettings) -> Result<Reply<PutAutomation>, Failure> {
         let id = call.parsed_parameter("automationId", AutomationId::parse)?;
-        let automation = body.into_automation(id)?;
+        let automation = body.into_automation(id, self.shortest)?;
         self.check_email(&automation).await?;
         let warnings = warnings(&automation, &self.store.automations().await?);
         match self.store.put_automation(automation, expected_version(&call), (self.clock)()).await? {

@@ -9,6 +9,7 @@ use restock_runtime::Runtime;
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let sender_identity = restock_runtime::required("SENDER_IDENTITY")?;
-    let app = App { store: store.clone(), sender_identity, clock: Timestamp::now };
+    let shortest = restock_runtime::shortest_interval()?;
+    let app = App { store: store.clone(), sender_identity, shortest, clock: Timestamp::now };
     Service::with_keys(app, store).serving::<automations::PutAutomation>().run().await
 }

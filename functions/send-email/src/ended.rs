@@ -2,7 +2,7 @@
 
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_domain::Skip;
+use restock_domain::{Scope, Skip};
 use restock_queue::AcceptedMail;
 use std::time::Duration;
 use tracing::warn;
@@ -21,6 +21,8 @@ pub(crate) enum Later {
     At(Timestamp),
     /// Nothing may be sent for now. That is nobody's attempt.
     Stopped(Stop),
+    /// There is no place for it in the wave of this scope.
+    NextWave(Scope),
     /// The longer, the more often it was put off.
     Backoff,
     /// As `Backoff`, to record a mail that SES accepted.
@@ -39,7 +41,7 @@ pub(crate) enum Stop {
 impl Later {
     /// Returns true if it counts as one of the attempts after which a recipient is given up.
     pub(crate) fn is_attempt(&self) -> bool {
-        !matches!(self, Self::AtOnce | Self::Stopped(_))
+        !matches!(self, Self::AtOnce | Self::Stopped(_) | Self::NextWave(_))
     }
 }
 

@@ -10,6 +10,7 @@ mod mail;
 mod pace;
 mod put_off;
 mod refusals;
+mod waves;
 
 use account::Account;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -26,17 +27,19 @@ use restock_email::{Mailer, built_in_template, default_template};
 use restock_queue::{
     CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, named,
 };
-use restock_store::{CachedAutomations, CachedBrands, CachedStops, CachedTemplates, Store, Waiting};
+use restock_store::{CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Store, Waiting};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
+use waves::Bounds;
 
 pub struct App {
     store: Store,
     queues: Queues,
     automations: CachedAutomations,
+    wave_policy: CachedWavePolicy,
     brands: CachedBrands,
     templates: CachedTemplates,
     stops: CachedStops,
@@ -71,18 +74,34 @@ pub(crate) struct Shared {
     /// None if it was switched off or deleted since it accepted them.
     automation: Option<(Automation, Arc<Template>)>,
     brands: Arc<Brands>,
+    /// What bounds the mails, if anything bounds any.
+    bounds: Option<Bounds>,
     until: Instant,
 }
 
 impl App {
     pub fn new(store: Store, queues: Queues, mailer: Box<dyn Mailer>, settings: Settings) -> Self {
         let automations = CachedAutomations::new(store.clone(), settings.settings_kept);
+        let wave_policy = CachedWavePolicy::new(store.clone(), settings.settings_kept);
         let brands = CachedBrands::new(store.clone(), settings.settings_kept);
         let templates = CachedTemplates::new(store.clone(), settings.settings_kept);
         let stops = CachedStops::new(store.clone());
         let (account, refusals) = (Account::new(settings.senders, settings.max_rate), Refusals::default());
         let pace = Pace::new(account.rate(None));
-        Self { store, queues, automations, brands, templates, stops, mailer, pace, account, refusals, settings }
+        Self {
+            store,
+            queues,
+            automations,
+            wave_policy,
+            brands,
+            templates,
+            stops,
+            mailer,
+            pace,
+            account,
+            refusals,
+            settings,
+        }
     }
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
@@ -101,27 +120,33 @@ impl App {
     async fn notify(&self, notification: Notification, record: &Record, until: Instant) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         self.look_at_account().await;
-        if self.account.is_used_up() && notification.accepted.is_empty() {
-            return self.wait_out(Stop::Quota, &notification, record).await;
-        }
-        let stops = self.stops.of(&notification.sku).await.map_err(retry)?;
-        if let Some(pause) = stops.pause().filter(|_| notification.accepted.is_empty()) {
-            return self.wait_out(Stop::Paused { since: pause.since }, &notification, record).await;
+        let automation = self.automations.since(&notification.automation, notification.version).await.map_err(retry)?;
+        let automation = automation.filter(|automation| automation.enabled);
+        let bounds = self.bounds(automation.as_ref()).await.map_err(retry)?;
+        let stop = if self.account.is_used_up() {
+            Some(Stop::Quota)
+        } else {
+            let stops = self.stops.of(&notification.sku).await.map_err(retry)?;
+            stops.pause().map(|pause| Stop::Paused { since: pause.since })
+        };
+        if let Some(stop) = stop.filter(|_| notification.accepted.is_empty()) {
+            return match bounds.as_ref().and_then(|bounds| bounds.share(&notification)) {
+                Some(share) => self.wait_in_line(stop, share, &notification).await,
+                None => self.wait_out(stop, &notification, record).await,
+            };
         }
         let waiting = self.waiting(&notification).await.map_err(retry)?;
         let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
         let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));
-        let automation = self.automations.since(&notification.automation, notification.version);
-        let read = tokio::try_join!(products, automation, self.brands.current());
-        let (products, automation, brands) = read.map_err(retry)?;
-        let automation = match automation.filter(|automation| automation.enabled) {
+        let (products, brands) = tokio::try_join!(products, self.brands.current()).map_err(retry)?;
+        let automation = match automation {
             None => None,
             Some(automation) => {
                 let template = self.template(&automation.email.template).await.map_err(retry)?;
                 Some((automation, template))
             }
         };
-        let shared = Shared { products, automation, brands, until };
+        let shared = Shared { products, automation, brands, bounds, until };
 
         let mails = waiting.iter().map(|(recipient, waiting)| async {
             let known = notification.accepted.iter().find(|accepted| accepted.recipient == *recipient);
@@ -161,6 +186,10 @@ impl App {
                 warn!(error = %DisplayErrorChain::new(&error), "Mails were not counted");
             }
         }
+        let later = match &shared.bounds {
+            Some(bounds) => self.end_share(bounds, &notification, &waiting, later).await?,
+            None => later,
+        };
         self.put_off(&notification, later).await
     }
 

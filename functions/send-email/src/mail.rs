@@ -5,7 +5,9 @@ use crate::{App, Settings, Shared};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement};
-use restock_domain::{Automation, Contact, Locale, Product, Skip, Subscription, Template, sold_out_since};
+use restock_domain::{
+    Automation, Contact, Locale, Product, Skip, Subscription, Template, newest_covering, sold_out_since,
+};
 use restock_email::Mail;
 use restock_queue::{AcceptedMail, Notification, Recipient};
 use restock_store::{Claimed, LastLook, Turn, Waiting};
@@ -90,6 +92,7 @@ impl App {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::Done(None));
         }
+        let level = newest_covering(&seen.levels, &subscription.locale, subscription.external_id.as_ref()).cloned();
         let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,
             Err(skip) => {
@@ -102,8 +105,23 @@ impl App {
             Ok(claim) => claim,
             Err(ended) => return Ok(ended),
         };
+        if let (Some(bounds), Some(level)) = (&shared.bounds, level) {
+            let scope = level.scope.clone();
+            match self.take_place(bounds, subscription, level).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.store.release(subscription, &claim.give_back()).await?;
+                    return Ok(Ended::later(Later::NextWave(scope)));
+                }
+                Err(error) => {
+                    self.store.release(subscription, &claim.give_back()).await?;
+                    return Err(error);
+                }
+            }
+        }
         let asked_at = clock();
-        if !claim.covers(asked_at, patience) || stops.seen_at.elapsed() > LOOK_HOLDS {
+        let is_late = shared.bounds.as_ref().is_some_and(|bounds| bounds.is_late(subscription, asked_at));
+        if is_late || !claim.covers(asked_at, patience) || stops.seen_at.elapsed() > LOOK_HOLDS {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Backoff));
         }
@@ -112,6 +130,9 @@ impl App {
         let (contact, now) = (&contact, asked_at);
         let mail = Mail { subscription, contact, product, automation, template, also_waiting, brands, now };
         let outcome = self.mailer.send(&claim, mail).await;
+        if let (Some(bounds), Outcome::Accepted { .. } | Outcome::Unknown { .. }) = (&shared.bounds, &outcome) {
+            bounds.note_used(subscription.delivery);
+        }
         match &outcome {
             Outcome::Accepted { .. } => self.refusals.note_acceptance(automation),
             Outcome::Refused { reason } | Outcome::NotAccepted { reason, hindrance: Hindrance::Sender, .. } => {

@@ -42,7 +42,7 @@ impl App {
 
     /// Returns how long those wait whom something stops. It differs from time to time, so that they come back one after the
     /// other.
-    fn stopped_for(&self, stop: Stop) -> Duration {
+    pub(crate) fn stopped_for(&self, stop: Stop) -> Duration {
         match stop {
             Stop::Quota => self.account.wait(),
             Stop::Paused { since } => {
@@ -95,7 +95,7 @@ impl App {
                 Later::After(delay) => delay.max(Duration::from_secs(1)),
                 // Several messages may wait for one moment. If they all came at it, they would throttle each other.
                 Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default() + backoff,
-                Later::Backoff => backoff,
+                Later::Backoff | Later::NextWave(_) => backoff,
                 Later::Record(mail) => {
                     accepted = Some(mail);
                     backoff

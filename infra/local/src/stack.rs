@@ -215,7 +215,7 @@ impl Stack {
     }
 }
 
-const LOCAL_PARAMETERS: [(&str, &str); 6] = [
+const LOCAL_PARAMETERS: [(&str, &str); 7] = [
     ("AutomationsKeptSeconds", "0"),
     ("SecondLookSeconds", "1"),
     ("ClaimLeaseSeconds", "4"),
@@ -223,6 +223,7 @@ const LOCAL_PARAMETERS: [(&str, &str); 6] = [
     ("ImportLeaseSeconds", "5"),
     // Feeds of the sample shop and of whoever tries Restock come from this machine.
     ("FeedAddresses", "any"),
+    ("ShortestWaveSeconds", "1"),
 ];
 
 impl Drop for Stack {

@@ -12,6 +12,7 @@ use restock_domain::{
     Locale, Product, Skip, Sku, Subscription, Suppression, decide,
 };
 use serde_json::json;
+use std::time::Duration;
 use strum::VariantNames;
 use uuid::Uuid;
 
@@ -323,7 +324,7 @@ fn automation(id: &str, body: serde_json::Value) -> Automation {
 
 fn stored(body: serde_json::Value, id: &str) -> Result<Automation, Vec<(String, &'static str)>> {
     let settings = AutomationSettings::read(body).map_err(named)?;
-    settings.into_automation(AutomationId::parse(id).unwrap()).map_err(named)
+    settings.into_automation(AutomationId::parse(id).unwrap(), Duration::ZERO).map_err(named)
 }
 
 fn at_least(quantity: i64) -> serde_json::Value {

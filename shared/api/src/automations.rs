@@ -3,13 +3,15 @@
 use crate::conditions::Conditions;
 use crate::schema::{Described, Schemas, WholeNumber};
 use crate::values::{Name, by_language};
+use crate::waves::{WaveSettings, Waves};
 use crate::wire::{Read, alone};
-use crate::{FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
+use crate::{Errors, FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
 use restock_domain::automation::{ANY_LANGUAGE, DEFAULT_PRIORITY, LOWEST_PRIORITY};
 use restock_domain::{AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Sender, TemplateId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use utoipa::openapi::{RefOr, Schema};
 
 pub(crate) const READ: Option<KeyScope> = Some(KeyScope::ReadAutomations);
@@ -70,6 +72,8 @@ body! {
         /// All of them must hold.
         pub conditions: Option<Conditions>,
         pub email: Option<EmailSettings>,
+        /// In place of the shop's policy for waves.
+        pub waves: Option<WaveSettings>,
     }
     // What is shown may be sent back as it is.
     strict ["id", "version", "updatedOn", "warnings"]
@@ -93,8 +97,12 @@ body! {
 const MAX_BYTES: usize = 80_000;
 
 impl AutomationSettings {
-    /// Makes the automation that a caller describes.
-    pub fn into_automation(self, id: AutomationId) -> Result<restock_domain::Automation, Vec<FieldError>> {
+    /// Makes the automation that a caller describes. `shortest` is the shortest interval of waves that the deployment allows.
+    pub fn into_automation(
+        self,
+        id: AutomationId,
+        shortest: Duration,
+    ) -> Result<restock_domain::Automation, Vec<FieldError>> {
         if json!(self).to_string().len() > MAX_BYTES {
             let message =
                 format!("An automation has at most {MAX_BYTES} bytes. Use shorter lists, or several automations.");
@@ -102,6 +110,10 @@ impl AutomationSettings {
         }
         let EmailSettings { template, sender, reply_to, subject } = self.email.unwrap_or_default();
         let (template, subject) = (template.unwrap_or_default(), subject.unwrap_or_default().texts());
+        let mut errors = Errors::default();
+        let waves = self.waves.map(|waves| waves.into_policy(shortest)).transpose();
+        let waves = errors.take("/waves", waves).flatten();
+        errors.finish()?;
         Ok(restock_domain::Automation {
             id,
             name: self.name.0,
@@ -110,6 +122,7 @@ impl AutomationSettings {
             requires_consent: self.requires_consent.unwrap_or(true),
             conditions: self.conditions.unwrap_or_default().0,
             email: EmailChoice { template, sender, reply_to, subject },
+            waves,
             version: 0,
             updated_on: None,
         })
@@ -173,6 +186,8 @@ answer! {
         /// All of them must hold.
         pub conditions: Vec<Condition>,
         pub email: Email,
+        /// In place of the shop's policy for waves.
+        pub waves: Option<Waves>,
         /// Counts the changes, from 1; 0 for the one that is built in.
         pub version: u64,
         pub updated_on: Option<Moment>,
@@ -244,6 +259,7 @@ impl From<restock_domain::Automation> for Automation {
             requires_consent: automation.requires_consent,
             conditions: automation.conditions,
             email: Email { template, sender, reply_to, subject },
+            waves: automation.waves.map(Waves::from),
             version: automation.version,
             updated_on: automation.updated_on.map(Moment),
             warnings: None,

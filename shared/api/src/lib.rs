@@ -29,6 +29,7 @@ pub mod subscriptions;
 pub mod system;
 pub mod templates;
 pub mod values;
+pub mod waves;
 pub mod wire;
 
 pub use endpoint::{Description, Endpoint, KeyScope, KeySet, Method};
@@ -51,6 +52,7 @@ pub fn endpoints() -> Vec<Description> {
         purchases::all,
         automations::all,
         brand::all,
+        waves::all,
         templates::all,
         feeds::all,
         holds::all,

@@ -88,6 +88,11 @@ impl Problem {
         Self::not_found(ErrorCode::AutomationNotFound, detail)
     }
 
+    pub fn no_waves() -> Self {
+        let detail = "There is no policy for waves, so mails leave as soon as they can. PUT /waves stores one.";
+        Self::not_found(ErrorCode::WavesNotFound, detail)
+    }
+
     pub fn no_template() -> Self {
         let detail = "There is no template with this id, or not in this version. GET /templates lists them.";
         Self::not_found(ErrorCode::TemplateNotFound, detail)

@@ -43,6 +43,8 @@ macro_rules! text_value {
     };
 }
 
+pub(crate) use text_value;
+
 /// Says how a type is described that is a choice of words.
 macro_rules! word_value {
     ($type:ty, $name:literal, $about:literal) => {

@@ -60,6 +60,8 @@ pub enum ErrorCode {
     InvalidCurrency,
     /// The cursor is not one that the page before returned.
     InvalidCursor,
+    /// The text is not a length of time such as `PT1H`.
+    InvalidDuration,
     /// The text is not one plain email address.
     InvalidEmail,
     /// The item has bytes that don't belong to the file's encoding.
@@ -98,8 +100,14 @@ pub enum ErrorCode {
     InvalidTemplateId,
     /// The text has braces other than those of its variables, or comes out empty or with control characters.
     InvalidText,
+    /// The text is not a time of day such as `22:00`.
+    InvalidTime,
+    /// The text is not the name of a time zone such as `Europe/Stockholm`.
+    InvalidTimeZone,
     /// The text is not a time with an offset such as `2026-11-23T08:30:00Z`.
     InvalidTimestamp,
+    /// The text is neither `level` nor `restock`.
+    InvalidTrigger,
     /// The unsubscribe link is not complete.
     InvalidUnsubscribeToken,
     /// The text is not an http or https URL.
@@ -198,6 +206,8 @@ pub enum ErrorCode {
     WrongLength,
     /// The row has another number of fields than the first line.
     WrongNumberOfFields,
+    /// No policy for waves is stored.
+    WavesNotFound,
     /// The value is of another type.
     WrongType,
 }

@@ -26,6 +26,7 @@ mod subscription;
 pub mod template;
 pub mod time;
 pub mod unsubscribe;
+pub mod waves;
 
 pub use automation::{
     Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, decide,
@@ -46,6 +47,9 @@ pub use receipt::Receipt;
 pub use reputation::MailCounts;
 pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use send_quota::{QuotaReading, SendQuota, SendingState};
-pub use stock_level::{Arrival, KnownLevel, Scope, Source, StockLevel, level_met, restocked_since, sold_out_since};
+pub use stock_level::{
+    Arrival, KnownLevel, Scope, Source, StockLevel, level_met, newest_covering, restocked_since, sold_out_since,
+};
 pub use subscription::{DeliveryId, Subscription, SubscriptionId, SubscriptionKey};
 pub use template::{Template, TemplateId, TemplateSource};
+pub use waves::{WavePolicy, Waves};

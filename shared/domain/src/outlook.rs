@@ -89,8 +89,13 @@ mod tests {
 
     fn outlook(availability: &str, feed_is_fresh: bool, level: Option<i64>) -> Outlook {
         let data = Fields::from([("availability".to_owned(), FieldValue::Text(availability.to_owned()))]);
-        let level =
-            level.map(|quantity| KnownLevel { scope: Scope::Sku, quantity, at: Timestamp::UNIX_EPOCH, arrival: None });
+        let level = level.map(|quantity| KnownLevel {
+            scope: Scope::Sku,
+            quantity,
+            at: Timestamp::UNIX_EPOCH,
+            arrival: None,
+            history: Default::default(),
+        });
         Outlook {
             contact: None,
             feed: Some(Locale::parse("sv-SE").unwrap()),

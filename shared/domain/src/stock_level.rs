@@ -1,3 +1,4 @@
+use crate::waves::StockHistory;
 use crate::{ExternalId, Locale, Sku, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub struct KnownLevel {
     pub at: Timestamp,
     /// Missing if the level was stored by a version that did not keep it.
     pub arrival: Option<Arrival>,
+    /// Since when its scope's stock has been how high, by arrival.
+    pub history: StockHistory,
 }
 
 impl Source {
@@ -64,6 +67,16 @@ impl StockLevel {
     /// can't shut out the levels that follow.
     pub fn effective_at(&self, received_at: Timestamp) -> Timestamp {
         self.updated_on.map_or(received_at, |updated_on| updated_on.min(received_at))
+    }
+}
+
+impl KnownLevel {
+    /// Returns since when the stock has been at least `minimum`, if it is; a minimum is at least 1.
+    pub fn in_stock_since(&self, minimum: i64) -> Option<Timestamp> {
+        let minimum = minimum.max(1);
+        // One that was stored by a version without histories has none.
+        let since = self.history.since(minimum).or(self.arrival.as_ref().map(|arrival| arrival.at));
+        (self.quantity >= minimum).then_some(since.unwrap_or(self.at))
     }
 }
 
@@ -105,7 +118,7 @@ impl Scope {
 
 /// Returns true if the newest of the levels that cover a subscription says that the SKU is in stock; `None` if none does.
 pub fn in_stock(levels: &[KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> Option<bool> {
-    newest(levels, locale, external_id).map(|newest| newest.quantity > 0)
+    newest_covering(levels, locale, external_id).map(|newest| newest.quantity > 0)
 }
 
 /// Returns true if the newest of the levels that cover a subscription says that the SKU is sold out.
@@ -121,18 +134,23 @@ pub fn restocked_since(
     external_id: Option<&ExternalId>,
     since: Timestamp,
 ) -> bool {
-    newest(levels, locale, external_id).is_some_and(|newest| newest.quantity > 0 && newest.at >= since)
+    newest_covering(levels, locale, external_id).is_some_and(|newest| newest.quantity > 0 && newest.at >= since)
 }
 
 /// Returns the level that must have met a subscription: the newest that covers it, if it is positive and came after somebody
 /// subscribed.
 pub fn level_met<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> Option<(&'a KnownLevel, &'a Arrival)> {
-    let newest = newest(levels, &subscription.locale, subscription.external_id.as_ref())?;
+    let newest = newest_covering(levels, &subscription.locale, subscription.external_id.as_ref())?;
     let arrival = newest.arrival.as_ref()?;
     (newest.quantity > 0 && subscription.created_on <= arrival.at).then_some((newest, arrival))
 }
 
-fn newest<'a>(levels: &'a [KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> Option<&'a KnownLevel> {
+/// Returns the level that counts for such subscriptions: the newest that covers them.
+pub fn newest_covering<'a>(
+    levels: &'a [KnownLevel],
+    locale: &Locale,
+    external_id: Option<&ExternalId>,
+) -> Option<&'a KnownLevel> {
     // Of two that came in the same millisecond, the one that mails: a mail too many is better than one too few. Of two
     // of one message, always the same one.
     let concerned = levels.iter().filter(|level| level.scope.covers(locale, external_id));
@@ -152,8 +170,14 @@ mod tests {
         let sv = Locale::parse("sv-SE").unwrap();
         let pl = Locale::parse("pl-PL").unwrap();
         let known = [
-            KnownLevel { scope: Scope::Sku, quantity: 5, at: at(1), arrival: None },
-            KnownLevel { scope: Scope::Locale(sv.clone()), quantity: 0, at: at(2), arrival: None },
+            KnownLevel { scope: Scope::Sku, quantity: 5, at: at(1), arrival: None, history: StockHistory::default() },
+            KnownLevel {
+                scope: Scope::Locale(sv.clone()),
+                quantity: 0,
+                at: at(2),
+                arrival: None,
+                history: StockHistory::default(),
+            },
         ];
 
         assert!(sold_out_since(&known, &sv, None));
@@ -170,6 +194,7 @@ mod tests {
             quantity,
             at: at(second),
             arrival: Some(Arrival { at: at(second), id: second.to_string(), source: Source::Http }),
+            history: StockHistory::default(),
         };
         let subscribed = |second| Subscription {
             contact_id: ContactId::new(Uuid::from_u128(1)),

@@ -15,7 +15,7 @@ pub use email_event::{EmailEvent, EmailEventKind};
 pub use error::Error;
 pub use messages::{
     AcceptedMail, Continuation, CountMails, Erasure, FeedImport, FeedMessage, FeedSource, InvalidLevel, Notification,
-    NotificationMessage, ParseError, Recipient, StockMessage, Sweep,
+    NotificationMessage, ParseError, Recipient, StockMessage, Sweep, WaveShare, WaveTick,
 };
 pub use queue::{Queue, named};
 pub use send::{MAX_DELAY, Queues};

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use restock_api::stock_levels as api;
 use restock_api::wire::unmarked;
 use restock_api::{FieldError, Read};
-use restock_domain::{Arrival, AutomationId, ContactId, DeliveryId, Locale, Sku, StockLevel, SubscriptionKey};
+use restock_domain::{Arrival, AutomationId, ContactId, DeliveryId, Locale, Scope, Sku, StockLevel, SubscriptionKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,13 +17,16 @@ pub enum ParseError {
 }
 
 /// A message on the stock-level queue: levels from outside or from `update-stock-levels`, the rest of a level that had more
-/// subscribers than one invocation should handle, or a sweep or the rest of one.
+/// subscribers than one invocation should handle, a sweep or the rest of one, or a look at those who wait for a wave.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StockMessage {
     /// Each level on its own, so that a bad one holds none of the others up.
     Levels(Vec<Result<StockLevel, InvalidLevel>>),
     Continuation(Box<Continuation>),
     Sweep(Sweep),
+    Tick(WaveTick),
+    /// Handles the ticks that are due by now.
+    DueTicks,
 }
 
 /// Where to go on with a level, or a second look at it.
@@ -66,6 +69,18 @@ pub struct Sweep {
     pub hops: u32,
 }
 
+/// Look at those who wait for a wave of a scope, and let as many leave as there are places for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaveTick {
+    pub sku: Sku,
+    #[serde(flatten, with = "scope")]
+    pub scope: Scope,
+    /// How often ticks and notifications have followed on each other without waiting.
+    #[serde(default)]
+    pub hops: u32,
+}
+
 /// Mail these subscriptions; at most [`MAX_TOGETHER`](restock_domain::delivery::MAX_TOGETHER).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,10 +100,23 @@ pub struct Notification {
     /// Mails that SES accepted and that could not be recorded; all that is left to do is that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedMail>,
+    /// The wave that these recipients are part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveShare>,
     /// About other subscriptions of these contacts, to be sent once the recipients are done: a contact gets one mail for a
     /// level, in the locale of the newest of its subscriptions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub then: Vec<Notification>,
+}
+
+/// A message's part of a wave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaveShare {
+    #[serde(flatten, with = "scope")]
+    pub scope: Scope,
+    /// What the wave's item calls the places that the message may take.
+    pub id: String,
 }
 
 /// A message on the notifications queue.
@@ -198,6 +226,12 @@ impl StockMessage {
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Sweep::TYPE) => {
                 open(Sweep::TYPE, value).map(Self::Sweep)
             }
+            Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == WaveTick::TYPE) => {
+                open(WaveTick::TYPE, value).map(Self::Tick)
+            }
+            Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == WaveTick::DUE) => {
+                open::<serde::de::IgnoredAny>(WaveTick::DUE, value).map(|_| Self::DueTicks)
+            }
             level => Ok(Self::Levels(vec![read_level(level)])),
         }
     }
@@ -229,6 +263,31 @@ mod level {
     }
 }
 
+/// Writes a scope as `locale` and `externalId`.
+mod scope {
+    use super::Scope;
+    use restock_domain::{ExternalId, Locale};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locale: Option<Locale>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external_id: Option<ExternalId>,
+    }
+
+    pub fn serialize<S: Serializer>(scope: &Scope, serializer: S) -> Result<S::Ok, S::Error> {
+        Named { locale: scope.locale().cloned(), external_id: scope.external_id().cloned() }.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Scope, D::Error> {
+        let Named { locale, external_id } = Named::deserialize(deserializer)?;
+        Ok(Scope::of(locale, external_id))
+    }
+}
+
 impl Continuation {
     const TYPE: &'static str = "continue-matching";
 
@@ -242,6 +301,20 @@ impl Sweep {
 
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
+    }
+}
+
+impl WaveTick {
+    const TYPE: &'static str = "wave-tick";
+    const DUE: &'static str = "due-wave-ticks";
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
+    }
+
+    /// Returns the body of a message that asks for those that are due.
+    pub fn due_body() -> String {
+        envelope(Self::DUE, json!({}))
     }
 }
 
@@ -344,7 +417,7 @@ fn open<T: DeserializeOwned>(kind: &'static str, message: Value) -> Result<T, Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use restock_domain::Source;
+    use restock_domain::{ExternalId, Source};
     use uuid::Uuid;
 
     fn level() -> StockLevel {
@@ -428,7 +501,13 @@ mod tests {
                 message_id: "m".into(),
                 asked_at: Timestamp::from_second(5).unwrap(),
             }],
+            wave: Some(WaveShare { scope: Scope::Locale(Locale::parse("sv").unwrap()), id: "w".into() }),
             then: Vec::new(),
+        };
+        let tick = WaveTick {
+            sku: Sku::parse("A").unwrap(),
+            scope: Scope::ExternalId(ExternalId::parse("north").unwrap()),
+            hops: 2,
         };
         let notification = Notification { then: vec![notification.clone()], ..notification };
 
@@ -437,6 +516,8 @@ mod tests {
             StockMessage::Continuation(Box::new(continuation))
         );
         assert_eq!(StockMessage::parse(&sweep.body()).unwrap(), StockMessage::Sweep(sweep));
+        assert_eq!(StockMessage::parse(&tick.body()).unwrap(), StockMessage::Tick(tick));
+        assert_eq!(StockMessage::parse(&WaveTick::due_body()).unwrap(), StockMessage::DueTicks);
         let counts = CountMails {
             sku: Sku::parse("A").unwrap(),
             log_entry: "e".into(),

@@ -1,6 +1,6 @@
 use crate::queue::{Named, Queue, named, sent_to};
 use crate::transport::{Acceptance, Order, Outgoing, Pending, Transport};
-use crate::{Continuation, CountMails, Erasure, Error, FeedImport, Notification, Sweep};
+use crate::{Continuation, CountMails, Erasure, Error, FeedImport, Notification, Sweep, WaveTick};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_domain::{Sku, hex, time};
@@ -54,6 +54,16 @@ impl Queues {
     /// Puts the rest of a sweep on the stock-level queue.
     pub async fn send_sweep(&self, sweep: &Sweep) -> Result<(), Error> {
         self.send(named::StockLevels, vec![Outgoing::new(sweep.body())]).await
+    }
+
+    /// Asks for a look at those who wait for a wave.
+    pub async fn send_tick(&self, tick: &WaveTick) -> Result<(), Error> {
+        self.send(named::StockLevels, vec![Outgoing::new(tick.body())]).await
+    }
+
+    /// Asks for the ticks that are due.
+    pub async fn send_due_ticks(&self) -> Result<(), Error> {
+        self.send(named::StockLevels, vec![Outgoing::new(WaveTick::due_body())]).await
     }
 
     /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes. Those of a SKU that many

@@ -10,7 +10,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use lambda_runtime::{LambdaEvent, service_fn};
 use restock_queue::{Queues, Sqs, Urls};
-use restock_store::{CachedAutomations, DynamoDb, Store, Tables};
+use restock_store::{CachedAutomations, CachedWavePolicy, DynamoDb, Store, Tables};
 use std::time::Duration;
 
 /// The connections and settings of one function.
@@ -101,6 +101,16 @@ pub async fn serve_queue<F: Future<Output = SqsBatchResponse>>(
 /// Returns the automations, as they were no longer ago than the setting says.
 pub fn automations(store: &Store) -> Result<CachedAutomations, SettingError> {
     Ok(CachedAutomations::new(store.clone(), settings_kept()?))
+}
+
+/// Returns the shop's policy for waves, as it was no longer ago than the setting says.
+pub fn wave_policy(store: &Store) -> Result<CachedWavePolicy, SettingError> {
+    Ok(CachedWavePolicy::new(store.clone(), settings_kept()?))
+}
+
+/// Returns the shortest interval that a policy for waves may have.
+pub fn shortest_interval() -> Result<Duration, SettingError> {
+    whole_number("SHORTEST_WAVE_SECONDS").map(Duration::from_secs)
 }
 
 /// Returns how long automations, templates and the brand are used before they are read again.

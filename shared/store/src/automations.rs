@@ -3,6 +3,7 @@ use crate::database::{AllWritten, Item, Query, Written};
 use crate::item::{damaged, read_each, string_of};
 use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
+use crate::wave_policy::WaveDocument;
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::{Automation, AutomationId, Condition, EmailAddress, EmailChoice, Sender, TemplateId, time};
@@ -27,6 +28,8 @@ struct Document {
     requires_consent: bool,
     conditions: Vec<Condition>,
     email: EmailDocument,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waves: Option<WaveDocument>,
     updated_on: Option<Timestamp>,
 }
 
@@ -189,11 +192,12 @@ impl CachedAutomations {
 }
 
 fn document(automation: &Automation) -> Result<String, Error> {
-    let Automation { id, name, enabled, priority, requires_consent, conditions, email, updated_on, version: _ } =
+    let Automation { id, name, enabled, priority, requires_consent, conditions, email, waves, updated_on, version: _ } =
         automation.clone();
+    let waves = waves.map(WaveDocument::from);
     let EmailChoice { template, sender, reply_to, subject } = email;
     let email = EmailDocument { template, sender, reply_to, subject };
-    let document = Document { name, enabled, priority, requires_consent, conditions, email, updated_on };
+    let document = Document { name, enabled, priority, requires_consent, conditions, email, waves, updated_on };
     serde_json::to_string(&document).map_err(|error| damaged(TABLE, &KINDS.key(id.as_str()), error))
 }
 
@@ -208,6 +212,7 @@ fn read(item: &Item) -> Result<Automation, Error> {
         requires_consent: document.requires_consent,
         conditions: document.conditions,
         email: EmailChoice { template, sender, reply_to, subject },
+        waves: document.waves.map(WaveDocument::policy).transpose().map_err(|error| damaged(TABLE, item, error))?,
         version: version_of(item),
         updated_on: document.updated_on,
     })

@@ -49,6 +49,9 @@ keyspaces! {
     SendQuotas: Configuration "send-quota",
     Templates: Configuration "template",
     TemplateVersions: Configuration "template-version",
+    WavePolicies: Configuration "wave-policy",
+    WavePolicyVersions: Configuration "wave-policy-version",
+    WaveTicks: Configuration "wave-tick",
 }
 
 impl<K: Keyspace> From<K> for Table {

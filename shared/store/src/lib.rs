@@ -36,10 +36,13 @@ mod subscriptions;
 mod suppression;
 mod table;
 mod templates;
+mod ticks;
 mod together;
 mod turns;
 mod uploads;
 mod versions;
+mod wave_policy;
+mod waves;
 mod wording;
 
 pub use api_keys::ApiKey;
@@ -61,12 +64,15 @@ pub use pause::{CachedStops, Stops};
 pub use products::ProductChange;
 pub use purchases::RecordedReceipts;
 pub use send_quota::QuotaTurn;
-pub use stock::{LastLook, LevelWrite, StockFacts};
+pub use stock::{LastLook, LevelWrite, Mark, StockFacts};
 pub use subscription_item::Waiting;
-pub use subscriptions::{Cursor, MatchedPage, WaitingPage};
+pub use subscriptions::{Cursor, MatchedPage, WaitingPage, cursor_after};
 pub use templates::{CachedTemplates, MAX_TEMPLATES};
+pub use ticks::{DueTick, Tick};
 pub use turns::Turn;
 pub use versions::{DocumentChange, Expected};
+pub use wave_policy::{CachedWavePolicy, ShopPolicy};
+pub use waves::{Line, PlaceAsk, Wave};
 
 use database::Database;
 use std::sync::Arc;
@@ -77,11 +83,12 @@ use together::Together;
 pub struct Store {
     database: Arc<dyn Database>,
     together: Arc<Together>,
+    places: Arc<waves::Asked>,
 }
 
 impl Store {
     pub fn new(database: impl Database + 'static) -> Self {
         let database: Arc<dyn Database> = Arc::new(database);
-        Self { together: Arc::new(Together::new(database.clone())), database }
+        Self { together: Arc::new(Together::new(database.clone())), places: Arc::new(waves::gather()), database }
     }
 }

@@ -1,8 +1,9 @@
-use crate::database::{Action, Index, Item, Query, Table, TableCondition, Write, Written, wanted};
-use crate::item::{read_each, read_item, string_of, text, texts, write_item};
+use crate::database::{Action, Index, Item, Query, Range, Table, TableCondition, Write, Written, wanted};
+use crate::item::{or_none, read_each, read_item, string_of, text, texts, write_item};
 use crate::keyspace;
-use crate::{Error, Store, contacts, delivery_record};
+use crate::{Error, Race, Store, contacts, delivery_record};
 use jiff::Timestamp;
+use restock_domain::waves::StockHistory;
 use restock_domain::{Arrival, Contact, ExternalId, KnownLevel, Locale, Scope, Sku, StockLevel, Subscription, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -76,6 +77,8 @@ struct LevelItem {
     at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     arrival: Option<Arrival>,
+    #[serde(default)]
+    history: StockHistory,
 }
 
 /// What is known of the stock of SKUs.
@@ -96,14 +99,11 @@ impl Store {
         self.database.write(Write::update(TABLE, demand(sku), marked)).await.map(drop)
     }
 
-    /// Returns the given SKUs that somebody may be waiting for; strongly consistent.
-    pub async fn in_demand(&self, skus: &HashSet<Sku>) -> Result<HashSet<Sku>, Error> {
-        #[derive(Deserialize)]
-        struct Mark {
-            sku: Sku,
-        }
-        let marks = self.batch_get(TABLE, skus.iter().map(demand).collect()).await?;
-        Ok(read_each(marks, |item| Ok(read_item::<Mark>(TABLE, item)?.sku)).into_iter().collect())
+    /// Returns the demand marks of the given SKUs that somebody may be waiting for; strongly consistent.
+    pub async fn in_demand(&self, skus: &HashSet<Sku>) -> Result<HashMap<Sku, Mark>, Error> {
+        let items = self.batch_get(TABLE, skus.iter().map(demand).collect()).await?;
+        let mark = |item: &Item| Some((Sku::restore(string_of(item, "sku")?), Mark::of(item)?));
+        Ok(items.iter().filter_map(mark).collect())
     }
 
     /// Removes a demand mark that found nobody, if the newest subscriber came before a time. Between that time and now there
@@ -120,28 +120,48 @@ impl Store {
         Ok(!self.database.query(query).await?.items.is_empty())
     }
 
-    /// Remembers a level unless a newer one of its scope is known.
-    pub async fn put_level(&self, level: &StockLevel, arrival: &Arrival) -> Result<LevelWrite, Error> {
+    /// Remembers a level of a SKU that has this mark, unless a newer one of its scope is known.
+    pub async fn put_level(&self, level: &StockLevel, arrival: &Arrival, mark: &Mark) -> Result<LevelWrite, Error> {
         let StockLevel { sku, scope, quantity, .. } = level;
-        let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
         let at = level.effective_at(arrival.at);
-        let item = LevelItem { locale, external_id, quantity: *quantity, at, arrival: Some(arrival.clone()) };
-        let item = write_item(TABLE, item)?;
-        let newest = [TableCondition::Missing("at"), TableCondition::AtMost("at", text(time::sortable(at)))];
-        let write = Write::put(TABLE, level_key(sku, scope), item).when(TableCondition::Any(newest.into()));
-        Ok(match self.database.write(write).await? {
-            Written::Done(_) => LevelWrite::Stored,
-            Written::Refused(_) => LevelWrite::Outdated,
-        })
+        let mut race = Race::about("a stock level");
+        loop {
+            race.enter()?;
+            let item = self.get(TABLE, level_key(sku, scope)).await?;
+            let seen = item.as_ref().and_then(|item| string_of(item, "at")).cloned();
+            let unchanged = seen.map_or(TableCondition::Missing("at"), |seen| TableCondition::Is("at", text(seen)));
+            let before = or_none(item.map(known).transpose())?;
+            if before.as_ref().is_some_and(|before| before.at > at) {
+                return Ok(LevelWrite::Outdated);
+            }
+            let history = match before.filter(|before| mark.has_seen(before)) {
+                // The same level once more.
+                Some(before) if before.arrival.as_ref() == Some(arrival) => before.history,
+                Some(before) => before.history.then(*quantity, arrival.at),
+                None => StockHistory::beginning(*quantity, arrival.at),
+            };
+            let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
+            let arrival = Some(arrival.clone());
+            let item = write_item(TABLE, LevelItem { locale, external_id, quantity: *quantity, at, arrival, history })?;
+            let write = Write::put(TABLE, level_key(sku, scope), item).when(unchanged);
+            if let Written::Done(_) = self.database.write(write).await? {
+                return Ok(LevelWrite::Stored);
+            }
+        }
     }
 
     /// Returns true if somebody may wait for a SKU, and the newest level of each of its scopes; strongly consistent.
     pub async fn stock_levels(&self, sku: &Sku) -> Result<(bool, Vec<KnownLevel>), Error> {
-        let items = self.query_all(Query::of(TABLE, sku.as_str())).await?;
+        let items = self.query_all(levels_and_mark(sku)).await?;
         let mark = items.iter().find_map(Mark::of);
-        let mut levels = read_each(items.into_iter().filter(|item| Mark::of(item).is_none()), known);
+        let mut levels = read_each(items.into_iter().filter(is_level), known);
         levels.retain(|level| mark.as_ref().is_some_and(|mark| mark.has_seen(level)));
         Ok((mark.is_some(), levels))
+    }
+
+    /// Returns the newest level of each scope of a SKU; strongly consistent.
+    pub async fn levels_of(&self, sku: &Sku) -> Result<Vec<KnownLevel>, Error> {
+        Ok(read_each(self.query_all(levels_and_mark(sku)).await?.into_iter().filter(is_level), known))
     }
 
     /// Returns the newest level of a scope.
@@ -192,8 +212,18 @@ impl Store {
 }
 
 pub(crate) fn known(item: Item) -> Result<KnownLevel, Error> {
-    let LevelItem { locale, external_id, quantity, at, arrival } = read_item(TABLE, item)?;
-    Ok(KnownLevel { scope: Scope::of(locale, external_id), quantity, at, arrival })
+    let LevelItem { locale, external_id, quantity, at, arrival, history } = read_item(TABLE, item)?;
+    Ok(KnownLevel { scope: Scope::of(locale, external_id), quantity, at, arrival, history })
+}
+
+/// Returns what asks for the demand mark and the levels of a SKU; what else there is of it comes after them.
+fn levels_and_mark(sku: &Sku) -> Query {
+    Query { range: Range::Before("wave#".into()), ..Query::of(TABLE, sku.as_str()) }
+}
+
+/// Returns true for the item of a level.
+fn is_level(item: &Item) -> bool {
+    string_of(item, "scope").is_some_and(|scope| scope.starts_with("level#"))
 }
 
 /// Returns the scopes whose levels cover a subscription.
@@ -210,13 +240,17 @@ pub(crate) fn demand(sku: &Sku) -> Item {
     texts([("sku", sku.as_str()), ("scope", DEMAND)])
 }
 
-/// Returns the key of a scope's level. A locale has no `#`, so no two scopes share a key.
+/// Returns the key of a scope's level.
 pub(crate) fn level_key(sku: &Sku, scope: &Scope) -> Item {
-    let scope = match scope {
-        Scope::Sku => "level#all".into(),
-        Scope::Locale(locale) => format!("level#locale#{}", locale.key()),
-        Scope::ExternalId(id) => format!("level#external-id#{}", id.as_str()),
-        Scope::Both(locale, id) => format!("level#both#{}#{}", locale.key(), id.as_str()),
-    };
-    texts([("sku", sku.as_str()), ("scope", &scope)])
+    texts([("sku", sku.as_str()), ("scope", &format!("level#{}", scope_key(scope)))])
+}
+
+/// Returns a text that no two scopes share: a locale has no `#`.
+pub(crate) fn scope_key(scope: &Scope) -> String {
+    match scope {
+        Scope::Sku => "all".into(),
+        Scope::Locale(locale) => format!("locale#{}", locale.key()),
+        Scope::ExternalId(id) => format!("external-id#{}", id.as_str()),
+        Scope::Both(locale, id) => format!("both#{}#{}", locale.key(), id.as_str()),
+    }
 }

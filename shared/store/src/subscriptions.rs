@@ -1,6 +1,6 @@
 use crate::batch::Deleted;
 use crate::database::{Action, Index, Item, Query, Range, Scan, Statement, TableCondition, Write, Written};
-use crate::item::{number, read_each, text, texts};
+use crate::item::{number, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
     DECIDED_FOR, DELIVERY, EXPIRES_AT, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals,
@@ -8,7 +8,7 @@ use crate::subscription_item::{
 use crate::{Error, Race, Store, delivery_record};
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use restock_domain::{ContactId, Locale, Product, Scope, Sku, Subscription, SubscriptionId, time};
+use restock_domain::{ContactId, ExternalId, Locale, Product, Scope, Sku, Subscription, SubscriptionId, time};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::time::Instant;
 
@@ -157,15 +157,14 @@ impl Store {
         after: Option<Cursor>,
         limit: i32,
     ) -> Result<MatchedPage, Error> {
-        let (index, range) = match scope {
-            Scope::Sku => (Index::BySkuLocale, Range::All),
-            Scope::Locale(locale) => (Index::BySkuLocale, Range::BeginsWith(format!("{}#", locale.key()))),
-            Scope::ExternalId(id) | Scope::Both(_, id) => {
-                (Index::BySkuExternalId, Range::BeginsWith(format!("{}#", id.as_str())))
-            }
+        let range = match scope {
+            Scope::Sku => Range::All,
+            Scope::Locale(locale) => Range::BeginsWith(format!("{}#", locale.key())),
+            Scope::ExternalId(id) | Scope::Both(_, id) => Range::BeginsWith(format!("{}#", id.as_str())),
         };
         let after = after.map(start_of);
-        let query = Query { range, limit: Some(limit), after, ..Query::of_index(TABLE, index, sku.as_str()) };
+        let all = Query::of_index(TABLE, index_of(scope), sku.as_str());
+        let query = Query { range, limit: Some(limit), after, ..all };
         let found = self.database.query(query).await?;
         let mut subscriptions = read_each(found.items, |item| Ok(read(item)?.subscription));
         // The prefix alone is not exact: "A#" also begins the order of the external id "A#B".
@@ -175,6 +174,47 @@ impl Store {
             None => next,
         });
         Ok(MatchedPage { subscriptions, next })
+    }
+
+    /// Returns the groups of those whom a scope covers: within each, an index has the oldest first. They are the locales of
+    /// a SKU, or the one group of a scope that names a locale or an external id.
+    pub async fn groups(&self, sku: &Sku, scope: &Scope) -> Result<Vec<String>, Error> {
+        match scope {
+            Scope::Sku => {}
+            Scope::Locale(locale) => return Ok(vec![locale.key().to_owned()]),
+            Scope::ExternalId(id) | Scope::Both(_, id) => return Ok(vec![id.as_str().to_owned()]),
+        }
+        let (mut groups, mut after) = (Vec::new(), None);
+        loop {
+            let all = Query::of_index(TABLE, Index::BySkuLocale, sku.as_str());
+            let found = self.database.query(Query { limit: Some(1), after, ..all }).await?;
+            let Some(first) = found.items.into_iter().next() else { return Ok(groups) };
+            let mut cursor = cursor_at(first);
+            cursor.retain(|name, _| {
+                ["sku", "contactId", "subscription", Index::BySkuLocale.key().1].contains(&name.as_str())
+            });
+            let order = order_of(&cursor);
+            let group = order.split('#').next().unwrap_or(order).to_owned();
+            // The character after `#`: past everybody of this locale.
+            cursor.insert(Index::BySkuLocale.key().1.to_owned(), format!("{group}$"));
+            groups.push(group);
+            after = Some(start_of(cursor));
+        }
+    }
+
+    /// Returns a page of a group of a scope.
+    pub async fn page_of_group(
+        &self,
+        sku: &Sku,
+        scope: &Scope,
+        group: &str,
+        after: Option<Cursor>,
+        limit: i32,
+    ) -> Result<MatchedPage, Error> {
+        match scope {
+            Scope::Sku => self.matching(sku, &Scope::Locale(group.to_owned().into()), None, after, limit).await,
+            named => self.matching(sku, named, None, after, limit).await,
+        }
     }
 
     /// Returns a page of all subscriptions, whatever an index shows of them; strongly consistent.
@@ -196,6 +236,42 @@ impl Store {
             self.together.change(Statement::set(TABLE, key(subscription.id()), noted).when(condition))
         });
         try_join_all(notes).await.map(drop)
+    }
+}
+
+/// Returns where the page after a subscription begins, in the index that shows those of a scope.
+pub fn cursor_after(scope: &Scope, subscription: &Subscription) -> Result<Cursor, Error> {
+    let item = item_of(subscription, None)?;
+    let index = index_of(scope);
+    let names = ["sku", index.key().1, "contactId", "subscription"];
+    Ok(names.into_iter().filter_map(|name| Some((name.to_owned(), string_of(&item, name)?.clone()))).collect())
+}
+
+/// Returns where a page begins that has everybody who subscribed when this one did, or later.
+pub(crate) fn cursor_before(scope: &Scope, subscription: &Subscription) -> Cursor {
+    let group = scope.external_id().map_or(subscription.locale.key(), ExternalId::as_str);
+    // No item has this key, but whatever follows on it has a greater one.
+    let order = format!("{group}#{}", time::sortable(subscription.created_on));
+    let SubscriptionId { contact_id, key } = subscription.id();
+    Cursor::from([
+        ("sku".to_owned(), subscription.sku.as_str().to_owned()),
+        (index_of(scope).key().1.to_owned(), order),
+        ("contactId".to_owned(), contact_id.to_string()),
+        ("subscription".to_owned(), key.to_string()),
+    ])
+}
+
+/// Returns the part of a cursor by which an index sorts.
+pub(crate) fn order_of(cursor: &Cursor) -> &str {
+    let order = |index: Index| cursor.get(index.key().1);
+    order(Index::BySkuLocale).or_else(|| order(Index::BySkuExternalId)).map_or("", String::as_str)
+}
+
+/// Returns the index that shows the subscriptions of a scope.
+fn index_of(scope: &Scope) -> Index {
+    match scope {
+        Scope::Sku | Scope::Locale(_) => Index::BySkuLocale,
+        Scope::ExternalId(_) | Scope::Both(..) => Index::BySkuExternalId,
     }
 }
 

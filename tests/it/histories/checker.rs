@@ -2,6 +2,7 @@
 //! nothing of claims, leases or messages.
 
 use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish};
+use super::waves::{check_waves, may_hold_back};
 use jiff::Timestamp;
 use restock_domain::ContactId;
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,8 @@ pub enum Complaint {
     },
     /// Was mailed without being asked for, or after it was ended.
     Unwanted(Wish, &'static str),
+    /// Left against the policy for waves.
+    AgainstWaves(Wish, &'static str),
     /// Waits although it was ended.
     NotEnded(Wish, &'static str),
     /// Erased, and still there.
@@ -42,7 +45,7 @@ pub enum Complaint {
 impl Complaint {
     /// Returns why a mail was unwanted; empty for other complaints.
     pub fn why(&self) -> &'static str {
-        if let Self::Unwanted(_, why) = self { why } else { "" }
+        if let Self::Unwanted(_, why) | Self::AgainstWaves(_, why) = self { why } else { "" }
     }
 }
 
@@ -82,6 +85,7 @@ pub fn check(history: &History) -> Vec<Complaint> {
             sent.windows(2).filter(|pair| !again(pair[0].0, pair[1].1)).map(|pair| Complaint::Repeated(pair[1].1)),
         );
     }
+    complaints.extend(check_waves(history));
     for contact in 0..history.cast.contacts.len() {
         for sku in 0..history.cast.skus.len() {
             let of_both = |wish: &Wish| wish.contact == contact && wish.sku == sku;
@@ -217,7 +221,7 @@ impl OfWish<'_> {
                     | Asked::Import(contact) => contact == wish.contact,
                     Asked::Level(level) => level.covers(wish),
                     Asked::Feed { locale, .. } => locale == wish.locale,
-                    Asked::Automation { .. } | Asked::Pause { .. } => true,
+                    Asked::Automation { .. } | Asked::Pause { .. } | Asked::Waves(_) => true,
                     Asked::Hold { sku, .. } => sku == wish.sku,
                     Asked::Malformed => false,
                 }
@@ -330,7 +334,13 @@ impl OfWish<'_> {
         });
         let switched_off =
             self.calls(|asked| *asked == Asked::Automation { enabled: false }).any(|call| call.answer != Answer::No);
-        restocked && !sold_out && !overtaken && !without_product && !switched_off && !self.may_wait_forever()
+        restocked
+            && !sold_out
+            && !overtaken
+            && !without_product
+            && !switched_off
+            && !self.may_wait_forever()
+            && !may_hold_back(self.history)
     }
 
     /// Returns why the mail of that moment must not have left.

@@ -3,8 +3,11 @@
 mod limits;
 
 use self::limits::{Limits, Units, of_index, of_table, throttled};
+use super::history::StoredLevel;
 use super::world::{Mishap, Sabotage, State, World, now};
 use jiff::Timestamp;
+use restock_domain::waves::StockHistory;
+use restock_domain::{Arrival, ExternalId, KnownLevel, Locale, Scope, Source};
 use restock_store::Error;
 use restock_store::database::{
     Action, AllWritten, Alteration, AttributeValue, BatchGot, Change, Consistency, Database, Executed, FoundItems,
@@ -36,6 +39,8 @@ pub struct Tables {
     /// SKUs whose part of an index can't keep up.
     hot: BTreeSet<String>,
     limits: Limits,
+    /// Levels in the order in which they were stored.
+    pub stored: Vec<StoredLevel>,
 }
 
 pub struct Simulated(pub Arc<World>);
@@ -65,7 +70,7 @@ impl Database for Simulated {
                         continue;
                     }
                     if let Some(item) = state.tables.item_at(&key, at) {
-                        got.found.push((key.0, item.clone()));
+                        got.found.push((key.0, world.sabotage.distort(item)));
                     }
                 }
                 got
@@ -158,6 +163,19 @@ impl Database for Simulated {
     fn scan(&self, scan: Scan) -> Pending<'_, FoundItems> {
         Box::pin(async move { self.faulty("Scan", |world| world.lock().tables.scan(&scan)).await })
     }
+}
+
+/// Returns the level of an item.
+fn level_of(item: &Item) -> Option<KnownLevel> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    let scope =
+        Scope::of(text("locale").map(Locale::from), text("externalId").map(|id| ExternalId::parse(&id).unwrap()));
+    let quantity = item.get("quantity")?.as_n().ok()?.parse().ok()?;
+    let arrival = item.get("arrival")?.as_m().ok()?;
+    let of_arrival = |name: &str| arrival.get(name)?.as_s().ok().cloned();
+    let (at, id) = (of_arrival("at")?.parse().ok()?, of_arrival("id")?);
+    let arrival = Some(Arrival { at, id, source: Source::Http });
+    Some(KnownLevel { scope, quantity, at: text("at")?.parse().ok()?, arrival, history: StockHistory::default() })
 }
 
 fn injected() -> Arc<dyn std::error::Error + Send + Sync> {
@@ -255,6 +273,11 @@ impl World {
         };
         let sku = after.as_ref().or(answer.as_ref()).map(|item| string(item, "sku")).unwrap_or_default();
         state.tables.keep_past(&key);
+        let is_level = write.table == Table::Stock && key.2.starts_with("level#");
+        if let Some(level) = after.as_ref().filter(|_| is_level).and_then(level_of) {
+            let sku = key.1.clone();
+            state.tables.stored.push(StoredLevel { at: now(), sku, level });
+        }
         match &after {
             Some(item) => state.tables.items.insert(key.clone(), item.clone()),
             None => state.tables.items.remove(&key),

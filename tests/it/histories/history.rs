@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::Unsubscribe;
-use restock_domain::{ContactId, EmailAddress, ExternalId, Locale, Sku, SubscriptionId, SubscriptionKey};
+use restock_domain::{ContactId, EmailAddress, ExternalId, KnownLevel, Locale, Sku, SubscriptionId, SubscriptionKey};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -82,8 +82,69 @@ pub enum Asked {
         sku: usize,
         on: bool,
     },
+    /// The shop's policy for waves is stored, or deleted.
+    Waves(Option<WaveSpec>),
     /// A message on the stock-level queue that nobody can read.
     Malformed,
+}
+
+/// A policy for waves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaveSpec {
+    /// Mails for each unit in stock, in tenths.
+    pub per_unit: Option<u32>,
+    pub interval: Duration,
+    pub minimum: i64,
+    pub hold_down: Duration,
+    pub restock: bool,
+    /// The hours of a day, in UTC, from which and until which nothing leaves.
+    pub quiet: Option<(u32, u32)>,
+}
+
+impl WaveSpec {
+    pub fn json(&self) -> Value {
+        let seconds = |length: Duration| format!("PT{}S", length.as_secs());
+        let mut json = json!({
+            "minimum": self.minimum,
+            "holdDown": seconds(self.hold_down),
+            "trigger": if self.restock { "restock" } else { "level" },
+        });
+        if let Some(per_unit) = self.per_unit {
+            json["perUnit"] = json!(f64::from(per_unit) / 10.0);
+            json["interval"] = json!(seconds(self.interval));
+        }
+        if let Some((from, to)) = self.quiet {
+            json["quietHours"] = json!({"from": format!("{from:02}:00"), "to": format!("{to:02}:00"), "zone": "UTC"});
+        }
+        json
+    }
+
+    /// Returns how many mails of an interval the law allows at a stock.
+    pub fn allows(&self, quantity: i64) -> u64 {
+        match self.per_unit {
+            _ if quantity < self.minimum.max(1) => 0,
+            Some(per_unit) => (u64::from(per_unit) * quantity.unsigned_abs() / 10).max(1),
+            None => u64::MAX,
+        }
+    }
+
+    /// Returns true if a moment is in the quiet hours.
+    pub fn is_quiet(&self, at: Timestamp) -> bool {
+        let hour = (at.as_second().rem_euclid(86_400) / 3_600) as u32;
+        self.quiet.is_some_and(
+            |(from, to)| {
+                if from < to { (from..to).contains(&hour) } else { hour >= from || hour < to }
+            },
+        )
+    }
+}
+
+/// A level that Restock has stored, and when.
+#[derive(Debug, Clone)]
+pub struct StoredLevel {
+    pub at: Timestamp,
+    pub sku: String,
+    pub level: KnownLevel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +195,8 @@ pub struct History {
     pub cast: Cast,
     pub calls: Vec<Call>,
     pub mails: Vec<SentMail>,
+    /// Levels in the order in which they were stored, where that can be seen.
+    pub stored: Vec<StoredLevel>,
     /// Contacts whose addresses were suppressed, where that can be seen.
     pub suppressed: Vec<(ContactId, Timestamp)>,
     /// When everything was done for the first time. Then each feed was made complete and each SKU restocked.
@@ -270,6 +333,12 @@ impl History {
         for mail in &self.mails {
             let wish = ids.iter().find(|(id, _)| *id == mail.subscription).map(|(_, wish)| wish);
             lines.push((mail.at, format!("{}  MAIL {wish:?} of {}", seconds(mail.at), mail.delivery)));
+        }
+        for StoredLevel { at, sku, level } in &self.stored {
+            lines.push((
+                *at,
+                format!("{}  LEVEL {sku} {:?} {} of {}", seconds(*at), level.scope, level.quantity, seconds(level.at)),
+            ));
         }
         lines.push((self.settled_at, format!("{}  SETTLED", seconds(self.settled_at))));
         lines.sort();

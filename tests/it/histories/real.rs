@@ -200,6 +200,8 @@ impl Stage<'_> {
             Asked::Lift(contact) if self.cast.contacts[*contact].0 == Kind::Unwilling => 200,
             Asked::Lift(contact) => self.change(*contact, &json!({"acceptsEmail": true})),
             Asked::Rename(contact) => self.change(*contact, &json!({"firstName": "Ann"})),
+            Asked::Waves(Some(policy)) => restock.put("/waves", &policy.json()).status,
+            Asked::Waves(None) => restock.delete("/waves").status,
             Asked::Level(level) => {
                 restock.put("/inventory/stock-levels", &self.cast.level_json(*level, Timestamp::now())).status
             }
@@ -256,6 +258,7 @@ impl Stage<'_> {
             mails: mails.iter().filter(mine).cloned().collect(),
             // From then on at the latest.
             suppressed: suppressed.into_iter().map(|id| (id, settled_at - SLACK)).collect(),
+            stored: Vec::new(),
             settled_at,
             waiting: waiting.map(|subscription| wishes[subscription["id"].as_str().unwrap()]).collect(),
             contacts: (0..contacts.len()).filter(there).collect(),

@@ -13,6 +13,7 @@ use restock_api::holds::{HoldSku, ReleaseSku};
 use restock_api::sending::{PauseSending, ResumeSending};
 use restock_api::stock_levels::UpdateStockLevel;
 use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
+use restock_api::waves::{DeleteWaves, PutWaves};
 use restock_api::{Endpoint, ErrorCode, Problem};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
@@ -41,7 +42,9 @@ static PAGES: LazyLock<Arc<Pages>> = LazyLock::new(|| Arc::new(Pages::new().unwr
 
 /// Plays the history of a seed.
 pub fn play(seed: u64, faults: Faults, sabotage: Sabotage) -> History {
-    play_workload(seed, Workload::random(seed, LONGEST_PAUSE), faults, sabotage)
+    let workload =
+        if seed.is_multiple_of(2) { Workload::random(seed, LONGEST_PAUSE) } else { Workload::random_with_waves(seed) };
+    play_workload(seed, workload, faults, sabotage)
 }
 
 /// Plays the history of a workload; the seed is that of the faults.
@@ -138,7 +141,7 @@ impl Stage {
     async fn restock_everything(&self) {
         let skus: Vec<usize> = (0..self.cast.skus.len()).collect();
         let feeds = (0..WITH_FEED).map(|locale| Asked::Feed { locale, skus: skus.clone() });
-        for asked in feeds.chain([Asked::Automation { enabled: true }]) {
+        for asked in feeds.chain([Asked::Automation { enabled: true }, Asked::Waves(None)]) {
             while self.ask(asked.clone()).await != Answer::Yes {}
         }
         tokio::time::sleep(AUTOMATIONS_KEPT).await;
@@ -229,6 +232,16 @@ impl Stage {
                     call::<ReleaseSku, _>(&app, &[("?sku", sku.clone())], None).await
                 }
             }
+            Asked::Waves(policy) => {
+                let app = configure_waves::App { store, shortest: Duration::ZERO, clock: now };
+                match policy {
+                    Some(policy) => call::<PutWaves, _>(&app, &[], Some(policy.json())).await,
+                    None => match call::<DeleteWaves, _>(&app, &[], None).await {
+                        Err(Failure(problem)) if problem.status() == 404 => Ok(()),
+                        deleted => deleted,
+                    },
+                }
+            }
             Asked::Malformed => {
                 self.world.enqueue(Queue::StockLevels, &Outgoing::new("malformed".into()));
                 Ok(())
@@ -266,6 +279,7 @@ impl Stage {
             cast: self.cast.clone(),
             calls: self.calls.lock().unwrap().clone(),
             mails: state.mails_with_levels(),
+            stored: state.tables.stored.clone(),
             suppressed: state.suppressed.clone(),
             settled_at,
             waiting: waiting.collect(),

@@ -1,6 +1,6 @@
 //! Random workloads: who is there, and what each caller does when.
 
-use super::history::{Asked, EXTERNAL_IDS, Kind, LOCALES, Level, WITH_FEED, Wish};
+use super::history::{Asked, EXTERNAL_IDS, Kind, LOCALES, Level, WITH_FEED, WaveSpec, Wish};
 use fastrand::Rng;
 use std::time::Duration;
 
@@ -35,6 +35,41 @@ impl Workload {
 }
 
 impl Workload {
+    /// Makes the workload of a seed in which mails mostly leave in waves: more people wait for less, and for longer.
+    pub fn random_with_waves(seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let random = &mut random;
+        let mailboxes: Vec<Kind> = (0..random.usize(2..9)).map(|_| kind(random)).collect();
+        let skus = random.usize(1..3);
+        let first = Step { pause: Duration::ZERO, asked: Asked::Waves(Some(wave(random))), retries: 5 };
+        let longest_pause = Duration::from_secs(random.u64(60..2_400));
+        let mut callers: Vec<Vec<Step>> = (0..random.usize(2..5))
+            .map(|_| {
+                let steps = 0..random.usize(3..12);
+                steps.map(|_| step_with_waves(random, mailboxes.len(), skus, longest_pause)).collect()
+            })
+            .collect();
+        callers[0].insert(0, first);
+        Self { mailboxes, skus, callers }
+    }
+
+    /// Returns a workload of people who subscribe to one SKU one after the other, in all locales that have a feed, for which a
+    /// policy is in force. Then levels come, each so many seconds after that.
+    pub fn of_waves(subscribers: usize, policy: WaveSpec, levels: &[(u64, i64)]) -> Self {
+        let step = |pause, asked| Step { pause: Duration::from_secs(pause), asked, retries: 9 };
+        let wish = |contact| Wish { contact, sku: 0, locale: contact % WITH_FEED, external_id: None };
+        let mut steps = vec![step(0, Asked::Waves(Some(policy)))];
+        steps.extend((0..subscribers).map(|contact| step(1, Asked::Subscribe(wish(contact)))));
+        // So that every function knows the policy, and an index everybody.
+        let known = 120;
+        let callers = levels.iter().map(|(after, quantity)| {
+            let level = Level { sku: 0, locale: None, external_id: None, quantity: *quantity, age: None };
+            vec![step(2 * subscribers as u64 + known + after, Asked::Level(level))]
+        });
+        let callers = [steps].into_iter().chain(callers).collect();
+        Self { mailboxes: vec![Kind::Plain; subscribers], skus: 1, callers }
+    }
+
     /// Returns a workload of so many who subscribe to one SKU, which then comes back.
     pub fn of_many(subscribers: usize) -> Self {
         let step = |pause, asked| vec![Step { pause: Duration::from_secs(pause), asked, retries: 9 }];
@@ -108,6 +143,42 @@ fn step(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration
         _ => Asked::Malformed,
     };
     Step { pause, asked, retries: random.u32(0..3) }
+}
+
+/// As `step`, with few units in stock, and policies for waves that change.
+fn step_with_waves(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration) -> Step {
+    let mut step = step(random, addresses, skus, longest_pause);
+    match &mut step.asked {
+        // Levels of one kind are what the documentation advises.
+        Asked::Level(level) => {
+            level.quantity = if random.u8(0..5) == 0 { 0 } else { random.i64(1..4) };
+            if random.u8(0..4) > 0 {
+                (level.locale, level.external_id) = (None, None);
+            }
+            if random.u8(0..4) > 0 {
+                level.age = None;
+            }
+        }
+        Asked::Malformed | Asked::Feed { .. } | Asked::Automation { .. } if random.bool() => {
+            step.asked = Asked::Waves((random.u8(0..8) > 0).then(|| wave(random)));
+        }
+        Asked::Malformed => step.asked = Asked::Waves(Some(wave(random))),
+        _ => {}
+    }
+    step
+}
+
+fn wave(random: &mut Rng) -> WaveSpec {
+    let some = |random: &mut Rng, of: u8| random.u8(0..of) == 0;
+    let from = random.u32(0..24);
+    WaveSpec {
+        per_unit: if some(random, 12) { None } else { random.choice([1, 5, 10, 10, 15, 30]) },
+        interval: Duration::from_secs(random.u64(300..3_600)),
+        minimum: if some(random, 3) { random.i64(1..4) } else { 1 },
+        hold_down: Duration::from_secs(if some(random, 4) { random.u64(1..1_800) } else { 0 }),
+        restock: some(random, 6),
+        quiet: some(random, 6).then(|| (from, (from + random.u32(1..12)) % 24)),
+    }
 }
 
 /// Returns a contact: mostly the first of an address.

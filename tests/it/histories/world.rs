@@ -11,10 +11,13 @@ use restock_domain::delivery::Terms;
 use restock_domain::signing::SigningKey;
 use restock_domain::{ContactId, SendQuota};
 use restock_local::aws::sqs::Broker;
-use restock_queue::{EmailEvent, EmailEventKind, Queues};
-use restock_store::database::Table;
-use restock_store::{CachedAutomations, Store};
+use restock_local::template::Schedule;
+use restock_queue::transport::Outgoing;
+use restock_queue::{EmailEvent, EmailEventKind, Queue, Queues};
+use restock_store::database::{AttributeValue, Item, Table};
+use restock_store::{CachedAutomations, CachedWavePolicy, Store};
 use send_email::Settings;
+use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,6 +81,45 @@ pub enum Sabotage {
     AlwaysRenewed,
     /// No pause and no hold is ever seen.
     NoStops,
+    /// Places that were taken in waves are not remembered.
+    NoPlaces,
+    /// Half an interval counts as one.
+    ShortIntervals,
+    /// The stock is taken for three times what it is.
+    MoreStock,
+    NoMinimum,
+    NoHoldDown,
+    NoQuietHours,
+    /// Nobody asks for ticks that are due.
+    NoTicks,
+}
+
+impl Sabotage {
+    /// Returns an item as it is read.
+    pub fn distort(self, item: &Item) -> Item {
+        let mut item = item.clone();
+        let (kind, scope) = (string(&item, "kind"), string(&item, "scope"));
+        let is_policy = kind == "wave-policy" && item.contains_key("document");
+        let mut change = |name: &str, change: &dyn Fn(&mut Value)| {
+            let mut document: Value = serde_json::from_str(&string(&item, "document")).expect("a document");
+            change(&mut document[name]);
+            item.insert("document".into(), AttributeValue::S(document.to_string()));
+        };
+        let half = |interval: &mut Value| *interval = json!(interval.as_u64().unwrap_or_default() / 2);
+        match self {
+            Self::NoPlaces if scope.starts_with("wave#") => change("taken", &|taken| *taken = json!([])),
+            Self::ShortIntervals if is_policy => change("intervalSeconds", &half),
+            Self::NoMinimum if is_policy => change("minimum", &|minimum| *minimum = json!(1)),
+            Self::NoHoldDown if is_policy => change("holdDownSeconds", &|hold_down| *hold_down = json!(0)),
+            Self::NoQuietHours if is_policy => change("quietHours", &|hours| *hours = Value::Null),
+            Self::MoreStock if scope.starts_with("level#") => {
+                let quantity: i64 = item["quantity"].as_n().expect("a quantity").parse().expect("a number");
+                item.insert("quantity".into(), AttributeValue::N((3 * quantity).to_string()));
+            }
+            _ => {}
+        }
+        item
+    }
 }
 
 pub enum Mishap {
@@ -294,7 +336,7 @@ impl World {
     async fn all_done(&self) {
         loop {
             let changed = self.broker.changed.notified();
-            if self.lock().running == 0 && self.messages_left() == 0 {
+            if self.lock().running == 0 && self.messages_left() == 0 && self.next_tick().is_none() {
                 let redriven = self.redrive();
                 if redriven == 0 {
                     return;
@@ -302,6 +344,32 @@ impl World {
                 self.lock().redriven += redriven as u64;
             }
             changed.await;
+        }
+    }
+
+    /// Returns when the next tick of a wave is due, if there is one.
+    fn next_tick(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        let ticks = state.tables.items(Table::Configuration).filter(|item| string(item, "kind") == "wave-tick");
+        let due = |item: &Item| string(item, "id").split('#').next().and_then(|at| at.parse().ok());
+        ticks.filter_map(due).min()
+    }
+
+    /// Asks for due ticks each minute, as the schedule of `template.yaml` does; now and then not, and now and then twice.
+    async fn keep_ticking(self: Arc<Self>) {
+        let is_of_waves = |schedule: &&Schedule| schedule.message_at(now()).contains("due-wave-ticks");
+        let schedule = TEMPLATE.schedules.iter().find(is_of_waves).expect("a schedule of waves");
+        loop {
+            tokio::time::sleep(schedule.every).await;
+            // What there is to do is the same without the messages that find nothing.
+            if self.next_tick().is_none_or(|due| due > now()) {
+                continue;
+            }
+            let lost = self.lock().strikes(self.faults.delay);
+            if !lost {
+                self.enqueue(Queue::StockLevels, &Outgoing::new(schedule.message_at(now())));
+                self.broker.changed.notify_waiters();
+            }
         }
     }
 
@@ -334,6 +402,7 @@ impl World {
                 lag: seconds(40),
                 second_look_after,
                 automations: CachedAutomations::new(self.store(), AUTOMATIONS_KEPT),
+                wave_policy: CachedWavePolicy::new(self.store(), AUTOMATIONS_KEPT),
                 log_kept: LOG_KEPT,
                 budget: seconds(30),
                 clock: now,
@@ -368,6 +437,10 @@ impl World {
             async move { eraser.handle(event).await }
         };
         functions.spawn_local(self.clone().poll("finish-erasure", handle));
+
+        if self.sabotage != Sabotage::NoTicks {
+            functions.spawn_local(self.clone().keep_ticking());
+        }
 
         let recorder = Arc::new(record_email_events::App {
             store: self.store(),

@@ -16,7 +16,7 @@ pub use tally::{AutomationTally, Tally};
 
 use crate::contact::in_ascii;
 use crate::identifiers::{is_slug, text_type};
-use crate::{EmailAddress, ErrorCode, Invalid, Locale, TemplateId};
+use crate::{EmailAddress, ErrorCode, Invalid, Locale, TemplateId, WavePolicy};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub struct Automation {
     /// All of them must hold.
     pub conditions: Vec<Condition>,
     pub email: EmailChoice,
+    /// In place of the shop's policy.
+    pub waves: Option<WavePolicy>,
     /// Counts the changes, from 1; 0 for the one that is built in.
     pub version: u64,
     pub updated_on: Option<Timestamp>,
@@ -86,6 +88,7 @@ impl Automation {
             requires_consent: true,
             conditions: Vec::new(),
             email: EmailChoice::default(),
+            waves: None,
             version: 0,
             updated_on: None,
         }

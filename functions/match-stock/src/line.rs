@@ -1,0 +1,145 @@
+//! Those who wait for a wave of a scope, oldest first across its groups.
+
+use crate::waves::Look;
+use crate::{App, SKEW};
+use jiff::Timestamp;
+use restock_domain::{Automation, ContactId, Subscription, newest_covering};
+use restock_matching::{PAGE, decide_all};
+use restock_queue::Failure;
+use restock_store::{Cursor, Line, cursor_after};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+/// Subscriptions that are read of a group at the least, as a read unit has so many.
+const MIN_READ: usize = 16;
+
+/// Those who leave next.
+pub struct Choice<'a> {
+    pub accepted: Vec<(Subscription, &'a Automation)>,
+    /// Where the line goes on.
+    pub groups: BTreeMap<String, Option<Cursor>>,
+}
+
+/// A group of a line, with those that were read of it.
+struct Group {
+    read: VecDeque<Subscription>,
+    /// Behind the last who was gone through.
+    at: Option<Cursor>,
+    /// Behind those that were read, if there may be more.
+    more: Option<Option<Cursor>>,
+}
+
+impl App {
+    /// Goes through the line for a while, and returns those of its policy who leave if there are so many places. A contact takes
+    /// one place, whatever the number of its subscriptions.
+    pub(crate) async fn choose<'a>(&self, look: &Look<'a>, line: &Line, places: u64) -> Result<Choice<'a>, Failure> {
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let places = usize::try_from(places).unwrap_or(usize::MAX).min(PAGE as usize);
+        let most = (2 * places).clamp(MIN_READ, PAGE as usize);
+        let group = |at: &Option<Cursor>| Group { read: VecDeque::new(), at: at.clone(), more: Some(at.clone()) };
+        let mut groups: BTreeMap<String, Group> =
+            line.groups.iter().map(|(name, at)| (name.clone(), group(at))).collect();
+        let next = self.read_next(look, &mut groups, most).await.map_err(retry)?;
+        let subscriptions: Vec<Subscription> = next.iter().map(|(_, subscription)| subscription.clone()).collect();
+        let (sku, now) = (&look.tick.sku, (self.clock)());
+        let automations = look.waves.automations;
+        let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, now);
+        let decisions = decisions.await.map_err(retry)?;
+        let (mut accepted, mut contacts): (Vec<(Subscription, &'a Automation)>, HashSet<ContactId>) =
+            Default::default();
+        let mut left = Vec::new();
+        for ((name, subscription), decision) in next.into_iter().zip(decisions) {
+            let automation = decision.outcome.ok().filter(|automation| self.is_next(look, automation, &subscription));
+            let Some(automation) = automation.filter(|_| left.is_empty()) else {
+                if left.is_empty() {
+                    pass(look, &mut groups, &name, &subscription)?;
+                } else {
+                    left.push((name, subscription));
+                }
+                continue;
+            };
+            if !contacts.contains(&subscription.contact_id) && contacts.len() == places {
+                left.push((name, subscription));
+                continue;
+            }
+            contacts.insert(subscription.contact_id);
+            pass(look, &mut groups, &name, &subscription)?;
+            accepted.push((subscription, automation));
+        }
+        // Back in front of those that were read and are not their turn yet.
+        for (name, subscription) in left.into_iter().rev() {
+            groups.entry(name).and_modify(|group| group.read.push_front(subscription));
+        }
+        Ok(Choice {
+            accepted,
+            groups: groups.into_iter().filter_map(|(name, group)| Some((name, group.goes_on()?))).collect(),
+        })
+    }
+
+    /// Takes the oldest of all groups, at most so many, with their groups.
+    async fn read_next(
+        &self,
+        look: &Look<'_>,
+        groups: &mut BTreeMap<String, Group>,
+        most: usize,
+    ) -> Result<Vec<(String, Subscription)>, restock_store::Error> {
+        let limit = most.div_ceil(groups.len().max(1)).max(MIN_READ) as i32;
+        let (sku, scope) = (&look.tick.sku, &look.tick.scope);
+        let mut next = Vec::new();
+        while next.len() < most {
+            for (name, group) in groups.iter_mut() {
+                while group.read.is_empty()
+                    && let Some(after) = group.more.take()
+                {
+                    let page = self.store.page_of_group(sku, scope, name, after, limit).await?;
+                    group.read = page.subscriptions.into();
+                    group.more = page.next.map(Some);
+                    // Whoever subscribed after the level, and all behind them, wait for another one.
+                    let too_late = |found: &Subscription| found.created_on > look.arrival.at + SKEW;
+                    if group.read.back().is_some_and(too_late) {
+                        group.read.retain(|found| !too_late(found));
+                        group.more = None;
+                    }
+                }
+            }
+            let heads = groups.iter().filter_map(|(name, group)| Some((group.read.front()?.created_on, name.clone())));
+            let Some((_, oldest)) = heads.min() else { break };
+            let subscription = groups.get_mut(&oldest).and_then(|group| group.read.pop_front());
+            next.extend(subscription.map(|subscription| (oldest, subscription)));
+        }
+        Ok(next)
+    }
+
+    /// Returns true if a subscription that an automation accepts waits in this line for this level.
+    fn is_next(&self, look: &Look<'_>, automation: &Automation, found: &Subscription) -> bool {
+        let covering = newest_covering(look.levels, &found.locale, found.external_id.as_ref());
+        let now: Timestamp = (self.clock)();
+        look.waves.of(automation).is_some_and(|(owner, _)| owner == *look.owner)
+            && covering.is_some_and(|level| level.scope == look.level.scope)
+            && look.policy.triggers(look.level, found.created_on)
+            && !found.has_expired(now)
+    }
+}
+
+/// Moves a group behind somebody who was gone through.
+fn pass(
+    look: &Look<'_>,
+    groups: &mut BTreeMap<String, Group>,
+    name: &str,
+    subscription: &Subscription,
+) -> Result<(), Failure> {
+    let after = cursor_after(&look.tick.scope, subscription).map_err(|error| Failure::retry(&error))?;
+    if let Some(group) = groups.get_mut(name) {
+        group.at = Some(after);
+    }
+    Ok(())
+}
+
+impl Group {
+    /// Returns where it goes on, or `None` if nobody is left.
+    fn goes_on(self) -> Option<Option<Cursor>> {
+        match self.more {
+            _ if !self.read.is_empty() => Some(self.at),
+            more => more,
+        }
+    }
+}

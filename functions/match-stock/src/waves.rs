@@ -1,0 +1,183 @@
+//! Waves: lets as many of those who wait leave as there are places for, oldest first.
+//!
+//! A sender takes the places. What is counted here is how many it may take, so that nobody is asked to leave before somebody
+//! older; a sender that could not use one says so by a tick.
+
+use crate::line::Choice;
+use crate::meet::{Waiting, notifications};
+use crate::{App, MAX_HOPS};
+use jiff::Timestamp;
+use restock_domain::waves::{Leave, PolicyOwner, WavePolicy, Waves};
+use restock_domain::{Arrival, KnownLevel, Scope, Sku};
+use restock_queue::{Failure, WaveShare, WaveTick};
+use restock_store::{Line, LogKey, Tick};
+use tokio::time::Instant;
+use tracing::{error, info};
+use uuid::Uuid;
+
+/// Ticks that are read at a time.
+const PAGE: i32 = 100;
+
+/// What a look at a line is about.
+pub struct Look<'a> {
+    pub tick: &'a WaveTick,
+    pub level: &'a KnownLevel,
+    pub arrival: &'a Arrival,
+    /// Of every scope of the SKU.
+    pub levels: &'a [KnownLevel],
+    pub waves: Waves<'a>,
+    pub owner: &'a PolicyOwner,
+    pub policy: &'a WavePolicy,
+}
+
+/// Where a look at a line came to.
+enum Looked {
+    /// Nobody is left to wait for a tick: whoever still waits needs another level.
+    Through,
+    /// Somebody may leave then at the earliest.
+    Until(Timestamp),
+    OutOfTime,
+}
+
+impl App {
+    /// Handles the ticks that are due. One that can't be handled now stays for the next minute.
+    pub(crate) async fn due_ticks(&self, until: Instant) -> Result<(), Failure> {
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let due = self.store.due_ticks((self.clock)(), PAGE).await.map_err(retry)?;
+        let all = due.len();
+        let mut handled = 0;
+        for due in due.into_iter().take_while(|_| Instant::now() < until) {
+            let Tick { sku, scope } = due.tick;
+            match self.tick(&WaveTick { sku: sku.clone(), scope, hops: 0 }, until).await {
+                Ok(()) => {
+                    self.store.remove_tick(&due.id).await.map_err(retry)?;
+                    handled += 1;
+                }
+                Err(failure) => error!(%sku, ?failure, "A tick of a wave will be tried again"),
+            }
+        }
+        if handled > 0 && (all == PAGE as usize || handled < all) {
+            return self.queues.send_due_ticks().await.map_err(|error| Failure::retry(&error));
+        }
+        Ok(())
+    }
+
+    /// Looks at those who wait for a wave of a scope, and lets as many leave as there are places for. Before somebody else may
+    /// leave, a tick is due.
+    pub(crate) async fn tick(&self, tick: &WaveTick, until: Instant) -> Result<(), Failure> {
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let automations = self.automations.current().await.map_err(retry)?;
+        let shop = self.wave_policy.current().await.map_err(retry)?;
+        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
+        let policies = waves.all();
+        if policies.is_empty() {
+            return Ok(());
+        }
+        let levels = self.store.levels_of(&tick.sku).await.map_err(retry)?;
+        let known = levels.iter().find(|level| level.scope == tick.scope && level.quantity > 0);
+        let Some((level, arrival)) = known.and_then(|level| Some((level, level.arrival.as_ref()?))) else {
+            return Ok(());
+        };
+        let mut due: Option<Timestamp> = None;
+        for (owner, policy) in &policies {
+            let look = Look { tick, level, arrival, levels: &levels, waves, owner, policy };
+            match self.look(&look, until).await? {
+                Looked::Through => {}
+                Looked::Until(at) => due = Some(due.map_or(at, |due| due.min(at))),
+                Looked::OutOfTime => return self.go_on(tick).await,
+            }
+        }
+        let Some(at) = due else { return Ok(()) };
+        let tick = Tick { sku: tick.sku.clone(), scope: tick.scope.clone() };
+        self.store.put_tick(&tick, at).await.map_err(retry)
+    }
+
+    /// Lets those who wait back into their lines, at their places, and has the lines looked at.
+    pub(crate) async fn rejoin(&self, sku: &Sku, scope: &Scope, wait: &Waiting) -> Result<(), Failure> {
+        if wait.is_empty() {
+            return Ok(());
+        }
+        let rejoined = self.store.change_wave(sku, scope, (self.clock)(), |wave| {
+            wait.iter().for_each(|(owner, subscription)| wave.rejoin(owner, scope, subscription));
+        });
+        rejoined.await.map_err(|error| Failure::retry(&error))?;
+        let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
+        self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error))
+    }
+
+    /// Goes through the line of one policy while there are places.
+    async fn look(&self, look: &Look<'_>, until: Instant) -> Result<Looked, Failure> {
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let (WaveTick { sku, scope, hops }, Look { level, owner, policy, .. }) = (look.tick, look);
+        let key = LogKey::new(sku.clone(), look.arrival);
+        loop {
+            let now = (self.clock)();
+            let wave = self.store.wave(sku, scope).await.map_err(retry)?;
+            if wave.misses_any(now) {
+                self.store.change_wave(sku, scope, now, |_| ()).await.map_err(retry)?;
+                continue;
+            }
+            let line = match wave.line_for(owner, &key.entry) {
+                Some(line) => line.clone(),
+                None => {
+                    let groups = self.store.groups(sku, scope).await.map_err(retry)?;
+                    let groups = groups.into_iter().map(|group| (group, None)).collect();
+                    Line { entry: key.entry.clone(), groups, is_begun: false }
+                }
+            };
+            // Whoever has places sees to it that a tick comes when one is free again; this one is for those who are lost.
+            let on_the_way = || wave.waits_until(now).map_or(Looked::Through, Looked::Until);
+            if line.groups.is_empty() {
+                return Ok(on_the_way());
+            }
+            let places = match policy.leave(level, &wave.taken, now) {
+                Leave::NotAtThisStock => return Ok(Looked::Through),
+                Leave::NotBefore(at) => return Ok(Looked::Until(at)),
+                Leave::Now(places) => places.saturating_sub(wave.given(owner, &key.entry, now)),
+            };
+            if places == 0 {
+                return Ok(on_the_way());
+            }
+            if Instant::now() >= until {
+                return Ok(Looked::OutOfTime);
+            }
+            let Choice { accepted, groups } = self.choose(look, &line, places).await?;
+            let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
+            let mut messages = notifications(&accepted, &key);
+            for message in &mut messages {
+                message.wave = Some(WaveShare { scope: scope.clone(), id: Uuid::new_v4().to_string() });
+                message.hops = hops + 1;
+            }
+            let gone_on = self.store.change_wave(sku, scope, now, |wave| {
+                let gone_on = wave.go_on(owner, &line, &groups);
+                for message in messages.iter().filter(|_| gone_on) {
+                    let id = message.wave.as_ref().map_or("", |share| &share.id);
+                    wave.give(owner, id, message.recipients.len(), now);
+                }
+                gone_on
+            });
+            // Somebody else was faster, or somebody has come back into the line.
+            if !gone_on.await.map_err(retry)? {
+                continue;
+            }
+            if !accepted.is_empty() {
+                info!(%sku, quantity = level.quantity, leave = accepted.len(), "A wave leaves");
+            }
+            if let Err(failure) = self.queue(messages).await {
+                // If this can't be undone, they are met again once nobody waits for the messages any more.
+                let anew = self.store.change_wave(sku, scope, now, |wave| wave.begin_anew(owner)).await;
+                anew.map_err(retry)?;
+                return Err(failure);
+            }
+        }
+    }
+
+    async fn go_on(&self, tick: &WaveTick) -> Result<(), Failure> {
+        if tick.hops >= MAX_HOPS {
+            let reason = format!("the tick was sent on {MAX_HOPS} times, which none needs; the next level starts over");
+            return Err(Failure::Malformed(reason));
+        }
+        let tick = WaveTick { hops: tick.hops + 1, ..tick.clone() };
+        self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error))
+    }
+}

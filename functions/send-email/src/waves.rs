@@ -1,0 +1,243 @@
+//! Places in waves: each mail takes one just before it leaves, if anything bounds how many may.
+//!
+//! Whoever finds none is in no queue: they go back into their line, and a tick finds them.
+
+use crate::App;
+use crate::ended::{Later, Stop};
+use jiff::Timestamp;
+use restock_domain::waves::{PolicyOwner, WavePolicy, Waves};
+use restock_domain::{Automation, DeliveryId, KnownLevel, Scope, Subscription};
+use restock_queue::{Failure, Notification, Recipient, WaveShare, WaveTick};
+use restock_store::{PlaceAsk, Tick, Waiting};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tracing::info;
+
+/// How long a request may be on its way to SES. Connecting may take two seconds, and one that SES refuses as a whole may be asked
+/// for in parts two seconds later.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
+/// Ticks and notifications that follow on each other without waiting, far more than any wave needs.
+const MAX_HOPS: u32 = 1_000;
+
+/// What bounds the mails of one message.
+pub(crate) struct Bounds {
+    /// Of the automation whose mails they are. Without one they are only counted, for mails that have one.
+    policy: Option<(PolicyOwner, WavePolicy)>,
+    places: Mutex<Places>,
+}
+
+/// Places of the recipients of a message.
+#[derive(Default)]
+struct Places {
+    /// Taken, and not used yet.
+    taken: HashMap<DeliveryId, Place>,
+    used: HashMap<DeliveryId, Place>,
+}
+
+#[derive(Clone)]
+struct Place {
+    scope: Scope,
+    taken: Timestamp,
+}
+
+/// What is to be written of a scope's wave.
+#[derive(Default)]
+struct Change<'a> {
+    rejoin: Vec<&'a Subscription>,
+    keep: Vec<(DeliveryId, Timestamp)>,
+    give_back: Vec<Timestamp>,
+    /// The first of the places that were used.
+    first_used: Option<Timestamp>,
+}
+
+/// By scope; a message mostly has one.
+#[derive(Default)]
+struct Changes<'a>(Vec<(Scope, Change<'a>)>);
+
+impl<'a> Changes<'a> {
+    fn of(&mut self, scope: &Scope) -> &mut Change<'a> {
+        let place = self.0.iter().position(|(known, _)| known == scope).unwrap_or(self.0.len());
+        if place == self.0.len() {
+            self.0.push((scope.clone(), Change::default()));
+        }
+        &mut self.0[place].1
+    }
+}
+
+impl Bounds {
+    /// Returns the message's part of a wave, if its mails are bounded.
+    pub fn share<'a>(&'a self, notification: &'a Notification) -> Option<(&'a PolicyOwner, &'a WaveShare)> {
+        self.policy.as_ref().map(|(owner, _)| owner).zip(notification.wave.as_ref())
+    }
+
+    /// Returns true if the mail's place counts from a moment before which its request may not have left.
+    pub fn is_late(&self, subscription: &Subscription, now: Timestamp) -> bool {
+        self.lock().taken.get(&subscription.delivery).is_some_and(|place| now + ON_THE_WAY > place.taken)
+    }
+
+    /// Notes that a mail has left, or may have.
+    pub fn note_used(&self, delivery: DeliveryId) {
+        let mut places = self.lock();
+        let place = places.taken.remove(&delivery);
+        places.used.extend(place.map(|place| (delivery, place)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// Returns what bounds the mails of a message; `None` while nothing bounds any.
+    pub(crate) async fn bounds(&self, automation: Option<&Automation>) -> Result<Option<Bounds>, restock_store::Error> {
+        let shop = self.wave_policy.current().await?;
+        let automations = self.automations.current().await?;
+        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
+        if waves.all().is_empty() {
+            return Ok(None);
+        }
+        let bound = automation.and_then(|automation| waves.of(automation));
+        let policy = bound.map(|(owner, policy)| (owner, policy.clone()));
+        Ok(Some(Bounds { policy, places: Mutex::default() }))
+    }
+
+    /// Takes a place for a mail that leaves now, and returns false if there is none.
+    pub(crate) async fn take_place(
+        &self,
+        bounds: &Bounds,
+        subscription: &Subscription,
+        level: KnownLevel,
+    ) -> Result<bool, restock_store::Error> {
+        let (delivery, scope) = (subscription.delivery, level.scope.clone());
+        let policy = bounds.policy.as_ref().map(|(_, policy)| policy.clone());
+        let (subscribed_on, now) = (subscription.created_on, (self.settings.clock)());
+        let ask = PlaceAsk { delivery, subscribed_on, level, policy, now };
+        let Some(taken) = self.store.take_place(&subscription.sku, &scope, ask).await? else { return Ok(false) };
+        bounds.lock().taken.insert(delivery, Place { scope, taken });
+        Ok(true)
+    }
+
+    /// Lets all recipients of a message wait in their line, as nothing may be sent for now.
+    pub(crate) async fn wait_in_line(
+        &self,
+        stop: Stop,
+        (owner, share): (&PolicyOwner, &WaveShare),
+        notification: &Notification,
+    ) -> Result<(), Failure> {
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let mut all = Vec::new();
+        for notification in [notification].into_iter().chain(&notification.then) {
+            all.extend(self.waiting(notification).await.map_err(retry)?);
+        }
+        let now = (self.settings.clock)();
+        let rejoined = self.store.change_wave(&notification.sku, &share.scope, now, |wave| {
+            wave.note_handled(&share.id, 0, now);
+            for (recipient, waiting) in &all {
+                wave.give_up(recipient.delivery);
+                wave.rejoin(owner, &share.scope, &waiting.subscription);
+            }
+        });
+        rejoined.await.map_err(retry)?;
+        let tick = Tick { sku: notification.sku.clone(), scope: share.scope.clone() };
+        self.store.put_tick(&tick, now + self.stopped_for(stop)).await.map_err(retry)
+    }
+
+    /// Ends the message's part of a wave: gives back what was not used, and lets those back into their line who found no place
+    /// or may not be sent to for now. Returns who is still to be put off.
+    pub(crate) async fn end_share(
+        &self,
+        bounds: &Bounds,
+        notification: &Notification,
+        waiting: &[(Recipient, Waiting)],
+        later: Vec<(Recipient, Later)>,
+    ) -> Result<Vec<(Recipient, Later)>, Failure> {
+        let retry = |error: restock_store::Error| Failure::retry(&error);
+        let Places { mut taken, used } = std::mem::take(&mut *bounds.lock());
+        let owner = bounds.policy.as_ref().map(|(owner, _)| owner);
+        let share = notification.wave.as_ref();
+        let mut changes = Changes::default();
+        let (mut rest, mut stopped) = (Vec::new(), None);
+        for (recipient, when) in later {
+            let scope = match (&when, share) {
+                (Later::NextWave(scope), _) => Some(scope.clone()),
+                (Later::Stopped(stop), Some(share)) => {
+                    stopped = Some(*stop);
+                    Some(share.scope.clone())
+                }
+                _ => None,
+            };
+            let found = waiting.iter().find(|(waiting, _)| *waiting == recipient);
+            match (scope.filter(|_| owner.is_some()), found) {
+                (Some(scope), Some((_, waiting))) => changes.of(&scope).rejoin.push(&waiting.subscription),
+                _ => rest.push((recipient, when)),
+            }
+        }
+        for (recipient, _) in &rest {
+            if let Some(Place { scope, taken }) = taken.remove(&recipient.delivery) {
+                changes.of(&scope).keep.push((recipient.delivery, taken));
+            }
+        }
+        taken.values().for_each(|Place { scope, taken }| changes.of(scope).give_back.push(*taken));
+        for Place { scope, taken } in used.values() {
+            let first = &mut changes.of(scope).first_used;
+            *first = Some(first.map_or(*taken, |first| first.min(*taken)));
+        }
+        if let Some(share) = share {
+            changes.of(&share.scope);
+        }
+        let in_queue: HashSet<DeliveryId> = rest.iter().map(|(recipient, _)| recipient.delivery).collect();
+        let is_done =
+            |recipient: &&Recipient| !used.contains_key(&recipient.delivery) && !in_queue.contains(&recipient.delivery);
+        let done: Vec<DeliveryId> =
+            notification.recipients.iter().filter(is_done).map(|recipient| recipient.delivery).collect();
+        // Whoever has used a place, or only waits for a record, takes none. Somebody else's claim may come to nothing.
+        let may_take = rest
+            .iter()
+            .filter(|(recipient, when)| !matches!(when, Later::Record(_)) && !used.contains_key(&recipient.delivery));
+        let may_take: Vec<DeliveryId> = may_take.map(|(recipient, _)| recipient.delivery).collect();
+        let now = (self.settings.clock)();
+        for (scope, Change { rejoin, keep, give_back, first_used }) in &changes.0 {
+            let share = share.filter(|share| share.scope == *scope);
+            let changed = self.store.change_wave(&notification.sku, scope, now, |wave| {
+                keep.iter().for_each(|(delivery, taken)| wave.keep(*delivery, *taken));
+                give_back.iter().for_each(|taken| wave.taken.give_back(*taken));
+                done.iter().for_each(|delivery| wave.give_up(*delivery));
+                if let Some(share) = share {
+                    let on_the_way = may_take.iter().filter(|delivery| !wave.has_kept(**delivery)).count();
+                    wave.note_handled(&share.id, on_the_way, now);
+                }
+                if let Some(owner) = owner {
+                    rejoin.iter().for_each(|subscription| wave.rejoin(owner, scope, subscription));
+                }
+                wave.is_awaited()
+            });
+            let is_awaited = changed.await.map_err(retry)?;
+            if let (Some(first), Some((_, policy)), true) = (first_used, &bounds.policy, is_awaited) {
+                let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
+                self.store.put_tick(&tick, *first + policy.interval).await.map_err(retry)?;
+            }
+            let is_left = share.is_some() && !done.is_empty();
+            if is_left || !rejoin.is_empty() || !give_back.is_empty() {
+                self.wake(notification, scope, stopped).await?;
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Sees to it that somebody else may take a place that is free: at once, or when mails may leave again.
+    async fn wake(&self, notification: &Notification, scope: &Scope, stopped: Option<Stop>) -> Result<(), Failure> {
+        let (sku, scope, hops) = (notification.sku.clone(), scope.clone(), notification.hops + 1);
+        let wait = match stopped {
+            Some(stop) => self.stopped_for(stop),
+            None if hops > MAX_HOPS => WavePolicy::DEFAULT_INTERVAL,
+            None => {
+                info!(%sku, "A place in a wave is free");
+                let tick = WaveTick { sku, scope, hops };
+                return self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error));
+            }
+        };
+        let (tick, at) = (Tick { sku, scope }, (self.settings.clock)() + wait);
+        self.store.put_tick(&tick, at).await.map_err(|error| Failure::retry(&error))
+    }
+}

@@ -1,0 +1,266 @@
+use super::{LEAVES_WITHIN, Places, QuietHours};
+use crate::{Automation, AutomationId, ErrorCode, Invalid, KnownLevel};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
+/// How mails about a scope of a SKU leave: of the shop, or of one automation in place of that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WavePolicy {
+    /// Mails for each unit in stock; `None` for as many as wait.
+    pub per_unit: Option<PerUnit>,
+    /// Within this time no more mails leave than there are places.
+    pub interval: Duration,
+    /// The stock below which nothing leaves; at least 1.
+    pub minimum: i64,
+    /// How long the stock has to be at least `minimum` before the first mail leaves.
+    pub hold_down: Duration,
+    pub trigger: Trigger,
+    pub quiet_hours: Option<QuietHours>,
+}
+
+/// Which levels a subscription waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, EnumString, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum Trigger {
+    /// Each that is at least the minimum.
+    #[default]
+    Level,
+    /// One after the stock was below the minimum since the shopper subscribed.
+    Restock,
+}
+
+/// Mails for each unit in stock, from 0.1 to 50, with at most three decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerUnit(Decimal);
+
+/// Whether mails may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// So many, at least one.
+    Now(u64),
+    /// None before that, if nothing changes.
+    NotBefore(Timestamp),
+    /// None at this stock.
+    NotAtThisStock,
+}
+
+/// Whose policy bounds the mails of an automation: they wait in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyOwner {
+    Shop,
+    Automation(AutomationId),
+}
+
+/// The policies in force.
+#[derive(Debug, Clone, Copy)]
+pub struct Waves<'a> {
+    pub shop: Option<&'a WavePolicy>,
+    pub automations: &'a [Automation],
+}
+
+impl WavePolicy {
+    pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(3_600);
+    /// Also the time for which places are remembered, so that a longer interval counts them.
+    pub const MAX_INTERVAL: Duration = Duration::from_secs(7 * 24 * 3_600);
+    pub const MAX_HOLD_DOWN: Duration = Self::MAX_INTERVAL;
+
+    /// Returns whether mails about a scope may leave, given its newest level and the places that were taken.
+    pub fn leave(&self, level: &KnownLevel, taken: &Places, now: Timestamp) -> Leave {
+        let Some(since) = level.in_stock_since(self.minimum) else { return Leave::NotAtThisStock };
+        let first = since + self.hold_down;
+        if first > now {
+            return Leave::NotBefore(first);
+        }
+        // A request that leaves a little later must not do so within them.
+        let ends = self.quiet_hours.iter().flat_map(|hours| [hours.end(now), hours.end(now + LEAVES_WITHIN)]);
+        if let Some(end) = ends.flatten().max() {
+            return Leave::NotBefore(end);
+        }
+        let Some(per_unit) = self.per_unit else { return Leave::Now(u64::MAX) };
+        let all = per_unit.places(level.quantity);
+        match all.saturating_sub(taken.since(now - self.interval)) {
+            0 => Leave::NotBefore(taken.free_at(self.interval, all).unwrap_or(now).max(now)),
+            left => Leave::Now(left),
+        }
+    }
+
+    /// Returns true if a level concerns who subscribed then.
+    pub fn triggers(&self, level: &KnownLevel, subscribed_on: Timestamp) -> bool {
+        match self.trigger {
+            Trigger::Level => true,
+            Trigger::Restock => level.in_stock_since(self.minimum).is_some_and(|since| subscribed_on <= since),
+        }
+    }
+}
+
+impl PerUnit {
+    const RANGE: RangeInclusive<Decimal> =
+        Decimal::from_parts(1, 0, 0, false, 1)..=Decimal::from_parts(50, 0, 0, false, 0);
+
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let number = raw.parse::<Decimal>().or_else(|_| Decimal::from_scientific(raw)).ok();
+        let number = number.map(|number| number.normalize());
+        let number = number.filter(|number| Self::RANGE.contains(number) && number.scale() <= 3);
+        let message = "Use a number from 0.1 to 50 with at most three decimals.";
+        number.map(Self).ok_or_else(|| Invalid::new(ErrorCode::OutOfRange, message))
+    }
+
+    /// Returns how many mails of an interval a stock has places for; at least one.
+    pub fn places(self, quantity: i64) -> u64 {
+        let places = self.0.checked_mul(Decimal::from(quantity)).map(|places| places.floor());
+        places
+            .map_or(u64::MAX, |places| places.to_u64().unwrap_or(if places.is_sign_negative() { 0 } else { u64::MAX }))
+            .max(1)
+    }
+}
+
+impl Default for PerUnit {
+    fn default() -> Self {
+        Self(Decimal::ONE)
+    }
+}
+
+/// Written as a number, which has so few digits that none is lost.
+impl Serialize for PerUnit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.to_i64().filter(|_| self.0.is_integer()) {
+            Some(whole) => serializer.serialize_i64(whole),
+            None => serializer.serialize_f64(self.0.to_f64().unwrap_or_default()),
+        }
+    }
+}
+
+/// Writes what [`PerUnit::parse`] reads.
+impl fmt::Display for PerUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'a> Waves<'a> {
+    /// Returns the policy that bounds the mails of an automation, if there is one, and whose it is.
+    pub fn of(&self, automation: &'a Automation) -> Option<(PolicyOwner, &'a WavePolicy)> {
+        let own = automation.waves.as_ref().map(|policy| (PolicyOwner::Automation(automation.id.clone()), policy));
+        own.or_else(|| self.shop.map(|policy| (PolicyOwner::Shop, policy)))
+    }
+
+    /// Returns the policies that bound the mails of any automation that is on, each once.
+    pub fn all(&self) -> Vec<(PolicyOwner, &'a WavePolicy)> {
+        let enabled = self.automations.iter().filter(|automation| automation.enabled);
+        let mut all: Vec<_> = enabled.filter_map(|automation| self.of(automation)).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all.dedup_by(|(one, _), (other, _)| one == other);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Scope, waves::StockHistory};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn level(quantity: i64, history: StockHistory) -> KnownLevel {
+        KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history }
+    }
+
+    fn policy(per_unit: &str) -> WavePolicy {
+        WavePolicy {
+            per_unit: Some(PerUnit::parse(per_unit).unwrap()),
+            interval: WavePolicy::DEFAULT_INTERVAL,
+            minimum: 1,
+            hold_down: Duration::ZERO,
+            trigger: Trigger::Level,
+            quiet_hours: None,
+        }
+    }
+
+    #[test]
+    fn places_follow_from_the_stock_by_decimal_numbers_and_there_is_at_least_one() {
+        let places = |per_unit: &str, quantity| PerUnit::parse(per_unit).unwrap().places(quantity);
+
+        assert_eq!([1, 9, 10, 19, 30].map(|quantity| places("0.1", quantity)), [1, 1, 1, 1, 3]);
+        assert_eq!((places("1", 80), places("1.0", 40), places("5", 10)), (80, 40, 50));
+        // As floats, 0.7 times 10 is 6.999….
+        assert_eq!((places("0.7", 10), places("1.115", 1_000), places("50", i64::MAX)), (7, 1_115, u64::MAX));
+        for refused in ["0", "0.09", "50.1", "-1", "1.0001", "a", "", "NaN"] {
+            assert!(PerUnit::parse(refused).is_err(), "{refused}");
+        }
+        assert_eq!(PerUnit::parse("5e-1").unwrap().to_string(), "0.5");
+    }
+
+    #[test]
+    fn eighty_in_stock_at_rate_one_are_eighty_mails_and_forty_left_an_hour_later_are_forty_more() {
+        let (policy, mut taken) = (policy("1"), Places::default());
+        let leave = |quantity, taken: &Places, second| {
+            policy.leave(&level(quantity, StockHistory::beginning(quantity, at(0))), taken, at(second))
+        };
+        assert_eq!(leave(80, &taken, 0), Leave::Now(80));
+        (0..80).for_each(|_| {
+            taken.take(at(0));
+        });
+
+        assert_eq!(leave(80, &taken, 10), Leave::NotBefore(at(3_607)));
+        assert_eq!(leave(100, &taken, 10), Leave::Now(20), "what is more leaves at once");
+        assert_eq!(leave(40, &taken, 3_606), Leave::NotBefore(at(3_607)));
+        assert_eq!(leave(40, &taken, 3_607), Leave::Now(40));
+        assert_eq!(leave(0, &taken, 3_607), Leave::NotAtThisStock);
+    }
+
+    #[test]
+    fn a_multiplier_of_five_lets_fifty_leave_for_ten_in_stock() {
+        let leave = policy("5").leave(&level(10, StockHistory::beginning(10, at(0))), &Places::default(), at(0));
+
+        assert_eq!(leave, Leave::Now(50));
+    }
+
+    #[test]
+    fn nothing_leaves_below_the_minimum_or_before_the_stock_has_held_for_long_enough() {
+        let policy = WavePolicy { minimum: 3, hold_down: Duration::from_secs(7_200), ..policy("1") };
+        let history = StockHistory::beginning(2, at(0)).then(5, at(100)).then(4, at(200));
+        let leave = |quantity, history: &StockHistory, second| {
+            policy.leave(&level(quantity, history.clone()), &Places::default(), at(second))
+        };
+
+        assert_eq!(leave(2, &StockHistory::beginning(2, at(0)), 90_000), Leave::NotAtThisStock);
+        assert_eq!(leave(4, &history, 201), Leave::NotBefore(at(7_300)));
+        assert_eq!(leave(4, &history, 7_300), Leave::Now(4));
+        let flickered = history.then(0, at(7_000)).then(4, at(7_001));
+        assert_eq!(leave(4, &flickered, 7_300), Leave::NotBefore(at(14_201)));
+    }
+
+    #[test]
+    fn a_restock_concerns_whoever_subscribed_before_it() {
+        let policy = WavePolicy { trigger: Trigger::Restock, ..policy("1") };
+        let level = level(7, StockHistory::beginning(0, at(0)).then(5, at(100)).then(7, at(200)));
+
+        assert!(policy.triggers(&level, at(100)) && !policy.triggers(&level, at(101)));
+        assert!(WavePolicy { trigger: Trigger::Level, ..policy }.triggers(&level, at(150)));
+    }
+
+    #[test]
+    fn an_automation_has_its_own_policy_or_that_of_the_shop() {
+        let (shop, own) = (policy("1"), policy("2"));
+        let plain = Automation::built_in();
+        let special =
+            Automation { id: AutomationId::parse("club").unwrap(), waves: Some(own.clone()), ..Automation::built_in() };
+        let automations = [plain, special];
+        let waves = |shop| Waves { shop, automations: &automations };
+
+        assert_eq!(waves(Some(&shop)).of(&automations[0]), Some((PolicyOwner::Shop, &shop)));
+        assert_eq!(waves(None).of(&automations[0]), None);
+        let club = (PolicyOwner::Automation(automations[1].id.clone()), &own);
+        assert_eq!(waves(None).all(), std::slice::from_ref(&club));
+        assert_eq!(waves(Some(&shop)).all(), [(PolicyOwner::Shop, &shop), club]);
+    }
+}

@@ -1,0 +1,108 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Since when a scope's stock has been how high, without a break: the later a step, the higher.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StockHistory(Vec<Step>);
+
+/// The stock has been at least `quantity` since then; written as `[since, quantity]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Timestamp, i64)", into = "(Timestamp, i64)")]
+struct Step {
+    since: Timestamp,
+    quantity: i64,
+}
+
+/// Steps that are kept. Beyond that, a stock counts as lower than it was, which lets mails wait longer and nobody too short.
+const MAX_STEPS: usize = 20;
+
+impl StockHistory {
+    /// Returns the history of a stock of which nothing was known before.
+    pub fn beginning(quantity: i64, at: Timestamp) -> Self {
+        Self::default().then(quantity, at)
+    }
+
+    /// Returns the history after a level that came then, and is newer than all before.
+    pub fn then(&self, quantity: i64, at: Timestamp) -> Self {
+        let mut steps: Vec<Step> = self.0.iter().copied().filter(|step| step.quantity < quantity).collect();
+        // Whatever was as high or higher has been this high since.
+        let since = self.0.iter().find(|step| step.quantity >= quantity).map_or(at, |step| step.since);
+        steps.push(Step { since, quantity });
+        if steps.len() > MAX_STEPS {
+            steps.remove(1);
+        }
+        Self(steps)
+    }
+
+    /// Returns since when the stock has been at least so high, if it is.
+    pub fn since(&self, quantity: i64) -> Option<Timestamp> {
+        self.0.iter().find(|step| step.quantity >= quantity).map(|step| step.since)
+    }
+}
+
+impl From<(Timestamp, i64)> for Step {
+    fn from((since, quantity): (Timestamp, i64)) -> Self {
+        Self { since, quantity }
+    }
+}
+
+impl From<Step> for (Timestamp, i64) {
+    fn from(step: Step) -> Self {
+        (step.since, step.quantity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn history(levels: &[(i64, i64)]) -> StockHistory {
+        levels.iter().fold(StockHistory::default(), |history, (second, quantity)| history.then(*quantity, at(*second)))
+    }
+
+    #[test]
+    fn a_stock_has_been_so_high_since_it_was_last_lower() {
+        let since = |levels: &[(i64, i64)], quantity| history(levels).since(quantity).map(Timestamp::as_second);
+
+        assert_eq!(since(&[(1, 5)], 5), Some(1));
+        assert_eq!(since(&[(1, 5)], 6), None);
+        assert_eq!(since(&[(1, 5), (2, 9), (3, 7)], 1), Some(1));
+        assert_eq!(since(&[(1, 5), (2, 9), (3, 7)], 6), Some(2));
+        assert_eq!(since(&[(1, 5), (2, 9), (3, 7)], 8), None);
+        assert_eq!(since(&[(1, 5), (2, 0), (3, 5)], 5), Some(3));
+        assert_eq!(since(&[(1, 0), (2, -3), (3, 1), (4, 1)], 1), Some(3));
+    }
+
+    #[test]
+    fn it_says_for_every_quantity_what_all_levels_say() {
+        let mut random = 7_u64;
+        let levels: Vec<(i64, i64)> = (0..200)
+            .map(|second| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (second, (random >> 33) as i64 % 12 - 2)
+            })
+            .collect();
+        for end in 1..levels.len() {
+            for quantity in 1..12 {
+                let high = levels[..end].iter().rev().take_while(|(_, level)| *level >= quantity);
+                assert_eq!(history(&levels[..end]).since(quantity), high.last().map(|(second, _)| at(*second)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_level_that_comes_twice_changes_nothing_and_a_stock_that_only_rises_keeps_its_first_step() {
+        let once = history(&[(1, 3), (2, 5)]);
+        assert_eq!(once.then(5, at(2)), once);
+
+        let rising: Vec<(i64, i64)> = (1..100).map(|n| (n, n)).collect();
+        let rising = history(&rising);
+        assert_eq!((rising.0.len(), rising.since(1)), (MAX_STEPS, Some(at(1))));
+        assert_eq!(rising.since(50), Some(at(81)), "later than it was");
+    }
+}

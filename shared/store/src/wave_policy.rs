@@ -1,0 +1,195 @@
+//! The shop's policy for waves, with its versions.
+
+use crate::cached::Cached;
+use crate::database::{AllWritten, Item, Written};
+use crate::item::damaged;
+use crate::keyspace;
+use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
+use crate::{Error, Race, Store};
+use jiff::Timestamp;
+use restock_domain::waves::{PerUnit, QuietHours, Trigger};
+use restock_domain::{Invalid, WavePolicy, time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+const KINDS: Kinds<keyspace::WavePolicies, keyspace::WavePolicyVersions> =
+    Kinds { newest: keyspace::WavePolicies, versions: keyspace::WavePolicyVersions };
+/// The id of the only one.
+const SHOP: &str = "shop";
+
+/// The shop's policy as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShopPolicy {
+    pub policy: WavePolicy,
+    pub version: u64,
+    pub updated_on: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    #[serde(flatten)]
+    policy: WaveDocument,
+    updated_on: Timestamp,
+}
+
+/// A policy as it is stored, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WaveDocument {
+    per_unit: Option<String>,
+    interval_seconds: u64,
+    minimum: i64,
+    hold_down_seconds: u64,
+    trigger: String,
+    quiet_hours: Option<QuietDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct QuietDocument {
+    from: String,
+    to: String,
+    zone: String,
+}
+
+impl From<WavePolicy> for WaveDocument {
+    fn from(policy: WavePolicy) -> Self {
+        let WavePolicy { per_unit, interval, minimum, hold_down, trigger, quiet_hours } = policy;
+        let quiet = |hours: QuietHours| QuietDocument {
+            from: hours.from().strftime("%H:%M").to_string(),
+            to: hours.to().strftime("%H:%M").to_string(),
+            zone: hours.zone_name().to_owned(),
+        };
+        Self {
+            per_unit: per_unit.map(|per_unit| per_unit.to_string()),
+            interval_seconds: interval.as_secs(),
+            minimum,
+            hold_down_seconds: hold_down.as_secs(),
+            trigger: <&str>::from(trigger).to_owned(),
+            quiet_hours: quiet_hours.map(quiet),
+        }
+    }
+}
+
+impl WaveDocument {
+    /// Returns the policy. Taken for none, one that can't be read would let too many mails leave.
+    pub fn policy(self) -> Result<WavePolicy, Box<dyn std::error::Error + Send + Sync>> {
+        let said = |invalid: Invalid| invalid.message;
+        let quiet = |hours: QuietDocument| {
+            let [from, to] = [hours.from, hours.to].map(|time| QuietHours::time(&time));
+            QuietHours::new(from?, to?, QuietHours::zone(&hours.zone)?)
+        };
+        Ok(WavePolicy {
+            per_unit: self.per_unit.map(|per_unit| PerUnit::parse(&per_unit)).transpose().map_err(said)?,
+            interval: Duration::from_secs(self.interval_seconds),
+            minimum: self.minimum,
+            hold_down: Duration::from_secs(self.hold_down_seconds),
+            trigger: self.trigger.parse::<Trigger>()?,
+            quiet_hours: self.quiet_hours.map(quiet).transpose().map_err(said)?,
+        })
+    }
+}
+
+impl Store {
+    /// Stores the shop's policy as its next version.
+    pub async fn put_wave_policy(
+        &self,
+        policy: WavePolicy,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<DocumentChange<ShopPolicy>, Error> {
+        let mut race = Race::about("the change of the policy for waves");
+        loop {
+            race.enter()?;
+            let (seen, stored) = self.newest_policy().await?;
+            if !expected.allows(stored.map(|stored| stored.version)) {
+                return Ok(DocumentChange::Stale);
+            }
+            let updated_on = time::to_millisecond(now);
+            let document = Document { policy: policy.clone().into(), updated_on };
+            let document =
+                serde_json::to_string(&document).map_err(|error| damaged(KINDS.newest, &KINDS.key(SHOP), error))?;
+            let writes = KINDS.next_version(SHOP, seen, document);
+            if let AllWritten::Done = self.database.write_all(writes).await? {
+                let stored = ShopPolicy { policy, version: seen + 1, updated_on };
+                return Ok(DocumentChange::Done(Box::new(stored)));
+            }
+        }
+    }
+
+    /// Deletes the shop's policy, and returns what it was. Its number goes on counting if one is stored again.
+    pub async fn delete_wave_policy(&self, expected: Expected) -> Result<DocumentChange<ShopPolicy>, Error> {
+        let mut race = Race::about("the change of the policy for waves");
+        loop {
+            race.enter()?;
+            let (seen, stored) = self.newest_policy().await?;
+            if !expected.allows(stored.as_ref().map(|stored| stored.version)) {
+                return Ok(DocumentChange::Stale);
+            }
+            let Some(stored) = stored else { return Ok(DocumentChange::Missing) };
+            if let Written::Done(_) = self.database.write(KINDS.deletion(SHOP, seen)).await? {
+                return Ok(DocumentChange::Done(Box::new(stored)));
+            }
+        }
+    }
+
+    /// Returns the shop's policy, if there is one; strongly consistent.
+    pub async fn wave_policy(&self) -> Result<Option<ShopPolicy>, Error> {
+        Ok(self.newest_policy().await?.1)
+    }
+
+    /// Returns the number of the newest version, and the policy unless it was deleted.
+    async fn newest_policy(&self) -> Result<(u64, Option<ShopPolicy>), Error> {
+        let Some(item) = self.get(KINDS.newest, KINDS.key(SHOP)).await? else { return Ok((0, None)) };
+        let stored = has_document(&item).then(|| read(&item)).transpose()?;
+        Ok((version_of(&item), stored))
+    }
+}
+
+fn read(item: &Item) -> Result<ShopPolicy, Error> {
+    let (_, Document { policy, updated_on }) = document_of::<Document>(item)?;
+    let policy = policy.policy().map_err(|error| damaged(KINDS.newest, item, error))?;
+    Ok(ShopPolicy { policy, version: version_of(item), updated_on })
+}
+
+/// The shop's policy as it was not longer than a while ago, so that not every message reads it.
+pub struct CachedWavePolicy {
+    store: Store,
+    seen: Cached<Option<WavePolicy>>,
+}
+
+impl CachedWavePolicy {
+    pub fn new(store: Store, kept: Duration) -> Self {
+        Self { store, seen: Cached::new(kept) }
+    }
+
+    pub async fn current(&self) -> Result<Arc<Option<WavePolicy>>, Error> {
+        self.seen.current(async { Ok(self.store.wave_policy().await?.map(|stored| stored.policy).into()) }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_reads_back_as_it_was_stored() {
+        let [from, to] = ["22:00", "07:30"].map(|time| QuietHours::time(time).unwrap());
+        let quiet = QuietHours::new(from, to, QuietHours::zone("Europe/Stockholm").unwrap()).unwrap();
+        let policy = WavePolicy {
+            per_unit: Some(PerUnit::parse("0.1").unwrap()),
+            interval: Duration::from_secs(300),
+            minimum: 2,
+            hold_down: Duration::from_secs(60),
+            trigger: Trigger::Restock,
+            quiet_hours: Some(quiet),
+        };
+        let none = WavePolicy { per_unit: None, quiet_hours: None, ..policy.clone() };
+
+        for policy in [policy, none] {
+            let stored = serde_json::to_string(&WaveDocument::from(policy.clone())).unwrap();
+            assert_eq!(serde_json::from_str::<WaveDocument>(&stored).unwrap().policy().unwrap(), policy);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The wave of a scope of a SKU: the places that its mails have taken, and how far those who wait for one have been gone
+//! through.
+//!
+//! Senders take a place for each mail just before it leaves, which is what keeps the law of [`restock_domain::waves`]. What
+//! else the item says, where the lines stand and how many places are on their way to a sender, keeps the order; if it were
+//! lost, somebody might be overtaken, and nobody mailed too early.
+
+use crate::database::{Item, Write, Written};
+use crate::item::{damaged, number, string_of, texts};
+use crate::keyspace;
+use crate::stock::scope_key;
+use crate::subscriptions::{Cursor, cursor_before, order_of};
+use crate::versions::{unchanged_since, version_of};
+use crate::{Error, Race, Store};
+use futures::FutureExt;
+use jiff::Timestamp;
+use restock_domain::waves::{Leave, Places, PolicyOwner};
+use restock_domain::{DeliveryId, KnownLevel, Scope, Sku, Subscription, WavePolicy};
+use restock_gather::{Ask, Gather, Second};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use uuid::Uuid;
+
+const TABLE: keyspace::Stock = keyspace::Stock;
+const DOCUMENT: &str = "document";
+const VERSION: &str = "version";
+/// Tells a write from every other one.
+const WRITER: &str = "writer";
+/// Places that are asked for in one change: those of several messages.
+const MAX_ASKS: usize = 500;
+/// How long a message is waited for before its places are given to others.
+const ON_THE_WAY: Duration = Duration::from_secs(15 * 60);
+
+/// The wave of a scope.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wave {
+    #[serde(default)]
+    pub taken: Places,
+    /// Places that were taken for mails which SES did not accept yet, and are kept for their next try.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    kept: BTreeMap<DeliveryId, Timestamp>,
+    /// Messages on their way to a sender, and how many places each may take.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    given: BTreeMap<String, Given>,
+    /// By the policy that those in it wait for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lines: BTreeMap<String, Line>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    line: String,
+    places: u64,
+    until: Timestamp,
+}
+
+/// Those who wait for a place, oldest first within each group: a locale, or an external id.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The log entry of the level that they are gone through for.
+    pub entry: String,
+    /// Where each group is gone on with, `None` for its beginning. One that is missing has been gone through.
+    pub groups: BTreeMap<String, Option<Cursor>>,
+    /// False for one that nobody has gone on with yet.
+    #[serde(skip, default = "begun")]
+    pub is_begun: bool,
+}
+
+fn begun() -> bool {
+    true
+}
+
+/// Somebody whose mail wants a place.
+#[derive(Debug, Clone)]
+pub struct PlaceAsk {
+    pub delivery: DeliveryId,
+    pub subscribed_on: Timestamp,
+    /// The level that covers it.
+    pub level: KnownLevel,
+    /// What bounds it; without one its mail is only counted.
+    pub policy: Option<WavePolicy>,
+    pub now: Timestamp,
+}
+
+/// Answers by the order of the asks.
+pub(crate) type Asked = Gather<(Sku, Scope), PlaceAsk, Result<Option<Timestamp>, Error>>;
+
+pub(crate) fn gather() -> Asked {
+    Gather::new(MAX_ASKS, Second::Waits)
+}
+
+impl Wave {
+    /// Returns true if anybody may wait in a line.
+    pub fn is_awaited(&self) -> bool {
+        self.lines.values().any(|line| !line.groups.is_empty())
+    }
+
+    /// Returns when the first message that is on its way is no longer waited for.
+    pub fn waits_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.given.values().map(|given| given.until).filter(|until| *until > now).min()
+    }
+
+    /// Keeps a place for the next try of a mail.
+    pub fn keep(&mut self, delivery: DeliveryId, taken: Timestamp) {
+        self.kept.insert(delivery, taken);
+    }
+
+    pub fn has_kept(&self, delivery: DeliveryId) -> bool {
+        self.kept.contains_key(&delivery)
+    }
+
+    /// Gives the place back that was kept for a mail, if one was.
+    pub fn give_up(&mut self, delivery: DeliveryId) {
+        if let Some(taken) = self.kept.remove(&delivery) {
+            self.taken.give_back(taken);
+        }
+    }
+
+    /// Returns how many places are on their way to senders, as it counts for a policy's line for a level: in one that begins
+    /// anew its own are met again.
+    pub fn given(&self, owner: &PolicyOwner, entry: &str, now: Timestamp) -> u64 {
+        let own = line_of(owner);
+        let begins = self.line_for(owner, entry).is_none();
+        let counts = |given: &&Given| given.until > now && (!begins || given.line != own);
+        self.given.values().filter(counts).map(|given| given.places).sum()
+    }
+
+    /// Notes that a message may take so many places.
+    pub fn give(&mut self, owner: &PolicyOwner, message: &str, places: usize, now: Timestamp) {
+        let given = Given { line: line_of(owner), places: places as u64, until: now + ON_THE_WAY };
+        self.given.insert(message.to_owned(), given);
+    }
+
+    /// Notes that a message was handled, and that so many of its places are on their way in others.
+    pub fn note_handled(&mut self, message: &str, on_the_way: usize, now: Timestamp) {
+        match self.given.get_mut(message) {
+            Some(given) if on_the_way > 0 => {
+                *given = Given { places: on_the_way as u64, until: now + ON_THE_WAY, ..given.clone() };
+            }
+            _ => drop(self.given.remove(message)),
+        }
+    }
+
+    /// Moves a policy's line from where somebody has seen it, and returns false if it is not there any more. Whoever has seen
+    /// none, or one for another level, begins it: those of it who are on their way are met again.
+    pub fn go_on(&mut self, owner: &PolicyOwner, seen: &Line, groups: &BTreeMap<String, Option<Cursor>>) -> bool {
+        let name = line_of(owner);
+        let known = self.lines.get(&name).filter(|line| line.entry == seen.entry);
+        if known.is_some_and(|known| known != seen) || (known.is_none() && seen.is_begun) {
+            return false;
+        }
+        if known.is_none() {
+            self.given.retain(|_, given| given.line != name);
+        }
+        let line = Line { entry: seen.entry.clone(), groups: groups.clone(), is_begun: true };
+        self.lines.insert(name, line);
+        true
+    }
+
+    /// Lets a policy's line begin anew, so that whoever is in it is met again.
+    pub fn begin_anew(&mut self, owner: &PolicyOwner) {
+        self.lines.remove(&line_of(owner));
+    }
+
+    /// Returns true if a message that was on its way is no longer waited for.
+    pub fn misses_any(&self, now: Timestamp) -> bool {
+        self.given.values().any(|given| given.until <= now)
+    }
+
+    /// Returns the line of a policy, if it is gone through for that level.
+    pub fn line_for(&self, owner: &PolicyOwner, entry: &str) -> Option<&Line> {
+        self.lines.get(&line_of(owner)).filter(|line| line.entry == entry)
+    }
+
+    /// Lets somebody back into the line, at their place.
+    pub fn rejoin(&mut self, owner: &PolicyOwner, scope: &Scope, subscription: &Subscription) {
+        // Without a line it begins with everybody.
+        let Some(line) = self.lines.get_mut(&line_of(owner)) else { return };
+        let (group, before) = (group_of(scope, subscription), cursor_before(scope, subscription));
+        let is_ahead = |at: &Cursor| order_of(at) > order_of(&before);
+        match line.groups.get(&group) {
+            None => drop(line.groups.insert(group, Some(before))),
+            Some(Some(at)) if is_ahead(at) => drop(line.groups.insert(group, Some(before))),
+            Some(_) => {}
+        }
+    }
+
+    /// Forgets what counts no more. Where a message was lost, or never sent, its line begins anew.
+    fn forget(&mut self, now: Timestamp) {
+        let counts_since = now - WavePolicy::MAX_INTERVAL;
+        self.taken.forget_before(counts_since);
+        self.kept.retain(|_, taken| *taken >= counts_since);
+        let lines = &mut self.lines;
+        self.given.retain(|_, given| {
+            let is_waited_for = given.until > now;
+            if !is_waited_for {
+                lines.remove(&given.line);
+            }
+            is_waited_for
+        });
+    }
+}
+
+fn line_of(owner: &PolicyOwner) -> String {
+    match owner {
+        PolicyOwner::Shop => "shop".to_owned(),
+        PolicyOwner::Automation(id) => format!("automation#{}", id.as_str()),
+    }
+}
+
+/// Returns the name of the group of a subscription in a scope's lines.
+fn group_of(scope: &Scope, subscription: &Subscription) -> String {
+    match scope.external_id() {
+        Some(id) => id.as_str().to_owned(),
+        None => subscription.locale.key().to_owned(),
+    }
+}
+
+impl Store {
+    /// Reads the wave of a scope; strongly consistent.
+    pub async fn wave(&self, sku: &Sku, scope: &Scope) -> Result<Wave, Error> {
+        self.get(TABLE, key(sku, scope)).await?.map_or_else(|| Ok(Wave::default()), |item| read(&item))
+    }
+
+    /// Changes the wave of a scope, again if somebody else was faster. One that stays as it was is not written.
+    pub async fn change_wave<T>(
+        &self,
+        sku: &Sku,
+        scope: &Scope,
+        now: Timestamp,
+        mut change: impl FnMut(&mut Wave) -> T,
+    ) -> Result<T, Error> {
+        let mut race = Race::about("a wave");
+        loop {
+            race.enter()?;
+            let writer = Uuid::new_v4().to_string();
+            let item = self.get(TABLE, key(sku, scope)).await?;
+            let (seen, before) = (item.as_ref().map_or(0, version_of), item.as_ref().map(read).transpose()?);
+            let before = before.unwrap_or_default();
+            let mut wave = before.clone();
+            wave.forget(now);
+            let changed = change(&mut wave);
+            if wave == before {
+                return Ok(changed);
+            }
+            let document = serde_json::to_string(&wave).map_err(|error| damaged(TABLE, &key(sku, scope), error))?;
+            let mut item = texts([(DOCUMENT, &document), (WRITER, &writer)]);
+            item.insert(VERSION.into(), number(seen as i64 + 1));
+            let write = Write::put(TABLE, key(sku, scope), item).when(unchanged_since(seen));
+            match self.database.write(write).await? {
+                Written::Done(_) => return Ok(changed),
+                // The SDK repeats a request whose answer was lost; the second one then meets the first one's item.
+                Written::Refused(Some(item)) if string_of(&item, WRITER) == Some(&writer) => return Ok(changed),
+                Written::Refused(_) => {}
+            }
+        }
+    }
+
+    /// Takes a place for a mail that leaves now, and returns the moment that it counts from; `None` if there is none for it.
+    /// Of those who ask together the oldest come first.
+    pub async fn take_place(&self, sku: &Sku, scope: &Scope, ask: PlaceAsk) -> Result<Option<Timestamp>, Error> {
+        let store = self.clone();
+        let group = (sku.clone(), scope.clone());
+        let (sku, scope) = group.clone();
+        let ask = Ask { group, about: ask.delivery.to_string(), weight: 1, asked: ask };
+        let take = move |asks: Vec<PlaceAsk>| async move { store.take_places(&sku, &scope, asks).await }.boxed();
+        self.places.ask(ask, take).await
+    }
+
+    async fn take_places(
+        &self,
+        sku: &Sku,
+        scope: &Scope,
+        asks: Vec<PlaceAsk>,
+    ) -> Vec<Result<Option<Timestamp>, Error>> {
+        let Some(now) = asks.iter().map(|ask| ask.now).max() else { return Vec::new() };
+        let mut order: Vec<usize> = (0..asks.len()).collect();
+        order.sort_by_key(|place| asks[*place].subscribed_on);
+        let taken = self.change_wave(sku, scope, now, |wave| {
+            let mut answers = vec![None; asks.len()];
+            for place in &order {
+                let PlaceAsk { delivery, level, policy, .. } = &asks[*place];
+                // One that it has from a try before counts from now on.
+                wave.give_up(*delivery);
+                let leave =
+                    policy.as_ref().map_or(Leave::Now(u64::MAX), |policy| policy.leave(level, &wave.taken, now));
+                answers[*place] = matches!(leave, Leave::Now(_)).then(|| wave.taken.take(now));
+            }
+            answers
+        });
+        match taken.await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(error) => asks.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+}
+
+fn read(item: &Item) -> Result<Wave, Error> {
+    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
+    serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))
+}
+
+fn key(sku: &Sku, scope: &Scope) -> Item {
+    texts([("sku", sku.as_str()), ("scope", &format!("wave#{}", scope_key(scope)))])
+}

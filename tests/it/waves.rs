@@ -1,0 +1,142 @@
+//! Waves, as callers and mailboxes see them.
+
+use crate::api::{assert_problem, field_errors};
+use crate::restock::{Restock, eventually};
+use restock_local::client::Answer;
+use serde_json::json;
+
+impl Restock {
+    /// Lets so many people wait for a SKU, one after the other.
+    fn line(&self, sku: &str, people: usize) -> Vec<String> {
+        let names: Vec<String> = (10..10 + people).map(|n| format!("shopper{n}")).collect();
+        for name in &names {
+            self.subscribe(&self.contact(name), sku, "sv-SE", None);
+        }
+        names
+    }
+
+    fn mailed_in_order_of_names(&self) -> Vec<String> {
+        let mut mailed = self.mailed();
+        mailed.sort();
+        mailed
+    }
+
+    /// Asks for due ticks, as the schedule does each minute, until so many are mailed.
+    fn tick_until(&self, mails: usize) {
+        eventually(|| {
+            self.send_message("stock-levels", r#"{"v": 1, "type": "due-wave-ticks"}"#);
+            self.settle();
+            (self.mailed().len() >= mails).then_some(())
+        });
+    }
+}
+
+#[test]
+fn five_in_stock_mail_the_five_who_waited_longest_and_the_next_five_an_interval_later() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let names = restock.line("A", 12);
+    let stored = restock.put("/waves", &json!({"perUnit": 1, "interval": "PT4S"}));
+    assert_eq!(stored.status, 200, "{}", stored.text);
+
+    restock.level(json!({"sku": "A", "quantity": 5}));
+    restock.settle();
+    assert_eq!(restock.mailed_in_order_of_names(), names[..5]);
+
+    restock.tick_until(10);
+    assert_eq!(restock.mailed_in_order_of_names(), names[..10]);
+    restock.tick_until(12);
+    assert_eq!(restock.mailed_in_order_of_names(), names);
+}
+
+#[test]
+fn a_stock_that_rises_lets_the_difference_leave_and_one_that_is_sent_again_nobody() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let names = restock.line("A", 6);
+    restock.put("/waves", &json!({"perUnit": 1}));
+
+    for (quantity, mailed) in [(2, 2), (2, 2), (0, 2), (2, 2), (3, 3), (1, 3)] {
+        restock.level(json!({"sku": "A", "quantity": quantity}));
+        restock.settle();
+        assert_eq!(restock.mailed_in_order_of_names(), names[..mailed], "{quantity}");
+    }
+}
+
+#[test]
+fn whoever_cannot_be_mailed_gives_the_place_to_the_next() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("refuse"), "A", "sv-SE", None);
+    let names = restock.line("A", 3);
+    restock.put("/waves", &json!({"perUnit": 1}));
+
+    restock.level(json!({"sku": "A", "quantity": 2}));
+    restock.settle();
+
+    assert_eq!(restock.mailed_in_order_of_names(), names[..2]);
+}
+
+#[test]
+fn an_automation_may_have_waves_of_its_own_and_other_mails_take_places_too() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let club = restock.post("/contacts", &json!({"email": "club@example.com", "attributes": {"club": true}})).json();
+    restock.subscribe(club["id"].as_str().unwrap(), "A", "sv-SE", None);
+    let names = restock.line("A", 3);
+    let condition = json!({"field": "contact.attributes.club", "operator": "notEquals", "value": true});
+    let others = json!({"name": "Others", "conditions": [condition], "priority": 1, "waves": {"perUnit": 1, "interval": "PT1H"}});
+    let stored = restock.automation("others", &others);
+    assert_eq!(stored["waves"]["interval"], "PT1H", "{stored}");
+
+    restock.level(json!({"sku": "A", "quantity": 2}));
+    restock.settle();
+
+    let mailed = restock.mailed_in_order_of_names();
+    assert!(mailed.contains(&"club".to_owned()), "{mailed:?}");
+    assert!(mailed.len() <= 3 && !mailed.contains(&names[2]), "{mailed:?}");
+}
+
+#[test]
+fn a_policy_is_stored_shown_and_deleted_with_versions() {
+    let restock = Restock::start();
+    assert_problem(&restock.get("/waves"), 404, "WavesNotFound");
+
+    let night = json!({"from": "22:00", "to": "07:00", "zone": "Europe/Stockholm"});
+    let stored = restock.put("/waves", &json!({"perUnit": 2.5, "holdDown": "P1D", "quietHours": night}));
+    let shown = restock.get("/waves");
+
+    assert_eq!((stored.status, stored.headers["etag"].as_str()), (200, "\"1\""), "{}", stored.text);
+    assert_eq!(stored.json(), shown.json());
+    let expected = json!({
+        "perUnit": 2.5, "interval": "PT1H", "minimum": 1, "holdDown": "PT24H", "trigger": "level", "quietHours": night,
+        "version": 1, "updatedOn": shown.json()["updatedOn"],
+    });
+    assert_eq!(shown.json(), expected);
+    let back = restock.put("/waves", &shown.json());
+    assert_eq!((back.status, &back.json()["version"]), (200, &json!(2)), "what is shown may be sent back");
+    let stale = restock.api.header("if-match", "\"1\"").send("PUT", "/waves", b"{\"perUnit\": 1}");
+    assert_eq!(stale.unwrap().status, 412);
+    assert_eq!([restock.delete("/waves").status, restock.delete("/waves").status], [200, 404]);
+    assert_eq!(restock.put("/waves", &json!({"perUnit": 1})).json()["version"], 4);
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_is_said_for_the_shop_and_for_an_automation() {
+    let restock = Restock::start();
+    let wrong =
+        json!({"perUnit": 0, "interval": "PT8D", "quietHours": {"from": "22:00", "to": "7", "zone": "Stockholm"}});
+    let named = |answer: &Answer, prefix: &str| {
+        let mut pointers: Vec<String> = field_errors(answer).into_iter().map(|(pointer, _)| pointer).collect();
+        pointers.sort();
+        pointers.iter().map(|pointer| pointer.strip_prefix(prefix).unwrap_or(pointer).to_owned()).collect::<Vec<_>>()
+    };
+
+    let shop = restock.put("/waves", &wrong);
+    let automation = restock.put("/automations/club", &json!({"name": "Club", "waves": wrong}));
+
+    let pointers = ["/interval", "/perUnit", "/quietHours/to", "/quietHours/zone"];
+    assert_eq!(named(&shop, ""), pointers);
+    assert_eq!(named(&automation, "/waves"), pointers);
+    assert_eq!(field_errors(&restock.put("/waves", &json!({}))), [(String::new(), "Required".to_owned())]);
+}
