@@ -416,7 +416,7 @@ fn a_property_that_there_is_not_is_answered_with_those_that_there_are() {
 
     assert_eq!(
         message(json!({"name": "a", "condition": []})),
-        "There is no such property. Those that there are: name, enabled, priority, requiresConsent, conditions, email."
+        "There is no such property. Those that there are: name, enabled, priority, requiresConsent, conditions, email, waves."
     );
     assert_eq!(
         message(json!({"name": "a", "conditions": [{"field": "sku", "operator": "exists", "values": 1}]})),
