@@ -114,3 +114,35 @@ fn a_dry_run_counts_everybody_and_shows_a_hundred() {
     assert_eq!((&said["matched"], Restock::sent(&said)), (&json!(450), json!({"default": 450})));
     assert_eq!(said["examples"].as_array().unwrap().len(), 100);
 }
+
+#[test]
+fn a_dry_run_tells_the_waves_to_come_and_who_is_at_which_place() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.feed("pl-PL", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1, "interval": "PT1H"}));
+    for (n, locale) in ["sv-SE", "pl-PL", "sv-SE", "pl-PL", "sv-SE"].into_iter().enumerate() {
+        restock.subscribe(&restock.contact(&format!("shopper{n}")), "A", locale, None);
+    }
+
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 2}));
+
+    let [wave] = said["waves"].as_array().unwrap().as_slice() else { panic!("{said}") };
+    assert_eq!((&wave["leaveNow"], &wave["wait"]), (&json!(2), &json!(3)), "{wave}");
+    let moment = |name: &str| wave[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(moment("lastOn").duration_since(moment("nextOn")).as_secs(), 3_600);
+    let mut places: Vec<(i64, &str)> = said["examples"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|example| (example["place"].as_i64().unwrap(), example["subscription"]["locale"].as_str().unwrap()))
+        .collect();
+    places.sort_unstable();
+    assert_eq!(places, [(1, "sv-SE"), (2, "pl-PL"), (3, "sv-SE"), (4, "pl-PL"), (5, "sv-SE")]);
+
+    restock.put("/waves", &json!({"perUnit": 1, "minimum": 3}));
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 2}));
+    assert_eq!(said["waves"], json!([{"leaveNow": 0, "wait": 5}]), "nobody is mailed at this stock");
+    restock.delete("/waves");
+    assert!(restock.dry_run(&json!({"sku": "A", "quantity": 2}))["waves"].is_null());
+}

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
-use restock_api::stock_levels::{DryRun, DryRunStockLevel, Effect, Example, StockLevel as Level};
+use restock_api::stock_levels::{DryRun, DryRunStockLevel, Effect, Example, StockLevel as Level, WaveForecast};
 use restock_domain::automation::Tally;
-use restock_domain::{Decision, StockLevel, Subscription};
+use restock_domain::waves::{Forecast, PolicyOwner, StockHistory};
+use restock_domain::{Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_matching::{PAGE, decide_all};
 use restock_store::Store;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Pages that one call looks at: 10,000 subscriptions.
 const MAX_PAGES: usize = 50;
@@ -31,13 +32,17 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
     if store.in_demand(&HashSet::from([sku.clone()])).await?.is_empty() {
         return Ok(nothing(Effect::NobodyWaits));
     }
-    if store.known_level(sku, scope).await?.is_some_and(|known| known.at > level.effective_at(now)) {
+    let known = store.known_level(sku, scope).await?;
+    if known.as_ref().is_some_and(|known| known.at > level.effective_at(now)) {
         return Ok(nothing(Effect::Outdated));
     }
     if *quantity <= 0 {
         return Ok(nothing(Effect::NotInStock));
     }
     let automations = store.automations().await?;
+    let shop = store.wave_policy().await?.map(|stored| stored.policy);
+    let waves = Waves { shop: shop.as_ref(), automations: &automations };
+    let mut lines = Lines::default();
     let (mut tally, mut examples, mut cursor) = (Tally::default(), Vec::new(), None);
     let mut complete = false;
     for _ in 0..MAX_PAGES {
@@ -45,6 +50,9 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
         let decisions = decide_all(store, &automations, sku, *quantity, &page.subscriptions, now).await?;
         for (subscription, decision) in page.subscriptions.into_iter().zip(&decisions) {
             tally.add(decision);
+            if let Some((owner, _)) = decision.outcome.ok().and_then(|automation| waves.of(automation)) {
+                lines.add(owner, &subscription);
+            }
             if examples.len() < MAX_EXAMPLES {
                 examples.push(example(subscription, decision));
             }
@@ -55,6 +63,29 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
             break;
         }
     }
+    let history = match known {
+        Some(known) => known.history.then(*quantity, now),
+        None => StockHistory::beginning(*quantity, now),
+    };
+    let level = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
+    let forecasts = match waves.all() {
+        policies if policies.is_empty() => None,
+        policies => {
+            let wave = store.wave(sku, scope).await?;
+            let forecast = |(owner, policy): (PolicyOwner, &WavePolicy)| {
+                // As for a level that has just come, whose line begins with everybody.
+                let on_their_way = wave.given(&owner, "", now);
+                let people = lines.people(&owner);
+                let forecast = Forecast::of(policy, &level, &wave.taken, on_their_way, people, now);
+                WaveForecast::new(owner, forecast)
+            };
+            Some(policies.into_iter().map(forecast).collect())
+        }
+    };
+    let places = lines.places();
+    for example in &mut examples {
+        example.place = places.get(&example.subscription.id).copied();
+    }
     let explain = |counts| automations.iter().find_map(|automation| explained(counts, automation));
     Ok(DryRun {
         effect: if tally.matched > 0 { Effect::Matches } else { Effect::NobodyWaits },
@@ -62,14 +93,45 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
         automations: tally.automations.iter().filter_map(explain).collect(),
         skipped: tally.skipped,
         examples,
+        waves: forecasts,
         complete,
     })
+}
+
+/// Those who would wait for a wave, by the policy that they wait for.
+#[derive(Default)]
+struct Lines(BTreeMap<PolicyOwner, Vec<(Timestamp, SubscriptionId)>>);
+
+impl Lines {
+    fn add(&mut self, owner: PolicyOwner, subscription: &Subscription) {
+        self.0.entry(owner).or_default().push((subscription.created_on, subscription.id()));
+    }
+
+    /// Returns how many people wait for a policy; a person takes one place.
+    fn people(&self, owner: &PolicyOwner) -> u64 {
+        let all = self.0.get(owner).into_iter().flatten();
+        all.map(|(_, id)| id.contact_id).collect::<HashSet<_>>().len() as u64
+    }
+
+    /// Returns the place of each subscription in its line, from 1: that of the person's oldest one.
+    fn places(mut self) -> HashMap<String, u64> {
+        let mut places = HashMap::new();
+        for line in self.0.values_mut() {
+            line.sort_by_key(|(subscribed_on, _)| *subscribed_on);
+            let mut people = HashMap::new();
+            for (_, id) in line {
+                let next = people.len() as u64 + 1;
+                places.insert(id.to_string(), *people.entry(id.contact_id).or_insert(next));
+            }
+        }
+        places
+    }
 }
 
 /// Returns the answer for a level about which nothing is decided.
 fn nothing(effect: Effect) -> DryRun {
     let (skipped, automations, examples) = (BTreeMap::new(), Vec::new(), Vec::new());
-    DryRun { effect, matched: 0, skipped, automations, examples, complete: true }
+    DryRun { effect, matched: 0, skipped, automations, examples, waves: None, complete: true }
 }
 
 fn explained(
@@ -84,6 +146,7 @@ fn example(subscription: Subscription, decision: &Decision<'_>) -> Example {
         subscription: subscription.into(),
         outcome: decision.outcome.map_or_else(|reason| reason.as_str(), |_| "sent"),
         automation: decision.outcome.ok().map(|automation| automation.id.clone()),
+        place: None,
         refusals: decision.refusals.iter().map(ExplainedRefusal::from).collect(),
     }
 }

@@ -9,6 +9,7 @@ use crate::stock_file::RejectedLine;
 use crate::subscriptions::Subscription;
 use crate::wire::Read;
 use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, body, endpoints};
+use restock_domain::waves::{Forecast, PolicyOwner};
 use restock_domain::{AutomationId, ErrorCode, ExternalId, Locale, Scope, Sku};
 use serde::Serialize;
 use serde_json::Value;
@@ -233,8 +234,36 @@ answer! {
         pub automations: Vec<ExplainedTally>,
         /// The first hundred, oldest first within a locale.
         pub examples: Vec<Example>,
+        /// How many of those that an automation would take leave when, if they leave in waves: for the shop's policy and for each
+        /// that an automation has.
+        pub waves: Option<Vec<WaveForecast>>,
         /// False if there were more than the 10,000 subscriptions that a dry run looks at.
         pub complete: bool,
+    }
+}
+
+answer! {
+    /// What becomes of the people whom a policy for waves concerns, if the stock stays as it is.
+    #[derive(Debug)]
+    pub struct WaveForecast {
+        /// Whose policy it is; missing for the shop's.
+        pub automation: Option<AutomationId>,
+        /// People who may be mailed at once.
+        pub leave_now: u64,
+        /// People who are mailed later, or not at this stock.
+        pub wait: u64,
+        /// When the next of them may be mailed; missing if they wait for another level.
+        pub next_on: Option<Moment>,
+        /// When the last of them may be mailed.
+        pub last_on: Option<Moment>,
+    }
+}
+
+impl WaveForecast {
+    pub fn new(owner: PolicyOwner, forecast: Forecast) -> Self {
+        let Forecast { leave_now, wait, next_on, last_on } = forecast;
+        let automation = if let PolicyOwner::Automation(id) = owner { Some(id) } else { None };
+        Self { automation, leave_now, wait, next_on: next_on.map(Moment), last_on: last_on.map(Moment) }
     }
 }
 
@@ -268,6 +297,8 @@ answer! {
         pub outcome: &'static str,
         /// The automation that would get it.
         pub automation: Option<AutomationId>,
+        /// Its place in the line for a wave, from 1; missing if it waits for none.
+        pub place: Option<u64>,
         /// Of each automation that was asked before.
         pub refusals: Vec<ExplainedRefusal>,
     }

@@ -202,12 +202,12 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// The request is well-formed but not valid; `errors` names each field.
     ValidationFailed,
+    /// No policy for waves is stored.
+    WavesNotFound,
     /// The list has too few or too many elements.
     WrongLength,
     /// The row has another number of fields than the first line.
     WrongNumberOfFields,
-    /// No policy for waves is stored.
-    WavesNotFound,
     /// The value is of another type.
     WrongType,
 }

@@ -3,11 +3,13 @@
 //! The law, which `tests/it/histories` checks: when a mail's request to SES leaves, it and the mails of its scope that left in
 //! the interval before are at most as many as the policy gives places to the stock in force.
 
+mod forecast;
 mod places;
 mod policy;
 mod quiet_hours;
 mod stock_history;
 
+pub use forecast::Forecast;
 pub use places::{LEAVES_WITHIN, Places};
 pub use policy::{Leave, PerUnit, PolicyOwner, Trigger, WavePolicy, Waves};
 pub use quiet_hours::QuietHours;

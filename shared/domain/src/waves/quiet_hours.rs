@@ -68,7 +68,7 @@ impl QuietHours {
         }
         let date = if over_midnight && time >= self.from { date.saturating_add(1.day()) } else { date };
         let end = date.to_datetime(self.to).to_zoned(self.zone.clone()).map(|end| end.timestamp());
-        Some(end.unwrap_or(at).max(at + SHORTEST))
+        Some(end.ok().filter(|end| *end > at).unwrap_or(at + SHORTEST))
     }
 }
 
