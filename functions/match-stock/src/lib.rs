@@ -14,7 +14,7 @@ use meet::{Met, Untold};
 use restock_domain::{Arrival, StockLevel, Subscription};
 use restock_matching::PAGE;
 use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, WaveTick, consume, named};
-use restock_store::{CachedAutomations, CachedWavePolicy, LevelWrite, Mark, Store};
+use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, LevelWrite, Mark, Store};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -44,6 +44,7 @@ pub struct App {
     pub second_look_after: Duration,
     pub automations: CachedAutomations,
     pub wave_policy: CachedWavePolicy,
+    pub stops: CachedStops,
     /// How long entries of the integration log are kept.
     pub log_kept: Duration,
     /// How long an invocation goes on beginning pages; what is left goes back on the queue as continuations.

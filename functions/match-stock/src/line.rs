@@ -10,7 +10,7 @@ use restock_store::{Cursor, Line, cursor_after};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// Subscriptions that are read of a group at the least, as a read unit has so many.
-const MIN_READ: usize = 16;
+pub const MIN_READ: usize = 16;
 
 /// Those who leave next.
 pub struct Choice<'a> {
@@ -29,12 +29,18 @@ struct Group {
 }
 
 impl App {
-    /// Goes through the line for a while, and returns those of its policy who leave if there are so many places. A contact takes
-    /// one place, whatever the number of its subscriptions.
-    pub(crate) async fn choose<'a>(&self, look: &Look<'a>, line: &Line, places: u64) -> Result<Choice<'a>, Failure> {
+    /// Goes through the line for a while, and returns those of its policy who leave if there are so many places: of `reach`
+    /// people at the least. A contact takes one place, whatever the number of its subscriptions.
+    pub(crate) async fn choose<'a>(
+        &self,
+        look: &Look<'a>,
+        line: &Line,
+        places: u64,
+        reach: usize,
+    ) -> Result<Choice<'a>, Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let places = usize::try_from(places).unwrap_or(usize::MAX).min(PAGE as usize);
-        let most = (2 * places).clamp(MIN_READ, PAGE as usize);
+        let most = (2 * places).max(reach).clamp(MIN_READ, PAGE as usize);
         let group = |at: &Option<Cursor>| Group { read: VecDeque::new(), at: at.clone(), more: Some(at.clone()) };
         let mut groups: BTreeMap<String, Group> =
             line.groups.iter().map(|(name, at)| (name.clone(), group(at))).collect();

@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use lambda_runtime::Error;
 use match_stock::App;
 use restock_runtime::Runtime;
+use restock_store::CachedStops;
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,6 +12,7 @@ async fn main() -> Result<(), Error> {
     let app = App {
         automations: restock_runtime::automations(&store)?,
         wave_policy: restock_runtime::wave_policy(&store)?,
+        stops: CachedStops::new(store.clone()),
         store,
         queues: runtime.queues(),
         lag: 2 * Duration::from_secs(restock_runtime::whole_number("SUBSCRIBING_SECONDS")?),

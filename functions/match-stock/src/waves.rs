@@ -3,7 +3,7 @@
 //! A sender takes the places. What is counted here is how many it may take, so that nobody is asked to leave before somebody
 //! older; a sender that could not use one says so by a tick.
 
-use crate::line::Choice;
+use crate::line::{Choice, MIN_READ};
 use crate::meet::{Waiting, notifications};
 use crate::{App, MAX_HOPS};
 use jiff::Timestamp;
@@ -11,12 +11,18 @@ use restock_domain::waves::{Leave, PolicyOwner, WavePolicy, Waves};
 use restock_domain::{Arrival, KnownLevel, Scope, Sku};
 use restock_queue::{Failure, WaveShare, WaveTick};
 use restock_store::{Line, LogKey, Tick};
+use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info};
 use uuid::Uuid;
 
 /// Ticks that are read at a time.
 const PAGE: i32 = 100;
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(300);
+/// When is looked again at who waits while nothing may be sent.
+const STOPPED_FOR: Duration = Duration::from_secs(60);
+/// How old a reading of the account's quota may be that says that nothing may be sent. Senders read it when they are asked to send.
+const FRESH_QUOTA: Duration = Duration::from_secs(120);
 
 /// What a look at a line is about.
 pub struct Look<'a> {
@@ -40,7 +46,7 @@ enum Looked {
 }
 
 impl App {
-    /// Handles the ticks that are due. One that can't be handled now stays for the next minute.
+    /// Handles the ticks that are due. One that can't be handled now is tried again, after others.
     pub(crate) async fn due_ticks(&self, until: Instant) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let due = self.store.due_ticks((self.clock)(), PAGE).await.map_err(retry)?;
@@ -48,13 +54,15 @@ impl App {
         let mut handled = 0;
         for due in due.into_iter().take_while(|_| Instant::now() < until) {
             let Tick { sku, scope } = due.tick;
-            match self.tick(&WaveTick { sku: sku.clone(), scope, hops: 0 }, until).await {
-                Ok(()) => {
-                    self.store.remove_tick(&due.id).await.map_err(retry)?;
-                    handled += 1;
+            match self.tick(&WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 }, until).await {
+                Ok(()) => handled += 1,
+                Err(failure) => {
+                    error!(%sku, ?failure, "A tick of a wave will be tried again");
+                    let now = (self.clock)();
+                    self.store.put_tick(&Tick { sku, scope }, now + TRIED_AGAIN_AFTER, now).await.map_err(retry)?;
                 }
-                Err(failure) => error!(%sku, ?failure, "A tick of a wave will be tried again"),
             }
+            self.store.remove_tick(&due.id).await.map_err(retry)?;
         }
         if handled > 0 && (all == PAGE as usize || handled < all) {
             return self.queues.send_due_ticks().await.map_err(|error| Failure::retry(&error));
@@ -69,7 +77,7 @@ impl App {
         let automations = self.automations.current().await.map_err(retry)?;
         let shop = self.wave_policy.current().await.map_err(retry)?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
-        let policies = waves.all();
+        let mut policies = waves.all();
         if policies.is_empty() {
             return Ok(());
         }
@@ -79,6 +87,9 @@ impl App {
             return Ok(());
         };
         let mut due: Option<Timestamp> = None;
+        // Each has its turn to be the first at places that all of them may have.
+        let first = fastrand::usize(..policies.len());
+        policies.rotate_left(first);
         for (owner, policy) in &policies {
             let look = Look { tick, level, arrival, levels: &levels, waves, owner, policy };
             match self.look(&look, until).await? {
@@ -89,7 +100,7 @@ impl App {
         }
         let Some(at) = due else { return Ok(()) };
         let tick = Tick { sku: tick.sku.clone(), scope: tick.scope.clone() };
-        self.store.put_tick(&tick, at).await.map_err(retry)
+        self.store.put_tick(&tick, at, (self.clock)()).await.map_err(retry)
     }
 
     /// Lets those who wait back into their lines, at their places, and has the lines looked at.
@@ -110,6 +121,7 @@ impl App {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let (WaveTick { sku, scope, hops }, Look { level, owner, policy, .. }) = (look.tick, look);
         let key = LogKey::new(sku.clone(), look.arrival);
+        let mut reach = 0;
         loop {
             let now = (self.clock)();
             let wave = self.store.wave(sku, scope).await.map_err(retry)?;
@@ -141,7 +153,12 @@ impl App {
             if Instant::now() >= until {
                 return Ok(Looked::OutOfTime);
             }
-            let Choice { accepted, groups } = self.choose(look, &line, places).await?;
+            // Whoever is chosen would only be sent back.
+            if self.is_stopped(sku, now).await.map_err(retry)? {
+                return Ok(Looked::Until(now + STOPPED_FOR));
+            }
+            let Choice { accepted, groups } = self.choose(look, &line, places, reach).await?;
+            reach = if accepted.is_empty() { 2 * reach.max(MIN_READ) } else { 0 };
             let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
             let mut messages = notifications(&accepted, &key);
             for message in &mut messages {
@@ -152,7 +169,7 @@ impl App {
                 let gone_on = wave.go_on(owner, &line, &groups);
                 for message in messages.iter().filter(|_| gone_on) {
                     let id = message.wave.as_ref().map_or("", |share| &share.id);
-                    wave.give(owner, id, message.recipients.len(), now);
+                    wave.give(owner, id, message.recipients.len(), policy.interval, now);
                 }
                 gone_on
             });
@@ -170,6 +187,15 @@ impl App {
                 return Err(failure);
             }
         }
+    }
+
+    /// Returns true if no mail about a SKU may leave for now.
+    async fn is_stopped(&self, sku: &Sku, now: Timestamp) -> Result<bool, restock_store::Error> {
+        if self.stops.of(sku).await?.pause().is_some() {
+            return Ok(true);
+        }
+        let reading = self.store.send_quota().await?;
+        Ok(reading.is_some_and(|reading| reading.stopped_on.is_some() && reading.read_on + FRESH_QUOTA > now))
     }
 
     async fn go_on(&self, tick: &WaveTick) -> Result<(), Failure> {

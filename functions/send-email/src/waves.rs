@@ -17,6 +17,8 @@ use tracing::info;
 /// How long a request may be on its way to SES. Connecting may take two seconds, and one that SES refuses as a whole may be asked
 /// for in parts two seconds later.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
+/// When the lines of those are looked at who found no place.
+const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Ticks and notifications that follow on each other without waiting, far more than any wave needs.
 const MAX_HOPS: u32 = 1_000;
 
@@ -140,7 +142,7 @@ impl App {
         });
         rejoined.await.map_err(retry)?;
         let tick = Tick { sku: notification.sku.clone(), scope: share.scope.clone() };
-        self.store.put_tick(&tick, now + self.stopped_for(stop)).await.map_err(retry)
+        self.store.put_tick(&tick, now + self.stopped_for(stop), now).await.map_err(retry)
     }
 
     /// Ends the message's part of a wave: gives back what was not used, and lets those back into their line who found no place
@@ -215,11 +217,17 @@ impl App {
             let is_awaited = changed.await.map_err(retry)?;
             if let (Some(first), Some((_, policy)), true) = (first_used, &bounds.policy, is_awaited) {
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
-                self.store.put_tick(&tick, *first + policy.interval).await.map_err(retry)?;
+                self.store.put_tick(&tick, *first + policy.interval, now).await.map_err(retry)?;
             }
-            let is_left = share.is_some() && !done.is_empty();
-            if is_left || !rejoin.is_empty() || !give_back.is_empty() {
+            // Those of its own who took their place elsewhere left one too.
+            let went_elsewhere = used.values().any(|place| place.scope != *scope);
+            let is_left = share.is_some() && (!done.is_empty() || went_elsewhere);
+            if is_left || !give_back.is_empty() {
                 self.wake(notification, scope, stopped).await?;
+            } else if !rejoin.is_empty() {
+                // Also if whoever keeps the lines knows nothing of the policy yet.
+                let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
+                self.store.put_tick(&tick, now + LOOKED_AGAIN_AFTER, now).await.map_err(retry)?;
             }
         }
         Ok(rest)
@@ -237,7 +245,7 @@ impl App {
                 return self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error));
             }
         };
-        let (tick, at) = (Tick { sku, scope }, (self.settings.clock)() + wait);
-        self.store.put_tick(&tick, at).await.map_err(|error| Failure::retry(&error))
+        let (tick, now) = (Tick { sku, scope }, (self.settings.clock)());
+        self.store.put_tick(&tick, now + wait, now).await.map_err(|error| Failure::retry(&error))
     }
 }

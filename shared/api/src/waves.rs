@@ -25,7 +25,7 @@ endpoints! {
 
     /// Store the policy for waves
     PutWaves("putWaves"): Put "/waves", "configure-waves", WRITE,
-        WaveSettings => 200 ShopWaves, "The policy, as its next version. It holds from the next half minute on.",
+        WaveSettings => 200 ShopWaves, "The policy, as its next version. Functions go by it within a minute.",
         |operation| operation.conditional().header::<PutWaves>(ETAG, "The version, for If-Match.");
 
     /// Delete the policy for waves

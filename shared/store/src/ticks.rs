@@ -9,8 +9,13 @@ use jiff::Timestamp;
 use restock_domain::{ExternalId, Locale, Scope, Sku, hex, time};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 const TABLE: keyspace::WaveTicks = keyspace::WaveTicks;
+
+/// Seconds between moments at which ticks are due.
+const STEP: i64 = 10;
+const FURTHEST: Duration = Duration::from_secs(3_600);
 
 /// A scope of a SKU whose line is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,9 +44,12 @@ struct TickItem {
 }
 
 impl Store {
-    /// Makes sure that a scope is looked at then. Of several for the same second there is one.
-    pub async fn put_tick(&self, tick: &Tick, at: Timestamp) -> Result<(), Error> {
+    /// Makes sure that a scope is looked at then, or soon after. Of several at about the same time there is one. What lies far ahead is
+    /// looked at before too, as settings may change.
+    pub async fn put_tick(&self, tick: &Tick, at: Timestamp, now: Timestamp) -> Result<(), Error> {
         let Tick { sku, scope } = tick.clone();
+        let second = at.min(now + FURTHEST).as_second();
+        let at = Timestamp::from_second((second.div_euclid(STEP) + 1) * STEP).unwrap_or(at);
         let digest = Sha256::digest(format!("{} {}{}", sku.as_str().len(), sku.as_str(), scope_key(&scope)).as_bytes());
         let id = format!("{}#{}", time::sortable(at), hex(&digest[..16]));
         let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());

@@ -6,7 +6,7 @@
 //! lost, somebody might be overtaken, and nobody mailed too early.
 
 use crate::database::{Item, Write, Written};
-use crate::item::{damaged, number, string_of, texts};
+use crate::item::{damaged, number, string_of, text, texts};
 use crate::keyspace;
 use crate::stock::scope_key;
 use crate::subscriptions::{Cursor, cursor_before, order_of};
@@ -18,19 +18,18 @@ use restock_domain::waves::{Leave, Places, PolicyOwner};
 use restock_domain::{DeliveryId, KnownLevel, Scope, Sku, Subscription, WavePolicy};
 use restock_gather::{Ask, Gather, Second};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use uuid::Uuid;
 
 const TABLE: keyspace::Stock = keyspace::Stock;
 const DOCUMENT: &str = "document";
 const VERSION: &str = "version";
-/// Tells a write from every other one.
-const WRITER: &str = "writer";
+/// Changes that are remembered; the SDK repeats a request within some seconds.
+const MAX_CHANGES: usize = 32;
 /// Places that are asked for in one change: those of several messages.
 const MAX_ASKS: usize = 500;
-/// How long a message is waited for before its places are given to others.
-const ON_THE_WAY: Duration = Duration::from_secs(15 * 60);
+/// How long a message is waited for at the least, before its places are given to others.
+const MIN_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// The wave of a scope.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +43,9 @@ pub struct Wave {
     /// Messages on their way to a sender, and how many places each may take.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     given: BTreeMap<String, Given>,
+    /// The last changes, so that one whose answer was lost is not made twice.
+    #[serde(default)]
+    changes: VecDeque<u64>,
     /// By the policy that those in it wait for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     lines: BTreeMap<String, Line>,
@@ -128,9 +130,9 @@ impl Wave {
         self.given.values().filter(counts).map(|given| given.places).sum()
     }
 
-    /// Notes that a message may take so many places.
-    pub fn give(&mut self, owner: &PolicyOwner, message: &str, places: usize, now: Timestamp) {
-        let given = Given { line: line_of(owner), places: places as u64, until: now + ON_THE_WAY };
+    /// Notes that a message may take so many places. It is waited for as long as an interval of its policy.
+    pub fn give(&mut self, owner: &PolicyOwner, message: &str, places: usize, interval: Duration, now: Timestamp) {
+        let given = Given { line: line_of(owner), places: places as u64, until: now + interval.max(MIN_WAIT) };
         self.given.insert(message.to_owned(), given);
     }
 
@@ -138,7 +140,7 @@ impl Wave {
     pub fn note_handled(&mut self, message: &str, on_the_way: usize, now: Timestamp) {
         match self.given.get_mut(message) {
             Some(given) if on_the_way > 0 => {
-                *given = Given { places: on_the_way as u64, until: now + ON_THE_WAY, ..given.clone() };
+                *given = Given { places: on_the_way as u64, until: given.until.max(now + MIN_WAIT), ..given.clone() };
             }
             _ => drop(self.given.remove(message)),
         }
@@ -191,7 +193,7 @@ impl Wave {
     /// Forgets what counts no more. Where a message was lost, or never sent, its line begins anew.
     fn forget(&mut self, now: Timestamp) {
         let counts_since = now - WavePolicy::MAX_INTERVAL;
-        self.taken.forget_before(counts_since);
+        self.taken.forget_before(counts_since, now);
         self.kept.retain(|_, taken| *taken >= counts_since);
         let lines = &mut self.lines;
         self.given.retain(|_, given| {
@@ -234,27 +236,38 @@ impl Store {
         mut change: impl FnMut(&mut Wave) -> T,
     ) -> Result<T, Error> {
         let mut race = Race::about("a wave");
+        let this = fastrand::u64(..);
+        let mut made: Option<T> = None;
         loop {
             race.enter()?;
-            let writer = Uuid::new_v4().to_string();
+            if made.is_some() {
+                // Others write it too, and would meet again at once.
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await;
+            }
             let item = self.get(TABLE, key(sku, scope)).await?;
             let (seen, before) = (item.as_ref().map_or(0, version_of), item.as_ref().map(read).transpose()?);
             let before = before.unwrap_or_default();
+            if let Some(made) = made.take().filter(|_| before.changes.contains(&this)) {
+                return Ok(made);
+            }
             let mut wave = before.clone();
             wave.forget(now);
             let changed = change(&mut wave);
             if wave == before {
                 return Ok(changed);
             }
+            wave.changes.push_back(this);
+            if wave.changes.len() > MAX_CHANGES {
+                wave.changes.pop_front();
+            }
             let document = serde_json::to_string(&wave).map_err(|error| damaged(TABLE, &key(sku, scope), error))?;
-            let mut item = texts([(DOCUMENT, &document), (WRITER, &writer)]);
-            item.insert(VERSION.into(), number(seen as i64 + 1));
+            let item = Item::from([(VERSION.into(), number(seen as i64 + 1)), (DOCUMENT.into(), text(document))]);
             let write = Write::put(TABLE, key(sku, scope), item).when(unchanged_since(seen));
             match self.database.write(write).await? {
                 Written::Done(_) => return Ok(changed),
-                // The SDK repeats a request whose answer was lost; the second one then meets the first one's item.
-                Written::Refused(Some(item)) if string_of(&item, WRITER) == Some(&writer) => return Ok(changed),
-                Written::Refused(_) => {}
+                // The SDK repeats a request whose answer was lost; the second one then meets the item of the first, or of others
+                // after it.
+                Written::Refused(_) => made = Some(changed),
             }
         }
     }

@@ -28,7 +28,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use workload::Workload;
+use workload::{Step, Workload};
 use world::{Faults, Sabotage};
 
 /// Everything goes wrong now and then.
@@ -311,6 +311,20 @@ fn each_wave_has_the_oldest_whatever_the_locale_although_messages_come_late_and_
         let overtaken = |place: usize| order[..place].iter().filter(|before| **before > order[place]).count();
         assert!(order.len() == 20 && (0..20).all(|place| overtaken(place) <= 2), "seed {seed}: {waves:?}");
     }
+}
+
+#[test]
+fn an_hour_of_pause_lets_a_line_wait_without_a_message_for_each_and_loses_nobody() {
+    let mut workload = Workload::of_waves(1_000, WAVES, &[(0, 1_000)]);
+    let step = |pause, on| Step { pause: Duration::from_secs(pause), asked: Asked::Pause { on }, retries: 9 };
+    workload.callers.push(vec![step(2_100, true), step(3_600, false)]);
+
+    let history = play_workload(1, workload, CALM, Sabotage::Nothing);
+
+    assert_eq!(check(&history), []);
+    assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), 1_000);
+    // Twenty for the mails, and one tick a minute.
+    assert!(history.sent < 400, "{} messages", history.sent);
 }
 
 #[test]

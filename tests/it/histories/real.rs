@@ -263,6 +263,7 @@ impl Stage<'_> {
             waiting: waiting.map(|subscription| wishes[subscription["id"].as_str().unwrap()]).collect(),
             contacts: (0..contacts.len()).filter(there).collect(),
             stuck: false,
+            sent: 0,
             redriven: 0,
             sent_on: 0,
             over_time: 0,

@@ -15,7 +15,7 @@ use restock_local::template::Schedule;
 use restock_queue::transport::Outgoing;
 use restock_queue::{EmailEvent, EmailEventKind, Queue, Queues};
 use restock_store::database::{AttributeValue, Item, Table};
-use restock_store::{CachedAutomations, CachedWavePolicy, Store};
+use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, Store};
 use send_email::Settings;
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -403,6 +403,7 @@ impl World {
                 second_look_after,
                 automations: CachedAutomations::new(self.store(), AUTOMATIONS_KEPT),
                 wave_policy: CachedWavePolicy::new(self.store(), AUTOMATIONS_KEPT),
+                stops: CachedStops::new(self.store()),
                 log_kept: LOG_KEPT,
                 budget: seconds(30),
                 clock: now,

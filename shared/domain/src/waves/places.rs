@@ -5,8 +5,9 @@ use std::time::Duration;
 
 /// How long after it took its place a mail's request may be on its way to SES.
 pub const LEAVES_WITHIN: Duration = Duration::from_secs(6);
-/// Moments that are kept apart. Beyond that, neighbours are taken for the later one, which lets mails wait a little longer.
-const MAX_MOMENTS: usize = 200;
+
+/// Moments that are remembered to the second.
+const MAX_EXACT: usize = 200;
 
 /// The places that mails of a scope have taken: how many, by the second at whose end their request has left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +22,10 @@ impl Places {
         Timestamp::from_second(left_by).unwrap_or(now)
     }
 
-    /// Gives a place back that was not used. One that was taken for a later moment meanwhile stays taken.
+    /// Gives a place back that was not used.
     pub fn give_back(&mut self, taken: Timestamp) {
-        let second = taken.as_second();
+        // It may count from a little later by now.
+        let Some((&second, _)) = self.0.range(taken.as_second()..).next() else { return };
         if let Some(count) = self.0.get_mut(&second) {
             *count = count.saturating_sub(1);
             self.0.retain(|_, count| *count > 0);
@@ -48,15 +50,22 @@ impl Places {
         None
     }
 
-    /// Forgets those that were taken before a moment.
-    pub fn forget_before(&mut self, moment: Timestamp) {
+    /// Forgets those that were taken before a moment. If the others are many, they are remembered the less exactly the longer ago
+    /// they were taken: a place may then count for a 32nd of its age longer.
+    pub fn forget_before(&mut self, moment: Timestamp, now: Timestamp) {
         self.0.retain(|second, _| *second >= moment.as_second());
-        while self.0.len() > MAX_MOMENTS {
-            let gaps = self.0.keys().zip(self.0.keys().skip(1)).map(|(one, next)| (next - one, *one, *next));
-            let Some((_, one, next)) = gaps.min() else { return };
-            let moved = self.0.remove(&one).unwrap_or_default();
-            *self.0.entry(next).or_default() += moved;
+        if self.0.len() <= MAX_EXACT {
+            return;
         }
+        let mut remembered: BTreeMap<i64, u64> = BTreeMap::new();
+        for (second, count) in &self.0 {
+            let age = (now.as_second() - second).max(0) as u64;
+            // The greatest power of two that is no more than that.
+            let step = (age / 32 + 1).checked_ilog2().map_or(1, |power| 1_i64 << power);
+            let later = second.div_euclid(step) * step + if second.rem_euclid(step) == 0 { 0 } else { step };
+            *remembered.entry(later).or_default() += count;
+        }
+        self.0 = remembered;
     }
 }
 
@@ -108,20 +117,24 @@ mod tests {
 
         places.give_back(mine);
         places.give_back(at(5_000));
+        places.forget_before(at(0), at(110));
 
         assert_eq!(places, taken(&[0, 100]));
     }
 
     #[test]
-    fn of_very_many_moments_neighbours_are_taken_for_the_later_one() {
-        let seconds: Vec<i64> = (0..1_000).collect();
-        let mut places = taken(&seconds);
+    fn what_is_long_ago_is_remembered_less_exactly_and_never_as_earlier() {
+        let seconds: Vec<i64> = (0..100_000).collect();
+        let (mut places, exact, now) = (taken(&seconds), taken(&seconds), at(100_000));
 
-        places.forget_before(at(57));
+        places.forget_before(at(57), now);
 
-        assert_eq!((places.0.len(), places.since(at(0))), (MAX_MOMENTS, 950));
-        for second in [100, 500, 900] {
-            assert!(places.since(at(second)) >= taken(&seconds).since(at(second)), "{second}");
+        assert!(places.0.len() < 600, "{}", places.0.len());
+        assert_eq!(places.since(at(0)), exact.since(at(56)));
+        for second in [100, 50_000, 90_000, 99_900, 100_000] {
+            let (known, age) = (places.since(at(second)), 100_000 - second);
+            assert!(known >= exact.since(at(second)), "{second}");
+            assert!(known <= exact.since(at(second - age / 16 - 2)), "{second}");
         }
     }
 }
