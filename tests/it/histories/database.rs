@@ -338,6 +338,13 @@ fn claims(write: &Write) -> bool {
 }
 
 impl Tables {
+    /// Returns the least id of a kind of items of the configuration table.
+    pub fn first_of_kind(&self, kind: &str) -> Option<&str> {
+        let first = (Table::Configuration, kind.to_owned(), String::new());
+        let ((table, partition, id), _) = self.items.range(first..).next()?;
+        (*table == Table::Configuration && partition == kind).then_some(id)
+    }
+
     pub fn items(&self, table: Table) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |((of, ..), _)| *of == table).map(|(_, item)| item)
     }

@@ -349,10 +349,7 @@ impl World {
 
     /// Returns when the next tick of a wave is due, if there is one.
     fn next_tick(&self) -> Option<Timestamp> {
-        let state = self.lock();
-        let ticks = state.tables.items(Table::Configuration).filter(|item| string(item, "kind") == "wave-tick");
-        let due = |item: &Item| string(item, "id").split('#').next().and_then(|at| at.parse().ok());
-        ticks.filter_map(due).min()
+        self.lock().tables.first_of_kind("wave-tick")?.split('#').next()?.parse().ok()
     }
 
     /// Asks for due ticks each minute, as the schedule of `template.yaml` does; now and then not, and now and then twice.
