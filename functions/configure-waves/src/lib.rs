@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use restock_api::automations::ETAG;
-use restock_api::waves::{DeleteWaves, GetWaves, PutWaves, ShopWaves, WaveSettings};
+use restock_api::waves::{DeleteWaves, GetWaves, PutWaves, WaveSettings, Waves};
 use restock_api::{IdReply, Problem};
 use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
 use restock_store::{DocumentChange, ShopPolicy, Store};
@@ -48,6 +48,6 @@ impl Handles<DeleteWaves> for App {
     }
 }
 
-fn shown(stored: ShopPolicy) -> ShopWaves {
-    ShopWaves::new(stored.policy, stored.version, stored.updated_on)
+fn shown(stored: ShopPolicy) -> Waves {
+    Waves::of_shop(stored.policy, stored.version, stored.updated_on)
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
 use restock_api::stock_levels::{DryRun, DryRunStockLevel, Effect, Example, StockLevel as Level, WaveForecast};
 use restock_domain::automation::Tally;
-use restock_domain::waves::{Forecast, PolicyOwner, StockHistory};
+use restock_domain::waves::{Forecast, PolicyOwner};
 use restock_domain::{Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_matching::{PAGE, decide_all};
@@ -29,9 +29,9 @@ impl Handles<DryRunStockLevel> for App {
 
 async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<DryRun, restock_store::Error> {
     let StockLevel { sku, scope, quantity, .. } = level;
-    if store.in_demand(&HashSet::from([sku.clone()])).await?.is_empty() {
+    let Some(mark) = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku) else {
         return Ok(nothing(Effect::NobodyWaits));
-    }
+    };
     let known = store.known_level(sku, scope).await?;
     if known.as_ref().is_some_and(|known| known.at > level.effective_at(now)) {
         return Ok(nothing(Effect::Outdated));
@@ -42,6 +42,8 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
     let automations = store.automations().await?;
     let shop = store.wave_policy().await?.map(|stored| stored.policy);
     let waves = Waves { shop: shop.as_ref(), automations: &automations };
+    let history = mark.history_after(known, *quantity, now);
+    let level = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
     let mut lines = Lines::default();
     let (mut tally, mut examples, mut cursor) = (Tally::default(), Vec::new(), None);
     let mut complete = false;
@@ -50,7 +52,8 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
         let decisions = decide_all(store, &automations, sku, *quantity, &page.subscriptions, now).await?;
         for (subscription, decision) in page.subscriptions.into_iter().zip(&decisions) {
             tally.add(decision);
-            if let Some((owner, _)) = decision.outcome.ok().and_then(|automation| waves.of(automation)) {
+            let waits_for = decision.outcome.ok().and_then(|automation| waves.of(automation));
+            if let Some((owner, _)) = waits_for.filter(|(_, policy)| policy.triggers(&level, subscription.created_on)) {
                 lines.add(owner, &subscription);
             }
             if examples.len() < MAX_EXAMPLES {
@@ -63,11 +66,6 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
             break;
         }
     }
-    let history = match known {
-        Some(known) => known.history.then(*quantity, now),
-        None => StockHistory::beginning(*quantity, now),
-    };
-    let level = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
     let forecasts = match waves.all() {
         policies if policies.is_empty() => None,
         policies => {

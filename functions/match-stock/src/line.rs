@@ -2,11 +2,10 @@
 
 use crate::waves::Look;
 use crate::{App, SKEW};
-use jiff::Timestamp;
-use restock_domain::{Automation, ContactId, Subscription, newest_covering};
+use restock_domain::{Automation, Subscription, newest_covering};
 use restock_matching::{PAGE, decide_all};
 use restock_queue::Failure;
-use restock_store::{Cursor, Line, cursor_after};
+use restock_store::{Cursor, cursor_after};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// Subscriptions that are read of a group at the least, as a read unit has so many.
@@ -34,7 +33,7 @@ impl App {
     pub(crate) async fn choose<'a>(
         &self,
         look: &Look<'a>,
-        line: &Line,
+        groups: &BTreeMap<String, Option<Cursor>>,
         places: u64,
         reach: usize,
     ) -> Result<Choice<'a>, Failure> {
@@ -42,35 +41,30 @@ impl App {
         let places = usize::try_from(places).unwrap_or(usize::MAX).min(PAGE as usize);
         let most = (2 * places).max(reach).clamp(MIN_READ, PAGE as usize);
         let group = |at: &Option<Cursor>| Group { read: VecDeque::new(), at: at.clone(), more: Some(at.clone()) };
-        let mut groups: BTreeMap<String, Group> =
-            line.groups.iter().map(|(name, at)| (name.clone(), group(at))).collect();
+        let mut groups: BTreeMap<String, Group> = groups.iter().map(|(name, at)| (name.clone(), group(at))).collect();
         let next = self.read_next(look, &mut groups, most).await.map_err(retry)?;
         let subscriptions: Vec<Subscription> = next.iter().map(|(_, subscription)| subscription.clone()).collect();
         let (sku, now) = (&look.tick.sku, (self.clock)());
         let automations = look.waves.automations;
         let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, now);
         let decisions = decisions.await.map_err(retry)?;
-        let (mut accepted, mut contacts): (Vec<(Subscription, &'a Automation)>, HashSet<ContactId>) =
-            Default::default();
-        let mut left = Vec::new();
-        for ((name, subscription), decision) in next.into_iter().zip(decisions) {
+        let (mut accepted, mut contacts) = (Vec::new(), HashSet::new());
+        let (mut turns, mut left) = (next.into_iter().zip(decisions), Vec::new());
+        for ((name, subscription), decision) in turns.by_ref() {
             let automation = decision.outcome.ok().filter(|automation| self.is_next(look, automation, &subscription));
-            let Some(automation) = automation.filter(|_| left.is_empty()) else {
-                if left.is_empty() {
-                    pass(look, &mut groups, &name, &subscription)?;
-                } else {
-                    left.push((name, subscription));
-                }
-                continue;
-            };
-            if !contacts.contains(&subscription.contact_id) && contacts.len() == places {
+            let is_new = automation.is_some() && !contacts.contains(&subscription.contact_id);
+            if is_new && contacts.len() == places {
                 left.push((name, subscription));
-                continue;
+                break;
             }
-            contacts.insert(subscription.contact_id);
-            pass(look, &mut groups, &name, &subscription)?;
-            accepted.push((subscription, automation));
+            let after = cursor_after(&look.tick.scope, &subscription).map_err(retry)?;
+            groups.entry(name).and_modify(|group| group.at = Some(after));
+            if let Some(automation) = automation {
+                contacts.insert(subscription.contact_id);
+                accepted.push((subscription, automation));
+            }
         }
+        left.extend(turns.map(|(next, _)| next));
         // Back in front of those that were read and are not their turn yet.
         for (name, subscription) in left.into_iter().rev() {
             groups.entry(name).and_modify(|group| group.read.push_front(subscription));
@@ -118,26 +112,11 @@ impl App {
     /// Returns true if a subscription that an automation accepts waits in this line for this level.
     fn is_next(&self, look: &Look<'_>, automation: &Automation, found: &Subscription) -> bool {
         let covering = newest_covering(look.levels, &found.locale, found.external_id.as_ref());
-        let now: Timestamp = (self.clock)();
         look.waves.of(automation).is_some_and(|(owner, _)| owner == *look.owner)
             && covering.is_some_and(|level| level.scope == look.level.scope)
             && look.policy.triggers(look.level, found.created_on)
-            && !found.has_expired(now)
+            && !found.has_expired((self.clock)())
     }
-}
-
-/// Moves a group behind somebody who was gone through.
-fn pass(
-    look: &Look<'_>,
-    groups: &mut BTreeMap<String, Group>,
-    name: &str,
-    subscription: &Subscription,
-) -> Result<(), Failure> {
-    let after = cursor_after(&look.tick.scope, subscription).map_err(|error| Failure::retry(&error))?;
-    if let Some(group) = groups.get_mut(name) {
-        group.at = Some(after);
-    }
-    Ok(())
 }
 
 impl Group {

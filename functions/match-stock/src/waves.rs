@@ -21,8 +21,6 @@ const PAGE: i32 = 100;
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(300);
 /// When is looked again at who waits while nothing may be sent.
 const STOPPED_FOR: Duration = Duration::from_secs(60);
-/// How old a reading of the account's quota may be that says that nothing may be sent. Senders read it when they are asked to send.
-const FRESH_QUOTA: Duration = Duration::from_secs(120);
 
 /// What a look at a line is about.
 pub struct Look<'a> {
@@ -129,17 +127,17 @@ impl App {
                 self.store.change_wave(sku, scope, now, |_| ()).await.map_err(retry)?;
                 continue;
             }
-            let line = match wave.line_for(owner, &key.entry) {
-                Some(line) => line.clone(),
+            let seen = wave.line_for(owner, &key.entry);
+            let groups = match seen {
+                Some(line) => line.groups.clone(),
                 None => {
                     let groups = self.store.groups(sku, scope).await.map_err(retry)?;
-                    let groups = groups.into_iter().map(|group| (group, None)).collect();
-                    Line { entry: key.entry.clone(), groups, is_begun: false }
+                    groups.into_iter().map(|group| (group, None)).collect()
                 }
             };
             // Whoever has places sees to it that a tick comes when one is free again; this one is for those who are lost.
             let on_the_way = || wave.waits_until(now).map_or(Looked::Through, Looked::Until);
-            if line.groups.is_empty() {
+            if groups.is_empty() {
                 return Ok(on_the_way());
             }
             let places = match policy.leave(level, &wave.taken, now) {
@@ -157,7 +155,7 @@ impl App {
             if self.is_stopped(sku, now).await.map_err(retry)? {
                 return Ok(Looked::Until(now + STOPPED_FOR));
             }
-            let Choice { accepted, groups } = self.choose(look, &line, places, reach).await?;
+            let Choice { accepted, groups } = self.choose(look, &groups, places, reach).await?;
             reach = if accepted.is_empty() { 2 * reach.max(MIN_READ) } else { 0 };
             let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
             let mut messages = notifications(&accepted, &key);
@@ -166,7 +164,8 @@ impl App {
                 message.hops = hops + 1;
             }
             let gone_on = self.store.change_wave(sku, scope, now, |wave| {
-                let gone_on = wave.go_on(owner, &line, &groups);
+                let next = Line { entry: key.entry.clone(), groups: groups.clone() };
+                let gone_on = wave.go_on(owner, seen, next);
                 for message in messages.iter().filter(|_| gone_on) {
                     let id = message.wave.as_ref().map_or("", |share| &share.id);
                     wave.give(owner, id, message.recipients.len(), policy.interval, now);
@@ -194,8 +193,9 @@ impl App {
         if self.stops.of(sku).await?.pause().is_some() {
             return Ok(true);
         }
-        let reading = self.store.send_quota().await?;
-        Ok(reading.is_some_and(|reading| reading.stopped_on.is_some() && reading.read_on + FRESH_QUOTA > now))
+        // Senders read it when they are asked to send, so an old reading says nothing.
+        let reading = self.store.send_quota().await?.filter(|reading| reading.is_fresh(now));
+        Ok(reading.is_some_and(|reading| reading.stopped_on.is_some()))
     }
 
     async fn go_on(&self, tick: &WaveTick) -> Result<(), Failure> {

@@ -14,8 +14,6 @@ use tracing::warn;
 
 /// How long an answer of SES is used. `GetAccount` may be asked once a second.
 const KEPT: Duration = Duration::from_secs(60);
-/// How old a reading may be that still says how many mails are left.
-const FRESH: Duration = Duration::from_secs(120);
 /// When is looked again, if there is no such reading.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a message is hidden at the most while nothing may be sent, at least half of it, so that messages come back one
@@ -98,7 +96,7 @@ impl Account {
     /// Keeps what was read. A reading that was known before gives nobody more to send.
     fn note(&self, reading: Option<QuotaReading>, now: Timestamp) {
         let mut known = self.lock();
-        let fresh = reading.filter(|reading| is_fresh(reading, now));
+        let fresh = reading.filter(|reading| reading.is_fresh(now));
         known.look_again_at = Some(Instant::now() + if fresh.is_some() { KEPT } else { LOOKED_AGAIN_AFTER });
         match fresh {
             None => (known.left, known.stopped) = (None, false),
@@ -138,7 +136,7 @@ impl App {
     async fn read_quota(&self) -> Result<Option<QuotaReading>, restock_store::Error> {
         let now = (self.settings.clock)();
         let before = match self.store.take_quota_turn(now, KEPT).await? {
-            QuotaTurn::Others(Some(reading)) if is_fresh(&reading, now) => return Ok(Some(reading)),
+            QuotaTurn::Others(Some(reading)) if reading.is_fresh(now) => return Ok(Some(reading)),
             QuotaTurn::Others(old) => return Ok(self.new_quota(now).await?.or(old)),
             QuotaTurn::Yours(before) => before,
         };
@@ -158,16 +156,12 @@ impl App {
     async fn new_quota(&self, now: Timestamp) -> Result<Option<QuotaReading>, restock_store::Error> {
         for _ in 0..WAITS {
             tokio::time::sleep(WAIT).await;
-            if let Some(reading) = self.store.send_quota().await?.filter(|reading| is_fresh(reading, now)) {
+            if let Some(reading) = self.store.send_quota().await?.filter(|reading| reading.is_fresh(now)) {
                 return Ok(Some(reading));
             }
         }
         Ok(None)
     }
-}
-
-fn is_fresh(reading: &QuotaReading, now: Timestamp) -> bool {
-    reading.read_on + FRESH > now
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 /// How long is read what a recipient also waits for; the claim is held meanwhile.
 const MAX_READING: Duration = Duration::from_secs(1);
-/// How long a look at pauses and holds is gone by. Connecting may take two seconds, and a request that SES refuses as a whole may be
-/// asked for in parts two seconds later; ten seconds after a pause was answered, no mail is handed to SES.
+/// How long a look at pauses and holds is gone by: with what a request may be on its way, no mail is handed to SES ten seconds
+/// after a pause was answered.
 const LOOK_HOLDS: Duration = Duration::from_secs(5);
 
 impl App {

@@ -5,7 +5,7 @@
 use crate::App;
 use crate::ended::{Later, Stop};
 use jiff::Timestamp;
-use restock_domain::waves::{PolicyOwner, WavePolicy, Waves};
+use restock_domain::waves::{ON_THE_WAY, PolicyOwner, WavePolicy, Waves};
 use restock_domain::{Automation, DeliveryId, KnownLevel, Scope, Subscription};
 use restock_queue::{Failure, Notification, Recipient, WaveShare, WaveTick};
 use restock_store::{PlaceAsk, Tick, Waiting};
@@ -14,9 +14,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::info;
 
-/// How long a request may be on its way to SES. Connecting may take two seconds, and one that SES refuses as a whole may be asked
-/// for in parts two seconds later.
-const ON_THE_WAY: Duration = Duration::from_secs(5);
 /// When the lines of those are looked at who found no place.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Ticks and notifications that follow on each other without waiting, far more than any wave needs.

@@ -20,12 +20,12 @@ const NONE: &str = "There is no policy.";
 endpoints! {
     /// Show the policy for waves
     GetWaves("getWaves"): Get "/waves", "configure-waves", READ,
-        () => 200 ShopWaves, "The policy.",
+        () => 200 Waves, "The policy.",
         |operation| operation.header::<GetWaves>(ETAG, "The version, for If-Match.").problem(404, NONE);
 
     /// Store the policy for waves
     PutWaves("putWaves"): Put "/waves", "configure-waves", WRITE,
-        WaveSettings => 200 ShopWaves, "The policy, as its next version. Functions go by it within a minute.",
+        WaveSettings => 200 Waves, "The policy, as its next version. Functions go by it within a minute.",
         |operation| operation.conditional().header::<PutWaves>(ETAG, "The version, for If-Match.");
 
     /// Delete the policy for waves
@@ -220,24 +220,9 @@ answer! {
         pub hold_down: Length,
         pub trigger: Trigger,
         pub quiet_hours: Option<Hours>,
-    }
-}
-
-answer! {
-    /// The shop's policy for waves.
-    #[derive(Debug)]
-    pub struct ShopWaves {
-        /// Mails for each unit in stock; missing if as many leave as wait.
-        pub per_unit: Option<PerUnit>,
-        /// Missing if `perUnit` is.
-        pub interval: Option<Length>,
-        pub minimum: u64,
-        pub hold_down: Length,
-        pub trigger: Trigger,
-        pub quiet_hours: Option<Hours>,
-        /// Counts the changes, from 1.
-        pub version: u64,
-        pub updated_on: Moment,
+        /// Counts the changes of the shop's policy, from 1; that of an automation has the automation's version.
+        pub version: Option<u64>,
+        pub updated_on: Option<Moment>,
     }
 }
 
@@ -256,15 +241,16 @@ impl From<WavePolicy> for Waves {
             hold_down: Length(hold_down),
             trigger,
             quiet_hours: quiet_hours.map(hours),
+            version: None,
+            updated_on: None,
         }
     }
 }
 
-impl ShopWaves {
-    pub fn new(policy: WavePolicy, version: u64, updated_on: Timestamp) -> Self {
-        let Waves { per_unit, interval, minimum, hold_down, trigger, quiet_hours } = policy.into();
-        let updated_on = Moment(updated_on);
-        Self { per_unit, interval, minimum, hold_down, trigger, quiet_hours, version, updated_on }
+impl Waves {
+    /// Returns the shop's policy.
+    pub fn of_shop(policy: WavePolicy, version: u64, updated_on: Timestamp) -> Self {
+        Self { version: Some(version), updated_on: Some(Moment(updated_on)), ..policy.into() }
     }
 }
 

@@ -8,6 +8,9 @@ const KEPT_FREE: f64 = 0.05;
 /// The time that the quota is about. It has no fixed beginning: what was sent so long ago counts no more.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// How old a reading may be that still says how many mails are left.
+const FRESH: Duration = Duration::from_secs(120);
+
 /// What SES lets the account send (SES API reference, "GetAccount").
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SendQuota {
@@ -61,6 +64,11 @@ impl QuotaReading {
         let before = before.filter(|before| before.quota.enabled == quota.enabled);
         let since = before.and_then(|before| before.stopped_on).unwrap_or(read_on);
         Self { quota, read_on, stopped_on: (quota.left() == Some(0)).then_some(since) }
+    }
+
+    /// Returns true if it is so new that it still says how many mails are left.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.read_on + FRESH > now
     }
 
     pub fn state(&self) -> SendingState {

@@ -39,6 +39,14 @@ impl Mark {
         self.since.zip(came).is_some_and(|(since, came)| came >= since)
     }
 
+    /// Returns the history of a stock after a level that comes then; `before` is the newest one that is stored.
+    pub fn history_after(&self, before: Option<KnownLevel>, quantity: i64, at: Timestamp) -> StockHistory {
+        match before.filter(|before| self.has_seen(before)) {
+            Some(before) => before.history.then(quantity, at),
+            None => StockHistory::beginning(quantity, at),
+        }
+    }
+
     /// Returns true if it was written so recently that another subscriber need not write it.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.newest.is_some_and(|newest| newest >= now - FRESH)
@@ -134,11 +142,9 @@ impl Store {
             if before.as_ref().is_some_and(|before| before.at > at) {
                 return Ok(LevelWrite::Outdated);
             }
-            let history = match before.filter(|before| mark.has_seen(before)) {
-                // The same level once more.
-                Some(before) if before.arrival.as_ref() == Some(arrival) => before.history,
-                Some(before) => before.history.then(*quantity, arrival.at),
-                None => StockHistory::beginning(*quantity, arrival.at),
+            let history = match before {
+                Some(same) if same.arrival.as_ref() == Some(arrival) => same.history,
+                before => mark.history_after(before, *quantity, arrival.at),
             };
             let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
             let arrival = Some(arrival.clone());

@@ -66,13 +66,6 @@ pub struct Line {
     pub entry: String,
     /// Where each group is gone on with, `None` for its beginning. One that is missing has been gone through.
     pub groups: BTreeMap<String, Option<Cursor>>,
-    /// False for one that nobody has gone on with yet.
-    #[serde(skip, default = "begun")]
-    pub is_begun: bool,
-}
-
-fn begun() -> bool {
-    true
 }
 
 /// Somebody whose mail wants a place.
@@ -147,18 +140,16 @@ impl Wave {
     }
 
     /// Moves a policy's line from where somebody has seen it, and returns false if it is not there any more. Whoever has seen
-    /// none, or one for another level, begins it: those of it who are on their way are met again.
-    pub fn go_on(&mut self, owner: &PolicyOwner, seen: &Line, groups: &BTreeMap<String, Option<Cursor>>) -> bool {
-        let name = line_of(owner);
-        let known = self.lines.get(&name).filter(|line| line.entry == seen.entry);
-        if known.is_some_and(|known| known != seen) || (known.is_none() && seen.is_begun) {
+    /// none for this level begins it: those of the one before who are on their way are met again.
+    pub fn go_on(&mut self, owner: &PolicyOwner, seen: Option<&Line>, next: Line) -> bool {
+        if self.line_for(owner, &next.entry) != seen {
             return false;
         }
-        if known.is_none() {
+        let name = line_of(owner);
+        if seen.is_none() {
             self.given.retain(|_, given| given.line != name);
         }
-        let line = Line { entry: seen.entry.clone(), groups: groups.clone(), is_begun: true };
-        self.lines.insert(name, line);
+        self.lines.insert(name, next);
         true
     }
 

@@ -211,7 +211,7 @@ pub struct History {
     pub redriven: u64,
     /// How often a level was sent on as an invocation had no time for all who wait, where that can be seen.
     pub sent_on: u64,
-    /// Messages that were put on queues, the two events of each mail apart, where that can be seen.
+    /// Messages that were put on queues, SES's events apart, where that can be seen.
     pub sent: u64,
     /// Invocations that were over their time, where that can be seen.
     pub over_time: u64,

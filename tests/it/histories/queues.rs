@@ -93,6 +93,7 @@ impl World {
         for _ in 0..copies {
             let mut state = self.lock();
             state.sent += 1;
+            state.events += u64::from(queue == Queue::EmailEvents);
             let is_sent_on = queue == Queue::StockLevels && outgoing.body.contains("continue-matching");
             state.sent_on += u64::from(is_sent_on && outgoing.delay.is_zero());
             if state.sent > MAX_MESSAGES {

@@ -287,7 +287,7 @@ impl Stage {
             stuck: state.stuck,
             redriven: state.redriven,
             sent_on: state.sent_on,
-            sent: state.sent.saturating_sub(2 * state.mails.len() as u64),
+            sent: state.sent - state.events,
             over_time: state.over_time,
             dead: self.world.dead_letters(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),

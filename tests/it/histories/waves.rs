@@ -17,13 +17,12 @@ fn late(history: &History) -> Duration {
 
 /// Returns true if a policy may have let somebody wait for another level, or for longer than it takes to settle.
 pub fn may_hold_back(history: &History) -> bool {
-    let policies = history.calls.iter().filter_map(|call| match call.asked {
+    let mut policies = history.calls.iter().filter_map(|call| match call.asked {
         Asked::Waves(policy) if call.answer != Answer::No && call.from < history.settled_at => Some(policy),
         _ => None,
     });
     // Without a policy whoever waits for a wave waits for the next level.
     let harmless = |policy: WaveSpec| policy.minimum <= 1 && !policy.restock;
-    let mut policies = policies;
     policies.any(|policy| !policy.is_some_and(harmless))
 }
 

@@ -154,6 +154,8 @@ pub struct State {
     pub stuck: bool,
     /// Messages that were put on queues.
     pub sent: u64,
+    /// How many of them were SES's events.
+    pub events: u64,
     /// Levels that were sent on at once.
     pub sent_on: u64,
     /// Invocations that were over their time.
@@ -211,6 +213,7 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             running: 0,
             stuck: false,
             sent: 0,
+            events: 0,
             sent_on: 0,
             over_time: 0,
             send_rate: None,

@@ -3,8 +3,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long after it took its place a mail's request may be on its way to SES.
-pub const LEAVES_WITHIN: Duration = Duration::from_secs(6);
+/// How long a request may be on its way to SES. Connecting may take two seconds, and one that SES refuses as a whole may be asked for in
+/// parts two seconds later.
+pub const ON_THE_WAY: Duration = Duration::from_secs(5);
+/// How long after it took its place a mail's request has left for certain.
+pub const LEAVES_WITHIN: Duration = ON_THE_WAY.saturating_add(Duration::from_secs(1));
 
 /// Moments that are remembered to the second.
 const MAX_EXACT: usize = 200;

@@ -1,0 +1,122 @@
+//! What waves do in cases that can be told in a sentence, most of them from the documentation of those who sell them.
+
+use super::CALM;
+use super::checker::check;
+use super::history::{Asked, WaveSpec};
+use super::simulated::play_workload;
+use super::workload::{Step, Workload};
+use super::world::{Faults, Sabotage};
+use restock_domain::ContactId;
+use std::ops::Range;
+use std::time::Duration;
+
+const WAVES: WaveSpec = WaveSpec {
+    per_unit: Some(10),
+    interval: Duration::from_secs(3_600),
+    minimum: 1,
+    hold_down: Duration::ZERO,
+    restock: false,
+    quiet: None,
+};
+
+/// Plays a workload of waves, and returns the contacts that were mailed before its end, by the wave that they were in: mails
+/// between which there is no long break.
+fn waves_of(workload: Workload, faults: Faults, seed: u64) -> Vec<Vec<usize>> {
+    let history = play_workload(seed, workload, faults, Sabotage::Nothing);
+    assert_eq!(check(&history), [], "seed {seed}:\n{}", history.story());
+    let ids: Vec<ContactId> = (0..history.cast.contacts.len()).map(|contact| history.cast.contact(contact)).collect();
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    let mut before = None;
+    for mail in history.mails.iter().filter(|mail| mail.at < history.settled_at) {
+        let contact = ids.iter().position(|id| *id == mail.subscription.contact_id).expect("a contact");
+        if before.is_none_or(|before| mail.at > before + Duration::from_secs(120)) {
+            waves.push(Vec::new());
+        }
+        before = Some(mail.at);
+        waves.last_mut().expect("a wave").push(contact);
+    }
+    waves.iter_mut().for_each(|wave| wave.sort_unstable());
+    waves
+}
+
+fn contacts(range: Range<usize>) -> Vec<usize> {
+    range.collect()
+}
+
+#[test]
+fn eighty_in_stock_mail_the_eighty_who_waited_longest_and_forty_an_hour_later_the_next_forty() {
+    let workload = Workload::of_waves(130, WAVES, &[(0, 80), (1_800, 40)]);
+
+    let waves = waves_of(workload, CALM, 1);
+
+    // The last ten leave at the third interval.
+    assert_eq!(waves, [contacts(0..80), contacts(80..120), contacts(120..130)]);
+}
+
+#[test]
+fn ten_in_stock_at_a_multiplier_of_five_mail_fifty_first() {
+    let workload = Workload::of_waves(70, WaveSpec { per_unit: Some(50), ..WAVES }, &[(0, 10)]);
+
+    assert_eq!(waves_of(workload, CALM, 1), [contacts(0..50), contacts(50..70)]);
+}
+
+#[test]
+fn what_a_stock_rises_by_leaves_at_once_and_a_flicker_lets_nobody_leave_twice() {
+    let workload = Workload::of_waves(30, WAVES, &[(0, 5), (30, 0), (60, 5), (90, 0), (120, 5), (600, 9)]);
+
+    assert_eq!(waves_of(workload, CALM, 1)[..2], [contacts(0..5), contacts(5..9)]);
+}
+
+#[test]
+fn a_stock_that_holds_for_less_than_the_hold_down_mails_nobody() {
+    let policy = WaveSpec { hold_down: Duration::from_secs(900), ..WAVES };
+    let flicker: Vec<(u64, i64)> = (0..10).flat_map(|n| [(1_000 * n, 7), (1_000 * n + 890, 0)]).collect();
+
+    assert_eq!(waves_of(Workload::of_waves(10, policy, &flicker), CALM, 1), Vec::<Vec<usize>>::new());
+    let held = [&flicker[..4], &[(4_000, 7)]].concat();
+    assert_eq!(waves_of(Workload::of_waves(10, policy, &held), CALM, 1), [contacts(0..7), contacts(7..10)]);
+}
+
+#[test]
+fn each_wave_has_the_oldest_whatever_the_locale_although_messages_come_late_and_twice() {
+    let untidy = Faults { refused: 15, duplicate: 100, delay: 200, partial: 20, ..CALM };
+    let expected: Vec<Vec<usize>> = (0..7).map(|wave| contacts(3 * wave..(3 * wave + 3).min(20))).collect();
+    // A place whose taking was not answered counts for an interval. Only those of the same wave overtake whoever it was for.
+    let lossy = Faults { lost_before: 10, lost_after: 10, twice: 25, ..untidy };
+
+    for seed in 0..100 {
+        assert_eq!(waves_of(Workload::of_waves(20, WAVES, &[(0, 3)]), untidy, seed), expected, "seed {seed}");
+        let waves = waves_of(Workload::of_waves(20, WAVES, &[(0, 3)]), lossy, seed);
+        let order = waves.concat();
+        let overtaken = |place: usize| order[..place].iter().filter(|before| **before > order[place]).count();
+        assert!(order.len() == 20 && (0..20).all(|place| overtaken(place) <= 2), "seed {seed}: {waves:?}");
+    }
+}
+
+#[test]
+fn an_hour_of_pause_lets_a_line_wait_without_a_message_for_each_and_loses_nobody() {
+    let mut workload = Workload::of_waves(1_000, WAVES, &[(0, 1_000)]);
+    let step = |pause, on| Step { pause: Duration::from_secs(pause), asked: Asked::Pause { on }, retries: 9 };
+    workload.callers.push(vec![step(2_100, true), step(3_600, false)]);
+
+    let history = play_workload(1, workload, CALM, Sabotage::Nothing);
+
+    assert_eq!(check(&history), []);
+    assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), 1_000);
+    // Twenty for the mails, and one tick a minute.
+    assert!(history.sent < 400, "{} messages", history.sent);
+}
+
+#[test]
+fn drains_of_twenty_seconds_and_as_long_as_the_interval_let_no_wave_out_on_top_of_another() {
+    let slow = Faults { send_rate: [2; 2], ..CALM };
+    let policy = WaveSpec { interval: Duration::from_secs(300), ..WAVES };
+
+    for places in [40, 600] {
+        let workload = Workload::of_waves(3 * places, policy, &[(0, places as i64)]);
+        let history = play_workload(1, workload, slow, Sabotage::Nothing);
+
+        assert_eq!(check(&history), []);
+        assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), 3 * places);
+    }
+}
