@@ -186,6 +186,11 @@ impl Stack {
         self.broker.set_visibility(seconds);
     }
 
+    /// Lets no message wait longer, whatever a function asks for: after several attempts it asks for a quarter of an hour.
+    pub fn let_messages_wait_at_most(&self, seconds: u64) {
+        self.broker.set_max_wait(seconds);
+    }
+
     /// Holds back what is on a queue, by its short name, until it is told otherwise: what follows is then the same in every
     /// run.
     pub fn hold(&self, queue: &str, held: bool) -> Result<(), Error> {

@@ -41,6 +41,8 @@ struct Settings {
     delay_ms: i64,
     fifo: bool,
     redrive: Option<(String, u32)>,
+    /// The longest that a sender or a consumer can let a message wait, if not as long as it asks for.
+    max_wait_ms: i64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -112,6 +114,7 @@ impl Broker {
                 delay_ms: queue.delay_seconds as i64 * 1000,
                 fifo: queue.fifo,
                 redrive: queue.redrive.clone(),
+                max_wait_ms: i64::MAX,
             },
             messages: BTreeMap::new(),
             next: 0,
@@ -126,6 +129,11 @@ impl Broker {
     /// Changes for how long a message is hidden that is received from now on, on every queue.
     pub fn set_visibility(&self, seconds: u64) {
         self.lock().values_mut().for_each(|state| state.settings.visibility_ms = seconds as i64 * 1000);
+    }
+
+    /// Bounds how long a message waits, whatever delay or visibility timeout is asked for from now on, on every queue.
+    pub fn set_max_wait(&self, seconds: u64) {
+        self.lock().values_mut().for_each(|state| state.settings.max_wait_ms = seconds as i64 * 1000);
     }
 
     /// Holds a queue's messages back until it is told otherwise; it still takes new ones.
@@ -157,7 +165,7 @@ impl Broker {
                 return Ok(id);
             }
         }
-        let delay = options.delay_ms.unwrap_or(state.settings.delay_ms);
+        let delay = options.delay_ms.unwrap_or(state.settings.delay_ms).min(state.settings.max_wait_ms);
         let message = Message {
             id: id.clone(),
             body,
@@ -291,6 +299,7 @@ impl Broker {
             .messages
             .values_mut()
             .find(|stored| stored.receipt.as_deref() == Some(receipt) && stored.visible_at > now);
+        let after_ms = after_ms.min(state.settings.max_wait_ms);
         let changed = found.map(|stored| stored.visible_at = now + after_ms).ok_or(StaleReceipt);
         drop(queues);
         self.changed.notify_waiters();

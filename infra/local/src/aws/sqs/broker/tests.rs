@@ -37,6 +37,19 @@ async fn a_received_message_is_hidden_until_it_is_deleted_or_made_visible() {
 }
 
 #[tokio::test]
+async fn a_message_waits_no_longer_than_is_let_whatever_was_asked_for() {
+    let broker = broker(false);
+    broker.set_max_wait(0);
+    let options = SendOptions { delay_ms: Some(900_000), ..SendOptions::default() };
+    broker.send("q", "a".into(), BTreeMap::new(), options).unwrap();
+
+    let received = receive(&broker, "q").await;
+    broker.change_visibility("q", &received[0].1, 900_000).unwrap().unwrap();
+
+    assert_eq!(receive(&broker, "q").await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_message_that_was_received_too_often_goes_to_the_dead_letter_queue_and_back() {
     let broker = broker(false);
     send(&broker, "a", None);
