@@ -312,6 +312,10 @@ fn an_export_has_all_that_is_known_of_a_contact_and_nothing_of_others() {
     restock.post(&format!("/contacts/{id}/purchases"), &json!([receipt("r1"), receipt("r2")]));
     restock.post(&format!("/contacts/{other}/purchases"), &receipt("of other"));
 
+    restock.feed("sv-SE", &["C"]);
+    restock.subscribe(&id, "C", "sv-SE", None);
+    restock.level(json!({"sku": "C", "quantity": 1}));
+
     let export = restock.get(&format!("/contacts/{id}/export"));
 
     let all = export.json();
@@ -323,6 +327,7 @@ fn an_export_has_all_that_is_known_of_a_contact_and_nothing_of_others() {
     );
     assert_eq!(all["subscriptions"], json!(restock.subscriptions(&id)));
     assert_eq!(all["receipts"], json!([receipt("r1"), receipt("r2")]));
+    assert_eq!((all["mails"].as_array().unwrap().len(), &all["mails"][0]["sku"]), (1, &json!("C")));
     assert!(!export.headers.contains_key("next-cursor") && !export.text.contains(&other));
     assert_problem(&restock.get(&format!("/contacts/{}/export", uuid::Uuid::new_v4())), 404, "ContactNotFound");
     let writer = restock.with_key("writer", &["write-contacts", "read-subscriptions"]);

@@ -18,6 +18,7 @@ mod expiry;
 mod feed_schedules;
 mod feeds;
 mod histories;
+mod history;
 mod imports;
 mod keys;
 mod limits;

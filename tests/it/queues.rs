@@ -3,7 +3,7 @@
 use crate::restock::{Restock, eventually};
 use restock_domain::{Arrival, ContactId, Scope, Sku, Source, StockLevel, SubscriptionId};
 use restock_local::aws::lineage::{Lineage, MAX_INVOCATIONS};
-use restock_queue::Continuation;
+use restock_queue::{Continuation, LinedUp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -61,8 +61,8 @@ fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sen
 /// Returns the message of the second look at a level that says that there is one.
 pub fn second_look(sku: &str, arrival: Arrival) -> String {
     let level = StockLevel { sku: Sku::parse(sku).unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None };
-    let (seen, cursor, untold) = (Vec::new(), BTreeMap::new(), Vec::new());
-    Continuation { level, arrival, second_look: true, seen, page: 1_000_000, cursor, untold, hops: 0 }.body()
+    let (seen, cursor, untold, lined_up) = (Vec::new(), BTreeMap::new(), Vec::new(), LinedUp::default());
+    Continuation { level, arrival, second_look: true, seen, page: 1_000_000, cursor, untold, lined_up, hops: 0 }.body()
 }
 
 /// Returns the notification of a contact's only subscription.

@@ -4,7 +4,7 @@ use crate::restock::{Restock, eventually, notification};
 use jiff::Timestamp;
 use restock_domain::delivery::{Standing, Terms};
 use restock_domain::{ContactId, DeliveryId, Subscription, time};
-use restock_store::{Store, Turn, Waiting};
+use restock_store::{Accepted, Store, Turn, Waiting};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -236,8 +236,9 @@ fn whoever_subscribed_before_a_mail_is_answered_by_it_even_if_somebody_later_had
         // It was given back: SES did not accept its mail.
         store.put_subscription(later.clone()).await.unwrap();
         let sent_at = at + jiff::SignedDuration::from_secs(10);
+        let mail = Accepted { message_id: "mail", template: None, at: sent_at };
         assert_eq!(take(&mailed).await, Turn::Yours);
-        store.record_sent(&mailed, ENTRY, "mail", sent_at).await.unwrap();
+        store.record_sent(&mailed, ENTRY, mail, Duration::ZERO).await.unwrap();
         assert_eq!(take(&later).await, Turn::Yours, "a mail does not answer who subscribed after it");
 
         assert_eq!(take(&waiting).await, Turn::Mailed(sent_at));

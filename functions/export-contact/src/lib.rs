@@ -1,7 +1,7 @@
 //! Serves `GET /contacts/{contactId}/export`.
 
 use jiff::Timestamp;
-use restock_api::contacts::{ContactExport, ExportContact};
+use restock_api::contacts::{ContactExport, ExportContact, ExportedMail};
 use restock_api::subscriptions::{MAX_LISTED, NEXT_CURSOR};
 use restock_api::{Moment, Problem};
 use restock_domain::{ContactId, Subscription, time};
@@ -41,11 +41,14 @@ impl Handles<ExportContact> for App {
             receipts = found;
             next = last.map(|last| format!("{RECEIPTS}{last}"));
         }
+        // A contact gets so few that the last page has all of them.
+        let mails = if next.is_none() { self.store.deliveries_of(id).await? } else { Vec::new() };
         let reply = Reply::new(ContactExport {
             exported_on: Moment((self.clock)()),
             contact: contact.into(),
             subscriptions: subscriptions.into_iter().map(Into::into).collect(),
             receipts: receipts.into_iter().map(Into::into).collect(),
+            mails: mails.into_iter().filter_map(ExportedMail::of).collect(),
         });
         Ok(match next {
             Some(next) => reply.with_header(NEXT_CURSOR, to_cursor(&next)),

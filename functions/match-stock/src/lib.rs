@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use meet::{Met, Untold};
 use restock_domain::{Arrival, StockLevel, Subscription};
 use restock_matching::PAGE;
-use restock_queue::{Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, WaveTick, consume, named};
+use restock_queue::{
+    Continuation, Failure, InvalidLevel, LinedUp, Queues, Record, StockMessage, WaveTick, consume, named,
+};
 use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, LevelWrite, Mark, Store};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,6 +128,7 @@ impl App {
             page: 0,
             cursor: BTreeMap::new(),
             untold: Vec::new(),
+            lined_up: LinedUp::default(),
             hops: 0,
         };
         self.match_level(matching, until).await
@@ -142,17 +145,18 @@ impl App {
         while Instant::now() < until {
             let after = Some(std::mem::take(&mut matching.cursor)).filter(|cursor| !cursor.is_empty());
             let first_page = after.is_none();
-            let page = self.store.matching(&sku, &scope, since, after, PAGE).await;
-            let page = page.map_err(|error| Failure::retry(&error))?;
-            let nobody = first_page && page.subscriptions.is_empty();
+            let found = self.store.matching(&sku, &scope, since, after, PAGE).await;
+            let found = found.map_err(|error| Failure::retry(&error))?;
+            let nobody = first_page && found.subscriptions.is_empty();
             let just_made = |found: &Subscription| {
                 found.created_on >= received_at - self.lag && found.created_on <= received_at + SKEW
             };
-            let mut subscriptions = page.subscriptions;
+            let mut subscriptions = found.subscriptions;
             if matching.second_look {
                 subscriptions.retain(|found| just_made(found) && !matching.seen.contains(&found.delivery));
             }
-            let waiting = self.meet(&met, matching.page.into(), &subscriptions, &mut untold).await?;
+            let (page, lined_up) = (matching.page.into(), &mut matching.lined_up);
+            let waiting = self.meet(&met, page, &subscriptions, &mut untold, lined_up).await?;
             if !matching.second_look {
                 // An index may have shown whoever waits for a wave only after their line had begun.
                 let waits = |found: &&Subscription| waiting.iter().any(|(_, one)| one.delivery == found.delivery);
@@ -160,7 +164,7 @@ impl App {
                 matching.seen.extend(seen.map(|found| found.delivery));
                 matching.seen.truncate(MAX_SEEN);
             }
-            let Some(next) = page.next else {
+            let Some(next) = found.next else {
                 self.tell_log(&met, &mut untold).await;
                 return self.look_again(matching, untold, nobody).await;
             };

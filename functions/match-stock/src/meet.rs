@@ -3,13 +3,13 @@
 use crate::{App, MAX_LAG};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_domain::automation::Tally;
+use restock_domain::automation::{Tally, Verdict};
 use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::waves::{PolicyOwner, Waves};
 use restock_domain::{Arrival, Automation, AutomationId, ContactId, Scope, Sku, Subscription};
 use restock_matching::decide_all;
-use restock_queue::{Failure, Notification, Recipient};
-use restock_store::{LogKey, LoggedLevel, LoggedPage};
+use restock_queue::{Failure, LinedUp, Notification, Recipient};
+use restock_store::{Decided, DecidedBy, LogKey, LoggedLevel, LoggedPage};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -94,6 +94,7 @@ impl App {
         page: u64,
         subscriptions: &[Subscription],
         untold: &mut Untold,
+        lined_up: &mut LinedUp,
     ) -> Result<Waiting, Failure> {
         if subscriptions.is_empty() {
             return Ok(Waiting::new());
@@ -107,7 +108,7 @@ impl App {
             decide_all(&self.store, &automations, sku, quantity, subscriptions, now).await.map_err(retry)?;
         let young = |found: &Subscription| found.created_on >= met.received_at - MAX_LAG;
         let (mut tally, mut stay) = (Tally::default(), Vec::new());
-        let (mut at_once, mut waiting) = (Vec::new(), Waiting::new());
+        let (mut at_once, mut waiting, mut decided) = (Vec::new(), Waiting::new(), Vec::new());
         for (found, decision) in subscriptions.iter().zip(&decisions) {
             let owner = decision.outcome.ok().and_then(|automation| Some(waves.of(automation)?.0));
             // Whoever waits for a wave may be met again and again.
@@ -115,6 +116,9 @@ impl App {
             if !is_met_again {
                 tally.add(decision);
             }
+            // An index has them by locale, the oldest first; only the first look goes through all of a locale.
+            let place = (owner.is_some() && met.is_first_look).then(|| next_place(lined_up, met.logged.scope, found));
+            decided.push(Decided { subscription: found, verdict: Verdict::of(decision, owner.is_some()), place });
             if met.logged.late || (young(found) && (decision.outcome.is_err() || is_met_again)) {
                 stay.push(found);
             }
@@ -134,7 +138,12 @@ impl App {
         if tally.matched > 0 {
             untold.pages.push(LoggedPage { number: page, tally, estimated: false });
         }
-        self.tell_log(met, untold).await;
+        let by = DecidedBy::Level { scope: met.logged.scope, page };
+        let log_decisions = self.store.log_decisions(&met.key, by, &decided, met.logged.kept);
+        let ((), logged) = tokio::join!(self.tell_log(met, untold), log_decisions);
+        if let Err(error) = logged {
+            warn!(%sku, error = %DisplayErrorChain::new(&error), "Histories will lack what was decided about a page");
+        }
         self.queue(notifications(&at_once, &met.key)).await?;
         // The first look goes by the side of a line that begins with everybody whom an index shows.
         if !met.is_first_look {
@@ -162,6 +171,17 @@ impl App {
             }
         }
     }
+}
+
+/// Returns the place in line of the next one who waits for a wave.
+fn next_place(lined_up: &mut LinedUp, scope: &Scope, found: &Subscription) -> u32 {
+    // A scope that names an external id has one line for all locales.
+    let locale = if scope.external_id().is_some() { "" } else { found.locale.key() };
+    if lined_up.locale != locale {
+        *lined_up = LinedUp { locale: locale.to_owned(), count: 0 };
+    }
+    lined_up.count += 1;
+    lined_up.count
 }
 
 /// Returns the notifications about subscriptions that automations accepted. Of a contact, the newest subscription is mailed, and

@@ -5,7 +5,7 @@ use crate::meet::{Met, Untold};
 use crate::{App, MAX_HOPS, MAX_LAG};
 use jiff::Timestamp;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
-use restock_queue::{Failure, Record, Sweep};
+use restock_queue::{Failure, LinedUp, Record, Sweep};
 use restock_store::{LogKey, StockFacts, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl App {
             let Missed { level, arrival, subscriptions } = missed;
             let met = Met::late(self, sku, &level.scope, level.quantity, &arrival);
             // If the log can't be told, the mails are worth more than their count.
-            self.meet(&met, number, &subscriptions, &mut Untold::default()).await?;
+            self.meet(&met, number, &subscriptions, &mut Untold::default(), &mut LinedUp::default()).await?;
         }
         let skus: BTreeSet<&Sku> = subscriptions.iter().map(|subscription| &subscription.sku).collect();
         for sku in skus.into_iter().filter(|sku| !facts.in_demand.contains(sku)) {

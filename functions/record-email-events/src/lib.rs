@@ -9,7 +9,7 @@ use restock_domain::signing::SigningKey;
 use restock_domain::template::count_of;
 use restock_domain::{MailCounts, Pause, Suppression};
 use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, named};
-use restock_store::{LogKey, Noted, Store};
+use restock_store::{Accepted, LogKey, Noted, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -67,13 +67,13 @@ impl App {
             news.count(MailCounts { accepted: 1, ..MailCounts::default() });
             return Ok(());
         };
-        let mut noted = self.store.note(event.delivery, milestone, now).await?;
+        let mut noted = self.store.note(event.subscription.contact_id, event.delivery, milestone, now).await?;
         if milestone == Milestone::NotRendered {
             let (delivery, template) = (event.delivery, event.template.as_deref());
             error!(%delivery, template, "SES could not make a mail of its template, so it was never sent");
         } else if let Noted::NotRecorded = noted {
             self.settle(event, news).await?;
-            noted = self.store.note(event.delivery, milestone, now).await?;
+            noted = self.store.note(event.subscription.contact_id, event.delivery, milestone, now).await?;
         }
         if let Noted::News(entry) = noted {
             news.add_milestone(entry, milestone);
@@ -113,8 +113,9 @@ impl App {
 
     /// Records that SES accepted a mail, if its sender has not.
     async fn settle(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
-        let EmailEvent { subscription, delivery, message_id, accepted_at, .. } = event;
-        let settled = self.store.settle_sent(*subscription, *delivery, message_id, *accepted_at).await?;
+        let EmailEvent { subscription, delivery, message_id, accepted_at, template, .. } = event;
+        let mail = Accepted { message_id, template: template.as_deref(), at: *accepted_at };
+        let settled = self.store.settle_sent(*subscription, *delivery, mail, self.log_kept).await?;
         if let (Some(entry), Some(template)) = (&settled, &event.template) {
             news.add(entry.clone(), count_of(template));
         }

@@ -20,14 +20,20 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use pace::Pace;
 use refusals::Refusals;
+use restock_domain::automation::Verdict;
 use restock_domain::delivery::{Milestone, Terms};
 use restock_domain::template::count_of;
-use restock_domain::{Automation, Brands, Product, Skip, Sku, SubscriptionId, Template, TemplateId, restocked_since};
+use restock_domain::{
+    Automation, Brands, Product, Skip, Sku, Subscription, SubscriptionId, Template, TemplateId, restocked_since,
+};
 use restock_email::{Mailer, built_in_template, default_template};
 use restock_queue::{
     CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, named,
 };
-use restock_store::{CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Store, Waiting};
+use restock_store::{
+    CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, DecidedBy, LogKey, Store,
+    Waiting,
+};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,8 +172,10 @@ impl App {
             outcomes.insert(Skip::SubscriptionGone.as_str().to_owned(), gone as i64);
         }
         let mut later: Vec<(Recipient, Later)> = Vec::new();
-        for (recipient, ended) in ended {
+        let mut not_sent = Vec::new();
+        for ((recipient, ended), (_, waiting)) in ended.into_iter().zip(&waiting) {
             let (outcome, when) = ended.parts();
+            not_sent.extend(outcome.and_then(|word| word.parse().ok()).map(|skip| (&waiting.subscription, skip)));
             if let Some(outcome) = outcome {
                 *outcomes.entry(outcome.to_owned()).or_default() += 1;
             }
@@ -186,11 +194,28 @@ impl App {
                 warn!(error = %DisplayErrorChain::new(&error), "Mails were not counted");
             }
         }
+        self.explain(&notification, not_sent).await;
         let later = match &shared.bounds {
             Some(bounds) => self.end_share(bounds, &notification, &waiting, later).await?,
             None => later,
         };
         self.put_off(&notification, later).await
+    }
+
+    /// Writes down for support why mails were not sent after all. That is not worth sending the message round again.
+    async fn explain(&self, notification: &Notification, not_sent: Vec<(&Subscription, Skip)>) {
+        let (sku, entry) = (notification.sku.clone(), notification.log_entry.clone());
+        let decided = not_sent.into_iter().map(|(subscription, skip)| Decided {
+            subscription,
+            verdict: Verdict::skipped(skip),
+            place: None,
+        });
+        let decided: Vec<Decided<'_>> = decided.collect();
+        let (key, kept) = (LogKey { sku, entry }, self.settings.log_kept);
+        if let Err(error) = self.store.log_decisions(&key, DecidedBy::Sender, &decided, kept).await {
+            let (sku, error) = (&key.sku, DisplayErrorChain::new(&error));
+            warn!(%sku, %error, "Histories will lack why mails were not sent");
+        }
     }
 
     /// Returns a template. Where one was deleted in the moment in which an automation took it, the default one stands in.

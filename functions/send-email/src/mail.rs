@@ -10,7 +10,7 @@ use restock_domain::{
 };
 use restock_email::Mail;
 use restock_queue::{AcceptedMail, Notification, Recipient};
-use restock_store::{Claimed, LastLook, Turn, Waiting};
+use restock_store::{Accepted, Claimed, LastLook, Turn, Waiting};
 use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -142,7 +142,7 @@ impl App {
             Outcome::NotAccepted { hindrance: Hindrance::Quota, .. } => self.account.note_used_up(),
             Outcome::Unknown { .. } => {}
         }
-        self.settle(subscription, claim.settle(outcome, terms), notification, asked_at).await
+        self.settle(subscription, claim.settle(outcome, terms), notification, template, asked_at).await
     }
 
     /// Returns what the recipient waits for besides, if the template shows it. The mail is worth more than this part of it.
@@ -195,8 +195,10 @@ impl App {
         notification: &Notification,
         accepted: AcceptedMail,
     ) -> Ended {
-        let AcceptedMail { message_id, asked_at, .. } = &accepted;
-        match self.store.record_sent(subscription, &notification.log_entry, message_id, *asked_at).await {
+        let AcceptedMail { message_id, asked_at, template, .. } = &accepted;
+        let mail = Accepted { message_id, template: template.as_deref(), at: *asked_at };
+        let (entry, kept) = (&notification.log_entry, self.settings.log_kept);
+        match self.store.record_sent(subscription, entry, mail, kept).await {
             Err(error) => {
                 let delivery = subscription.delivery;
                 warn!(%delivery, error = %DisplayErrorChain::new(&error), "An accepted mail was not recorded yet");
@@ -218,6 +220,7 @@ impl App {
         subscription: &Subscription,
         settlement: Settlement,
         notification: &Notification,
+        template: &Template,
         asked_at: Timestamp,
     ) -> Result<Ended, restock_store::Error> {
         let (delivery, log_entry) = (subscription.delivery, notification.log_entry.as_str());
@@ -226,12 +229,14 @@ impl App {
                 info!(%delivery, message_id, "SES accepted a mail");
                 let key = subscription.id().key;
                 let recipient = Recipient { contact_id: subscription.contact_id, key, delivery };
-                let accepted = AcceptedMail { recipient, message_id, asked_at };
+                let template = Some(template.tag());
+                let accepted = AcceptedMail { recipient, message_id, asked_at, template };
                 Ok(self.finish(subscription, notification, accepted).await)
             }
             Settlement::Failed { reason, claim } => {
                 error!(%delivery, reason, "SES permanently refused a mail");
-                self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at).await?;
+                let kept = self.settings.log_kept;
+                self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at, kept).await?;
                 Ok(Ended::Done(Some(Milestone::Failed.as_str())))
             }
             Settlement::Released { reason, hindrance, after, claim } => {

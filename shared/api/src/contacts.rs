@@ -9,7 +9,9 @@ use crate::values::{AttributeMap, ShortText};
 use crate::wire::{Properties, Read, alone};
 use crate::{FieldError, IdReply, KeyScope, Lines, LinesReport, Moment, Problem, answer, body, endpoints};
 use jiff::Timestamp;
-use restock_domain::{ContactId, CountryCode, EmailAddress, ErrorCode, Invalid, Locale, Suppression, time};
+use restock_domain::{
+    ContactId, CountryCode, EmailAddress, ErrorCode, ExternalId, Invalid, Locale, Sku, Suppression, delivery, time,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::AnyOfBuilder;
@@ -44,7 +46,7 @@ endpoints! {
     ExportContact("exportContact"): Get "/contacts/{contactId}/export" ? {
             "cursor": Option<String>, "The `next-cursor` of the page before.";
         }, "export-contact", READ,
-        () => 200 ContactExport, "The contact, with up to 1,000 subscriptions and receipts; those that follow are on the next page.",
+        () => 200 ContactExport, "The contact, with up to 1,000 subscriptions and receipts; those that follow, and then its mails, are on the next page.",
         |operation| operation
             .header::<ExportContact>(NEXT_CURSOR, "Gets the next page; the last one has none.")
             .problem(404, "There is no such contact.");
@@ -243,8 +245,7 @@ impl From<restock_domain::Contact> for Contact {
 }
 
 answer! {
-    /// All that Restock knows of somebody, for who asks for it (GDPR, articles 15 and 20). Mails that were sent are kept without
-    /// an address or a name: the log of a SKU counts them.
+    /// All that Restock knows of somebody, for who asks for it (GDPR, articles 15 and 20).
     #[derive(Debug)]
     pub struct ContactExport {
         pub exported_on: Moment,
@@ -253,6 +254,29 @@ answer! {
         pub subscriptions: Vec<Subscription>,
         /// What it bought, by the ids of receipts.
         pub receipts: Vec<Receipt>,
+        /// Mails that it was sent and that are still known, in no particular order; on the last page.
+        pub mails: Vec<ExportedMail>,
+    }
+}
+
+answer! {
+    /// A mail that was sent.
+    #[derive(Debug)]
+    pub struct ExportedMail {
+        pub sent_on: Moment,
+        pub sku: Sku,
+        pub locale: Locale,
+        pub external_id: Option<ExternalId>,
+        pub subscribed_on: Moment,
+    }
+}
+
+impl ExportedMail {
+    /// Returns what an export says of a delivery; `None` if SES did not accept its mail.
+    pub fn of(record: delivery::Record) -> Option<Self> {
+        let sent_on = Moment(record.sent_at()?);
+        let restock_domain::Subscription { sku, locale, external_id, created_on, .. } = record.subscription;
+        Some(Self { sent_on, sku, locale, external_id, subscribed_on: Moment(created_on) })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod contacts;
 pub mod documents;
 mod endpoint;
 pub mod feeds;
+pub mod history;
 pub mod holds;
 mod lines;
 pub mod log;
@@ -48,6 +49,7 @@ pub fn endpoints() -> Vec<Description> {
         subscriptions::all,
         stock_levels::all,
         log::all,
+        history::all,
         contacts::all,
         purchases::all,
         automations::all,

@@ -11,6 +11,7 @@
 //! read. A [`Claim`] is given out by [`Standing::claim`] only and is used up by [`Claim::settle`], so nothing can be sent
 //! without a claim or settled twice.
 
+use crate::Subscription;
 use jiff::Timestamp;
 use std::time::Duration;
 use strum::{EnumIter, IntoStaticStr};
@@ -158,6 +159,28 @@ impl Claim {
     /// Ends the claim before SES was asked.
     pub fn give_back(self) -> Settled {
         Settled { holder: self.holder }
+    }
+}
+
+/// What is known of a delivery that came so far that SES was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// As it was when its mail left.
+    pub subscription: Subscription,
+    /// The log entry of the level that the mail was for.
+    pub entry: String,
+    /// The tag of the template that the mail was made of, if it is known.
+    pub template: Option<String>,
+    /// Why SES refused the mail, if it did.
+    pub reason: Option<String>,
+    /// When what happened first.
+    pub milestones: Vec<(Milestone, Timestamp)>,
+}
+
+impl Record {
+    /// Returns when SES accepted the mail, if it did.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        self.milestones.iter().find(|(milestone, _)| *milestone == Milestone::Accepted).map(|(_, at)| *at)
     }
 }
 

@@ -46,9 +46,18 @@ pub struct Continuation {
     /// Pages that could not be logged yet, as the log wants them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<String>,
+    #[serde(default)]
+    pub lined_up: LinedUp,
     /// How often the level was sent on, whatever for. A chain that is far longer than any level needs is given up.
     #[serde(default)]
     pub hops: u32,
+}
+
+/// How many of a locale the first look has found so far who wait for a wave. It goes through one locale after the other.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinedUp {
+    pub locale: String,
+    pub count: u32,
 }
 
 /// Look at every subscription for those that a level should have found and did not.
@@ -146,6 +155,9 @@ pub struct AcceptedMail {
     pub message_id: String,
     /// When SES was asked.
     pub asked_at: Timestamp,
+    /// The tag of the template that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -473,6 +485,7 @@ mod tests {
             seen: vec![DeliveryId::new(Uuid::from_u128(3))],
             page: 3,
             untold: vec!["{}".into()],
+            lined_up: LinedUp { locale: "sv-se".into(), count: 3 },
             hops: 4,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
         };
@@ -500,6 +513,7 @@ mod tests {
                 recipient,
                 message_id: "m".into(),
                 asked_at: Timestamp::from_second(5).unwrap(),
+                template: Some("letter_2".into()),
             }],
             wave: Some(WaveShare { scope: Scope::Locale(Locale::parse("sv").unwrap()), id: "w".into() }),
             then: Vec::new(),

@@ -190,6 +190,8 @@ pub enum Range {
     All,
     BeginsWith(String),
     Before(String),
+    /// From the first to the second, both included.
+    Between(String, String),
 }
 
 #[derive(Debug, Default)]

@@ -1,26 +1,37 @@
 //! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`]; here it is
 //! written on the condition that nothing has changed since.
 
-use crate::database::{Action, Consistency, Item, Statement, TableCondition, Write, Written};
-use crate::delivery_record::{facts, key, log_key};
-use crate::item::{number, string_of, text, texts};
+use crate::database::{Action, Consistency, Item, Query, Range, Statement, TableCondition, Write, Written};
+use crate::delivery_record::{self, facts, key, key_for, log_key};
+use crate::item::{number, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
     ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, item_of, key as subscription_key,
     read,
 };
 use crate::together::Tried;
+use crate::turns::TURN;
 use crate::{Error, LogKey, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use restock_domain::delivery::{Claim, Milestone, Settled, Standing};
-use restock_domain::{DeliveryId, Subscription, SubscriptionId, time};
+use restock_domain::delivery::{Claim, Milestone, Record, Settled, Standing};
+use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, time};
 use std::time::Duration;
 
-/// How long a delivery is kept for the log, for support and for the events that SES sends later.
-const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long a delivery is kept at least, for the events that SES sends later. It is kept as long as the log, if that is longer.
+const MIN_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 const EXPIRES_AT: &str = "expiresAt";
+
+/// A mail that SES accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepted<'a> {
+    pub message_id: &'a str,
+    /// The tag of the template that it was made of.
+    pub template: Option<&'a str>,
+    /// No later than the acceptance.
+    pub at: Timestamp,
+}
 
 /// What became of noting an event.
 #[derive(Debug)]
@@ -83,27 +94,26 @@ impl Store {
         self.together.change(statement).await.map(drop)
     }
 
-    /// Records that SES accepted the mail; [`Store::use_up`] comes next. Returns true if that was news. `asked_at` is no
-    /// later than the acceptance.
+    /// Records that SES accepted the mail; [`Store::use_up`] comes next. Returns true if that was news.
     pub async fn record_sent(
         &self,
         subscription: &Subscription,
         log_entry: &str,
-        message_id: &str,
-        asked_at: Timestamp,
+        mail: Accepted<'_>,
+        log_kept: Duration,
     ) -> Result<bool, Error> {
-        let (delivery, accepted) = (subscription.delivery, Milestone::Accepted);
-        let mut facts = facts(subscription, log_entry);
-        facts.insert("messageId".into(), text(message_id));
+        let milestone = Milestone::Accepted;
+        let mut facts = facts(subscription, log_entry, mail.template);
+        facts.insert("messageId".into(), text(mail.message_id));
         let mut record = facts.clone();
         record.extend([
-            (accepted.as_str().to_owned(), text(time::sortable(asked_at))),
-            (EXPIRES_AT.to_owned(), expiry(asked_at)),
+            (milestone.as_str().to_owned(), text(time::sortable(mail.at))),
+            (EXPIRES_AT.to_owned(), expiry(mail.at, log_kept)),
         ]);
-        match self.together.change(Statement::insert(keyspace::Deliveries, key(delivery), record)).await? {
+        match self.together.change(Statement::insert(keyspace::Deliveries, key_for(subscription), record)).await? {
             Tried::Done(_) => Ok(true),
             // An event was faster, or SES had refused the mail for another level.
-            Tried::Refused(_) => self.reach(delivery, accepted, facts, asked_at).await,
+            Tried::Refused(_) => self.reach(key_for(subscription), milestone, facts, mail.at, log_kept).await,
         }
     }
 
@@ -115,10 +125,11 @@ impl Store {
         log_entry: &str,
         reason: &str,
         now: Timestamp,
+        log_kept: Duration,
     ) -> Result<(), Error> {
-        let mut facts = facts(subscription, log_entry);
+        let mut facts = facts(subscription, log_entry, None);
         facts.insert("reason".into(), text(reason));
-        self.reach(subscription.delivery, Milestone::Failed, facts, now).await?;
+        self.reach(key_for(subscription), Milestone::Failed, facts, now, log_kept).await?;
         self.release(subscription, claim).await
     }
 
@@ -128,24 +139,25 @@ impl Store {
         &self,
         id: SubscriptionId,
         delivery: DeliveryId,
-        message_id: &str,
-        accepted_at: Timestamp,
+        mail: Accepted<'_>,
+        log_kept: Duration,
     ) -> Result<Option<LogKey>, Error> {
+        let record_key = || key(id.contact_id, delivery);
         let is_recorded = |record: &Item| record.contains_key(Milestone::Accepted.as_str());
         // An old record may lack what its sender has written since, but no record says more than happened.
-        let record = self.batch_get_as(keyspace::Deliveries, vec![key(delivery)], Consistency::Eventual).await?;
+        let record = self.batch_get_as(keyspace::Deliveries, vec![record_key()], Consistency::Eventual).await?;
         if record.first().is_some_and(is_recorded) {
             // Its sender is about to use the subscription up, or whoever gets the message again will.
             return Ok(None);
         }
         let waiting = self.get(keyspace::Subscriptions, subscription_key(id)).await?.map(read).transpose()?;
         let waiting = waiting.filter(|waiting| waiting.subscription.delivery == delivery);
-        let (mut about, mut told) = (texts([("messageId", message_id)]), None);
+        let (mut about, mut told) = (texts([("messageId", mail.message_id)]), None);
         if let Some(Waiting { subscription, claimed_for: Some(entry), .. }) = &waiting {
-            about.extend(facts(subscription, entry));
+            about.extend(facts(subscription, entry, mail.template));
             told = Some(LogKey { sku: subscription.sku.clone(), entry: entry.clone() });
         }
-        let news = self.reach(delivery, Milestone::Accepted, about, accepted_at).await?;
+        let news = self.reach(record_key(), Milestone::Accepted, about, mail.at, log_kept).await?;
         if waiting.is_some() {
             // One that was renewed is left to whoever has its message, which is yet to be done.
             self.delete_unless_renewed(id, delivery).await?;
@@ -154,17 +166,30 @@ impl Store {
     }
 
     /// Records what an SES event says of a delivery whose acceptance is recorded.
-    pub async fn note(&self, delivery: DeliveryId, milestone: Milestone, now: Timestamp) -> Result<Noted, Error> {
+    pub async fn note(
+        &self,
+        contact_id: ContactId,
+        delivery: DeliveryId,
+        milestone: Milestone,
+        now: Timestamp,
+    ) -> Result<Noted, Error> {
         let name = milestone.as_str();
         let reached = texts([(name, &time::sortable(now))]);
         let first = [TableCondition::Exists(Milestone::Accepted.as_str()), TableCondition::Missing(name)];
-        let statement = Statement::set(keyspace::Deliveries, key(delivery), reached);
+        let statement = Statement::set(keyspace::Deliveries, key(contact_id, delivery), reached);
         let statement = statement.when(TableCondition::All(first.into())).returning();
         Ok(match self.together.change(statement).await? {
             Tried::Done(record) => Noted::News(record.as_ref().and_then(log_key)),
             Tried::Refused(Some(record)) if record.contains_key(name) => Noted::Known,
             Tried::Refused(_) => Noted::NotRecorded,
         })
+    }
+
+    /// Returns what is known of a contact's deliveries, in no particular order.
+    pub async fn deliveries_of(&self, contact_id: ContactId) -> Result<Vec<Record>, Error> {
+        let of_contact = Query::of(keyspace::Deliveries, contact_id.to_string());
+        let records = self.query_all(Query { range: Range::Before(TURN.to_owned()), ..of_contact }).await?;
+        Ok(read_each(records, |record| delivery_record::read(&record)).into_iter().flatten().collect())
     }
 
     /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
@@ -213,15 +238,16 @@ impl Store {
     /// true if that was news.
     async fn reach(
         &self,
-        delivery: DeliveryId,
+        record: Item,
         milestone: Milestone,
         facts: Item,
         at: Timestamp,
+        log_kept: Duration,
     ) -> Result<bool, Error> {
         let mut actions: Vec<Action> = facts.into_iter().map(|(name, value)| Action::Set(name, value)).collect();
         actions.push(Action::set(milestone.as_str(), text(time::sortable(at))));
-        actions.push(Action::SetIfMissing(EXPIRES_AT.into(), expiry(at)));
-        let mut write = Write::update(keyspace::Deliveries, key(delivery), actions);
+        actions.push(Action::SetIfMissing(EXPIRES_AT.into(), expiry(at, log_kept)));
+        let mut write = Write::update(keyspace::Deliveries, record, actions);
         if milestone != Milestone::Failed {
             write = write.when(TableCondition::Missing(milestone.as_str()));
         }
@@ -230,6 +256,6 @@ impl Store {
 }
 
 /// Returns when a record that was made then is deleted.
-fn expiry(made_at: Timestamp) -> AttributeValue {
-    number((made_at + KEPT).as_second())
+fn expiry(made_at: Timestamp, log_kept: Duration) -> AttributeValue {
+    number((made_at + log_kept.max(MIN_KEPT)).as_second())
 }

@@ -1,21 +1,35 @@
 //! The record of a delivery, which outlives its subscription.
 
 use crate::database::Item;
-use crate::item::{damaged, string_of, texts};
+use crate::item::{damaged, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, LogKey};
 use jiff::Timestamp;
-use restock_domain::delivery::Milestone;
-use restock_domain::{DeliveryId, Sku, Subscription};
+use restock_domain::delivery::{Milestone, Record};
+use restock_domain::{ContactId, DeliveryId, ExternalId, Locale, Sku, Subscription, time};
+use strum::IntoEnumIterator;
 
-pub fn key(delivery: DeliveryId) -> Item {
-    texts([("delivery", &delivery.to_string())])
+const TABLE: keyspace::Deliveries = keyspace::Deliveries;
+const CREATED_ON: &str = "createdOn";
+const TEMPLATE: &str = "template";
+
+pub fn key(contact_id: ContactId, delivery: DeliveryId) -> Item {
+    texts([("contactId", &contact_id.to_string()), ("delivery", &delivery.to_string())])
+}
+
+/// Returns the key of the record of a subscription's delivery.
+pub fn key_for(subscription: &Subscription) -> Item {
+    key(subscription.contact_id, subscription.delivery)
 }
 
 /// Returns when SES accepted the mail, by its record. A damaged record is an error: taken for no mail, it would be one more.
 pub fn sent_at(record: &Item) -> Result<Option<Timestamp>, Error> {
-    let at = string_of(record, Milestone::Accepted.as_str());
-    at.map(|at| at.parse().map_err(|error: jiff::Error| damaged(keyspace::Deliveries, record, error))).transpose()
+    reached(record, Milestone::Accepted)
+}
+
+fn reached(record: &Item, milestone: Milestone) -> Result<Option<Timestamp>, Error> {
+    let at = string_of(record, milestone.as_str());
+    at.map(|at| at.parse().map_err(|error: jiff::Error| damaged(TABLE, record, error))).transpose()
 }
 
 /// Returns the log entry of the level for which SES permanently refused the mail, if that was what became of it.
@@ -24,14 +38,51 @@ pub fn refused_for(record: &Item) -> Option<String> {
     string_of(record, "entry").filter(|_| refused).cloned()
 }
 
-/// Returns what a record says besides its milestones.
-pub fn facts(subscription: &Subscription, log_entry: &str) -> Item {
-    let contact_id = subscription.contact_id.to_string();
-    texts([("contactId", &contact_id), ("sku", subscription.sku.as_str()), ("entry", log_entry)])
+/// Returns what a record says besides its milestones. `template` is the tag of what the mail was made of.
+pub fn facts(subscription: &Subscription, log_entry: &str, template: Option<&str>) -> Item {
+    let Subscription { sku, locale, external_id, created_on, .. } = subscription;
+    let mut facts = texts([
+        ("sku", sku.as_str()),
+        ("locale", locale.as_str()),
+        (CREATED_ON, &time::sortable(*created_on)),
+        ("entry", log_entry),
+    ]);
+    facts.extend(external_id.as_ref().map(|id| ("externalId".to_owned(), text(id.as_str()))));
+    facts.extend(template.map(|template| (TEMPLATE.to_owned(), text(template))));
+    facts
 }
 
 /// Returns the log entry of the level that the mail was for.
 pub fn log_key(record: &Item) -> Option<LogKey> {
     let sku = Sku::restore(string_of(record, "sku")?);
     Some(LogKey { sku, entry: string_of(record, "entry")?.clone() })
+}
+
+/// Reads a record; `None` if it does not say what the subscription was, which was gone when SES told of its mail.
+pub fn read(record: &Item) -> Result<Option<Record>, Error> {
+    let word = |name: &str| string_of(record, name);
+    let missing = |name: &str| damaged(TABLE, record, format!("{name} is missing, or not as it should be"));
+    let (Some(sku), Some(locale), Some(entry)) = (word("sku"), word("locale"), word("entry")) else { return Ok(None) };
+    let contact_id = word("contactId").and_then(|id| ContactId::parse(id).ok()).ok_or_else(|| missing("contactId"))?;
+    let delivery = word("delivery").and_then(|id| DeliveryId::parse(id)).ok_or_else(|| missing("delivery"))?;
+    let created_on = word(CREATED_ON).and_then(|on| on.parse().ok()).ok_or_else(|| missing(CREATED_ON))?;
+    let mut milestones = Vec::new();
+    for milestone in Milestone::iter() {
+        milestones.extend(reached(record, milestone)?.map(|at| (milestone, at)));
+    }
+    Ok(Some(Record {
+        subscription: Subscription {
+            contact_id,
+            sku: Sku::restore(sku),
+            locale: Locale::from(locale.clone()),
+            external_id: word("externalId").map(|id| ExternalId::restore(id)),
+            created_on,
+            delivery,
+            expires_on: None,
+        },
+        entry: entry.clone(),
+        template: word(TEMPLATE).cloned(),
+        reason: word("reason").cloned(),
+        milestones,
+    }))
 }

@@ -207,6 +207,12 @@ impl Database for DynamoDb {
                     words.name(sort),
                     words.value(text(prefix))
                 )),
+                Range::Between(first, last) => condition.push_str(&format!(
+                    " AND {} BETWEEN {} AND {}",
+                    words.name(sort),
+                    words.value(text(first)),
+                    words.value(text(last))
+                )),
                 Range::Before(end) => {
                     condition.push_str(&format!(" AND {} < {}", words.name(sort), words.value(text(end))));
                 }

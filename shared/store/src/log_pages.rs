@@ -4,20 +4,22 @@ use crate::database::{Index, Item, Query, Range};
 use crate::item::{read_each, string_of};
 use crate::keyspace;
 use crate::log::{counts_mails, month, read_entry};
-use crate::{Error, Store};
+use crate::{Error, LogKey, Store};
 use jiff::Timestamp;
 use restock_domain::automation::AutomationTally;
-use restock_domain::{AutomationId, Locale, LogEntry, Sku, time};
+use restock_domain::{AutomationId, Locale, LogEntry, Scope, Sku, Subscription, time};
 use std::time::Duration;
 
 const TABLE: keyspace::Log = keyspace::Log;
 /// Entries that one page looks at to find those that a filter lets through.
 const MAX_LOOKED_AT: usize = 1_000;
+/// Items that are read at a time.
+const PAGE: i32 = 100;
 /// Counts of automations and of their conditions on one page: each is shown with up to 300 characters, and an answer of
 /// Lambda has 6 MB.
 const MAX_COUNTS: usize = 8_000;
-/// Sorts after every entry, which begin with a digit.
-const AFTER_ALL: &str = "~";
+/// Sorts after every entry, which begin with a digit, and before what else there is of a SKU.
+const AFTER_ALL: &str = ":";
 
 /// Which entries are wanted. All that is given must fit.
 #[derive(Debug, Default)]
@@ -73,6 +75,51 @@ impl Store {
     }
 }
 
+/// Levels that covered a subscription, newest first.
+pub struct LevelsMet {
+    pub levels: Vec<(LogKey, LogEntry)>,
+    /// Where the next ones are looked for, if there may be more.
+    pub next: Option<String>,
+}
+
+impl Store {
+    /// Returns at most `limit` levels that found subscribers and covered this one, received since `from`. `before` is where
+    /// the ones before ended, or a moment as [`time::sortable`] writes it.
+    pub async fn levels_met(
+        &self,
+        subscription: &Subscription,
+        from: Timestamp,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<LevelsMet, Error> {
+        let sku = &subscription.sku;
+        let range = Range::Between(time::sortable(from), before.unwrap_or(AFTER_ALL).to_owned());
+        let mut query =
+            Query { range, newest_first: true, limit: Some(PAGE), ..Query::of(TABLE, subscription.sku.as_str()) };
+        let (mut levels, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let found = self.database.query(query.clone()).await?;
+            for item in found.items.into_iter().filter(|item| !counts_mails(item)) {
+                looked_at += 1;
+                let entry = string_of(&item, "entry").cloned().unwrap_or_default();
+                let covers = |level: &LogEntry| {
+                    Scope::of(level.locale.clone(), level.external_id.clone())
+                        .covers(&subscription.locale, subscription.external_id.as_ref())
+                };
+                let level = read_each([item], read_entry).into_iter().find(covers);
+                levels.extend(level.map(|level| (LogKey { sku: sku.clone(), entry: entry.clone() }, level)));
+                if levels.len() >= limit || looked_at >= MAX_LOOKED_AT {
+                    return Ok(LevelsMet { levels, next: Some(entry) });
+                }
+            }
+            query.after = found.next;
+            if query.after.is_none() {
+                return Ok(LevelsMet { levels, next: None });
+            }
+        }
+    }
+}
+
 impl LogFilter {
     fn lets_through(&self, entry: &LogEntry) -> bool {
         let wanted = |counts: &&AutomationTally| self.automation.as_ref().is_none_or(|id| counts.id == *id);
@@ -105,7 +152,7 @@ impl<'a> Reader<'a> {
         let oldest = time::sortable(oldest);
         let newest = before.as_str().min(&time::sortable(now)).to_owned();
         let newest_first =
-            |all| Query { range: Range::Before(before.clone()), newest_first: true, limit: Some(100), ..all };
+            |all| Query { range: Range::Before(before.clone()), newest_first: true, limit: Some(PAGE), ..all };
         let partitions = match sku {
             Some(sku) => vec![newest_first(Query::of(TABLE, sku.as_str()))],
             None => {

@@ -201,7 +201,7 @@ impl Store {
         let mut keys: Vec<(Table, Item)> =
             covering(subscription).iter().map(|scope| wanted(TABLE, level_key(sku, scope))).collect();
         keys.push(wanted(keyspace::Contacts, contacts::key(subscription.contact_id)));
-        keys.push(wanted(keyspace::Deliveries, delivery_record::key(subscription.delivery)));
+        keys.push(wanted(keyspace::Deliveries, delivery_record::key_for(subscription)));
         let mut seen = LastLook::default();
         for (table, item) in self.batch_get_all(keys).await? {
             match table {

@@ -59,7 +59,7 @@ impl Store {
                 }
                 continue;
             }
-            let record = self.get(keyspace::Deliveries, delivery_record::key(delivery)).await?;
+            let record = self.get(keyspace::Deliveries, delivery_record::key_for(&existing.subscription)).await?;
             if let Some(sent_at) = record.as_ref().map(delivery_record::sent_at).transpose()?.flatten() {
                 // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated. The
                 // new one counts from when the shopper first asked for it.

@@ -25,7 +25,7 @@ impl Table {
         match self {
             Self::Configuration => ("kind", Some("id")),
             Self::Contacts => ("key", None),
-            Self::Deliveries => ("delivery", None),
+            Self::Deliveries => ("contactId", Some("delivery")),
             Self::Log => ("sku", Some("entry")),
             Self::Products => ("feed", Some("sku")),
             Self::Purchases => ("contactId", Some("purchase")),

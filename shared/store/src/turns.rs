@@ -16,6 +16,8 @@ use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, Subscr
 use std::time::Duration;
 
 const TABLE: keyspace::Deliveries = keyspace::Deliveries;
+/// Begins the sort key of a turn; that of a record is a UUID and comes before it.
+pub(crate) const TURN: &str = "turn#";
 const BY: &str = "by";
 const HOLDER: &str = "holder";
 const SUBSCRIPTION: &str = "subscription";
@@ -54,7 +56,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Turn, Error> {
         let Subscription { contact_id, sku, delivery, .. } = subscription;
-        let turn = texts([("delivery", &format!("{contact_id}#{sku}#{log_entry}"))]);
+        let turn = texts([("contactId", &contact_id.to_string()), ("delivery", &format!("{TURN}{sku}#{log_entry}"))]);
         let (by, holder, key) = (delivery.to_string(), claim.holder().to_string(), subscription.id().key.to_string());
         let mut taken = texts([(BY, &by), (HOLDER, &holder), (SUBSCRIPTION, &key)]);
         taken.insert(KNOWN_BY.into(), number(known_by.as_millisecond()));
@@ -100,8 +102,10 @@ impl Store {
             return Ok(TurnSoFar { mailed_on: earlier, is_open: false });
         };
         let id = SubscriptionId { contact_id, key };
-        let keys =
-            vec![wanted(TABLE, delivery_record::key(delivery)), wanted(keyspace::Subscriptions, subscription_key(id))];
+        let keys = vec![
+            wanted(TABLE, delivery_record::key(contact_id, delivery)),
+            wanted(keyspace::Subscriptions, subscription_key(id)),
+        ];
         let (mut sent_at, mut given_back) = (None, false);
         for (table, item) in self.batch_get_all(keys).await? {
             match table {

@@ -1,7 +1,7 @@
 use super::{Automation, Condition, Facts};
 use crate::{Contact, Product, Subscription};
 use jiff::Timestamp;
-use strum::{EnumIter, IntoStaticStr};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 
 /// Everything a decision about one subscription looks at.
 pub struct Candidate<'a> {
@@ -44,7 +44,7 @@ pub struct NamedCondition {
 }
 
 /// Why a triggered subscription was not mailed. It stays and is tried again at the next level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum Skip {
     /// No product feed is configured for the subscription's locale.

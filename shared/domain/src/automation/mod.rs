@@ -6,6 +6,7 @@ mod facts;
 mod field;
 mod predicate;
 mod tally;
+mod verdict;
 
 pub use condition::{Condition, Test};
 pub use decide::{Candidate, Decision, NamedCondition, Refusal, Skip, decide};
@@ -13,6 +14,7 @@ pub use facts::Facts;
 pub use field::Field;
 pub use predicate::{Given, Misfit, Operator, Place, Predicate};
 pub use tally::{AutomationTally, Tally};
+pub use verdict::{RefusedBy, Verdict, VerdictOutcome};
 
 use crate::contact::in_ascii;
 use crate::identifiers::{is_slug, text_type};

@@ -1,0 +1,162 @@
+//! Something that happened to a subscription, and how the API shows it.
+
+use crate::sentences;
+use jiff::Timestamp;
+use restock_api::Moment;
+use restock_api::history::{AutomationThen, Event, HistoryEntry, LevelThen, TemplateThen};
+use restock_api::log::{ExplainedRefusal, NamedCondition};
+use restock_domain::automation::{RefusedBy, Verdict, VerdictOutcome};
+use restock_domain::delivery::{Milestone, Record};
+use restock_domain::template::{count_of, counted};
+use restock_domain::{Automation, AutomationId, LogEntry, Skip, Subscription, TemplateId, time};
+use restock_store::{Error, Store};
+use std::collections::HashMap;
+
+/// Something that happened to a subscription.
+pub struct Happened<'a> {
+    subscription: &'a Subscription,
+    at: Timestamp,
+    pub what: What<'a>,
+}
+
+pub enum What<'a> {
+    Subscribed,
+    Decided { level: LogEntry, verdict: Verdict, place: Option<u32> },
+    Undecided(LogEntry),
+    NotSent(LogEntry, Skip),
+    Reached(Milestone, &'a Record),
+}
+
+/// Versions of automations that decided.
+pub struct Automations(HashMap<(AutomationId, u64), Automation>);
+
+/// Returns what the positions of that time begin with.
+pub fn position_of(at: Timestamp) -> String {
+    time::sortable(at)
+}
+
+/// Returns true if a text may be a position in a history.
+pub fn is_position(text: &str) -> bool {
+    text.split('#').next().is_some_and(|at| at.parse::<Timestamp>().is_ok())
+}
+
+impl<'a> Happened<'a> {
+    pub fn new(subscription: &'a Subscription, at: Timestamp, what: What<'a>) -> Self {
+        Self { subscription, at, what }
+    }
+
+    /// Returns what all that happened to a contact is sorted by; no two have the same.
+    pub fn position(&self) -> String {
+        format!("{}#{:02}#{}", position_of(self.at), self.event() as u8, self.subscription.delivery)
+    }
+
+    fn event(&self) -> Event {
+        match &self.what {
+            What::Subscribed => Event::Subscribed,
+            What::Decided { verdict, .. } => match verdict.outcome {
+                VerdictOutcome::Taken(..) => Event::Taken,
+                VerdictOutcome::InLine(..) => Event::WaitedInLine,
+                VerdictOutcome::Skipped(_) => Event::Skipped,
+            },
+            What::Undecided(_) => Event::Undecided,
+            What::NotSent(..) => Event::NotSent,
+            What::Reached(milestone, _) => match milestone {
+                Milestone::Accepted => Event::Sent,
+                Milestone::Failed => Event::Failed,
+                Milestone::Delivered => Event::Delivered,
+                Milestone::Bounced => Event::Bounced,
+                Milestone::Complained => Event::Complained,
+                Milestone::Rejected => Event::Rejected,
+                Milestone::NotRendered => Event::NotRendered,
+            },
+        }
+    }
+
+    /// Returns the entry of the API.
+    pub fn entry(&self, automations: &Automations) -> HistoryEntry {
+        let subscription = self.subscription;
+        let level = match &self.what {
+            What::Decided { level, .. } | What::Undecided(level) | What::NotSent(level, _) => Some(LevelThen {
+                received_on: Moment(level.at),
+                source: level.source,
+                quantity: level.quantity,
+                locale: level.locale.clone(),
+                external_id: level.external_id.clone(),
+            }),
+            What::Subscribed | What::Reached(..) => None,
+        };
+        let (taken_by, skip, refusals, place) = match &self.what {
+            What::Decided { verdict, place, .. } => {
+                let (taken_by, skip) = match &verdict.outcome {
+                    VerdictOutcome::Taken(id, version) | VerdictOutcome::InLine(id, version) => {
+                        (Some((id.clone(), *version)), None)
+                    }
+                    VerdictOutcome::Skipped(skip) => (None, Some(*skip)),
+                };
+                (taken_by, skip, verdict.refusals.as_slice(), *place)
+            }
+            What::NotSent(_, skip) => (None, Some(*skip), [].as_slice(), None),
+            What::Subscribed | What::Undecided(_) | What::Reached(..) => (None, None, [].as_slice(), None),
+        };
+        HistoryEntry {
+            at: Moment(self.at),
+            event: self.event(),
+            text: sentences::of(subscription, &self.what, automations),
+            subscription_id: subscription.id().to_string(),
+            sku: subscription.sku.clone(),
+            locale: subscription.locale.clone(),
+            external_id: subscription.external_id.clone(),
+            level,
+            automation: taken_by.map(|(id, version)| AutomationThen { id, version }),
+            refusals: refusals.iter().map(|refusal| automations.explain(refusal)).collect(),
+            reason: skip.map(Skip::as_str),
+            place: place.map(u64::from),
+            template: self.template().map(|(id, version)| TemplateThen { id, version }),
+        }
+    }
+
+    fn template(&self) -> Option<(TemplateId, u64)> {
+        let What::Reached(Milestone::Accepted, record) = &self.what else { return None };
+        template_of(record)
+    }
+}
+
+/// Returns the template that a mail was made of, and its version.
+pub fn template_of(record: &Record) -> Option<(TemplateId, u64)> {
+    counted(&count_of(record.template.as_deref()?))
+}
+
+impl Automations {
+    /// Reads the versions that decided.
+    pub async fn of(store: &Store, happened: &[Happened<'_>]) -> Result<Self, Error> {
+        let verdicts = happened.iter().filter_map(|one| match &one.what {
+            What::Decided { verdict, .. } => Some(verdict),
+            _ => None,
+        });
+        let versions = verdicts.flat_map(|verdict| {
+            let refused = verdict.refusals.iter().map(|refusal| (refusal.automation.clone(), refusal.version));
+            let taken = match &verdict.outcome {
+                VerdictOutcome::Taken(id, version) | VerdictOutcome::InLine(id, version) => {
+                    Some((id.clone(), *version))
+                }
+                VerdictOutcome::Skipped(_) => None,
+            };
+            refused.chain(taken)
+        });
+        Ok(Self(store.automation_versions(&versions.collect()).await?))
+    }
+
+    /// Returns the name that the version had; its id, if the version is not known any more.
+    pub fn name<'a>(&'a self, id: &'a AutomationId, version: u64) -> &'a str {
+        self.0.get(&(id.clone(), version)).map_or(id.as_str(), |automation| &automation.name)
+    }
+
+    /// Returns why a version of an automation did not take a subscription.
+    pub fn explain(&self, refusal: &RefusedBy) -> ExplainedRefusal {
+        let RefusedBy { automation: id, version, no_consent, conditions } = refusal.clone();
+        let decided = self.0.get(&(id.clone(), version));
+        let named = conditions.into_iter().filter_map(|place| Some(decided?.named_condition(place)));
+        let conditions = named.map(|named| NamedCondition { pointer: named.pointer, condition: named.condition });
+        ExplainedRefusal { conditions: conditions.collect(), id, version, no_consent }
+    }
+}

@@ -1,0 +1,223 @@
+//! Histories of subscriptions and contacts: what happened, and why.
+
+use crate::api::{assert_problem, errors, field_errors};
+use crate::restock::Restock;
+use serde_json::{Value, json};
+
+impl Restock {
+    fn history(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
+    fn history_of(&self, subscription: &Value) -> Value {
+        self.history(&format!("/inventory/backinstock/subscriptions/{}/history", subscription["id"].as_str().unwrap()))
+    }
+}
+
+/// Returns the events of a history, newest first.
+fn events(history: &Value) -> Vec<&str> {
+    history["entries"].as_array().unwrap().iter().map(|entry| entry["event"].as_str().unwrap()).collect()
+}
+
+/// Returns the sentence of the newest event of this kind.
+fn sentence<'a>(history: &'a Value, event: &str) -> &'a str {
+    let entries = history["entries"].as_array().unwrap();
+    entries.iter().find(|entry| entry["event"] == event).unwrap()["text"].as_str().unwrap()
+}
+
+fn why_waiting(history: &Value) -> &str {
+    history["waiting"][0]["text"].as_str().unwrap()
+}
+
+#[test]
+fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_was() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let gold = json!({"field": "contact.attributes.club", "operator": "equals", "value": "gold"});
+    restock.automation("default", &json!({"name": "Club first", "conditions": [gold]}));
+    let contact = restock.contact("ann");
+    let subscription = restock.subscribe(&contact, "A", "sv-SE", None);
+    assert_eq!(
+        why_waiting(&restock.history_of(&subscription)),
+        "No positive stock level has come since the shopper subscribed."
+    );
+
+    restock.level(json!({"sku": "A", "quantity": 5}));
+    let refused = restock.history_of(&subscription);
+    assert_eq!(events(&refused), ["skipped", "subscribed"]);
+    assert_eq!(
+        sentence(&refused, "skipped"),
+        "A stock level of 5 came. The automation “Club first” did not take it, as this did not hold: contact.attributes.club \
+         is gold. There was no mail: no automation took the subscription. The subscription stays and is tried again when \
+         the next positive stock level comes."
+    );
+
+    // What is so later changes nothing about what was decided.
+    restock.automation("default", &json!({"name": "Everybody"}));
+    restock.api.json("PATCH", &format!("/contacts/{contact}"), &json!({"attributes": {"club": "gold"}})).unwrap();
+    restock.feed("sv-SE", &["A", "B"]);
+    assert_eq!(restock.history_of(&subscription)["entries"], refused["entries"]);
+
+    restock.level(json!({"sku": "A", "quantity": 7}));
+    let mailed = restock.history_of(&subscription);
+    assert_eq!(events(&mailed), ["delivered", "sent", "taken", "skipped", "subscribed"]);
+    assert_eq!(
+        sentence(&mailed, "taken"),
+        "A stock level of 7 came. The automation “Everybody” took the subscription, so its mail was to leave."
+    );
+    assert!(sentence(&mailed, "sent").starts_with("The mail was sent, with version 0 of the template"), "{mailed}");
+    assert_eq!(mailed["waiting"], json!([]), "it is used up");
+    assert_eq!(mailed["entries"][3], refused["entries"][0]);
+    assert_eq!(restock.history(&format!("/contacts/{contact}/history"))["entries"], mailed["entries"]);
+}
+
+#[test]
+fn whoever_waits_is_told_what_stands_in_the_way() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let (ann, bo) = (restock.contact("ann"), restock.contact("bo"));
+    let no_feed = restock.subscribe(&ann, "A", "de-DE", None);
+    let not_in_it = restock.subscribe(&ann, "Z", "sv-SE", None);
+    let unsubscribed = restock.subscribe(&bo, "A", "sv-SE", None);
+    restock.api.json("PATCH", &format!("/contacts/{bo}"), &json!({"acceptsEmail": false})).unwrap();
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    restock.level(json!({"sku": "Z", "quantity": 1}));
+
+    let history = restock.history_of(&no_feed);
+    assert_eq!(why_waiting(&history), "No mail can come, as no product feed serves the locale de-DE.");
+    assert!(sentence(&history, "skipped").contains("no product feed served the locale de-DE"), "{history}");
+    let history = restock.history_of(&not_in_it);
+    assert_eq!(why_waiting(&history), "No mail can come, as the product feed of sv-SE does not have Z.");
+    let history = restock.history_of(&unsubscribed);
+    assert_eq!(history["entries"][0]["reason"], "noConsent", "{history}");
+    assert!(
+        sentence(&history, "skipped").contains("did not take it, as the contact does not accept email"),
+        "{history}"
+    );
+    let both = restock.history(&format!("/contacts/{ann}/history"));
+    assert_eq!(both["waiting"].as_array().unwrap().len(), 2);
+    assert_eq!(events(&both), ["skipped", "skipped", "subscribed", "subscribed"]);
+}
+
+#[test]
+fn a_mail_that_was_not_sent_after_all_says_why() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let subscription = restock.subscribe(&restock.contact("ann"), "A", "sv-SE", None);
+    restock.stack.hold("notifications", true).unwrap();
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 5}));
+    restock.settle_queues(&["stock-levels"]);
+    assert_eq!(why_waiting(&restock.history_of(&subscription)), "Its mail is on its way.");
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0}));
+    restock.settle_queues(&["stock-levels"]);
+    restock.stack.hold("notifications", false).unwrap();
+    restock.settle();
+
+    let history = restock.history_of(&subscription);
+
+    assert_eq!(events(&history), ["notSent", "taken", "subscribed"]);
+    assert!(sentence(&history, "notSent").contains("sold out again before the mail left"), "{history}");
+    assert_eq!(why_waiting(&history), "It waits for the next positive stock level.");
+}
+
+#[test]
+fn whoever_waits_for_a_wave_is_told_the_place_in_line() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1, "interval": "PT1H"}));
+    let names = ["ann", "bo", "cy"];
+    let subscriptions = names.map(|name| restock.subscribe(&restock.contact(name), "A", "sv-SE", None));
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(events(&restock.history_of(&subscriptions[0])), ["delivered", "sent", "waitedInLine", "subscribed"]);
+    let last = restock.history_of(&subscriptions[2]);
+    assert_eq!(events(&last), ["waitedInLine", "subscribed"]);
+    assert_eq!(last["entries"][0]["place"], 3, "{last}");
+    assert!(sentence(&last, "waitedInLine").ends_with("at place 3 of those who waited for it in sv-SE."), "{last}");
+    assert_eq!(why_waiting(&last), "It waits for its turn, as mails leave in waves.");
+}
+
+#[test]
+fn everybody_of_many_finds_their_own_decision_whatever_the_page_and_the_scope() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.automation("default", &json!({"name": "Nobody", "enabled": false}));
+    restock.many_wait("A", 450);
+    let others: Vec<Value> = ["de-DE", "pl-PL", "sv-SE"]
+        .iter()
+        .map(|locale| restock.subscribe(&restock.contact(locale), "A", locale, Some("shelf")))
+        .collect();
+    restock.level(json!({"sku": "A", "quantity": 3}));
+    restock.level(json!({"sku": "A", "quantity": 4, "locale": "sv-SE"}));
+    restock.level(json!({"sku": "A", "quantity": 5, "externalId": "shelf"}));
+
+    let of = |subscription: &Value| {
+        let history = restock.history_of(subscription);
+        let entries = history["entries"].as_array().unwrap().iter();
+        let levels =
+            entries.filter(|entry| entry["event"] == "skipped").map(|entry| entry["level"]["quantity"].clone());
+        json!(levels.collect::<Vec<_>>())
+    };
+    assert_eq!(others.iter().map(of).collect::<Vec<_>>(), [json!([5, 3]), json!([5, 3]), json!([5, 4, 3])]);
+    let many = restock.runtime.block_on(restock.store().every_subscription(None, 1_000)).unwrap().waiting;
+    let seeded: Vec<_> = many.iter().filter(|waiting| waiting.subscription.external_id.is_none()).collect();
+    assert_eq!(seeded.len(), 450);
+    for waiting in seeded.iter().step_by(37) {
+        assert_eq!(of(&json!({"id": waiting.subscription.id().to_string()})), json!([4, 3]));
+    }
+}
+
+#[test]
+fn a_history_is_read_page_by_page_without_a_gap_or_a_repetition() {
+    let restock = Restock::start();
+    restock.automation("default", &json!({"name": "Nobody", "enabled": false}));
+    let contact = restock.contact("ann");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.subscribe(&contact, "B", "sv-SE", Some("x"));
+    for quantity in 1..=7 {
+        restock.level(json!({"sku": "A", "quantity": quantity}));
+        restock.level(json!({"sku": "B", "quantity": quantity}));
+    }
+    let path = format!("/contacts/{contact}/history");
+    let whole = restock.history(&format!("{path}?limit=50"));
+    assert_eq!(whole["entries"].as_array().unwrap().len(), 16);
+    assert_eq!(whole["cursor"], Value::Null);
+
+    let (mut read, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = restock.history(&format!("{path}?limit=3{cursor}"));
+        assert!(cursor.is_empty() || page["waiting"] == json!([]));
+        read.extend(page["entries"].as_array().unwrap().clone());
+        let Some(next) = page["cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+
+    assert_eq!(json!(read), whole["entries"]);
+}
+
+#[test]
+fn there_is_no_history_of_what_never_was_or_was_erased() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("ann");
+    let subscription = restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    let id = subscription["id"].as_str().unwrap();
+    let (one, all) =
+        (format!("/inventory/backinstock/subscriptions/{id}/history"), format!("/contacts/{contact}/history"));
+    assert_eq!(restock.get(&one).status, 200);
+    assert_eq!(field_errors(&restock.get(&format!("{all}?limit=51"))), errors(&[("/limit", "OutOfRange")]));
+    assert_eq!(field_errors(&restock.get(&format!("{all}?cursor=x"))), errors(&[("/cursor", "InvalidCursor")]));
+
+    assert_eq!(restock.delete(&format!("/contacts/{contact}")).status, 200);
+
+    assert_problem(&restock.get(&one), 404, "SubscriptionNotFound");
+    assert_problem(&restock.get("/inventory/backinstock/subscriptions/x/history"), 404, "SubscriptionNotFound");
+    assert_problem(&restock.get(&all), 404, "ContactNotFound");
+    let reader = restock.with_key("reader", &["read-subscriptions"]);
+    assert_problem(&reader.get(&all).unwrap(), 403, "MissingScope");
+}
