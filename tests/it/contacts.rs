@@ -394,6 +394,7 @@ fn subscribe_to_many(restock: &Restock, contact: &str, count: usize) {
         external_id: None,
         created_on: Timestamp::from_millisecond(1_700_000_000_000 + n as i64).unwrap(),
         delivery: DeliveryId::random(),
+        moved_in_on: None,
         expires_on: None,
     });
     restock.runtime.block_on(async {

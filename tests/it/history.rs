@@ -1,7 +1,7 @@
 //! Histories of subscriptions and contacts: what happened, and why.
 
 use crate::api::{assert_problem, errors, field_errors};
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
 use serde_json::{Value, json};
 
 impl Restock {
@@ -13,6 +13,19 @@ impl Restock {
 
     fn history_of(&self, subscription: &Value) -> Value {
         self.history(&format!("/inventory/backinstock/subscriptions/{}/history", subscription["id"].as_str().unwrap()))
+    }
+}
+
+impl Restock {
+    fn entries_page_by_page(&self, path: &str, limit: usize) -> Value {
+        let (mut read, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.history(&format!("{path}?limit={limit}{cursor}"));
+            assert!(cursor.is_empty() || page["waiting"] == json!([]));
+            read.extend(page["entries"].as_array().unwrap().clone());
+            let Some(next) = page["cursor"].as_str() else { return json!(read) };
+            cursor = format!("&cursor={next}");
+        }
     }
 }
 
@@ -41,7 +54,7 @@ fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_w
     let subscription = restock.subscribe(&contact, "A", "sv-SE", None);
     assert_eq!(
         why_waiting(&restock.history_of(&subscription)),
-        "No positive stock level has come since the shopper subscribed."
+        "No positive stock level has come since the shopper subscribed, as far as the log goes back."
     );
 
     restock.level(json!({"sku": "A", "quantity": 5}));
@@ -110,7 +123,8 @@ fn a_mail_that_was_not_sent_after_all_says_why() {
     restock.stack.hold("notifications", true).unwrap();
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 5}));
     restock.settle_queues(&["stock-levels"]);
-    assert_eq!(why_waiting(&restock.history_of(&subscription)), "Its mail is on its way.");
+    let on_its_way = "An automation took it, so its mail is on its way, unless sending is paused.";
+    assert_eq!(why_waiting(&restock.history_of(&subscription)), on_its_way);
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0}));
     restock.settle_queues(&["stock-levels"]);
     restock.stack.hold("notifications", false).unwrap();
@@ -120,7 +134,7 @@ fn a_mail_that_was_not_sent_after_all_says_why() {
 
     assert_eq!(events(&history), ["notSent", "taken", "subscribed"]);
     assert!(sentence(&history, "notSent").contains("sold out again before the mail left"), "{history}");
-    assert_eq!(why_waiting(&history), "It waits for the next positive stock level.");
+    assert_eq!(why_waiting(&history), "It is not in stock now. It waits for the next positive stock level.");
 }
 
 #[test]
@@ -187,16 +201,81 @@ fn a_history_is_read_page_by_page_without_a_gap_or_a_repetition() {
     assert_eq!(whole["entries"].as_array().unwrap().len(), 16);
     assert_eq!(whole["cursor"], Value::Null);
 
-    let (mut read, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = restock.history(&format!("{path}?limit=3{cursor}"));
-        assert!(cursor.is_empty() || page["waiting"] == json!([]));
-        read.extend(page["entries"].as_array().unwrap().clone());
-        let Some(next) = page["cursor"].as_str() else { break };
-        cursor = format!("&cursor={next}");
-    }
+    assert_eq!(restock.entries_page_by_page(&path, 3), whole["entries"]);
+}
 
-    assert_eq!(json!(read), whole["entries"]);
+#[test]
+fn levels_of_one_moment_are_each_told_once_however_short_the_pages_are() {
+    let restock = Restock::start();
+    restock.automation("default", &json!({"name": "Nobody", "enabled": false}));
+    let contact = restock.contact("ann");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let levels = json!([{"sku": "A", "quantity": 1}, {"sku": "A", "quantity": 2, "locale": "sv-SE"}]);
+    assert_eq!(restock.put("/inventory/stock-levels/batch", &levels).status, 202);
+    restock.settle();
+
+    let path = format!("/contacts/{contact}/history");
+    let whole = restock.history(&path)["entries"].clone();
+    assert_eq!((&whole[0]["at"], whole.as_array().unwrap().len()), (&whole[1]["at"], 3), "{whole}");
+    assert_eq!(restock.entries_page_by_page(&path, 1), whole);
+}
+
+#[test]
+fn pages_go_on_before_the_time_from_which_on_a_subscription_could_meet_levels() {
+    let restock = Restock::start();
+    let list =
+        "email,sku,locale,subscribedOn\nann@example.com,A,sv-SE,2026-01-01\nann@example.com,B,sv-SE,2026-02-01\n";
+    let api = restock.api.header("content-type", "text/csv");
+    api.send("POST", "/inventory/backinstock/subscriptions/imports", list.as_bytes()).unwrap();
+    let contact = restock.get("/contacts/id?email=ann@example.com").json()["id"].as_str().unwrap().to_owned();
+
+    let path = format!("/contacts/{contact}/history");
+
+    let whole = restock.history(&path)["entries"].clone();
+    assert_eq!(events(&json!({"entries": whole})), ["subscribed", "subscribed"]);
+    assert!(whole[0]["text"].as_str().unwrap().contains("in another system"), "{whole}");
+    assert_eq!(restock.entries_page_by_page(&path, 1), whole);
+}
+
+#[test]
+fn a_subscription_that_another_ones_mail_has_used_up_says_so() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("ann");
+    let old = restock.subscribe(&contact, "A", "sv-SE", Some("north"));
+    restock.subscribe(&contact, "A", "sv-SE", Some("south"));
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.mailed(), ["ann"]);
+    let history = restock.history_of(&old);
+    assert_eq!(events(&history), ["notSent", "taken", "subscribed"]);
+    assert!(
+        sentence(&history, "notSent")
+            .ends_with("another subscription of the shopper was mailed for the same stock level.")
+    );
+}
+
+#[test]
+fn whoever_a_later_wave_refuses_is_told_why() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1, "interval": "PT5S"}));
+    let contacts = ["ann", "bo"].map(|name| restock.contact(name));
+    let subscriptions = contacts.each_ref().map(|contact| restock.subscribe(contact, "A", "sv-SE", None));
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["ann"]);
+    restock.api.json("PATCH", &format!("/contacts/{}", contacts[1]), &json!({"acceptsEmail": false})).unwrap();
+
+    let history = eventually(|| {
+        restock.send_message("stock-levels", r#"{"v": 1, "type": "due-wave-ticks"}"#);
+        restock.settle();
+        let history = restock.history_of(&subscriptions[1]);
+        (events(&history).len() > 2).then_some(history)
+    });
+
+    assert_eq!(events(&history), ["notSent", "waitedInLine", "subscribed"]);
+    assert_eq!(history["entries"][0]["reason"], "noConsent");
 }
 
 #[test]

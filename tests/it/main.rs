@@ -26,6 +26,7 @@ mod log;
 mod main_job;
 mod malformed;
 mod matching;
+mod moving_in;
 mod openapi;
 mod outlook;
 mod permissions;

@@ -23,6 +23,7 @@ fn subscription(n: u128, sku: &str, locale: &str, external_id: Option<&str>) -> 
         external_id: external_id.map(|id| ExternalId::parse(id).unwrap()),
         created_on: Timestamp::from_millisecond(1_700_000_000_000 + (n % 7) as i64).unwrap(),
         delivery: DeliveryId::new(Uuid::from_u128(n + 1)),
+        moved_in_on: None,
         expires_on: None,
     }
 }

@@ -28,7 +28,8 @@ impl Handles<Subscribe> for App {
         let delivery = DeliveryId::random();
         // In whole seconds, as DynamoDB has them.
         let expires_on = self.kept.and_then(|kept| Timestamp::from_second((created_on + kept).as_second()).ok());
-        let wanted = Subscription { contact_id, sku, locale, external_id, created_on, delivery, expires_on };
+        let wanted =
+            Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on: None, delivery, expires_on };
 
         let Prospect { outlook, marked } = self.store.prospect(&wanted, created_on).await?;
         if outlook.contact.is_none() {

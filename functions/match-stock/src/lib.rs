@@ -64,7 +64,7 @@ impl App {
         match StockMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))? {
             StockMessage::Continuation(continuation) => self.match_level(*continuation, until).await,
             StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
-            StockMessage::Tick(tick) => self.tick(&tick, until).await,
+            StockMessage::Tick(tick) => self.tick(&tick, false, until).await,
             StockMessage::DueTicks => self.due_ticks(until).await,
             StockMessage::Levels(levels) => self.take_levels(levels, &record, until).await,
         }
@@ -119,7 +119,7 @@ impl App {
         if level.quantity <= 0 {
             return Ok(());
         }
-        self.tick(&WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 }, until).await?;
+        self.tick(&WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 }, true, until).await?;
         let matching = Continuation {
             level,
             arrival,
@@ -149,7 +149,7 @@ impl App {
             let found = found.map_err(|error| Failure::retry(&error))?;
             let nobody = first_page && found.subscriptions.is_empty();
             let just_made = |found: &Subscription| {
-                found.created_on >= received_at - self.lag && found.created_on <= received_at + SKEW
+                found.here_since() >= received_at - self.lag && found.here_since() <= received_at + SKEW
             };
             let mut subscriptions = found.subscriptions;
             if matching.second_look {

@@ -2,6 +2,7 @@
 
 use crate::waves::Look;
 use crate::{App, SKEW};
+use restock_domain::automation::Verdict;
 use restock_domain::{Automation, Subscription, newest_covering};
 use restock_matching::{PAGE, decide_all};
 use restock_queue::Failure;
@@ -14,6 +15,8 @@ pub const MIN_READ: usize = 16;
 /// Those who leave next.
 pub struct Choice<'a> {
     pub accepted: Vec<(Subscription, &'a Automation)>,
+    /// Those who were in line and are refused now.
+    pub refused: Vec<(Subscription, Verdict)>,
     /// Where the line goes on.
     pub groups: BTreeMap<String, Option<Cursor>>,
 }
@@ -48,7 +51,7 @@ impl App {
         let automations = look.waves.automations;
         let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, now);
         let decisions = decisions.await.map_err(retry)?;
-        let (mut accepted, mut contacts) = (Vec::new(), HashSet::new());
+        let (mut accepted, mut refused, mut contacts) = (Vec::new(), Vec::new(), HashSet::new());
         let (mut turns, mut left) = (next.into_iter().zip(decisions), Vec::new());
         for ((name, subscription), decision) in turns.by_ref() {
             let automation = decision.outcome.ok().filter(|automation| self.is_next(look, automation, &subscription));
@@ -59,7 +62,9 @@ impl App {
             }
             let after = cursor_after(&look.tick.scope, &subscription).map_err(retry)?;
             groups.entry(name).and_modify(|group| group.at = Some(after));
-            if let Some(automation) = automation {
+            if decision.outcome.is_err() {
+                refused.push((subscription, Verdict::of(&decision, false)));
+            } else if let Some(automation) = automation {
                 contacts.insert(subscription.contact_id);
                 accepted.push((subscription, automation));
             }
@@ -71,6 +76,7 @@ impl App {
         }
         Ok(Choice {
             accepted,
+            refused,
             groups: groups.into_iter().filter_map(|(name, group)| Some((name, group.goes_on()?))).collect(),
         })
     }

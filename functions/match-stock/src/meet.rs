@@ -9,7 +9,7 @@ use restock_domain::waves::{PolicyOwner, Waves};
 use restock_domain::{Arrival, Automation, AutomationId, ContactId, Scope, Sku, Subscription};
 use restock_matching::decide_all;
 use restock_queue::{Failure, LinedUp, Notification, Recipient};
-use restock_store::{Decided, DecidedBy, LogKey, LoggedLevel, LoggedPage};
+use restock_store::{Decided, LogKey, LoggedLevel, LoggedPage};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl App {
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
         let decisions =
             decide_all(&self.store, &automations, sku, quantity, subscriptions, now).await.map_err(retry)?;
-        let young = |found: &Subscription| found.created_on >= met.received_at - MAX_LAG;
+        let young = |found: &Subscription| found.here_since() >= met.received_at - MAX_LAG;
         let (mut tally, mut stay) = (Tally::default(), Vec::new());
         let (mut at_once, mut waiting, mut decided) = (Vec::new(), Waiting::new(), Vec::new());
         for (found, decision) in subscriptions.iter().zip(&decisions) {
@@ -138,8 +138,8 @@ impl App {
         if tally.matched > 0 {
             untold.pages.push(LoggedPage { number: page, tally, estimated: false });
         }
-        let by = DecidedBy::Level { scope: met.logged.scope, page };
-        let log_decisions = self.store.log_decisions(&met.key, by, &decided, met.logged.kept);
+        let LoggedLevel { scope, kept, .. } = met.logged;
+        let log_decisions = self.store.log_matched(&met.key, scope, page, &decided, kept);
         let ((), logged) = tokio::join!(self.tell_log(met, untold), log_decisions);
         if let Err(error) = logged {
             warn!(%sku, error = %DisplayErrorChain::new(&error), "Histories will lack what was decided about a page");

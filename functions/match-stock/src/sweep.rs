@@ -82,7 +82,7 @@ fn missed(page: &[Waiting], facts: &StockFacts, settled_before: Timestamp) -> BT
         let has_met = [decided_for, claimed_for].into_iter().flatten().any(|known| *known >= entry);
         // Whoever subscribed long before was seen, as was their mark, unless the mark is gone.
         let could_be_missed =
-            subscription.created_on >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
+            subscription.here_since() >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
         if has_met || !could_be_missed || arrival.at > settled_before {
             continue;
         }

@@ -6,14 +6,16 @@
 use crate::line::{Choice, MIN_READ};
 use crate::meet::{Waiting, notifications};
 use crate::{App, MAX_HOPS};
+use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
+use restock_domain::automation::Verdict;
 use restock_domain::waves::{Leave, PolicyOwner, WavePolicy, Waves};
-use restock_domain::{Arrival, KnownLevel, Scope, Sku};
+use restock_domain::{Arrival, KnownLevel, Scope, Sku, Subscription};
 use restock_queue::{Failure, WaveShare, WaveTick};
-use restock_store::{Line, LogKey, Tick};
+use restock_store::{Decided, Line, LogKey, Tick};
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// Ticks that are read at a time.
@@ -32,6 +34,8 @@ pub struct Look<'a> {
     pub waves: Waves<'a>,
     pub owner: &'a PolicyOwner,
     pub policy: &'a WavePolicy,
+    /// True if the level has just come: its own look tells right after this one whom it refuses.
+    pub is_new: bool,
 }
 
 /// Where a look at a line came to.
@@ -52,7 +56,7 @@ impl App {
         let mut handled = 0;
         for due in due.into_iter().take_while(|_| Instant::now() < until) {
             let Tick { sku, scope } = due.tick;
-            match self.tick(&WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 }, until).await {
+            match self.tick(&WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 }, false, until).await {
                 Ok(()) => handled += 1,
                 Err(failure) => {
                     error!(%sku, ?failure, "A tick of a wave will be tried again");
@@ -69,8 +73,8 @@ impl App {
     }
 
     /// Looks at those who wait for a wave of a scope, and lets as many leave as there are places for. Before somebody else may
-    /// leave, a tick is due.
-    pub(crate) async fn tick(&self, tick: &WaveTick, until: Instant) -> Result<(), Failure> {
+    /// leave, a tick is due. `is_new` says that the scope's level has just come.
+    pub(crate) async fn tick(&self, tick: &WaveTick, is_new: bool, until: Instant) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let automations = self.automations.current().await.map_err(retry)?;
         let shop = self.wave_policy.current().await.map_err(retry)?;
@@ -89,7 +93,7 @@ impl App {
         let first = fastrand::usize(..policies.len());
         policies.rotate_left(first);
         for (owner, policy) in &policies {
-            let look = Look { tick, level, arrival, levels: &levels, waves, owner, policy };
+            let look = Look { tick, level, arrival, levels: &levels, waves, owner, policy, is_new };
             match self.look(&look, until).await? {
                 Looked::Through => {}
                 Looked::Until(at) => due = Some(due.map_or(at, |due| due.min(at))),
@@ -155,7 +159,7 @@ impl App {
             if self.is_stopped(sku, now).await.map_err(retry)? {
                 return Ok(Looked::Until(now + STOPPED_FOR));
             }
-            let Choice { accepted, groups } = self.choose(look, &groups, places, reach).await?;
+            let Choice { accepted, refused, groups } = self.choose(look, &groups, places, reach).await?;
             reach = if accepted.is_empty() { 2 * reach.max(MIN_READ) } else { 0 };
             let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
             let mut messages = notifications(&accepted, &key);
@@ -176,6 +180,9 @@ impl App {
             if !gone_on.await.map_err(retry)? {
                 continue;
             }
+            if !look.is_new {
+                self.explain(&key, &refused).await;
+            }
             if !accepted.is_empty() {
                 info!(%sku, quantity = level.quantity, leave = accepted.len(), "A wave leaves");
             }
@@ -185,6 +192,18 @@ impl App {
                 anew.map_err(retry)?;
                 return Err(failure);
             }
+        }
+    }
+
+    /// Writes down for support why those are refused now who waited in line.
+    async fn explain(&self, key: &LogKey, refused: &[(Subscription, Verdict)]) {
+        let decided = refused.iter().map(|(subscription, verdict)| Decided {
+            subscription,
+            verdict: verdict.clone(),
+            place: None,
+        });
+        if let Err(error) = self.store.log_not_sent(key, decided.collect(), self.log_kept).await {
+            warn!(sku = %key.sku, error = %DisplayErrorChain::new(&error), "Histories will lack why some were refused");
         }
     }
 

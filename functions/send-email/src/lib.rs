@@ -31,8 +31,7 @@ use restock_queue::{
     CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, named,
 };
 use restock_store::{
-    CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, DecidedBy, LogKey, Store,
-    Waiting,
+    CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, LogKey, Store, Waiting,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -205,14 +204,12 @@ impl App {
     /// Writes down for support why mails were not sent after all. That is not worth sending the message round again.
     async fn explain(&self, notification: &Notification, not_sent: Vec<(&Subscription, Skip)>) {
         let (sku, entry) = (notification.sku.clone(), notification.log_entry.clone());
-        let decided = not_sent.into_iter().map(|(subscription, skip)| Decided {
-            subscription,
-            verdict: Verdict::skipped(skip),
-            place: None,
-        });
-        let decided: Vec<Decided<'_>> = decided.collect();
+        // Of one that is gone, whoever had it knows more: another message about it, or its owner.
+        let here = not_sent.into_iter().filter(|(_, skip)| *skip != Skip::SubscriptionGone);
+        let decided =
+            here.map(|(subscription, skip)| Decided { subscription, verdict: Verdict::skipped(skip), place: None });
         let (key, kept) = (LogKey { sku, entry }, self.settings.log_kept);
-        if let Err(error) = self.store.log_decisions(&key, DecidedBy::Sender, &decided, kept).await {
+        if let Err(error) = self.store.log_not_sent(&key, decided.collect(), kept).await {
             let (sku, error) = (&key.sku, DisplayErrorChain::new(&error));
             warn!(%sku, %error, "Histories will lack why mails were not sent");
         }

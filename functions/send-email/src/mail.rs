@@ -181,6 +181,9 @@ impl App {
         }
         self.store.release(subscription, &claim.give_back()).await?;
         let Turn::Mailed(at) = turn? else { return Ok(Err(Ended::later(Later::Backoff))) };
+        // Before it is gone, so that its history can be told.
+        let (entry, kept) = (&notification.log_entry, self.settings.log_kept);
+        self.store.record_unsent(subscription, entry, clock(), kept).await?;
         Ok(Err(match self.use_up(subscription, at).await? {
             Ended::Done(_) => Ended::skipped(Skip::SameContact),
             renewed @ Ended::PutOff(..) => renewed,

@@ -9,7 +9,7 @@ use restock_domain::automation::{RefusedBy, Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
 use restock_domain::template::{count_of, counted};
 use restock_domain::{Automation, AutomationId, LogEntry, Skip, Subscription, TemplateId, time};
-use restock_store::{Error, Store};
+use restock_store::{Error, LogKey, Store};
 use std::collections::HashMap;
 
 /// Something that happened to a subscription.
@@ -17,37 +17,48 @@ pub struct Happened<'a> {
     subscription: &'a Subscription,
     at: Timestamp,
     pub what: What<'a>,
+    /// The log entry of the level that brought it about.
+    entry: Option<String>,
 }
 
 pub enum What<'a> {
     Subscribed,
     Decided { level: LogEntry, verdict: Verdict, place: Option<u32> },
     Undecided(LogEntry),
-    NotSent(LogEntry, Skip),
+    NotSent(LogEntry, Verdict),
     Reached(Milestone, &'a Record),
 }
 
 /// Versions of automations that decided.
 pub struct Automations(HashMap<(AutomationId, u64), Automation>);
 
-/// Returns what the positions of that time begin with.
-pub fn position_of(at: Timestamp) -> String {
-    time::sortable(at)
-}
-
 /// Returns true if a text may be a position in a history.
 pub fn is_position(text: &str) -> bool {
     text.split('#').next().is_some_and(|at| at.parse::<Timestamp>().is_ok())
 }
 
+/// Returns the last log entry that may be at a position or before it, as a bound.
+pub fn last_entry(position: &str) -> String {
+    let mut parts = position.rsplitn(3, '#');
+    let (_, _, entry) = (parts.next(), parts.next(), parts.next());
+    format!("{}~", entry.unwrap_or(position))
+}
+
 impl<'a> Happened<'a> {
     pub fn new(subscription: &'a Subscription, at: Timestamp, what: What<'a>) -> Self {
-        Self { subscription, at, what }
+        Self { subscription, at, what, entry: None }
     }
 
-    /// Returns what all that happened to a contact is sorted by; no two have the same.
+    /// Returns something that a level brought about.
+    pub fn by_level(subscription: &'a Subscription, key: &LogKey, level: &LogEntry, what: What<'a>) -> Self {
+        Self { subscription, at: level.at, what, entry: Some(key.entry.clone()) }
+    }
+
+    /// Returns what all that happened to a contact is sorted by: the time, or the entry of the level, which begins with it; no two
+    /// have the same.
     pub fn position(&self) -> String {
-        format!("{}#{:02}#{}", position_of(self.at), self.event() as u8, self.subscription.delivery)
+        let begin = self.entry.clone().unwrap_or_else(|| time::sortable(self.at));
+        format!("{begin}#{:02}#{}", self.event() as u8, self.subscription.delivery)
     }
 
     fn event(&self) -> Event {
@@ -95,7 +106,7 @@ impl<'a> Happened<'a> {
                 };
                 (taken_by, skip, verdict.refusals.as_slice(), *place)
             }
-            What::NotSent(_, skip) => (None, Some(*skip), [].as_slice(), None),
+            What::NotSent(_, verdict) => (None, skipped(verdict), verdict.refusals.as_slice(), None),
             What::Subscribed | What::Undecided(_) | What::Reached(..) => (None, None, [].as_slice(), None),
         };
         HistoryEntry {
@@ -121,6 +132,11 @@ impl<'a> Happened<'a> {
     }
 }
 
+/// Returns why a verdict is against a mail.
+pub fn skipped(verdict: &Verdict) -> Option<Skip> {
+    if let VerdictOutcome::Skipped(skip) = verdict.outcome { Some(skip) } else { None }
+}
+
 /// Returns the template that a mail was made of, and its version.
 pub fn template_of(record: &Record) -> Option<(TemplateId, u64)> {
     counted(&count_of(record.template.as_deref()?))
@@ -130,8 +146,8 @@ impl Automations {
     /// Reads the versions that decided.
     pub async fn of(store: &Store, happened: &[Happened<'_>]) -> Result<Self, Error> {
         let verdicts = happened.iter().filter_map(|one| match &one.what {
-            What::Decided { verdict, .. } => Some(verdict),
-            _ => None,
+            What::Decided { verdict, .. } | What::NotSent(_, verdict) => Some(verdict),
+            What::Subscribed | What::Undecided(_) | What::Reached(..) => None,
         });
         let versions = verdicts.flat_map(|verdict| {
             let refused = verdict.refusals.iter().map(|refusal| (refusal.automation.clone(), refusal.version));

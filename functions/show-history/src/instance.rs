@@ -1,12 +1,11 @@
 //! A subscription from being made to its mail.
 
 use crate::App;
-use crate::happened::{Happened, What, position_of};
+use crate::happened::{Happened, What, skipped};
 use jiff::Timestamp;
-use restock_domain::automation::VerdictOutcome;
 use restock_domain::delivery::Record;
-use restock_domain::{DeliveryId, LogEntry, Scope, Subscription};
-use restock_store::{DecidedBy, Error, LogKey};
+use restock_domain::{DeliveryId, LogEntry, Scope, Subscription, time};
+use restock_store::{Error, Lists, LogKey};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,16 +16,23 @@ const MATCHED_WITHIN: Duration = Duration::from_secs(3_600);
 /// A subscription that waits, or that its mail has used up.
 pub struct Instance {
     pub subscription: Subscription,
-    /// If SES was ever asked to send its mail.
+    /// If SES was ever asked to send its mail, or another mail answered it.
     record: Option<Record>,
     pub waits: bool,
 }
 
-/// What happened to a subscription, in no particular order.
-pub struct Past<'a> {
-    pub happened: Vec<Happened<'a>>,
-    /// The position from which on nothing is missing, if there may be more levels.
+/// The newest of the levels that an instance may have met, newest first.
+pub struct Levels<'a> {
+    pub levels: Vec<Level<'a>>,
+    /// The log entry from which on none is missing, if there may be more.
     pub horizon: Option<String>,
+}
+
+/// A level that an instance may have met.
+pub struct Level<'a> {
+    pub instance: &'a Instance,
+    pub key: LogKey,
+    level: LogEntry,
 }
 
 impl Instance {
@@ -48,64 +54,57 @@ impl Instance {
         all.sort_by_key(|instance| Reverse((instance.subscription.created_on, instance.subscription.delivery)));
         all
     }
+
+    /// Returns what happened to it besides levels, in no particular order.
+    pub fn events(&self) -> Vec<Happened<'_>> {
+        let Self { subscription, record, .. } = self;
+        let mut events = vec![Happened::new(subscription, subscription.created_on, What::Subscribed)];
+        if let Some(record) = record {
+            let reached = record.milestones.iter();
+            events.extend(
+                reached.map(|(milestone, at)| Happened::new(subscription, *at, What::Reached(*milestone, record))),
+            );
+        }
+        events
+    }
 }
 
 impl App {
-    /// Returns the newest of what happened to a subscription before a position, with `limit` levels if there are as many.
-    pub(crate) async fn past<'a>(
+    /// Returns the newest levels that an instance may have met, at most so many, up to a log entry if there is one.
+    pub(crate) async fn levels<'a>(
         &self,
         instance: &'a Instance,
-        before: Option<&str>,
+        until: Option<&str>,
         limit: usize,
-    ) -> Result<Past<'a>, Error> {
+    ) -> Result<Levels<'a>, Error> {
         let Instance { subscription, record, .. } = instance;
-        let now = (self.clock)();
-        let mut all = vec![Happened::new(subscription, subscription.created_on, What::Subscribed)];
-        for (milestone, at) in record.iter().flat_map(|record| &record.milestones) {
-            all.extend(
-                record.as_ref().map(|record| Happened::new(subscription, *at, What::Reached(*milestone, record))),
-            );
-        }
-        // Whatever came after its mail was not for it. A level of the very moment of a position may be among those before it.
-        let end = record.as_ref().and_then(Record::sent_at).map(position_of);
-        let before = before.map(|before| before.split_once('#').map_or(before.to_owned(), |(at, _)| format!("{at}~")));
-        let before = end.into_iter().chain(before).min();
-        let from = (subscription.created_on - MATCHED_WITHIN).max(now - self.log_kept);
-        let met = self.store.levels_met(subscription, from, before.as_deref(), limit).await?;
-        for (key, level) in met.levels {
-            all.extend(self.decided(instance, &key, level).await?);
-        }
-        let horizon = met.next.and_then(|entry| Some(entry.split_once('#')?.0.to_owned()));
-        Ok(Past { happened: all, horizon })
+        // Whatever came after its mail was not for it.
+        let end = record.as_ref().and_then(Record::sent_at).map(time::sortable);
+        let until = end.into_iter().chain(until.map(ToOwned::to_owned)).min();
+        let from = (subscription.here_since() - MATCHED_WITHIN).max((self.clock)() - self.log_kept);
+        let met = self.store.levels_met(subscription, from, until.as_deref(), limit).await?;
+        let levels = met.levels.into_iter().map(|(key, level)| Level { instance, key, level });
+        Ok(Levels { levels: levels.collect(), horizon: met.next })
     }
 
     /// Returns what a level brought about for a subscription that it covers.
-    async fn decided<'a>(
-        &self,
-        instance: &'a Instance,
-        key: &LogKey,
-        level: LogEntry,
-    ) -> Result<Vec<Happened<'a>>, Error> {
-        let Instance { subscription, record, .. } = instance;
-        let (scope, at) = (Scope::of(level.locale.clone(), level.external_id.clone()), level.at);
-        let by = DecidedBy::Level { scope: &scope, page: 0 };
-        let Some((verdict, place)) = self.store.decided(key, by, subscription).await? else {
+    pub(crate) async fn decided<'a>(&self, met: &Level<'a>) -> Result<Vec<Happened<'a>>, Error> {
+        let Level { instance: Instance { subscription, record, .. }, key, level } = met;
+        let happened = |what| Happened::by_level(subscription, key, level, what);
+        let scope = Scope::of(level.locale.clone(), level.external_id.clone());
+        let Some((verdict, place)) = self.store.decided(key, Lists::Matched(&scope), subscription).await? else {
             let was_mailed = record.as_ref().is_some_and(|record| record.entry == key.entry);
-            let is_missing = at >= subscription.created_on && !was_mailed;
-            let unknown = is_missing.then(|| Happened::new(subscription, at, What::Undecided(level)));
+            let is_missing = level.at >= subscription.here_since() && !was_mailed;
+            let unknown = is_missing.then(|| happened(What::Undecided(level.clone())));
             return Ok(unknown.into_iter().collect());
         };
-        let was_taken = !matches!(verdict.outcome, VerdictOutcome::Skipped(_));
-        let not_sent = match was_taken {
-            true => self.store.decided(key, DecidedBy::Sender, subscription).await?,
-            false => None,
-        };
         let mut all = Vec::new();
-        if let Some((verdict, _)) = not_sent {
-            let VerdictOutcome::Skipped(skip) = verdict.outcome else { return Ok(all) };
-            all.push(Happened::new(subscription, at, What::NotSent(level.clone(), skip)));
+        let was_sent = record.as_ref().is_some_and(|record| record.entry == key.entry && record.sent_at().is_some());
+        if skipped(&verdict).is_none() && !was_sent {
+            let not_sent = self.store.decided(key, Lists::NotSent, subscription).await?;
+            all.extend(not_sent.map(|(verdict, _)| happened(What::NotSent(level.clone(), verdict))));
         }
-        all.push(Happened::new(subscription, at, What::Decided { level, verdict, place }));
+        all.push(happened(What::Decided { level: level.clone(), verdict, place }));
         Ok(all)
     }
 }

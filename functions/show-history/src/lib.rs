@@ -10,13 +10,13 @@ mod sentences;
 
 use futures::future::try_join_all;
 use happened::{Automations, Happened};
-use instance::{Instance, Past};
+use instance::{Instance, Level, Levels};
 use jiff::Timestamp;
 use restock_api::history::{
     DEFAULT_ENTRIES, History, MAX_ENTRIES, ShowContactHistory, ShowSubscriptionHistory, StillWaiting,
 };
 use restock_api::{ErrorCode, Problem};
-use restock_domain::{ContactId, SubscriptionId, SubscriptionKey};
+use restock_domain::{ContactId, SubscriptionId};
 use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
 use restock_store::Store;
 use std::cmp::Reverse;
@@ -38,16 +38,17 @@ pub struct App {
 impl Handles<ShowSubscriptionHistory> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ShowSubscriptionHistory>, Failure> {
         let not_found = || {
-            let detail = "There is no subscription with this id, and none was used up by a mail while the log was kept. \
-                          One that somebody ended has no history.";
+            let detail = "There is no subscription with this id, and no mail has used one up since the log begins. One that somebody \
+                          ended, or that expired, has no history.";
             Problem::not_found(ErrorCode::SubscriptionNotFound, detail)
         };
         let id = SubscriptionId::parse(call.parameter("subscriptionId")).map_err(|_| not_found())?;
-        let instances = self.instances(id.contact_id, Some(id.key)).await?;
+        let mut instances = self.instances(id.contact_id).await?.ok_or_else(not_found)?;
+        instances.retain(|instance| instance.subscription.id() == id);
         if instances.is_empty() {
             return Err(not_found().into());
         }
-        Ok(Reply::new(self.history(&call, instances).await?))
+        Ok(Reply::new(self.history(&call, &instances).await?))
     }
 }
 
@@ -55,46 +56,49 @@ impl Handles<ShowSubscriptionHistory> for App {
 impl Handles<ShowContactHistory> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ShowContactHistory>, Failure> {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
-        if self.store.contact(id).await?.is_none() {
-            return Err(Problem::no_contact().into());
-        }
-        let instances = self.instances(id, None).await?;
-        Ok(Reply::new(self.history(&call, instances).await?))
+        let instances = self.instances(id).await?.ok_or_else(Problem::no_contact)?;
+        Ok(Reply::new(self.history(&call, &instances).await?))
     }
 }
 
 impl App {
-    /// Returns those subscriptions of a contact that wait and those that a mail used up, the newest first; of one key if
-    /// one is given, and none if the contact was erased.
-    async fn instances(&self, contact: ContactId, key: Option<SubscriptionKey>) -> Result<Vec<Instance>, Failure> {
+    /// Returns those subscriptions of a contact that wait and those that a mail used up, the newest first; `None` if there is no such
+    /// contact.
+    async fn instances(&self, contact: ContactId) -> Result<Option<Vec<Instance>>, Failure> {
         let (found, waiting, records) = tokio::try_join!(
             self.store.contact(contact),
             self.store.subscriptions_of(contact),
             self.store.deliveries_of(contact)
         )?;
-        if found.is_none() {
-            return Ok(Vec::new());
-        }
-        let now = (self.clock)();
-        let mut instances = Instance::all(waiting, records, now);
-        instances.retain(|instance| key.is_none_or(|key| instance.subscription.id().key == key));
-        Ok(instances)
+        Ok(found.map(|_| Instance::all(waiting, records, (self.clock)())))
     }
 
-    async fn history(&self, call: &Call, instances: Vec<Instance>) -> Result<History, Failure> {
+    async fn history(&self, call: &Call, instances: &[Instance]) -> Result<History, Failure> {
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_ENTRIES))?.unwrap_or(DEFAULT_ENTRIES);
         let before = call.parsed_query("cursor", |raw| position(raw, happened::is_position))?;
-        let before = before.as_deref();
+        let until = before.as_deref().map(happened::last_entry);
 
-        let mut read: Vec<Past<'_>> = Vec::with_capacity(instances.len());
+        let mut read = Vec::with_capacity(instances.len());
         for some in instances.chunks(IN_FLIGHT) {
-            read.extend(try_join_all(some.iter().map(|instance| self.past(instance, before, limit))).await?);
+            // One more, as the page before may have ended between what one level brought about.
+            let levels = some.iter().map(|instance| self.levels(instance, until.as_deref(), limit + 1));
+            read.extend(try_join_all(levels).await?);
         }
-        let waiting = if before.is_none() { self.still_waiting(&instances, &read).await? } else { Vec::new() };
-        // Of a subscription whose levels were not all looked at, nothing older is told before they were.
-        let horizon = read.iter().filter_map(|past| past.horizon.clone()).max();
-        let mut all: Vec<Happened<'_>> = read.into_iter().flat_map(|past| past.happened).collect();
-        all.retain(|one| before.is_none_or(|before| *one.position() < *before));
+        let waiting = if before.is_none() { self.still_waiting(&read, instances).await? } else { Vec::new() };
+        // Where levels were left out, nothing older is told before they are.
+        let mut horizon = read.iter().filter_map(|levels| levels.horizon.clone()).max();
+        let mut levels: Vec<Level<'_>> = read.into_iter().flat_map(|levels| levels.levels).collect();
+        levels.sort_by(|one, other| other.key.entry.cmp(&one.key.entry));
+        // Those of one entry are told together.
+        let last = levels.get(limit).map(|level| level.key.entry.clone());
+        horizon = horizon.max(last);
+        levels.retain(|level| horizon.as_ref().is_none_or(|horizon| level.key.entry >= *horizon));
+
+        let mut all: Vec<Happened<'_>> = instances.iter().flat_map(Instance::events).collect();
+        for some in levels.chunks(IN_FLIGHT) {
+            all.extend(try_join_all(some.iter().map(|level| self.decided(level))).await?.into_iter().flatten());
+        }
+        all.retain(|one| before.as_ref().is_none_or(|before| one.position() < *before));
         let found = all.len();
         all.retain(|one| horizon.as_ref().is_none_or(|horizon| one.position() >= *horizon));
         all.sort_by_key(|one| Reverse(one.position()));
@@ -108,12 +112,15 @@ impl App {
     }
 
     /// Says of those that still wait why no mail has come.
-    async fn still_waiting(&self, instances: &[Instance], past: &[Past<'_>]) -> Result<Vec<StillWaiting>, Failure> {
+    async fn still_waiting(&self, read: &[Levels<'_>], instances: &[Instance]) -> Result<Vec<StillWaiting>, Failure> {
         let mut said = Vec::new();
-        for (instance, past) in instances.iter().zip(past).filter(|(instance, _)| instance.waits).take(MAX_WAITING) {
+        for (instance, levels) in instances.iter().zip(read).filter(|(instance, _)| instance.waits).take(MAX_WAITING) {
             let prospect = self.store.prospect(&instance.subscription, (self.clock)()).await?;
-            let newest = past.happened.iter().max_by_key(|one| one.position());
-            let text = sentences::why_none_came(&instance.subscription, &prospect.outlook, newest);
+            let mut newest = None;
+            if let Some(level) = levels.levels.first() {
+                newest = self.decided(level).await?.into_iter().next();
+            }
+            let text = sentences::why_none_came(&instance.subscription, &prospect.outlook, newest.as_ref());
             said.push(StillWaiting { subscription: instance.subscription.clone().into(), text });
         }
         Ok(said)

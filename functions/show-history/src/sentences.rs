@@ -1,9 +1,9 @@
 //! What happened, in sentences that somebody at a help desk can read to a shopper.
 
-use crate::happened::{Automations, Happened, What, template_of};
+use crate::happened::{Automations, Happened, What, skipped, template_of};
 use restock_domain::automation::{Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
-use restock_domain::{Obstacle, Outlook, Skip, Subscription};
+use restock_domain::{Obstacle, Outlook, Skip, Subscription, time};
 
 const STAYS: &str = "The subscription stays and is tried again when the next positive stock level comes.";
 
@@ -11,7 +11,13 @@ const STAYS: &str = "The subscription stays and is tried again when the next pos
 pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automations) -> String {
     let Subscription { sku, locale, .. } = subscription;
     match what {
-        What::Subscribed => format!("The shopper subscribed to {sku} ({locale})."),
+        What::Subscribed => match subscription.moved_in_on {
+            None => format!("The shopper subscribed to {sku} ({locale})."),
+            Some(on) => {
+                let on = time::sortable(on);
+                format!("The shopper subscribed to {sku} ({locale}) in another system. It was moved in at {on}.")
+            }
+        },
         What::Decided { level, verdict, place } => {
             let mut said = vec![format!("A stock level of {} came.", level.quantity)];
             said.extend(refusals(verdict, automations));
@@ -21,7 +27,9 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
                 }
                 VerdictOutcome::InLine(id, version) => {
                     let name = automations.name(id, *version);
-                    let place = place.map(|place| format!(", at place {place} of those who waited for it in {locale}"));
+                    // A level that names an external id has one line for all locales.
+                    let of = if level.external_id.is_some() { String::new() } else { format!(" in {locale}") };
+                    let place = place.map(|place| format!(", at place {place} of those who waited for it{of}"));
                     let place = place.unwrap_or_default();
                     format!("The automation “{name}” took the subscription. As mails leave in waves, it waited for its turn{place}.")
                 }
@@ -31,50 +39,53 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
         }
         What::Undecided(level) => {
             let quantity = level.quantity;
-            format!("A stock level of {quantity} came. What was decided about this subscription was not written down.")
+            format!(
+                "A stock level of {quantity} came. What was decided about this subscription is not known: it is still being decided, or could not be written down."
+            )
         }
-        What::NotSent(_, Skip::SameContact) => {
-            format!("There was no mail: {}.", because(Skip::SameContact, subscription))
+        What::NotSent(level, verdict) => {
+            let mut said = vec![format!("The mail for the stock level of {} was not sent after all.", level.quantity)];
+            said.extend(refusals(verdict, automations));
+            let skip = skipped(verdict).unwrap_or(Skip::NoAutomation);
+            said.push(format!("The reason: {}.", because(skip, subscription)));
+            // The other mail has used it up.
+            if skip != Skip::SameContact {
+                said.push(STAYS.to_owned());
+            }
+            said.join(" ")
         }
-        What::NotSent(_, skip) => format!("The mail was not sent after all: {}. {STAYS}", because(*skip, subscription)),
         What::Reached(milestone, record) => reached(*milestone, record),
     }
 }
 
-/// Says why no mail has come to somebody who waits. `newest` is what happened last.
+/// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
 pub fn why_none_came(subscription: &Subscription, outlook: &Outlook, newest: Option<&Happened<'_>>) -> String {
-    let newest = newest.map(|newest| &newest.what);
-    if let Some(What::Decided { verdict, .. }) = newest {
-        match verdict.outcome {
-            VerdictOutcome::Taken(..) => return "Its mail is on its way.".to_owned(),
-            VerdictOutcome::InLine(..) => return "It waits for its turn, as mails leave in waves.".to_owned(),
-            VerdictOutcome::Skipped(_) => {}
-        }
-    }
     let Subscription { sku, locale, .. } = subscription;
-    let obstacle = outlook.obstacles(subscription).into_iter().next();
-    match obstacle {
+    let newest = newest.map(|newest| &newest.what);
+    let obstacles = outlook.obstacles(subscription);
+    let said = match obstacles.first() {
         Some(Obstacle::Suppressed) => {
             "No mail can come, as mail to the address bounced or its owner complained. Ask for another address."
-                .to_owned()
         }
-        Some(Obstacle::Unsubscribed) => "No mail can come, as the contact unsubscribed from all mail.".to_owned(),
-        Some(Obstacle::NoFeed) => format!("No mail can come, as no product feed serves the locale {locale}."),
+        Some(Obstacle::Unsubscribed) => "No mail can come, as the contact unsubscribed from all mail.",
+        Some(Obstacle::NoFeed) => return format!("No mail can come, as no product feed serves the locale {locale}."),
         Some(Obstacle::NoProductData) => {
-            format!("No mail can come, as the product feed of {locale} does not have {sku}.")
+            return format!("No mail can come, as the product feed of {locale} does not have {sku}.");
         }
-        Some(Obstacle::InStock) if matches!(newest, None | Some(What::Subscribed)) => {
-            "It was in stock already when the shopper subscribed. The mail comes with the next positive stock level."
-                .to_owned()
-        }
-        Some(Obstacle::InStock) => {
-            "It is in stock, and the last stock level brought no mail. The next positive one may.".to_owned()
-        }
-        None if matches!(newest, None | Some(What::Subscribed)) => {
-            "No positive stock level has come since the shopper subscribed.".to_owned()
-        }
-        None => "It waits for the next positive stock level.".to_owned(),
-    }
+        Some(Obstacle::InStock) => match newest {
+            Some(What::Decided { verdict: Verdict { outcome: VerdictOutcome::Taken(..), .. }, .. }) => {
+                "An automation took it, so its mail is on its way, unless sending is paused."
+            }
+            Some(What::Decided { verdict: Verdict { outcome: VerdictOutcome::InLine(..), .. }, .. }) => {
+                "It waits for its turn, as mails leave in waves."
+            }
+            Some(_) => "It is in stock, and the last stock level brought no mail. The next positive one may.",
+            None => "It is in stock, and no stock level has met the subscription yet. The next positive one will.",
+        },
+        None if newest.is_some() => "It is not in stock now. It waits for the next positive stock level.",
+        None => "No positive stock level has come since the shopper subscribed, as far as the log goes back.",
+    };
+    said.to_owned()
 }
 
 /// Says why automations did not take a subscription, one after the other.

@@ -91,6 +91,7 @@ fn subscription(contact_id: ContactId, seed: &Seed, created_on: Timestamp) -> Su
         external_id: None,
         created_on,
         delivery: DeliveryId::random(),
+        moved_in_on: None,
         expires_on: None,
     }
 }

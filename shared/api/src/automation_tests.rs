@@ -61,6 +61,7 @@ fn world() -> World {
             external_id: Some(ExternalId::parse("SE-north").unwrap()),
             created_on: at("2026-11-01T00:00:00Z"),
             delivery: DeliveryId::new(Uuid::from_u128(2)),
+            moved_in_on: None,
             expires_on: None,
         },
         product: Product::from_feed(product, None).unwrap().0,

@@ -77,7 +77,7 @@ answer! {
         pub refusals: Vec<ExplainedRefusal>,
         /// Why there was no mail, as a word of the log.
         pub reason: Option<&'static str>,
-        /// The place in line for a wave, among those who waited in the same locale.
+        /// The place in line for a wave: among those of the same locale, or of the external id that the level named.
         pub place: Option<u64>,
         /// The template of the mail.
         pub template: Option<TemplateThen>,
@@ -124,7 +124,7 @@ pub enum Event {
     WaitedInLine,
     /// A level came, and nothing took it; `reason` and `refusals` say why.
     Skipped,
-    /// A level came, and what was decided was not written down.
+    /// A level came, and what was decided is not known: it still is being decided, or could not be written down.
     Undecided,
     /// The mail was not sent after all; `reason` says why.
     NotSent,

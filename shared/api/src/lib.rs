@@ -18,6 +18,7 @@ pub mod history;
 pub mod holds;
 mod lines;
 pub mod log;
+pub mod moving_in;
 pub mod openapi;
 mod payload;
 mod problem;
@@ -28,6 +29,7 @@ mod stock_file;
 pub mod stock_levels;
 pub mod subscriptions;
 pub mod system;
+mod table;
 pub mod templates;
 pub mod values;
 pub mod waves;
@@ -47,6 +49,7 @@ pub use wire::{Errors, FieldError, Read};
 pub fn endpoints() -> Vec<Description> {
     let areas = [
         subscriptions::all,
+        moving_in::all,
         stock_levels::all,
         log::all,
         history::all,

@@ -15,7 +15,7 @@ pub struct Lines(pub Vec<Line>);
 
 /// Lambda takes 6 MB, and API Gateway hands these media types over in base64.
 pub(crate) const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
-const MAX_LINES: usize = 2_000;
+pub(crate) const MAX_LINES: usize = 2_000;
 pub(crate) const JSON_LINES: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 
 impl Body for Lines {

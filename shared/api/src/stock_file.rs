@@ -4,9 +4,9 @@ use crate::lines::{JSON_LINES, LineError, MAX_UPLOAD_BYTES, has_one_of, numbered
 use crate::openapi::Operation;
 use crate::payload::{Body, summary};
 use crate::stock_levels::StockLevel;
+use crate::table::{Columns, TABLES, Table};
 use crate::wire::{Read, alone};
 use crate::{FieldError, Problem};
-use csv_core::{Reader, ReaderBuilder};
 use restock_domain::{ErrorCode, ExternalId, Invalid, Locale, Sku};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -14,8 +14,6 @@ use std::collections::HashMap;
 /// What Lambda takes of a media type that API Gateway hands over as text.
 const MAX_TEXT_BYTES: usize = 5 * 1024 * 1024;
 const MAX_LEVELS: usize = 100_000;
-const TABLES: [&str; 3] = ["text/csv", "text/tab-separated-values", "application/csv"];
-const SEPARATORS: [u8; 3] = *b",;\t";
 
 /// The levels of a file that are valid, and the lines that are not.
 #[derive(Debug)]
@@ -55,11 +53,17 @@ impl Body for StockFile {
             return Err(Problem::too_large(detail));
         }
         let mut lines = numbered_lines(bytes);
-        let mut table = has_one_of(content_type, &TABLES).then(|| Table::of(lines.next())).transpose()?;
+        let columns = Columns {
+            properties: &StockLevel::properties(),
+            aliases: &[],
+            needed: &["sku", "quantity"],
+            advice: "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: sku, quantity and, if you have them, locale, externalId and updatedOn.",
+        };
+        let mut table = has_one_of(content_type, &TABLES).then(|| Table::of(lines.next(), &columns)).transpose()?;
         let mut file = Levels::default();
         for (line, text) in lines {
             let value = match &mut table {
-                Some(table) => table.row(text),
+                Some(table) => table.row(text).and_then(|row| row.map(with_number).transpose()),
                 None => read_json(text).map(Some),
             };
             if let Some(value) = value.transpose() {
@@ -133,71 +137,13 @@ impl Levels {
     }
 }
 
-/// The columns of a table: the property that each has, if it is one of a stock level.
-struct Table {
-    columns: Vec<Option<String>>,
-    reader: Reader,
-}
-
-impl Table {
-    /// Reads the first line. The separator is the one with which it names what a level needs.
-    fn of(first: Option<(usize, &[u8])>) -> Result<Self, Problem> {
-        let (_, text) = first.ok_or_else(|| {
-            Problem::bad_request(ErrorCode::MissingBody, "Send a table whose first line names its columns.")
-        })?;
-        let properties = StockLevel::properties();
-        for separator in SEPARATORS {
-            let mut reader = ReaderBuilder::new().delimiter(separator).build();
-            let Ok(names) = fields(&mut reader, text) else { continue };
-            let property = |name: &String| properties.iter().find(|known| folded(known) == folded(name)).cloned();
-            let columns: Vec<Option<String>> = names.iter().map(property).collect();
-            let count = |wanted: &str| columns.iter().flatten().filter(|column| *column == wanted).count();
-            if count("sku") == 0 || count("quantity") == 0 {
-                continue;
-            }
-            if let Some(twice) = properties.iter().find(|property| count(property) > 1) {
-                let detail = format!("The table has more than one column {twice}. Leave one out.");
-                return Err(Problem::bad_request(ErrorCode::Duplicate, detail));
-            }
-            return Ok(Self { columns, reader });
-        }
-        let detail = "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: sku, quantity and, if you have them, locale, externalId and updatedOn.";
-        Err(Problem::bad_request(ErrorCode::Required, detail))
+/// Returns a row whose quantity is a number.
+fn with_number(mut row: Map<String, Value>) -> Result<Value, Vec<FieldError>> {
+    if let Some(Value::String(quantity)) = row.get("quantity") {
+        let quantity = whole_number(quantity)?;
+        row.insert("quantity".to_owned(), quantity.into());
     }
-
-    /// Returns a row as the JSON object that it stands for, or nothing for one of empty fields.
-    fn row(&mut self, text: &[u8]) -> Result<Option<Value>, Vec<FieldError>> {
-        let mut fields = fields(&mut self.reader, text).map_err(alone)?;
-        if fields.iter().all(|field| field.trim().is_empty()) {
-            return Ok(None);
-        }
-        // Spreadsheets end lines with empty fields.
-        while fields.len() > self.columns.len() && fields.last().is_some_and(|field| field.trim().is_empty()) {
-            fields.pop();
-        }
-        let invalid = |code, message: &str| Err(alone(Invalid::new(code, message)));
-        if fields.len() > self.columns.len() {
-            let message =
-                "The line has more fields than the table has columns. A field with a separator in it stands in quotes.";
-            return invalid(ErrorCode::TooLong, message);
-        }
-        let quotes = text.iter().filter(|byte| **byte == b'"').count();
-        if fields.len() < self.columns.len() && quotes % 2 == 1 {
-            let message = "A quote is not closed on this line. A field can't have a line break.";
-            return invalid(ErrorCode::InvalidCharacter, message);
-        }
-        let mut row = Map::new();
-        for (column, field) in self.columns.iter().zip(fields) {
-            let Some(column) = column else { continue };
-            let field = field.trim();
-            if field.is_empty() {
-                continue;
-            }
-            let value = if column == "quantity" { whole_number(field)?.into() } else { Value::from(field) };
-            row.insert(column.clone(), value);
-        }
-        Ok(Some(Value::Object(row)))
-    }
+    Ok(Value::Object(row))
 }
 
 /// Reads a whole number as tables have it: `5`, `-2`, `+5`, `0005`, and `5.0` or `5,0`. Three digits after a point or a comma
@@ -212,32 +158,6 @@ fn whole_number(text: &str) -> Result<i64, Vec<FieldError>> {
         let message = "Use a whole number such as 5, without a separator of thousands.";
         vec![FieldError::new("/quantity", Invalid::new(ErrorCode::WrongType, message))]
     })
-}
-
-/// Returns a name as it compares: `external_id` and `External ID` are `externalId`.
-fn folded(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Returns the fields of one line of a table.
-fn fields(reader: &mut Reader, text: &[u8]) -> Result<Vec<String>, Invalid> {
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let (mut output, mut ends) = (vec![0; text.len() + 1], vec![0; text.len() + 2]);
-    reader.reset();
-    let (_, read, written, ended) = reader.read_record(text, &mut output, &mut ends);
-    if read < text.len() {
-        return Err(Invalid::new(ErrorCode::InvalidCharacter, "The line has a line break within it."));
-    }
-    // Its end is where nothing follows.
-    let (_, _, _, more) = reader.read_record(&[], &mut output[written..], &mut ends[ended..]);
-    let ends = &ends[..ended + more];
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    let field = |(start, end): (usize, &usize)| match std::str::from_utf8(&output[start..*end]) {
-        // API Gateway hands text on as text, with this in place of what is no UTF-8.
-        Ok(field) if !field.contains(char::REPLACEMENT_CHARACTER) => Ok(field.to_owned()),
-        _ => Err(Invalid::new(ErrorCode::InvalidEncoding, "Save the table as UTF-8.")),
-    };
-    starts.zip(ends).map(field).collect()
 }
 
 #[cfg(test)]

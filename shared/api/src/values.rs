@@ -151,6 +151,27 @@ impl Moment {
     }
 }
 
+/// A moment as exports of other systems have it: RFC 3339, other ISO 8601 forms, or a date. What has no zone is in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportedTime(pub Timestamp);
+
+text_value!(ExportedTime, ExportedTime::parse, of_type(Type::String));
+
+impl ExportedTime {
+    fn parse(raw: &str) -> Result<Self, Invalid> {
+        time::moment(raw).map(Self).ok_or_else(|| {
+            let message = "Use a time such as 2026-11-23T08:30:00Z or 2026-11-23 08:30:00 +0100, or a date.";
+            Invalid::new(ErrorCode::InvalidTimestamp, message)
+        })
+    }
+}
+
+impl Serialize for ExportedTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Moment(self.0).serialize(serializer)
+    }
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&time::sortable(self.0))

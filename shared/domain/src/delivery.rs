@@ -162,18 +162,18 @@ impl Claim {
     }
 }
 
-/// What is known of a delivery that came so far that SES was asked.
+/// What is known of a delivery, if SES was asked to send its mail, or another mail answered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// As it was when its mail left.
+    /// As it was then.
     pub subscription: Subscription,
     /// The log entry of the level that the mail was for.
     pub entry: String,
     /// The tag of the template that the mail was made of, if it is known.
     pub template: Option<String>,
-    /// Why SES refused the mail, if it did.
+    /// Why SES refused the mail the last time, if it did.
     pub reason: Option<String>,
-    /// When what happened first.
+    /// When what happened first; of refusals, when the last one did.
     pub milestones: Vec<(Milestone, Timestamp)>,
 }
 

@@ -83,6 +83,7 @@ mod tests {
             external_id: None,
             created_on: Timestamp::from_second(10).unwrap(),
             delivery: DeliveryId::new(Uuid::from_u128(2)),
+            moved_in_on: None,
             expires_on: None,
         }
     }

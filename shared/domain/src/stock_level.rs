@@ -137,12 +137,12 @@ pub fn restocked_since(
     newest_covering(levels, locale, external_id).is_some_and(|newest| newest.quantity > 0 && newest.at >= since)
 }
 
-/// Returns the level that must have met a subscription: the newest that covers it, if it is positive and came after somebody
-/// subscribed.
+/// Returns the level that must have met a subscription: the newest that covers it, if it is positive and came after the
+/// subscription.
 pub fn level_met<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> Option<(&'a KnownLevel, &'a Arrival)> {
     let newest = newest_covering(levels, &subscription.locale, subscription.external_id.as_ref())?;
     let arrival = newest.arrival.as_ref()?;
-    (newest.quantity > 0 && subscription.created_on <= arrival.at).then_some((newest, arrival))
+    (newest.quantity > 0 && subscription.here_since() <= arrival.at).then_some((newest, arrival))
 }
 
 /// Returns the level that counts for such subscriptions: the newest that covers them.
@@ -203,6 +203,7 @@ mod tests {
             external_id: None,
             created_on: at(second),
             delivery: DeliveryId::new(Uuid::from_u128(2)),
+            moved_in_on: None,
             expires_on: None,
         };
         let met = |levels: &[KnownLevel], second| {

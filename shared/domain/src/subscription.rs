@@ -15,6 +15,8 @@ pub struct Subscription {
     pub locale: Locale,
     pub external_id: Option<ExternalId>,
     pub created_on: Timestamp,
+    /// When it was moved in from another system, if it was. It was made there, at `created_on`.
+    pub moved_in_on: Option<Timestamp>,
     /// Tells a subscription from one that was made after it with the same contact, SKU, locale and external id. It also
     /// names the delivery of its mail.
     pub delivery: DeliveryId,
@@ -26,6 +28,11 @@ impl Subscription {
     /// Returns true if it counts no more. DynamoDB deletes it some time after that.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_on.is_some_and(|expires_on| expires_on <= now)
+    }
+
+    /// Returns since when stock levels meet it.
+    pub fn here_since(&self) -> Timestamp {
+        self.moved_in_on.unwrap_or(self.created_on)
     }
 
     pub fn id(&self) -> SubscriptionId {

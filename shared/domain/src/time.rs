@@ -44,7 +44,7 @@ fn utc(written: DateTime) -> Option<Timestamp> {
 }
 
 fn in_feed(raw: &str) -> Option<Timestamp> {
-    ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%MZ"].iter().find_map(|format| {
+    ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d %H:%M:%S %z"].iter().find_map(|format| {
         let mut parsed = BrokenDownTime::parse(format, raw).ok()?;
         if format.ends_with('Z') {
             parsed.set_offset(Some(jiff::tz::Offset::UTC));

@@ -10,7 +10,6 @@ use crate::subscription_item::{
     read,
 };
 use crate::together::Tried;
-use crate::turns::TURN;
 use crate::{Error, LogKey, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -117,6 +116,20 @@ impl Store {
         }
     }
 
+    /// Records what a subscription was that ends without a mail of its own.
+    pub async fn record_unsent(
+        &self,
+        subscription: &Subscription,
+        log_entry: &str,
+        now: Timestamp,
+        log_kept: Duration,
+    ) -> Result<(), Error> {
+        let mut record = facts(subscription, log_entry, None);
+        record.insert(EXPIRES_AT.to_owned(), expiry(now, log_kept));
+        let insert = Statement::insert(keyspace::Deliveries, key_for(subscription), record);
+        self.together.change(insert).await.map(drop)
+    }
+
     /// Records that SES permanently refused the mail. The subscription stays, unclaimed.
     pub async fn finish_failed(
         &self,
@@ -188,7 +201,8 @@ impl Store {
     /// Returns what is known of a contact's deliveries, in no particular order.
     pub async fn deliveries_of(&self, contact_id: ContactId) -> Result<Vec<Record>, Error> {
         let of_contact = Query::of(keyspace::Deliveries, contact_id.to_string());
-        let records = self.query_all(Query { range: Range::Before(TURN.to_owned()), ..of_contact }).await?;
+        let records =
+            self.query_all(Query { range: Range::Before(delivery_record::AFTER_ALL.to_owned()), ..of_contact }).await?;
         Ok(read_each(records, |record| delivery_record::read(&record)).into_iter().flatten().collect())
     }
 
@@ -211,8 +225,12 @@ impl Store {
             let renewed_on = waiting.renewed_since(accepted_at);
             let write = match renewed_on {
                 Some(created_on) => {
-                    let renewed =
-                        Subscription { created_on, delivery: DeliveryId::random(), ..waiting.subscription.clone() };
+                    let renewed = Subscription {
+                        created_on,
+                        moved_in_on: None,
+                        delivery: DeliveryId::random(),
+                        ..waiting.subscription.clone()
+                    };
                     Write::put(keyspace::Subscriptions, subscription_key(id), item_of(&renewed, Some(delivery))?)
                 }
                 None => Write::delete(keyspace::Subscriptions, subscription_key(id)),

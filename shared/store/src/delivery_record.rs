@@ -3,6 +3,7 @@
 use crate::database::Item;
 use crate::item::{damaged, string_of, text, texts};
 use crate::keyspace;
+use crate::subscription_item::MOVED_IN_ON;
 use crate::{Error, LogKey};
 use jiff::Timestamp;
 use restock_domain::delivery::{Milestone, Record};
@@ -10,6 +11,8 @@ use restock_domain::{ContactId, DeliveryId, ExternalId, Locale, Sku, Subscriptio
 use strum::IntoEnumIterator;
 
 const TABLE: keyspace::Deliveries = keyspace::Deliveries;
+/// Sorts after every record, whose sort key is a UUID, and before what else there is of a contact.
+pub const AFTER_ALL: &str = "g";
 const CREATED_ON: &str = "createdOn";
 const TEMPLATE: &str = "template";
 
@@ -40,7 +43,7 @@ pub fn refused_for(record: &Item) -> Option<String> {
 
 /// Returns what a record says besides its milestones. `template` is the tag of what the mail was made of.
 pub fn facts(subscription: &Subscription, log_entry: &str, template: Option<&str>) -> Item {
-    let Subscription { sku, locale, external_id, created_on, .. } = subscription;
+    let Subscription { sku, locale, external_id, created_on, moved_in_on, .. } = subscription;
     let mut facts = texts([
         ("sku", sku.as_str()),
         ("locale", locale.as_str()),
@@ -48,6 +51,7 @@ pub fn facts(subscription: &Subscription, log_entry: &str, template: Option<&str
         ("entry", log_entry),
     ]);
     facts.extend(external_id.as_ref().map(|id| ("externalId".to_owned(), text(id.as_str()))));
+    facts.extend(moved_in_on.map(|on| (MOVED_IN_ON.to_owned(), text(time::sortable(on)))));
     facts.extend(template.map(|template| (TEMPLATE.to_owned(), text(template))));
     facts
 }
@@ -77,6 +81,7 @@ pub fn read(record: &Item) -> Result<Option<Record>, Error> {
             locale: Locale::from(locale.clone()),
             external_id: word("externalId").map(|id| ExternalId::restore(id)),
             created_on,
+            moved_in_on: word(MOVED_IN_ON).and_then(|on| on.parse().ok()),
             delivery,
             expires_on: None,
         },

@@ -83,8 +83,8 @@ pub struct LevelsMet {
 }
 
 impl Store {
-    /// Returns at most `limit` levels that found subscribers and covered this one, received since `from`. `before` is where
-    /// the ones before ended, or a moment as [`time::sortable`] writes it.
+    /// Returns at most `limit` levels that found subscribers and covered this one, received since `from`. `before` is the last
+    /// entry that may be among them, or a moment as [`time::sortable`] writes it.
     pub async fn levels_met(
         &self,
         subscription: &Subscription,
@@ -93,7 +93,12 @@ impl Store {
         limit: usize,
     ) -> Result<LevelsMet, Error> {
         let sku = &subscription.sku;
-        let range = Range::Between(time::sortable(from), before.unwrap_or(AFTER_ALL).to_owned());
+        let (from, before) = (time::sortable(from), before.unwrap_or(AFTER_ALL).to_owned());
+        // DynamoDB refuses a range that ends before it begins.
+        if before < from {
+            return Ok(LevelsMet { levels: Vec::new(), next: None });
+        }
+        let range = Range::Between(from, before);
         let mut query =
             Query { range, newest_first: true, limit: Some(PAGE), ..Query::of(TABLE, subscription.sku.as_str()) };
         let (mut levels, mut looked_at) = (Vec::new(), 0);

@@ -27,6 +27,8 @@ pub const ATTEMPTS: &str = "attempts";
 pub const RENEWED_ON: &str = "renewedOn";
 /// From when on it counts no more, in seconds since 1970; what DynamoDB deletes it by.
 pub const EXPIRES_AT: &str = "expiresAt";
+/// When it was moved in from another system.
+pub const MOVED_IN_ON: &str = "movedInOn";
 /// The log entry of a level that met it and did not use it up.
 pub const DECIDED_FOR: &str = "decidedFor";
 
@@ -58,6 +60,8 @@ struct SubscriptionItem {
     external_id: Option<ExternalId>,
     #[serde(with = "time::rfc3339")]
     created_on: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_in_on: Option<Timestamp>,
     delivery: DeliveryId,
     /// Sort key of `by-sku-locale`.
     #[serde(default)]
@@ -88,7 +92,8 @@ pub fn key(id: SubscriptionId) -> Item {
 
 /// Returns the item of a new subscription. `follows` is the delivery whose place it takes, if its mail is out.
 pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Result<Item, Error> {
-    let Subscription { contact_id, sku, locale, external_id, created_on, delivery, expires_on } = subscription.clone();
+    let Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on, delivery, expires_on } =
+        subscription.clone();
     let key = subscription.id().key;
     let order = |scope: &str| format!("{scope}#{}#{key}", time::sortable(created_on));
     let item = SubscriptionItem {
@@ -100,6 +105,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
         locale,
         external_id,
         created_on,
+        moved_in_on,
         delivery,
         follows,
         attempts: None,
@@ -115,7 +121,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
 /// Reads an item of the table or of an index.
 pub fn read(item: Item) -> Result<Waiting, Error> {
     let item: SubscriptionItem = read_item(TABLE, item)?;
-    let SubscriptionItem { contact_id, sku, locale, external_id, created_on, delivery, .. } = item;
+    let SubscriptionItem { contact_id, sku, locale, external_id, created_on, moved_in_on, delivery, .. } = item;
     let SubscriptionItem { follows, claimed_for, decided_for, renewed_on, .. } = item;
     let attempts = item.attempts.unwrap_or_default();
     let standing = match item.claimed_until {
@@ -123,7 +129,8 @@ pub fn read(item: Item) -> Result<Waiting, Error> {
         None => Standing::Open { attempts },
     };
     let expires_on = item.expires_at.and_then(|at| Timestamp::from_second(at).ok());
-    let subscription = Subscription { contact_id, sku, locale, external_id, created_on, delivery, expires_on };
+    let subscription =
+        Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on, delivery, expires_on };
     Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for, decided_for })
 }
 
@@ -162,6 +169,7 @@ mod tests {
             locale: Locale::parse("sv-SE").unwrap(),
             external_id: None,
             created_on: Timestamp::UNIX_EPOCH,
+            moved_in_on: None,
             delivery: DeliveryId::random(),
             expires_on: None,
         };

@@ -16,8 +16,8 @@ use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, Subscr
 use std::time::Duration;
 
 const TABLE: keyspace::Deliveries = keyspace::Deliveries;
-/// Begins the sort key of a turn; that of a record is a UUID and comes before it.
-pub(crate) const TURN: &str = "turn#";
+/// Begins the sort key of a turn.
+const TURN: &str = "turn#";
 const BY: &str = "by";
 const HOLDER: &str = "holder";
 const SUBSCRIPTION: &str = "subscription";

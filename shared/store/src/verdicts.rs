@@ -10,22 +10,25 @@ use crate::keyspace;
 use crate::{Error, LogKey, Store};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::try_join_all;
 use restock_domain::automation::{RefusedBy, Verdict, VerdictOutcome};
-use restock_domain::{AutomationId, Scope, Skip, Subscription, time};
+use restock_domain::{AutomationId, Scope, Subscription, time};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 const TABLE: keyspace::Log = keyspace::Log;
 /// Begins the sort key of a list. Entries begin with a digit and come before it.
 pub(crate) const LISTS: &str = "decided#";
-/// The different verdicts of a list, as JSON.
+/// The different verdicts of a list, and the automations that took part, as JSON.
 const VERDICTS: &str = "verdicts";
 /// For each subscription its delivery, the place of its verdict and its place in line, or 0: 16, 2 and 4 bytes.
 const DECIDED: &str = "decided";
 const RECORD: usize = 22;
-/// Lists that are looked through for a subscription. It is in the first one, unless a level was matched again, or lists overlap.
-const MAX_LISTS: i32 = 25;
+/// Lists that are read at a time to find a subscription. It is in the first one, unless a level was matched again or lists overlap.
+const PAGE: i32 = 3;
+/// Lists that are looked through at the most.
+const MAX_LISTS: usize = 100;
 
 /// What was decided about one subscription of a list.
 #[derive(Debug)]
@@ -38,86 +41,103 @@ pub struct Decided<'a> {
 
 /// Which decisions a list has.
 #[derive(Debug, Clone, Copy)]
-pub enum DecidedBy<'a> {
+pub enum Lists<'a> {
     /// Those of a page of subscriptions that a level of this scope met.
-    Level { scope: &'a Scope, page: u64 },
-    /// Those of senders, about mails that were not sent after all.
-    Sender,
+    Matched(&'a Scope),
+    /// Those of senders and ticks, about subscriptions that were matched and not mailed after all.
+    NotSent,
+}
+
+/// The form in which the verdicts of a list are stored. Automations are named by their place.
+#[derive(Default, Serialize, Deserialize)]
+struct VerdictsItem {
+    automations: Vec<(AutomationId, u64)>,
+    verdicts: Vec<VerdictItem>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct VerdictItem {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    automation: Option<(AutomationId, u64)>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    in_line: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    skip: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    refusals: Vec<RefusalItem>,
+enum OutcomeItem {
+    #[serde(rename = "t")]
+    Taken(usize),
+    #[serde(rename = "l")]
+    InLine(usize),
+    #[serde(rename = "s")]
+    Skipped(String),
 }
 
+/// The outcome, and for each refusal its automation, whether consent was missing, and the places of conditions.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RefusalItem {
-    automation: AutomationId,
-    version: u64,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    no_consent: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    conditions: Vec<usize>,
-}
+struct VerdictItem(OutcomeItem, Vec<(usize, bool, Vec<usize>)>);
 
-impl DecidedBy<'_> {
+impl Lists<'_> {
     /// Returns what the keys of these lists of a level begin with.
     fn prefix(self, entry: &str) -> String {
-        let by = if let Self::Level { .. } = self { "level" } else { "sender" };
-        format!("{LISTS}{entry}#{by}#")
+        let of = if let Self::Matched(_) = self { "matched" } else { "not-sent" };
+        format!("{LISTS}{entry}#{of}#")
     }
 
     /// Returns the place of a subscription among all, as those come that a level meets.
     fn order(self, subscription: &Subscription) -> String {
         let age = format!("{}#{}", time::sortable(subscription.created_on), subscription.id().key);
         match self {
-            Self::Level { scope, .. } if scope.external_id().is_some() => age,
+            Self::Matched(scope) if scope.external_id().is_some() => age,
             _ => format!("{}#{age}", subscription.locale.key()),
         }
     }
 }
 
 impl Store {
-    /// Writes down what was decided. The same list again replaces itself.
-    pub async fn log_decisions(
+    /// Writes down what was decided about a page of subscriptions. The same page again replaces itself; if fewer are left of it,
+    /// it is another list beside the first.
+    pub async fn log_matched(
         &self,
         key: &LogKey,
-        by: DecidedBy<'_>,
+        scope: &Scope,
+        page: u64,
         decided: &[Decided<'_>],
         kept: Duration,
     ) -> Result<(), Error> {
-        let last = decided.iter().map(|one| (by.order(one.subscription), one.subscription.delivery)).max();
-        let Some((last, delivery)) = last else { return Ok(()) };
-        let mut verdicts: Vec<&Verdict> = Vec::new();
+        // The first look's sort before those of the second.
+        self.write_list(key, Lists::Matched(scope), &format!("{page:010}-{}", decided.len()), decided, kept).await
+    }
+
+    /// Writes down why subscriptions that were matched were not mailed after all: a list for each locale, so that those of
+    /// several messages don't overlap.
+    pub async fn log_not_sent(&self, key: &LogKey, decided: Vec<Decided<'_>>, kept: Duration) -> Result<(), Error> {
+        let mut by_locale: BTreeMap<&str, Vec<Decided<'_>>> = BTreeMap::new();
+        for one in decided {
+            by_locale.entry(one.subscription.locale.key()).or_default().push(one);
+        }
+        let lists = by_locale.values().map(|decided| async {
+            let Some(first) = decided.first() else { return Ok(()) };
+            let suffix = first.subscription.delivery.to_string();
+            self.write_list(key, Lists::NotSent, &suffix, decided, kept).await
+        });
+        try_join_all(lists).await.map(drop)
+    }
+
+    async fn write_list(
+        &self,
+        key: &LogKey,
+        lists: Lists<'_>,
+        suffix: &str,
+        decided: &[Decided<'_>],
+        kept: Duration,
+    ) -> Result<(), Error> {
+        let Some(last) = decided.iter().map(|one| lists.order(one.subscription)).max() else { return Ok(()) };
+        let mut item = VerdictsItem::default();
         let mut places: HashMap<&Verdict, u16> = HashMap::new();
         let mut records = Vec::with_capacity(decided.len() * RECORD);
         for Decided { subscription, verdict, place } in decided {
-            let verdict = *places.entry(verdict).or_insert_with(|| {
-                verdicts.push(verdict);
-                verdicts.len() as u16 - 1
-            });
+            let verdict = *places.entry(verdict).or_insert_with(|| item.add(verdict));
             records.extend_from_slice(subscription.delivery.as_bytes());
             records.extend_from_slice(&verdict.to_be_bytes());
             records.extend_from_slice(&place.unwrap_or_default().to_be_bytes());
         }
-        let suffix = match by {
-            DecidedBy::Level { page, .. } => page.to_string(),
-            DecidedBy::Sender => delivery.to_string(),
-        };
-        let verdicts: Vec<VerdictItem> = verdicts.into_iter().map(written).collect();
         let received = LogKey::received_at(&key.entry).unwrap_or_default();
-        let name = format!("{}{last}#{suffix}", by.prefix(&key.entry));
+        let name = format!("{}{last}#{suffix}", lists.prefix(&key.entry));
         let actions = vec![
-            Action::set(VERDICTS, text(serde_json::json!(verdicts).to_string())),
+            Action::set(VERDICTS, text(serde_json::json!(item).to_string())),
             Action::set(DECIDED, AttributeValue::B(Blob::new(records))),
             Action::set("expiresAt", number((received + kept).as_second())),
         ];
@@ -129,16 +149,28 @@ impl Store {
     pub async fn decided(
         &self,
         key: &LogKey,
-        by: DecidedBy<'_>,
+        lists: Lists<'_>,
         subscription: &Subscription,
     ) -> Result<Option<(Verdict, Option<u32>)>, Error> {
-        let prefix = by.prefix(&key.entry);
-        let from = format!("{prefix}{}", by.order(subscription));
-        let range = Range::Between(from, format!("{prefix}~"));
-        let query = Query { range, limit: Some(MAX_LISTS), ..Query::of(TABLE, key.sku.as_str()) };
-        let lists = self.database.query(query).await?.items;
-        let found = read_each(lists, |list| found_in(&list, subscription));
-        Ok(found.into_iter().flatten().next())
+        let prefix = lists.prefix(&key.entry);
+        let range = Range::Between(format!("{prefix}{}", lists.order(subscription)), format!("{prefix}~"));
+        let mut query = Query { range, limit: Some(PAGE), ..Query::of(TABLE, key.sku.as_str()) };
+        let mut looked_at = 0;
+        loop {
+            let found = self.database.query(query.clone()).await?;
+            looked_at += found.items.len();
+            let mut decided: Vec<_> =
+                read_each(found.items, |list| found_in(&list, subscription)).into_iter().flatten().collect();
+            // Only the list of the first look has places.
+            let first = decided.iter().position(|(_, place)| place.is_some()).unwrap_or_default();
+            query.after = found.next;
+            if !decided.is_empty() {
+                return Ok(Some(decided.swap_remove(first)));
+            }
+            if query.after.is_none() || looked_at >= MAX_LISTS {
+                return Ok(None);
+            }
+        }
     }
 }
 
@@ -152,45 +184,79 @@ fn found_in(list: &Item, subscription: &Subscription) -> Result<Option<(Verdict,
         return Ok(None);
     };
     let verdicts = string_of(list, VERDICTS).ok_or_else(|| missing(VERDICTS))?;
-    let verdicts: Vec<VerdictItem> = serde_json::from_str(verdicts).map_err(|error| damaged(TABLE, list, error))?;
-    let verdict = verdicts.into_iter().nth(u16::from_be_bytes([*high, *low]).into());
-    let verdict = verdict.and_then(read).ok_or_else(|| missing(VERDICTS))?;
+    let verdicts: VerdictsItem = serde_json::from_str(verdicts).map_err(|error| damaged(TABLE, list, error))?;
+    let verdict = verdicts.get(u16::from_be_bytes([*high, *low]).into()).ok_or_else(|| missing(VERDICTS))?;
     let place = u32::from_be_bytes([*a, *b, *c, *d]);
     Ok(Some((verdict, (place > 0).then_some(place))))
 }
 
-fn written(verdict: &Verdict) -> VerdictItem {
-    let refusals = verdict.refusals.iter().map(|refusal| RefusalItem {
-        automation: refusal.automation.clone(),
-        version: refusal.version,
-        no_consent: refusal.no_consent,
-        conditions: refusal.conditions.clone(),
-    });
-    let refusals = refusals.collect();
-    match &verdict.outcome {
-        VerdictOutcome::Taken(id, version) => {
-            VerdictItem { automation: Some((id.clone(), *version)), in_line: false, skip: None, refusals }
-        }
-        VerdictOutcome::InLine(id, version) => {
-            VerdictItem { automation: Some((id.clone(), *version)), in_line: true, skip: None, refusals }
-        }
-        VerdictOutcome::Skipped(skip) => {
-            VerdictItem { automation: None, in_line: false, skip: Some(skip.as_str().to_owned()), refusals }
-        }
+impl VerdictsItem {
+    /// Adds a verdict, and returns its place.
+    fn add(&mut self, verdict: &Verdict) -> u16 {
+        let outcome = match &verdict.outcome {
+            VerdictOutcome::Taken(id, version) => OutcomeItem::Taken(self.place_of(id, *version)),
+            VerdictOutcome::InLine(id, version) => OutcomeItem::InLine(self.place_of(id, *version)),
+            VerdictOutcome::Skipped(skip) => OutcomeItem::Skipped(skip.as_str().to_owned()),
+        };
+        let refusals = verdict.refusals.iter().map(|refusal| {
+            (self.place_of(&refusal.automation, refusal.version), refusal.no_consent, refusal.conditions.clone())
+        });
+        let item = VerdictItem(outcome, refusals.collect());
+        self.verdicts.push(item);
+        // A list has fewer subscriptions than this can count.
+        u16::try_from(self.verdicts.len() - 1).unwrap_or(u16::MAX)
+    }
+
+    fn place_of(&mut self, id: &AutomationId, version: u64) -> usize {
+        let known = self.automations.iter().position(|(known, of)| known == id && *of == version);
+        known.unwrap_or_else(|| {
+            self.automations.push((id.clone(), version));
+            self.automations.len() - 1
+        })
+    }
+
+    /// Returns a verdict by its place.
+    fn get(&self, place: usize) -> Option<Verdict> {
+        let VerdictItem(outcome, refusals) = self.verdicts.get(place)?;
+        let automation = |place: &usize| self.automations.get(*place).cloned();
+        let outcome = match outcome {
+            OutcomeItem::Taken(by) => automation(by).map(|(id, version)| VerdictOutcome::Taken(id, version)),
+            OutcomeItem::InLine(by) => automation(by).map(|(id, version)| VerdictOutcome::InLine(id, version)),
+            OutcomeItem::Skipped(word) => word.parse().ok().map(VerdictOutcome::Skipped),
+        };
+        let refusals = refusals.iter().map(|(by, no_consent, conditions)| {
+            let (id, version) = automation(by)?;
+            Some(RefusedBy { automation: id, version, no_consent: *no_consent, conditions: conditions.clone() })
+        });
+        Some(Verdict { outcome: outcome?, refusals: refusals.collect::<Option<_>>()? })
     }
 }
 
-fn read(item: VerdictItem) -> Option<Verdict> {
-    let outcome = match (item.automation, item.skip) {
-        (Some((id, version)), _) if item.in_line => VerdictOutcome::InLine(id, version),
-        (Some((id, version)), _) => VerdictOutcome::Taken(id, version),
-        (None, skip) => VerdictOutcome::Skipped(skip?.parse::<Skip>().ok()?),
-    };
-    let refusals = item.refusals.into_iter().map(|refusal| RefusedBy {
-        automation: refusal.automation,
-        version: refusal.version,
-        no_consent: refusal.no_consent,
-        conditions: refusal.conditions,
-    });
-    Some(Verdict { outcome, refusals: refusals.collect() })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use restock_domain::Skip;
+
+    #[test]
+    fn verdicts_are_read_as_they_were_written_and_name_each_automation_once() {
+        let (gold, all) = (AutomationId::parse("gold").unwrap(), AutomationId::parse("all").unwrap());
+        let refused = |conditions: &[usize]| RefusedBy {
+            automation: gold.clone(),
+            version: 3,
+            no_consent: conditions.is_empty(),
+            conditions: conditions.to_vec(),
+        };
+        let verdicts = [
+            Verdict { outcome: VerdictOutcome::Taken(all.clone(), 1), refusals: vec![refused(&[0, 2])] },
+            Verdict { outcome: VerdictOutcome::InLine(gold.clone(), 3), refusals: Vec::new() },
+            Verdict { outcome: VerdictOutcome::Skipped(Skip::NoConsent), refusals: vec![refused(&[])] },
+        ];
+        let mut item = VerdictsItem::default();
+        let places = verdicts.each_ref().map(|verdict| item.add(verdict));
+        let written = serde_json::to_string(&item).unwrap();
+
+        let read: VerdictsItem = serde_json::from_str(&written).unwrap();
+        assert_eq!(places.map(|place| read.get(place.into()).unwrap()), verdicts);
+        assert_eq!(written.matches("gold").count(), 1, "{written}");
+    }
 }

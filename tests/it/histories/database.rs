@@ -381,6 +381,7 @@ impl Tables {
             Range::All => true,
             Range::BeginsWith(prefix) => sort.starts_with(prefix),
             Range::Before(end) => sort < end.as_str(),
+            Range::Between(first, last) if first > last => panic!("DynamoDB refuses a range from {first} to {last}"),
             Range::Between(first, last) => (first.as_str()..=last.as_str()).contains(&sort),
         };
         let mut found: Vec<(String, &Item)> = match query.index {

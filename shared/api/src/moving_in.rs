@@ -1,0 +1,162 @@
+//! Moving in: the waiting list of another system, with the times at which people subscribed there.
+
+use crate::lines::{JSON_LINES, MAX_LINES, MAX_UPLOAD_BYTES, has_one_of, numbered_lines, read_json};
+use crate::openapi::Operation;
+use crate::payload::Body;
+use crate::table::{Columns, TABLES, Table};
+use crate::values::{ExportedTime, ShortText};
+use crate::wire::Read;
+use crate::{FieldError, KeyScope, LinesReport, Problem, body, endpoints};
+use restock_domain::{EmailAddress, ErrorCode, ExternalId, Locale, Sku};
+use serde_json::Value;
+
+endpoints! {
+    /// Move in who waits in another system, one to a line
+    ImportSubscriptions("importSubscriptions"): Post "/inventory/backinstock/subscriptions/imports" ? {
+            "locale": Option<Locale>, "Of lines that have none.";
+        }, "import-subscriptions", Some(KeyScope::WriteContacts),
+        WaitingList => 200 LinesReport, "What became of the lines, at most 2,000. The same list again changes nothing.",
+        |operation| operation;
+}
+
+body! {
+    /// Somebody who waits for a SKU in another system. Whoever has no contact with this address gets one.
+    #[derive(Debug, Clone)]
+    pub struct MovedIn {
+        pub email: EmailAddress,
+        /// Of a contact that is made; one that is there stays as it is.
+        pub first_name: Option<ShortText>,
+        pub last_name: Option<ShortText>,
+        pub sku: Sku,
+        /// Missing if the query has one for all lines.
+        pub locale: Option<Locale>,
+        pub external_id: Option<ExternalId>,
+        /// When they subscribed there, which is their place in line. Now, if it is missing.
+        pub subscribed_on: Option<ExportedTime>,
+    }
+}
+
+/// Other names of columns, as Voyado, Klaviyo and apps of Shopify have them in their exports.
+const ALIASES: [(&str, &str); 19] = [
+    ("emailaddress", "email"),
+    ("customeremail", "email"),
+    ("profileemail", "email"),
+    ("variantsku", "sku"),
+    ("productsku", "sku"),
+    ("articlenumber", "sku"),
+    ("itemnumber", "sku"),
+    ("language", "locale"),
+    ("lang", "locale"),
+    ("subscribedat", "subscribedOn"),
+    ("subscribeddate", "subscribedOn"),
+    ("createdon", "subscribedOn"),
+    ("createdat", "subscribedOn"),
+    ("created", "subscribedOn"),
+    ("date", "subscribedOn"),
+    ("datecreated", "subscribedOn"),
+    ("signupdate", "subscribedOn"),
+    ("requestedat", "subscribedOn"),
+    ("timestamp", "subscribedOn"),
+];
+
+/// A list of those who wait, by the numbers of their lines: JSON lines, or a table (CSV). A line stands for itself.
+#[derive(Debug)]
+pub struct WaitingList(pub Vec<ListLine>);
+
+/// The number of a line, from 1, and what it says.
+pub type ListLine = (usize, Result<MovedIn, Vec<FieldError>>);
+
+impl Body for WaitingList {
+    fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
+        let is_table = has_one_of(content_type, &TABLES);
+        if !is_table && !has_one_of(content_type, &JSON_LINES) {
+            let detail = "Send a table as text/csv, or JSON lines as application/x-ndjson or application/jsonl.";
+            return Err(Problem::unsupported_media_type(detail));
+        }
+        if bytes.len() > MAX_UPLOAD_BYTES {
+            return Err(Problem::too_large("A list has at most 4 MB. Send several smaller ones."));
+        }
+        let columns = Columns {
+            properties: &MovedIn::properties(),
+            aliases: &ALIASES,
+            needed: &["email", "sku"],
+            advice: "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: email, sku and, if you have them, locale, externalId, subscribedOn, firstName and lastName.",
+        };
+        let mut lines = numbered_lines(bytes);
+        let mut table = is_table.then(|| Table::of(lines.next(), &columns)).transpose()?;
+        let mut list = Vec::new();
+        for (line, text) in lines {
+            let value = match &mut table {
+                Some(table) => table.row(text).map(|row| row.map(Value::Object)),
+                None => read_json(text).map(Some),
+            };
+            list.extend(value.transpose().map(|value| (line, value.and_then(MovedIn::read))));
+        }
+        if list.is_empty() {
+            return Err(Problem::bad_request(
+                ErrorCode::MissingBody,
+                "The list has no line. Send one subscription to a line.",
+            ));
+        }
+        if list.len() > MAX_LINES {
+            let detail = format!("A list has at most {MAX_LINES} lines; this one has {}. Split it.", list.len());
+            return Err(Problem::too_large(detail));
+        }
+        Ok(Self(list))
+    }
+
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        let media_types: Vec<&str> = TABLES.into_iter().chain(JSON_LINES).collect();
+        operation.file(&media_types, true).problem(400, "There is no line, or a column is missing.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content_type: &str, text: &str) -> Result<Vec<ListLine>, Problem> {
+        WaitingList::receive(Some(content_type), text.as_bytes()).map(|list| list.0)
+    }
+
+    #[test]
+    fn exports_of_other_systems_are_read_whatever_their_columns_are_called() {
+        for (content_type, text) in [
+            ("text/csv", "Email,SKU,Locale,Created At\na@example.com,A,sv-SE,2024-05-01 12:34:56 -0400\n"),
+            (
+                "text/csv",
+                "customer_email;Product;Variant SKU;Language;Date\na@example.com;Sweater;A;sv_SE;2024-05-01T16:34:56Z\n",
+            ),
+            (
+                "text/tab-separated-values",
+                "timestamp\tarticle number\te-mail\tlang\n2024-05-01 16:34:56\tA\ta@example.com\tsv-SE\n",
+            ),
+            (
+                "application/x-ndjson",
+                r#"{"email":"a@example.com","sku":"A","locale":"sv-SE","subscribedOn":"2024-05-01T16:34:56.000Z"}"#,
+            ),
+        ] {
+            let lines = read(content_type, text).unwrap();
+            let line = lines[0].1.as_ref().unwrap();
+            let known = (line.email.as_str(), line.sku.as_str(), line.locale.as_ref().unwrap().as_str());
+            assert_eq!(known, ("a@example.com", "A", "sv-SE"), "{text}");
+            assert_eq!(line.subscribed_on.unwrap().0.to_string(), "2024-05-01T16:34:56Z", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_says_why_and_a_broken_line_costs_no_other() {
+        let code = |content_type: &str, text: &str| read(content_type, text).unwrap_err().document.error_code;
+
+        assert_eq!(code("text/csv", "name,sku\nA,B\n"), ErrorCode::Required);
+        assert_eq!(code("text/csv", "email,sku\n"), ErrorCode::MissingBody);
+        assert_eq!(code("application/json", "[]"), ErrorCode::UnsupportedMediaType);
+        assert_eq!(
+            code("text/csv", &format!("email,sku\n{}", "a@example.com,A\n".repeat(2_001))),
+            ErrorCode::PayloadTooLarge
+        );
+        let lines = read("text/csv", "email,sku,created at\nno,A,\nb@example.com,B,soon\nc@example.com,C,\n").unwrap();
+        let broken: Vec<usize> = lines.iter().filter(|(_, line)| line.is_err()).map(|(number, _)| *number).collect();
+        assert_eq!((lines.len(), broken), (3, vec![2, 3]));
+    }
+}

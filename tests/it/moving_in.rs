@@ -1,0 +1,199 @@
+//! Moving in: waiting lists of other systems.
+
+use crate::api::{assert_problem, field_errors};
+use crate::restock::Restock;
+use restock_local::client::Answer;
+use serde_json::{Value, json};
+
+const PATH: &str = "/inventory/backinstock/subscriptions/imports";
+
+impl Restock {
+    fn move_in(&self, content_type: &str, list: &str) -> Answer {
+        self.api.header("content-type", content_type).send("POST", PATH, list.as_bytes()).expect("an answer")
+    }
+
+    /// Moves a table in, and returns how many lines were created, updated, unchanged and rejected.
+    fn moved(&self, list: &str) -> [u64; 4] {
+        let answer = self.move_in("text/csv", list);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let report = answer.json();
+        ["created", "updated", "unchanged", "rejected"].map(|outcome| report[outcome].as_u64().unwrap())
+    }
+
+    fn moved_contact(&self, name: &str) -> String {
+        self.get(&format!("/contacts/id?email={name}@example.com")).json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+const LIST: &str = "\
+Email;Variant SKU;Language;Created At
+cy@example.com;A;sv-SE;2026-03-01 10:00:00 +0100
+ann@example.com;A;sv-SE;2026-01-01 10:00:00 +0100
+bo@example.com;A;sv-SE;2026-02-01 10:00:00 +0100
+";
+
+#[test]
+fn whoever_waited_longest_elsewhere_is_the_first_to_be_mailed_here() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1}));
+    restock.subscribe(&restock.contact("dan"), "A", "sv-SE", None);
+
+    assert_eq!(restock.moved(LIST), [3, 0, 0, 0]);
+
+    for (quantity, mailed) in [(1, "ann"), (2, "bo"), (3, "cy"), (4, "dan")] {
+        restock.level(json!({"sku": "A", "quantity": quantity}));
+        let names = ["ann", "bo", "cy", "dan"];
+        assert_eq!(restock.mailed(), names[..quantity as usize], "{mailed}");
+    }
+}
+
+#[test]
+fn the_same_list_again_changes_nothing_even_after_mails_and_ends() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.moved(LIST);
+    let ended = restock.subscriptions(&restock.moved_contact("cy"))[0]["id"].as_str().unwrap().to_owned();
+    restock.delete(&format!("/inventory/backinstock/subscriptions/{ended}"));
+    assert_eq!(restock.moved(LIST), [0, 0, 3, 0]);
+    restock.level(json!({"sku": "A", "quantity": 9}));
+    assert_eq!(restock.mailed(), ["ann", "bo"]);
+
+    assert_eq!(restock.moved(LIST), [0, 0, 3, 0]);
+    restock.level(json!({"sku": "A", "quantity": 9}));
+
+    assert_eq!(restock.mailed(), ["ann", "bo"]);
+    for name in ["ann", "bo", "cy"] {
+        assert_eq!(restock.subscriptions(&restock.moved_contact(name)), Vec::<Value>::new(), "{name}");
+    }
+}
+
+#[test]
+fn of_several_times_the_earliest_is_the_place_in_line() {
+    let restock = Restock::start();
+    let contact = restock.contact("ann");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+
+    let list =
+        "email,sku,locale,subscribedOn\nann@example.com,A,sv-SE,2026-03-01\nann@example.com,A,sv-SE,2026-01-01\n";
+    assert_eq!(restock.moved(list), [0, 1, 1, 0]);
+
+    let subscriptions = restock.subscriptions(&contact);
+    assert_eq!((subscriptions.len(), &subscriptions[0]["createdOn"]), (1, &json!("2026-01-01T00:00:00.000Z")));
+    let history = restock.get(&format!("/contacts/{contact}/history")).json();
+    let text = history["entries"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("The shopper subscribed to A (sv-SE)"), "{text}");
+}
+
+#[test]
+fn whoever_was_mailed_after_the_time_on_the_list_does_not_wait_again() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("ann");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let list = "email,sku,locale,subscribedOn\nann@example.com,A,sv-SE,2026-03-01\n";
+
+    assert_eq!(restock.moved(list), [0, 0, 1, 0]);
+    assert_eq!(restock.subscriptions(&contact), Vec::<Value>::new());
+}
+
+#[test]
+fn a_level_of_before_is_not_for_whoever_moves_in_after_it_and_the_next_one_is() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("first"), "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    restock.moved(LIST);
+    // A sweep looks for those who were there before a level.
+    restock.send_message("stock-levels", r#"{"v": 1, "type": "sweep", "settledSeconds": 0}"#);
+    restock.settle();
+    assert_eq!(restock.mailed(), ["first"]);
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["ann", "bo", "cy", "first"]);
+}
+
+#[test]
+fn whoever_moved_in_before_a_level_and_was_not_shown_by_the_index_is_found_by_the_sweep() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.stack.hold("stock-levels", true).unwrap();
+    restock.moved(LIST);
+    // As if the level had been matched at a moment at which the index did not show them.
+    let store = restock.store();
+    let arrival = restock_domain::Arrival {
+        at: jiff::Timestamp::now(),
+        id: "level-0".into(),
+        source: restock_domain::Source::Queue,
+    };
+    let level = restock_domain::StockLevel {
+        sku: restock_domain::Sku::parse("A").unwrap(),
+        scope: restock_domain::Scope::Sku,
+        quantity: 3,
+        updated_on: None,
+    };
+    restock.runtime.block_on(async {
+        let marks = store.in_demand(&std::collections::HashSet::from([level.sku.clone()])).await.unwrap();
+        store.put_level(&level, &arrival, &marks[&level.sku]).await.unwrap();
+    });
+    restock.stack.hold("stock-levels", false).unwrap();
+
+    restock.send_message("stock-levels", r#"{"v": 1, "type": "sweep", "settledSeconds": 0}"#);
+    restock.settle();
+
+    assert_eq!(restock.mailed(), ["ann", "bo", "cy"]);
+}
+
+#[test]
+fn contacts_that_are_there_stay_as_they_are_and_bad_lines_are_named() {
+    let restock = Restock::start();
+    let contact = restock.post("/contacts", &json!({"email": "ann@example.com", "firstName": "Ann"})).json();
+
+    let list = [
+        json!({"email": "ANN@example.com", "firstName": "Other", "sku": "A", "locale": "sv-SE"}),
+        json!({"email": "bo@example.com", "firstName": "Bo", "lastName": "Ek", "sku": "A", "locale": "sv-SE"}),
+        json!({"email": "no", "sku": "A", "locale": "sv-SE"}),
+        json!({"email": "cy@example.com", "locale": "sv-SE"}),
+        json!({"email": "cy@example.com", "sku": "A"}),
+        json!({"email": "cy@example.com", "sku": "A", "locale": "sv-SE", "subscribedOn": "2999-01-01"}),
+    ];
+    let lines: Vec<String> = list.iter().map(Value::to_string).collect();
+    let answer = restock.move_in("application/x-ndjson", &lines.join("\n"));
+
+    let report = answer.json();
+    assert_eq!((answer.status, &report["created"], &report["rejected"]), (200, &json!(2), &json!(4)), "{report}");
+    let errors: Vec<(u64, &str)> = report["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["line"].as_u64().unwrap(), error["errorCode"].as_str().unwrap()))
+        .collect();
+    assert_eq!(errors, [(3, "InvalidEmail"), (4, "Required"), (5, "Required"), (6, "InvalidTimestamp")]);
+    assert_eq!(restock.get(&format!("/contacts/{}", contact["id"].as_str().unwrap())).json()["firstName"], "Ann");
+    let made = restock.get(&format!("/contacts/{}", restock.moved_contact("bo"))).json();
+    assert_eq!((&made["firstName"], &made["lastName"]), (&json!("Bo"), &json!("Ek")));
+}
+
+#[test]
+fn a_list_without_a_locale_takes_the_one_of_the_query_and_one_that_is_no_list_is_refused() {
+    let restock = Restock::start();
+    let list = "email,sku\nann@example.com,A\n";
+    let send = |path: &str, content_type: &str, list: &str| {
+        restock.api.header("content-type", content_type).send("POST", path, list.as_bytes()).unwrap()
+    };
+
+    assert_eq!(send(&format!("{PATH}?locale=de-DE"), "text/csv", list).json()["created"], 1);
+    assert_eq!(restock.subscriptions(&restock.moved_contact("ann"))[0]["locale"], "de-DE");
+    assert_eq!(field_errors(&send(&format!("{PATH}?locale=x!"), "text/csv", list))[0].0, "/locale");
+    assert_problem(&send(PATH, "application/json", "[]"), 415, "UnsupportedMediaType");
+    assert_problem(&send(PATH, "text/csv", "a,b\n1,2\n"), 400, "Required");
+    let reader = restock.with_key("shop", &["write-subscriptions"]);
+    assert_problem(
+        &reader.header("content-type", "text/csv").send("POST", PATH, list.as_bytes()).unwrap(),
+        403,
+        "MissingScope",
+    );
+}
