@@ -51,3 +51,15 @@ fn the_operations_manual_has_every_alarm_and_every_parameter() {
         assert!(OPERATIONS.contains(&format!("`{name}`")), "{name}");
     }
 }
+
+#[test]
+fn the_dry_run_tells_the_cost_that_the_docs_add_up() {
+    let lines = include_str!("../../docs/performance.md").lines();
+    let dollars = |begin: &str| -> u64 {
+        let row = lines.clone().find(|line| line.starts_with(begin)).unwrap();
+        let last = row.trim_end_matches(['|', ' ', '*']).rsplit(['|', '*', ' ']).next().unwrap();
+        (last.parse::<f64>().unwrap() * 100.0).round() as u64
+    };
+    assert_eq!(dollars("| SES | 1 a mail"), restock_api::stock_levels::SES_COST);
+    assert_eq!(dollars("| **besides SES**"), restock_api::stock_levels::OTHER_COST);
+}

@@ -146,3 +146,32 @@ fn a_dry_run_tells_the_waves_to_come_and_who_is_at_which_place() {
     restock.delete("/waves");
     assert!(restock.dry_run(&json!({"sku": "A", "quantity": 2}))["waves"].is_null());
 }
+
+#[test]
+fn a_contact_that_is_asked_about_comes_first_and_the_cost_is_told() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.many_wait("A", 150);
+    let last = restock.contact("last");
+    restock.subscribe(&last, "A", "sv-SE", None);
+    restock.subscribe(&last, "A", "sv-SE", Some("x"));
+    let dry_run = |query: &str| {
+        let answer =
+            restock.post(&format!("/inventory/stock-levels/dry-run{query}"), &json!({"sku": "A", "quantity": 5}));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    };
+    let names = |run: &Value| -> Vec<String> {
+        let examples = run["examples"].as_array().unwrap().iter();
+        examples.map(|example| example["subscription"]["contactId"].as_str().unwrap().to_owned()).collect()
+    };
+
+    assert!(!names(&dry_run("")).contains(&last));
+    let asked = dry_run(&format!("?contactId={last}"));
+    assert_eq!((&names(&asked)[..2], names(&asked).len()), ([last.clone(), last.clone()].as_slice(), 102));
+    assert_eq!(asked["examples"][0]["outcome"], "sent");
+    // 151 people, of whom one has two subscriptions, at 0.0001058 dollars.
+    assert_eq!(asked["cost"], json!({"mails": 151, "usDollars": "0.0160"}));
+    let wrong = restock.post("/inventory/stock-levels/dry-run?contactId=x", &json!({"sku": "A", "quantity": 5}));
+    assert_eq!(field_errors(&wrong), errors(&[("/contactId", "InvalidContactId")]));
+}

@@ -34,6 +34,7 @@ mod privacy;
 mod queues;
 mod races;
 mod redrive;
+mod repeated_levels;
 mod restock;
 mod sending;
 mod stack;

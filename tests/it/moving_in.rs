@@ -134,6 +134,7 @@ fn whoever_moved_in_before_a_level_and_was_not_shown_by_the_index_is_found_by_th
         scope: restock_domain::Scope::Sku,
         quantity: 3,
         updated_on: None,
+        event_id: None,
     };
     restock.runtime.block_on(async {
         let marks = store.in_demand(&std::collections::HashSet::from([level.sku.clone()])).await.unwrap();

@@ -120,3 +120,36 @@ fn a_locale_is_served_by_a_feed_whose_tag_means_the_same() {
 
     eventually(|| (restock.mailed() == ["a", "b", "c", "d"]).then_some(()));
 }
+
+#[test]
+fn a_shop_that_wants_it_tells_shoppers_their_place_in_line() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("ShowPlaces".into(), "true".into());
+    });
+    let [ann, bo] = ["ann", "bo"].map(|name| restock.contact(name));
+    restock.subscribe(&ann, "A", "de-DE", None);
+    assert_eq!(restock.subscribe(&ann, "A", "sv-SE", None)["position"], 1);
+    let second = restock.subscribe(&bo, "A", "sv-SE", Some("x"));
+    assert_eq!((&second["ahead"], &second["position"]), (&json!(1), &json!(2)));
+
+    let listed = restock.subscriptions(&bo);
+    assert_eq!((&listed[0]["ahead"], &listed[0]["position"]), (&json!(1), &json!(2)));
+    // Many are told a bound.
+    restock.many_wait("B", 1_100);
+    let last = restock.subscribe(&bo, "B", "sv-SE", None);
+    assert_eq!((&last["ahead"], &last["position"]), (&json!(1_000), &json!(1_001)));
+    // A list that is long has no places.
+    for n in 0..19 {
+        restock.subscribe(&bo, &format!("S{n}"), "sv-SE", None);
+    }
+    let long = restock.subscriptions(&bo);
+    assert_eq!((long.len(), &long[0]["position"]), (21, &serde_json::Value::Null));
+}
+
+#[test]
+fn a_place_in_line_is_nobodys_business_unless_the_shop_says_so() {
+    let restock = Restock::start();
+    let ann = restock.contact("ann");
+    assert_eq!(restock.subscribe(&ann, "A", "sv-SE", None).get("position"), None);
+    assert_eq!(restock.subscriptions(&ann)[0].get("ahead"), None);
+}

@@ -60,7 +60,8 @@ fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sen
 
 /// Returns the message of the second look at a level that says that there is one.
 pub fn second_look(sku: &str, arrival: Arrival) -> String {
-    let level = StockLevel { sku: Sku::parse(sku).unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None };
+    let level =
+        StockLevel { sku: Sku::parse(sku).unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None, event_id: None };
     let (seen, cursor, untold, lined_up) = (Vec::new(), BTreeMap::new(), Vec::new(), LinedUp::default());
     Continuation { level, arrival, second_look: true, seen, page: 1_000_000, cursor, untold, lined_up, hops: 0 }.body()
 }

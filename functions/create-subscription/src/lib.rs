@@ -1,7 +1,7 @@
 //! Serves `POST /inventory/backinstock/subscriptions`.
 
 use jiff::Timestamp;
-use restock_api::subscriptions::{NewSubscription, Subscribe, Subscribed, UNSUBSCRIBE_URL};
+use restock_api::subscriptions::{MAX_AHEAD, NewSubscription, Subscribe, Subscribed, UNSUBSCRIBE_URL};
 use restock_api::{KeyScope, Problem};
 use restock_domain::signing::SigningKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
@@ -17,6 +17,8 @@ pub struct App {
     pub public_url: String,
     /// How long subscriptions wait; `None` for as long as it takes.
     pub kept: Option<Duration>,
+    /// True if whoever subscribes is told how many wait already.
+    pub shows_places: bool,
     pub clock: fn() -> Timestamp,
 }
 
@@ -48,6 +50,12 @@ impl Handles<Subscribe> for App {
         let token = token(&self.signing_key, Unsubscribe::One(subscription.id()));
         let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
         let may_see_contact = call.may(KeyScope::ReadContacts);
-        Ok(Reply::new(Subscribed::of(subscription, &outlook, may_see_contact)).with_header(UNSUBSCRIBE_URL, link))
+        let ahead = match self.shows_places {
+            true => Some(self.store.ahead_of(&subscription, MAX_AHEAD).await? as u64),
+            false => None,
+        };
+        let position = ahead.map(|ahead| ahead + 1);
+        let subscribed = Subscribed { ahead, position, ..Subscribed::of(subscription, &outlook, may_see_contact) };
+        Ok(Reply::new(subscribed).with_header(UNSUBSCRIBE_URL, link))
     }
 }

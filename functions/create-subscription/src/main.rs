@@ -10,7 +10,8 @@ async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let public_url = restock_runtime::public_url()?;
     let kept = Some(restock_runtime::days("SUBSCRIPTION_DAYS")?).filter(|kept| !kept.is_zero());
+    let shows_places = restock_runtime::is_on("SHOW_PLACES")?;
     let signing_key = store.signing_key().await?;
-    let app = App { store: store.clone(), signing_key, public_url, kept, clock: Timestamp::now };
+    let app = App { store: store.clone(), signing_key, public_url, kept, shows_places, clock: Timestamp::now };
     Service::with_keys(app, store).serving::<subscriptions::Subscribe>().run().await
 }

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
-use restock_api::stock_levels::{DryRun, DryRunStockLevel, Effect, Example, StockLevel as Level, WaveForecast};
+use restock_api::stock_levels::{
+    DryRun, DryRunCost, DryRunStockLevel, Effect, Example, StockLevel as Level, WaveForecast,
+};
 use restock_domain::automation::Tally;
 use restock_domain::waves::{Forecast, PolicyOwner};
-use restock_domain::{Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
+use restock_domain::{ContactId, Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_matching::{PAGE, decide_all};
 use restock_store::Store;
@@ -22,12 +24,18 @@ pub struct App {
 
 /// Answers what a stock level would do now, and why, and changes nothing.
 impl Handles<DryRunStockLevel> for App {
-    async fn handle(&self, _: Call, body: Level) -> Result<Reply<DryRunStockLevel>, Failure> {
-        Ok(Reply::new(dry_run(&self.store, &body.into(), (self.clock)()).await?))
+    async fn handle(&self, call: Call, body: Level) -> Result<Reply<DryRunStockLevel>, Failure> {
+        let contact = call.parsed_query("contactId", ContactId::parse)?;
+        Ok(Reply::new(dry_run(&self.store, &body.into(), contact, (self.clock)()).await?))
     }
 }
 
-async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<DryRun, restock_store::Error> {
+async fn dry_run(
+    store: &Store,
+    level: &StockLevel,
+    contact: Option<ContactId>,
+    now: Timestamp,
+) -> Result<DryRun, restock_store::Error> {
     let StockLevel { sku, scope, quantity, .. } = level;
     let Some(mark) = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku) else {
         return Ok(nothing(Effect::NobodyWaits));
@@ -45,8 +53,18 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
     let history = mark.history_after(known, *quantity, now);
     let level = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
     let mut lines = Lines::default();
-    let (mut tally, mut examples, mut cursor) = (Tally::default(), Vec::new(), None);
+    let (mut tally, mut cursor, mut mailed) = (Tally::default(), None, HashSet::new());
     let mut complete = false;
+    // Whatever an index shows of them, and however many wait before them.
+    let mut examples = Vec::new();
+    if let Some(contact) = contact {
+        let mut theirs = store.subscriptions_of(contact).await?;
+        theirs.retain(|one| one.sku == *sku && scope.covers(&one.locale, one.external_id.as_ref()));
+        theirs.retain(|one| !one.has_expired(now));
+        let decisions = decide_all(store, &automations, sku, *quantity, &theirs, now).await?;
+        examples.extend(theirs.into_iter().zip(&decisions).map(|(one, decision)| example(one, decision)));
+    }
+    let most_examples = MAX_EXAMPLES + examples.len();
     for _ in 0..MAX_PAGES {
         let page = store.matching(sku, scope, None, cursor, PAGE).await?;
         let decisions = decide_all(store, &automations, sku, *quantity, &page.subscriptions, now).await?;
@@ -56,7 +74,10 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
             if let Some((owner, _)) = waits_for.filter(|(_, policy)| policy.triggers(&level, subscription.created_on)) {
                 lines.add(owner, &subscription);
             }
-            if examples.len() < MAX_EXAMPLES {
+            if decision.outcome.is_ok() {
+                mailed.insert(subscription.contact_id);
+            }
+            if examples.len() < most_examples && contact != Some(subscription.contact_id) {
                 examples.push(example(subscription, decision));
             }
         }
@@ -91,6 +112,7 @@ async fn dry_run(store: &Store, level: &StockLevel, now: Timestamp) -> Result<Dr
         automations: tally.automations.iter().filter_map(explain).collect(),
         skipped: tally.skipped,
         examples,
+        cost: DryRunCost::of(mailed.len() as u64),
         waves: forecasts,
         complete,
     })
@@ -129,7 +151,7 @@ impl Lines {
 /// Returns the answer for a level about which nothing is decided.
 fn nothing(effect: Effect) -> DryRun {
     let (skipped, automations, examples) = (BTreeMap::new(), Vec::new(), Vec::new());
-    DryRun { effect, matched: 0, skipped, automations, examples, waves: None, complete: true }
+    DryRun { effect, matched: 0, skipped, automations, examples, cost: DryRunCost::of(0), waves: None, complete: true }
 }
 
 fn explained(

@@ -1,13 +1,16 @@
 //! Serves `GET /contacts/{contactId}/backinstock/subscriptions`.
 
+use futures::future::try_join_all;
 use jiff::Timestamp;
-use restock_api::subscriptions::{ListSubscriptions, MAX_LISTED, NEXT_CURSOR, Subscription};
+use restock_api::subscriptions::{ListSubscriptions, MAX_AHEAD, MAX_LISTED, MAX_PLACES, NEXT_CURSOR, Subscription};
 use restock_domain::{ContactId, time};
 use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
 use restock_store::Store;
 
 pub struct App {
     pub store: Store,
+    /// True if a short list has the places in line.
+    pub shows_places: bool,
     pub clock: fn() -> Timestamp,
 }
 
@@ -28,7 +31,17 @@ impl Handles<ListSubscriptions> for App {
         let more = subscriptions.len() > limit;
         subscriptions.truncate(limit);
         let next = subscriptions.last().filter(|_| more).map(|last| to_cursor(&place(last)));
-        let reply = Reply::new(subscriptions.into_iter().map(Subscription::from).collect::<Vec<_>>());
+        let mut places = Vec::new();
+        if self.shows_places && subscriptions.len() <= MAX_PLACES {
+            let ahead = subscriptions.iter().map(|subscription| self.store.ahead_of(subscription, MAX_AHEAD));
+            places = try_join_all(ahead).await?;
+        }
+        let mut listed: Vec<Subscription> = subscriptions.into_iter().map(Subscription::from).collect();
+        for (subscription, ahead) in listed.iter_mut().zip(places) {
+            subscription.ahead = Some(ahead as u64);
+            subscription.position = Some(ahead as u64 + 1);
+        }
+        let reply = Reply::new(listed);
         Ok(match next {
             Some(next) => reply.with_header(NEXT_CURSOR, next),
             None => reply,

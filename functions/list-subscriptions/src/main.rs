@@ -8,6 +8,7 @@ use restock_runtime::Runtime;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    let app = App { store: store.clone(), clock: Timestamp::now };
+    let shows_places = restock_runtime::is_on("SHOW_PLACES")?;
+    let app = App { store: store.clone(), shows_places, clock: Timestamp::now };
     Service::with_keys(app, store).serving::<subscriptions::ListSubscriptions>().run().await
 }

@@ -20,7 +20,7 @@ use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, LevelWrite
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 /// Where the pages of a second look begin in the log entry; no first look comes so far.
 const SECOND_LOOK: u32 = 1_000_000;
@@ -112,9 +112,21 @@ impl App {
         until: Instant,
     ) -> Result<(), Failure> {
         let written = self.store.put_level(&level, &arrival, mark).await;
-        if written.map_err(|error| Failure::retry(&error))? == LevelWrite::Outdated {
-            info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
-            return Ok(());
+        match written.map_err(|error| Failure::retry(&error))? {
+            LevelWrite::Stored => {}
+            LevelWrite::Outdated => {
+                info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
+                return Ok(());
+            }
+            LevelWrite::Repeated { differs: false } => {
+                info!(sku = %level.sku, "A stock level came again; it changes nothing");
+                return Ok(());
+            }
+            LevelWrite::Repeated { differs: true } => {
+                let event = level.event_id.as_ref().map(ToString::to_string);
+                warn!(sku = %level.sku, event, "A stock level has the event id of another one, so it changes nothing");
+                return Ok(());
+            }
         }
         if level.quantity <= 0 {
             return Ok(());

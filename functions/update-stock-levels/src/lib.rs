@@ -1,49 +1,90 @@
 //! Serves `PUT /inventory/stock-levels`, `PUT /inventory/stock-levels/batch` and `POST /inventory/stock-levels/imports`.
 
+use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_api::StockFile;
 use restock_api::stock_levels::{
     AcceptedLevels, ImportStockLevels, ImportedLevels, StockLevel as Level, StockLevels, UpdateStockLevel,
     UpdateStockLevels,
 };
-use restock_domain::StockLevel;
+use restock_api::{ErrorCode, Problem, StockFile};
+use restock_domain::{Invalid, StockLevel};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{Queues, StockMessage};
+use restock_store::{Begun, Store};
+use std::time::Duration;
+use tracing::warn;
 
 /// Limits of one message. 100 levels are what one BatchGetItem of `match-stock` reads; bytes are bounded because SQS bounds
 /// them, and identifiers may be long.
 const LEVELS_A_MESSAGE: usize = 100;
 const BYTES_A_MESSAGE: usize = 60_000;
 
+/// How long a call with an `Idempotency-Key` is taken to be running that does not end; longer than Lambda lets it run.
+const RUNS_AT_MOST: Duration = Duration::from_secs(30);
+
 pub struct App {
+    pub store: Store,
     pub queues: Queues,
     pub clock: fn() -> Timestamp,
 }
 
 /// Puts a level on the queue. It is safe there when this answers 202.
 impl Handles<UpdateStockLevel> for App {
-    async fn handle(&self, _: Call, body: Level) -> Result<Reply<UpdateStockLevel>, Failure> {
-        self.queues.send_levels(messages(&[body.into()]), (self.clock)()).await?;
+    async fn handle(&self, call: Call, body: Level) -> Result<Reply<UpdateStockLevel>, Failure> {
+        self.send_once(&call, "level", &[body.into()]).await?;
         Ok(Reply::new(AcceptedLevels { accepted: 1, rejected: Vec::new() }))
     }
 }
 
 /// Puts the valid levels of a batch on the queue. They are safe there when this answers 202.
 impl Handles<UpdateStockLevels> for App {
-    async fn handle(&self, _: Call, body: StockLevels) -> Result<Reply<UpdateStockLevels>, Failure> {
+    async fn handle(&self, call: Call, body: StockLevels) -> Result<Reply<UpdateStockLevels>, Failure> {
         let levels: Vec<StockLevel> = body.valid.into_iter().map(StockLevel::from).collect();
-        self.queues.send_levels(messages(&levels), (self.clock)()).await?;
+        self.send_once(&call, "batch", &levels).await?;
         Ok(Reply::new(AcceptedLevels { accepted: levels.len(), rejected: body.rejected }))
     }
 }
 
 /// Puts the valid levels of a file on the queue. They are safe there when this answers 202.
 impl Handles<ImportStockLevels> for App {
-    async fn handle(&self, _: Call, body: StockFile) -> Result<Reply<ImportStockLevels>, Failure> {
+    async fn handle(&self, call: Call, body: StockFile) -> Result<Reply<ImportStockLevels>, Failure> {
         let StockFile { valid, rejected } = body;
         let levels: Vec<StockLevel> = valid.into_iter().map(StockLevel::from).collect();
-        self.queues.send_levels(messages(&levels), (self.clock)()).await?;
+        self.send_once(&call, "file", &levels).await?;
         Ok(Reply::new(ImportedLevels::new(levels.len(), rejected)))
+    }
+}
+
+impl App {
+    /// Puts levels on the queue. If the call has an `Idempotency-Key`, only the first call with it does; what is answered follows
+    /// from the body alone, so the others are answered the same.
+    async fn send_once(&self, call: &Call, kind: &str, levels: &[StockLevel]) -> Result<(), Failure> {
+        let now = (self.clock)();
+        let Some(key) = call.header("idempotency-key") else {
+            return Ok(self.queues.send_levels(messages(levels), now).await?);
+        };
+        if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let invalid = Invalid::new(ErrorCode::InvalidIdempotencyKey, "Use 1 to 255 visible ASCII characters.");
+            return Err(Problem::invalid_parameter("Idempotency-Key", invalid).into());
+        }
+        let content = [kind.as_bytes(), b"#", call.bytes()].concat();
+        match self.store.begin_call(key, &content, now, RUNS_AT_MOST).await? {
+            Begun::First => {}
+            Begun::Done => return Ok(()),
+            Begun::Running => return Err(Problem::still_running().into()),
+            Begun::Different => return Err(Problem::key_reused().into()),
+        }
+        let sent = self.queues.send_levels(messages(levels), now).await;
+        // Whether this is written or not, the levels are on the queue or they are not: the answer says which.
+        let noted = match &sent {
+            Ok(()) => self.store.end_call(key, (self.clock)()).await,
+            Err(_) => self.store.forget_call(key).await,
+        };
+        if let Err(error) = noted {
+            let error = DisplayErrorChain::new(&error);
+            warn!(%error, "A call with an Idempotency-Key may be carried out again, or refused for a moment");
+        }
+        Ok(sent?)
     }
 }
 

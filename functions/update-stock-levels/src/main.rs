@@ -9,7 +9,8 @@ use update_stock_levels::App;
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
-    Service::with_keys(App { queues: runtime.queues(), clock: Timestamp::now }, store)
+    let app = App { store: store.clone(), queues: runtime.queues(), clock: Timestamp::now };
+    Service::with_keys(app, store)
         .serving::<stock_levels::UpdateStockLevel>()
         .serving::<stock_levels::UpdateStockLevels>()
         .serving::<stock_levels::ImportStockLevels>()

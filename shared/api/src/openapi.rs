@@ -123,6 +123,15 @@ impl<'a> Operation<'a> {
             .problem(412, "It was changed meanwhile.")
     }
 
+    /// Adds `Idempotency-Key`.
+    pub fn once(self) -> Self {
+        let text = self.schemas.of::<String>();
+        let about = "Names the call, with up to 255 visible ASCII characters. The same call again within 24 hours is answered as the first one was, and does nothing.";
+        self.parameter("Idempotency-Key", ParameterIn::Header, false, text, about)
+            .problem(409, "The first call with this Idempotency-Key is still running.")
+            .problem(422, "A value is invalid, or another call had this Idempotency-Key.")
+    }
+
     fn parameter(mut self, name: &str, place: ParameterIn, required: bool, schema: RefOr<Schema>, about: &str) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)

@@ -98,6 +98,20 @@ impl Problem {
         Self::not_found(ErrorCode::TemplateNotFound, detail)
     }
 
+    /// Returns the answer to a call whose first one is still running.
+    pub fn still_running() -> Self {
+        let detail =
+            "The first call with this Idempotency-Key is still running. Send it again after Retry-After seconds.";
+        let problem = Self::conflict(ErrorCode::StillRunning, detail);
+        Self { retry_after_seconds: Some(1), ..problem }
+    }
+
+    /// Returns the answer to a call with the key of another one.
+    pub fn key_reused() -> Self {
+        let detail = "Another call had this Idempotency-Key less than 24 hours ago. Give each call a key of its own.";
+        Self::new(422, ErrorCode::IdempotencyKeyReused, detail)
+    }
+
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(413, ErrorCode::PayloadTooLarge, detail)
     }

@@ -10,7 +10,7 @@ use crate::subscriptions::Subscription;
 use crate::wire::Read;
 use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, body, endpoints};
 use restock_domain::waves::{Forecast, PolicyOwner};
-use restock_domain::{AutomationId, ErrorCode, ExternalId, Locale, Scope, Sku};
+use restock_domain::{AutomationId, ContactId, ErrorCode, EventId, ExternalId, Locale, Scope, Sku};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,20 +18,28 @@ use strum::VariantNames;
 use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
+/// What a mail costs, in hundredths of a millionth of a US dollar, as docs/performance.md adds it up ("What a million mails cost"):
+/// SES, and all else.
+pub const SES_COST: u64 = 10_000;
+pub const OTHER_COST: u64 = 580;
+
 const WRITE: Option<KeyScope> = Some(KeyScope::WriteStockLevels);
 
 endpoints! {
     /// Tell a stock level
     UpdateStockLevel("updateStockLevel"): Put "/inventory/stock-levels", "update-stock-levels", WRITE,
-        StockLevel => 202 AcceptedLevels, "The level is safe on the queue.";
+        StockLevel => 202 AcceptedLevels, "The level is safe on the queue.",
+        |operation| operation.once();
 
     /// Tell several stock levels
     UpdateStockLevels("updateStockLevels"): Put "/inventory/stock-levels/batch", "update-stock-levels", WRITE,
-        StockLevels => 202 AcceptedLevels, "The valid levels are safe on the queue; the others are listed.";
+        StockLevels => 202 AcceptedLevels, "The valid levels are safe on the queue; the others are listed.",
+        |operation| operation.once();
 
     /// Tell the stock levels of a file
     ImportStockLevels("importStockLevels"): Post "/inventory/stock-levels/imports", "update-stock-levels", WRITE,
-        StockFile => 202 ImportedLevels, "The valid levels are safe on the queue; the others are listed.";
+        StockFile => 202 ImportedLevels, "The valid levels are safe on the queue; the others are listed.",
+        |operation| operation.once();
 
     /// Show what is known of a SKU's stock
     ShowStockLevels("showStockLevels"): Get "/inventory/stock-levels" ? {
@@ -41,7 +49,9 @@ endpoints! {
 
     /// Explain what a stock level would do, without doing it
     DryRunStockLevel("dryRunStockLevel"):
-        Post "/inventory/stock-levels/dry-run", "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
+        Post "/inventory/stock-levels/dry-run" ? {
+            "contactId": Option<ContactId>, "Whose subscriptions are among the examples, and come first.";
+        }, "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
         StockLevel => 200 DryRun, "Nothing was changed.";
 }
 
@@ -56,14 +66,17 @@ body! {
         pub external_id: Option<ExternalId>,
         /// The time of the reading; a level that is older than the newest known for its scope is ignored.
         pub updated_on: Option<Moment>,
+        /// The sender's name of this statement. The same one again changes nothing, also on the queue and hours later: the newest 30 of
+        /// a scope are remembered while somebody waits.
+        pub event_id: Option<EventId>,
     }
 }
 
 impl From<StockLevel> for restock_domain::StockLevel {
     fn from(level: StockLevel) -> Self {
-        let StockLevel { sku, quantity, locale, external_id, updated_on } = level;
+        let StockLevel { sku, quantity, locale, external_id, updated_on, event_id } = level;
         let updated_on = updated_on.map(|Moment(at)| at);
-        Self { sku, scope: Scope::of(locale, external_id), quantity, updated_on }
+        Self { sku, scope: Scope::of(locale, external_id), quantity, updated_on, event_id }
     }
 }
 
@@ -75,6 +88,7 @@ impl From<&restock_domain::StockLevel> for StockLevel {
             locale: level.scope.locale().cloned(),
             external_id: level.scope.external_id().cloned(),
             updated_on: level.updated_on.map(Moment),
+            event_id: level.event_id.clone(),
         }
     }
 }
@@ -232,13 +246,34 @@ answer! {
         /// Subscriptions that no automation would take, by reason.
         pub skipped: BTreeMap<String, u64>,
         pub automations: Vec<ExplainedTally>,
-        /// The first hundred, oldest first within a locale.
+        /// The contact's that was asked for, and then the first hundred, oldest first within a locale.
         pub examples: Vec<Example>,
         /// How many of those that an automation would take leave when, if they leave in waves: for the shop's policy and for each
         /// that an automation has.
         pub waves: Option<Vec<WaveForecast>>,
+        /// What the mails would cost, in US dollars: those of SES, and those of all else, as docs/performance.md counts them in
+        /// us-east-1. A contact gets one mail, however many subscriptions it has.
+        pub cost: DryRunCost,
         /// False if there were more than the 10,000 subscriptions that a dry run looks at.
         pub complete: bool,
+    }
+}
+
+answer! {
+    #[derive(Debug)]
+    pub struct DryRunCost {
+        pub mails: u64,
+        /// With four decimals, such as `0.0529`.
+        pub us_dollars: String,
+    }
+}
+
+impl DryRunCost {
+    /// Returns what so many mails cost.
+    pub fn of(mails: u64) -> Self {
+        // In hundredths of a millionth of a dollar, and then in ten-thousandths, rounded up.
+        let cost = (u128::from(mails) * u128::from(SES_COST + OTHER_COST)).div_ceil(10_000);
+        Self { mails, us_dollars: format!("{}.{:04}", cost / 10_000, cost % 10_000) }
     }
 }
 

@@ -11,6 +11,10 @@ pub const UNSUBSCRIBE_URL: &str = "unsubscribe-url";
 
 /// The header of an answer with the cursor of the next page.
 pub const NEXT_CURSOR: &str = "next-cursor";
+/// From how many others ahead on only a bound is told.
+pub const MAX_AHEAD: usize = 1_000;
+/// Subscriptions of a list that has their places.
+pub const MAX_PLACES: usize = 20;
 /// Subscriptions to a page: 250 KB of the 6 MB that Lambda answers.
 pub const MAX_LISTED: usize = 1_000;
 
@@ -79,6 +83,11 @@ answer! {
         pub created_on: Moment,
         /// When it ends without a mail; missing if it waits for as long as it takes.
         pub expires_on: Option<Moment>,
+        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; at most 1,000, which stands for that
+        /// many or more. Shown if the parameter `ShowPlaces` of the deployment says so, in a list of at most 20.
+        pub ahead: Option<u64>,
+        /// The place in line, one more than `ahead`.
+        pub position: Option<u64>,
     }
 }
 
@@ -94,6 +103,11 @@ answer! {
         pub created_on: Moment,
         /// When it ends without a mail; subscribing again puts that off. Missing if it waits for as long as it takes.
         pub expires_on: Option<Moment>,
+        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; at most 1,000, which stands for that
+        /// many or more. Shown if the parameter `ShowPlaces` of the deployment says so.
+        pub ahead: Option<u64>,
+        /// The place in line, one more than `ahead`.
+        pub position: Option<u64>,
         /// The locale whose feed serves it, if that is another one: `nb-NO` for `no`.
         pub feed_locale: Option<Locale>,
         /// False if something stands in the way of a mail now; what automations ask for is not looked at. The subscription waits all
@@ -128,7 +142,7 @@ impl Subscribed {
         let obstacles = outlook.obstacles(&subscription);
         let shown = obstacles.iter().copied().find(|obstacle| may_see_contact || !obstacle.is_personal());
         let feed_locale = outlook.feed.clone().filter(|feed| *feed != subscription.locale);
-        let Subscription { id, contact_id, sku, locale, external_id, created_on, expires_on } = subscription.into();
+        let Subscription { id, contact_id, sku, locale, external_id, created_on, expires_on, .. } = subscription.into();
         Self {
             id,
             contact_id,
@@ -137,6 +151,8 @@ impl Subscribed {
             external_id,
             created_on,
             expires_on,
+            ahead: None,
+            position: None,
             feed_locale,
             can_be_mailed: obstacles.is_empty(),
             reason: shown.map(Reason),
@@ -169,6 +185,6 @@ impl From<restock_domain::Subscription> for Subscription {
         let restock_domain::Subscription { contact_id, sku, locale, external_id, created_on, expires_on, .. } =
             subscription;
         let (created_on, expires_on) = (Moment(created_on), expires_on.map(Moment));
-        Self { id, contact_id, sku, locale, external_id, created_on, expires_on }
+        Self { id, contact_id, sku, locale, external_id, created_on, expires_on, ahead: None, position: None }
     }
 }

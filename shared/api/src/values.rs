@@ -7,9 +7,9 @@ use crate::{Errors, FieldError, answer};
 use jiff::Timestamp;
 use restock_domain::brand::{Color, FontStack};
 use restock_domain::{
-    Attributes, AutomationId, ContactId, CountryCode, Currency, EmailAddress, ErrorCode, ExternalId, FeedWarning,
-    ImportStatus, Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, SendingState, Sku, Source,
-    SubscriptionId, Suppression, TemplateId, time,
+    Attributes, AutomationId, ContactId, CountryCode, Currency, EmailAddress, ErrorCode, EventId, ExternalId,
+    FeedWarning, ImportStatus, Invalid, Locale, MAX_IDENTIFIER_BYTES, Number, Scalar, Sender, SendingState, Sku,
+    Source, SubscriptionId, Suppression, TemplateId, time,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -72,6 +72,7 @@ fn identifier(example: &str) -> ObjectBuilder {
 
 text_value!(Sku, Some("Sku"), Sku::parse, identifier("SKU-1"));
 text_value!(ExternalId, Some("ExternalId"), ExternalId::parse, identifier("SE-north"));
+text_value!(EventId, Some("EventId"), EventId::parse, identifier("count-2026-11-29-17"));
 text_value!(
     Locale,
     Some("Locale"),

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     FeedShrank,
     /// The feed could not be fetched from its URL.
     FetchFailed,
+    /// Another call had this Idempotency-Key less than 24 hours ago.
+    IdempotencyKeyReused,
     /// The import took longer than it may and was ended; import again to go on.
     ImportTooLong,
     /// The time is in the future.
@@ -70,6 +72,8 @@ pub enum ErrorCode {
     InvalidFontStack,
     /// The item's id can't be a SKU.
     InvalidId,
+    /// Use 1 to 255 visible ASCII characters.
+    InvalidIdempotencyKey,
     /// The item's link is not an http or https address.
     InvalidLink,
     /// The text is not a BCP 47 language tag such as `sv-SE`.
@@ -164,6 +168,8 @@ pub enum ErrorCode {
     SenderNotVerified,
     /// What is changed is no longer in the version that `If-Match` names.
     StaleVersion,
+    /// The first call with this Idempotency-Key is still running; send it again after a moment.
+    StillRunning,
     /// A field of a table begins with a quote that nothing closes, and is taken as text.
     StrayQuote,
     /// There is no such subscription; it may have been used up or deleted.

@@ -44,6 +44,18 @@ text_type!(Sku);
 pub struct ExternalId(String);
 text_type!(ExternalId);
 
+/// A sender's name of one statement about stock. Compares exactly, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(String);
+text_type!(EventId);
+
+impl EventId {
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        identifier(raw, "An event id").map(Self)
+    }
+}
+
 impl Sku {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         identifier(raw, "A SKU").map(Self)

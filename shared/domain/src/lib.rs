@@ -19,6 +19,7 @@ mod product;
 mod receipt;
 mod reputation;
 mod scalar;
+mod seen_events;
 mod send_quota;
 pub mod signing;
 mod stock_level;
@@ -36,7 +37,7 @@ pub use brand::{Brand, Brands};
 pub use contact::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Suppression};
 pub use error_code::{ErrorCode, Invalid};
 pub use feed::{Feed, FeedSchedule, FeedWarning, Import, ImportError, ImportStatus};
-pub use identifiers::{ExternalId, MAX_IDENTIFIER_BYTES, Sku, hex};
+pub use identifiers::{EventId, ExternalId, MAX_IDENTIFIER_BYTES, Sku, hex};
 pub use locale::Locale;
 pub use log::{LogEntry, Waiters, Wanted};
 pub use money::{Currency, Money};
@@ -46,6 +47,7 @@ pub use product::{Product, leave_out};
 pub use receipt::Receipt;
 pub use reputation::MailCounts;
 pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
+pub use seen_events::{Repetition, SeenEvents};
 pub use send_quota::{QuotaReading, SendQuota, SendingState};
 pub use stock_level::{
     Arrival, KnownLevel, Scope, Source, StockLevel, level_met, newest_covering, restocked_since, sold_out_since,

@@ -1,5 +1,5 @@
 use crate::waves::StockHistory;
-use crate::{ExternalId, Locale, Sku, Subscription};
+use crate::{EventId, ExternalId, Locale, Sku, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantNames};
@@ -13,6 +13,8 @@ pub struct StockLevel {
     pub quantity: i64,
     /// The time of the reading, if the sender knows it.
     pub updated_on: Option<Timestamp>,
+    /// What the sender calls this statement, so that the same one again can be told from a new one that says the same.
+    pub event_id: Option<EventId>,
 }
 
 /// Which of a SKU's subscriptions a level speaks about.
@@ -223,7 +225,8 @@ mod tests {
     fn a_clock_that_is_ahead_shuts_no_later_level_out() {
         let received = Timestamp::from_second(1_000).unwrap();
         let updated_on = Some("2099-01-01T00:00:00Z".parse().unwrap());
-        let ahead = StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on };
+        let ahead =
+            StockLevel { sku: Sku::parse("A").unwrap(), scope: Scope::Sku, quantity: 1, updated_on, event_id: None };
 
         assert_eq!(ahead.effective_at(received), received);
     }

@@ -128,6 +128,11 @@ pub fn days(name: &'static str) -> Result<Duration, SettingError> {
     Ok(Duration::from_secs(whole_number(name)? * 24 * 3600))
 }
 
+/// Reads a setting that is `true` or `false`.
+pub fn is_on(name: &'static str) -> Result<bool, SettingError> {
+    Ok(required(name)? == "true")
+}
+
 /// Returns how long an answer of DynamoDB or SQS is waited for before the SDK asks again.
 fn attempt_seconds() -> u64 {
     optional("REQUEST_TIMEOUT_SECONDS").and_then(|seconds| seconds.parse().ok()).unwrap_or(8)

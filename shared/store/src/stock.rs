@@ -2,9 +2,14 @@ use crate::database::{Action, Index, Item, Query, Range, Table, TableCondition, 
 use crate::item::{or_none, read_each, read_item, string_of, text, texts, write_item};
 use crate::keyspace;
 use crate::{Error, Race, Store, contacts, delivery_record};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::waves::StockHistory;
-use restock_domain::{Arrival, Contact, ExternalId, KnownLevel, Locale, Scope, Sku, StockLevel, Subscription, time};
+use restock_domain::{
+    Arrival, Contact, ExternalId, KnownLevel, Locale, Repetition, Scope, SeenEvents, Sku, StockLevel, Subscription,
+    time,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,6 +18,8 @@ const TABLE: keyspace::Stock = keyspace::Stock;
 const DEMAND: &str = "demand";
 /// On a demand mark: when somebody last subscribed, to an hour.
 const NEWEST: &str = "newest";
+/// On a level: the events that levels of its scope had.
+const EVENTS: &str = "events";
 /// On a demand mark: when it was made.
 const SINCE: &str = "since";
 /// A younger mark is not written again, so that a storm of subscribers does not write it each time.
@@ -59,6 +66,10 @@ pub enum LevelWrite {
     Stored,
     /// A newer level of the same scope is known.
     Outdated,
+    /// The same event was told before; `differs` says that it said something else then.
+    Repeated {
+        differs: bool,
+    },
 }
 
 /// The facts about a subscription just before its mail leaves.
@@ -138,6 +149,12 @@ impl Store {
             let item = self.get(TABLE, level_key(sku, scope)).await?;
             let seen = item.as_ref().and_then(|item| string_of(item, "at")).cloned();
             let unchanged = seen.map_or(TableCondition::Missing("at"), |seen| TableCondition::Is("at", text(seen)));
+            let events = item.as_ref().and_then(|item| item.get(EVENTS)?.as_b().ok());
+            let events = events.map_or_else(SeenEvents::default, |bytes| SeenEvents::from_bytes(bytes.as_ref()));
+            match events.compare(level, arrival) {
+                Repetition::None => {}
+                repetition => return Ok(LevelWrite::Repeated { differs: repetition == Repetition::Different }),
+            }
             let before = or_none(item.map(known).transpose())?;
             if before.as_ref().is_some_and(|before| before.at > at) {
                 return Ok(LevelWrite::Outdated);
@@ -146,9 +163,14 @@ impl Store {
                 Some(same) if same.arrival.as_ref() == Some(arrival) => same.history,
                 before => mark.history_after(before, *quantity, arrival.at),
             };
+            let events = events.then(level, arrival);
             let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
             let arrival = Some(arrival.clone());
-            let item = write_item(TABLE, LevelItem { locale, external_id, quantity: *quantity, at, arrival, history })?;
+            let level = LevelItem { locale, external_id, quantity: *quantity, at, arrival, history };
+            let mut item = write_item(TABLE, level)?;
+            if !events.is_empty() {
+                item.insert(EVENTS.to_owned(), AttributeValue::B(Blob::new(events.to_bytes())));
+            }
             let write = Write::put(TABLE, level_key(sku, scope), item).when(unchanged);
             if let Written::Done(_) = self.database.write(write).await? {
                 return Ok(LevelWrite::Stored);

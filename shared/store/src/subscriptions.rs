@@ -217,6 +217,26 @@ impl Store {
         }
     }
 
+    /// Returns how many of a subscription's locale wait for its SKU and asked before, as the index shows them; at most `max`.
+    pub async fn ahead_of(&self, subscription: &Subscription, max: usize) -> Result<usize, Error> {
+        let begin = format!("{}#", subscription.locale.key());
+        let own = cursor_after(&Scope::Sku, subscription)?;
+        let range = Range::Between(begin, order_of(&own).to_owned());
+        let all = Query::of_index(TABLE, Index::BySkuLocale, subscription.sku.as_str());
+        // One more, as its own may be among them.
+        let mut query = Query { range, limit: i32::try_from(max + 1).ok(), ..all };
+        let mut ahead = 0;
+        loop {
+            let found = self.database.query(query.clone()).await?;
+            let others = read_each(found.items, |item| Ok(read(item)?.subscription));
+            ahead += others.iter().filter(|other| other.delivery != subscription.delivery).count();
+            query.after = found.next;
+            if ahead >= max || query.after.is_none() {
+                return Ok(ahead.min(max));
+            }
+        }
+    }
+
     /// Returns a page of all subscriptions, whatever an index shows of them; strongly consistent.
     pub async fn every_subscription(&self, after: Option<Cursor>, limit: i32) -> Result<WaitingPage, Error> {
         let scan = Scan { limit: Some(limit), after: after.map(start_of), ..Scan::of(TABLE) };

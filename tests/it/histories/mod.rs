@@ -330,7 +330,9 @@ fn the_check_notices_ticks_that_never_come() {
 fn without_the_events_of_ses_nobody_is_lost_and_only_ambiguous_mails_are_sent_again() {
     let tally = play_all(0..2_000, Faults { events: false, ..FAULTS }, Sabotage::Nothing);
 
-    let is_second = |complaint: &Complaint| matches!(complaint, Complaint::Doubled(_) | Complaint::Uncaused { .. });
+    let is_second = |complaint: &Complaint| {
+        matches!(complaint, Complaint::Doubled(_) | Complaint::Repeated(_) | Complaint::Uncaused { .. })
+    };
     let others = tally.complaints.iter().filter(|(_, complaint)| !is_second(complaint));
     assert_eq!(others.collect::<Vec<_>>(), Vec::<&(u64, Complaint)>::new());
     // At most three complaints about each, by delivery, by wish and by level; this is what the events are for.

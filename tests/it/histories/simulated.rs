@@ -171,8 +171,14 @@ impl Stage {
         match asked {
             Asked::Subscribe(wish) => {
                 let signing_key = SigningKey(KEY);
-                let app =
-                    create_subscription::App { store, signing_key, public_url: String::new(), kept: None, clock: now };
+                let app = create_subscription::App {
+                    store,
+                    signing_key,
+                    public_url: String::new(),
+                    kept: None,
+                    shows_places: false,
+                    clock: now,
+                };
                 call::<Subscribe, _>(&app, &[], Some(self.cast.wish_json(*wish))).await
             }
             Asked::Delete(wish) => {
@@ -203,7 +209,7 @@ impl Stage {
             Asked::Rename(contact) => self.change(*contact, json!({"firstName": "Ann"})).await,
             Asked::Level(level) => {
                 let body = Some(self.cast.level_json(*level, now()));
-                call::<UpdateStockLevel, _>(&update_stock_levels::App { queues, clock: now }, &[], body).await
+                call::<UpdateStockLevel, _>(&update_stock_levels::App { store, queues, clock: now }, &[], body).await
             }
             // What an import writes; reading a file takes threads, and with them no seed would replay.
             Asked::Feed { locale, skus } => {
