@@ -24,6 +24,7 @@ impl Restock {
             assert!(cursor.is_empty() || page["waiting"] == json!([]));
             read.extend(page["entries"].as_array().unwrap().clone());
             let Some(next) = page["cursor"].as_str() else { return json!(read) };
+            assert!(cursor != format!("&cursor={next}"), "the pages stand still");
             cursor = format!("&cursor={next}");
         }
     }
@@ -218,6 +219,26 @@ fn levels_of_one_moment_are_each_told_once_however_short_the_pages_are() {
     let whole = restock.history(&path)["entries"].clone();
     assert_eq!((&whole[0]["at"], whole.as_array().unwrap().len()), (&whole[1]["at"], 3), "{whole}");
     assert_eq!(restock.entries_page_by_page(&path, 1), whole);
+}
+
+#[test]
+fn a_level_that_covers_more_subscriptions_than_a_page_has_entries_does_not_hold_the_pages_up() {
+    let restock = Restock::start();
+    restock.automation("default", &json!({"name": "Nobody", "enabled": false}));
+    let contact = restock.contact("ann");
+    for external_id in [None, Some("x"), Some("y")] {
+        restock.subscribe(&contact, "A", "sv-SE", external_id);
+    }
+    for quantity in 1..=3 {
+        restock.level(json!({"sku": "A", "quantity": quantity}));
+    }
+
+    let path = format!("/contacts/{contact}/history");
+    let whole = restock.history(&format!("{path}?limit=50"))["entries"].clone();
+    assert_eq!(whole.as_array().unwrap().len(), 12);
+    for limit in [1, 2, 5] {
+        assert_eq!(restock.entries_page_by_page(&path, limit), whole, "{limit}");
+    }
 }
 
 #[test]

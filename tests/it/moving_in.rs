@@ -1,7 +1,7 @@
 //! Moving in: waiting lists of other systems.
 
 use crate::api::{assert_problem, field_errors};
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
 use restock_local::client::Answer;
 use serde_json::{Value, json};
 
@@ -18,6 +18,15 @@ impl Restock {
         assert_eq!(answer.status, 200, "{}", answer.text);
         let report = answer.json();
         ["created", "updated", "unchanged", "rejected"].map(|outcome| report[outcome].as_u64().unwrap())
+    }
+
+    /// Asks for due ticks until so many are mailed.
+    fn ticked_until(&self, mails: usize) {
+        eventually(|| {
+            self.send_message("stock-levels", r#"{"v": 1, "type": "due-wave-ticks"}"#);
+            self.settle();
+            (self.mailed().len() >= mails).then_some(())
+        });
     }
 
     fn moved_contact(&self, name: &str) -> String {
@@ -146,6 +155,47 @@ fn whoever_moved_in_before_a_level_and_was_not_shown_by_the_index_is_found_by_th
     restock.settle();
 
     assert_eq!(restock.mailed(), ["ann", "bo", "cy"]);
+}
+
+#[test]
+fn whoever_moves_in_while_a_wave_goes_on_waits_for_the_next_level() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1, "interval": "PT1S"}));
+    for name in ["xan", "yve", "zoe"] {
+        restock.subscribe(&restock.contact(name), "A", "sv-SE", None);
+    }
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["xan"]);
+
+    restock.moved(LIST);
+    restock.ticked_until(3);
+    assert_eq!(restock.mailed(), ["xan", "yve", "zoe"]);
+
+    restock.level(json!({"sku": "A", "quantity": 3}));
+    restock.ticked_until(6);
+    assert_eq!(restock.mailed(), ["ann", "bo", "cy", "xan", "yve", "zoe"]);
+}
+
+#[test]
+fn a_list_that_had_no_times_may_be_moved_in_again_with_them() {
+    let restock = Restock::start();
+    assert_eq!(restock.moved("email,sku,locale\nann@example.com,A,sv-SE\n"), [1, 0, 0, 0]);
+    assert_eq!(restock.moved("email,sku,locale,date\nann@example.com,A,sv-SE,2026-03-01\n"), [0, 1, 0, 0]);
+    assert_eq!(restock.moved("email,sku,locale,date\nann@example.com,A,sv-SE,2026-01-01\n"), [0, 1, 0, 0]);
+    let subscriptions = restock.subscriptions(&restock.moved_contact("ann"));
+    assert_eq!(subscriptions[0]["createdOn"], "2026-01-01T00:00:00.000Z");
+}
+
+#[test]
+fn whoever_gets_an_earlier_place_is_noted_for_the_sweep() {
+    let restock = Restock::start();
+    restock.subscribe(&restock.contact("ann"), "A", "sv-SE", None);
+
+    restock.moved("email,sku,locale,date\nann@example.com,A,sv-SE,2026-01-01\n");
+
+    let waiting = restock.runtime.block_on(restock.store().every_subscription(None, 10)).unwrap().waiting;
+    assert!(waiting[0].place_changed_on.is_some_and(|on| on > waiting[0].subscription.here_since()));
 }
 
 #[test]

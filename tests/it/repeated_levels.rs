@@ -69,8 +69,9 @@ fn a_call_that_does_not_end_is_refused_for_a_moment_and_then_made_again() {
     let begin = |seconds_ago: u64| {
         let at = jiff::Timestamp::now() - std::time::Duration::from_secs(seconds_ago);
         let key = format!("call-{seconds_ago}");
+        let key = restock_store::CallKey::new(&restock.stack.ready.api_key, &key);
         let begun = store.begin_call(&key, content, at, std::time::Duration::from_secs(30));
-        assert_eq!(restock.runtime.block_on(begun).unwrap(), restock_store::Begun::First);
+        assert_eq!(restock.runtime.block_on(begun).unwrap(), restock_store::Begun::Now);
     };
     begin(0);
     begin(31);
@@ -134,6 +135,59 @@ fn the_same_event_again_changes_nothing_by_whatever_door_it_comes() {
     assert_eq!(restock.said("has the event id of another one"), 1);
 
     restock.level(json!({"sku": "A", "quantity": 1, "eventId": "e-3"}));
+    assert_eq!(restock.mailed(), ["ann", "bo"]);
+}
+
+#[test]
+fn an_event_that_was_not_matched_before_its_message_was_given_up_is_matched_after_a_redrive() {
+    let restock = Restock::start_as(|options| {
+        options.faults = Some("seed=1,error=1,function=match-stock,table=SubscriptionsTable".parse().unwrap());
+    });
+    let observer = restock.stack.observer().unwrap().clone();
+    observer.faults.pause(true);
+    restock.feed("sv-SE", &["A"]);
+    restock.somebody_waits("ann");
+    restock.stack.let_messages_wait_at_most(0);
+    observer.faults.pause(false);
+    restock.send_message("stock-levels", r#"{"sku": "A", "quantity": 1, "eventId": "e-1"}"#);
+    crate::restock::eventually(|| (restock.on_queue("stock-levels-dead-letters") > 0).then_some(()));
+    observer.faults.pause(true);
+
+    // SQS gives messages that are moved back another id, and so another arrival.
+    let body = restock.bodies("stock-levels-dead-letters", 1).remove(0);
+    restock.send_message("stock-levels", &body);
+    restock.settle();
+
+    assert_eq!(restock.mailed(), ["ann"]);
+}
+
+#[test]
+fn an_event_that_came_too_late_is_known_when_it_comes_again() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.somebody_waits("ann");
+    restock.level(json!({"sku": "A", "quantity": 0, "updatedOn": "2026-11-20T10:00:00Z", "eventId": "e-2"}));
+    restock.level(json!({"sku": "A", "quantity": 1, "updatedOn": "2026-11-20T09:00:00Z", "eventId": "e-1"}));
+
+    restock.level(json!({"sku": "A", "quantity": 1, "eventId": "e-1"}));
+
+    assert_eq!(restock.mailed(), Vec::<String>::new());
+}
+
+#[test]
+fn two_callers_may_have_the_same_key() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let other = restock.with_key("other", &["write-stock-levels"]);
+    let body = json!({"sku": "A", "quantity": 1});
+    restock.somebody_waits("ann");
+    restock.put_once("1", LEVELS, &body);
+    restock.settle();
+    restock.somebody_waits("bo");
+
+    assert_eq!(other.header("idempotency-key", "1").json("PUT", LEVELS, &body).unwrap().status, 202);
+    restock.settle();
+
     assert_eq!(restock.mailed(), ["ann", "bo"]);
 }
 

@@ -1,5 +1,6 @@
 //! Serves `POST /inventory/backinstock/subscriptions`.
 
+use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::subscriptions::{MAX_AHEAD, NewSubscription, Subscribe, Subscribed, UNSUBSCRIBE_URL};
 use restock_api::{KeyScope, Problem};
@@ -9,6 +10,7 @@ use restock_domain::{DeliveryId, Subscription, time};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::{Prospect, Store};
 use std::time::Duration;
+use tracing::warn;
 
 pub struct App {
     pub store: Store,
@@ -50,10 +52,13 @@ impl Handles<Subscribe> for App {
         let token = token(&self.signing_key, Unsubscribe::One(subscription.id()));
         let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
         let may_see_contact = call.may(KeyScope::ReadContacts);
-        let ahead = match self.shows_places {
-            true => Some(self.store.ahead_of(&subscription, MAX_AHEAD).await? as u64),
-            false => None,
-        };
+        let mut ahead = None;
+        if self.shows_places {
+            // The subscription is made, whether its place can be told or not.
+            let read = self.store.ahead_of(&subscription, MAX_AHEAD).await;
+            let read = read.inspect_err(|error| warn!(error = %DisplayErrorChain::new(error), "A place is not told"));
+            ahead = read.ok().map(|ahead| ahead as u64);
+        }
         let position = ahead.map(|ahead| ahead + 1);
         let subscribed = Subscribed { ahead, position, ..Subscribed::of(subscription, &outlook, may_see_contact) };
         Ok(Reply::new(subscribed).with_header(UNSUBSCRIBE_URL, link))

@@ -11,6 +11,7 @@ use restock_domain::{ContactId, Decision, KnownLevel, StockLevel, Subscription, 
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_matching::{PAGE, decide_all};
 use restock_store::Store;
+use restock_store::database::Consistency;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Pages that one call looks at: 10,000 subscriptions.
@@ -37,24 +38,7 @@ async fn dry_run(
     now: Timestamp,
 ) -> Result<DryRun, restock_store::Error> {
     let StockLevel { sku, scope, quantity, .. } = level;
-    let Some(mark) = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku) else {
-        return Ok(nothing(Effect::NobodyWaits));
-    };
-    let known = store.known_level(sku, scope).await?;
-    if known.as_ref().is_some_and(|known| known.at > level.effective_at(now)) {
-        return Ok(nothing(Effect::Outdated));
-    }
-    if *quantity <= 0 {
-        return Ok(nothing(Effect::NotInStock));
-    }
     let automations = store.automations().await?;
-    let shop = store.wave_policy().await?.map(|stored| stored.policy);
-    let waves = Waves { shop: shop.as_ref(), automations: &automations };
-    let history = mark.history_after(known, *quantity, now);
-    let level = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
-    let mut lines = Lines::default();
-    let (mut tally, mut cursor, mut mailed) = (Tally::default(), None, HashSet::new());
-    let mut complete = false;
     // Whatever an index shows of them, and however many wait before them.
     let mut examples = Vec::new();
     if let Some(contact) = contact {
@@ -64,18 +48,44 @@ async fn dry_run(
         let decisions = decide_all(store, &automations, sku, *quantity, &theirs, now).await?;
         examples.extend(theirs.into_iter().zip(&decisions).map(|(one, decision)| example(one, decision)));
     }
+    let Some(mark) = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku) else {
+        return Ok(nothing(Effect::NobodyWaits, examples));
+    };
+    let known = store.known_level(sku, scope).await?;
+    if known.as_ref().is_some_and(|known| known.at > level.effective_at(now)) {
+        return Ok(nothing(Effect::Outdated, examples));
+    }
+    if *quantity <= 0 {
+        return Ok(nothing(Effect::NotInStock, examples));
+    }
+    let shop = store.wave_policy().await?.map(|stored| stored.policy);
+    let waves = Waves { shop: shop.as_ref(), automations: &automations };
+    let history = mark.history_after(known, *quantity, now);
+    let level = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
+    let mut lines = Lines::default();
+    let (mut tally, mut cursor, mut mailed) = (Tally::default(), None, HashSet::new());
+    let mut complete = false;
     let most_examples = MAX_EXAMPLES + examples.len();
     for _ in 0..MAX_PAGES {
         let page = store.matching(sku, scope, None, cursor, PAGE).await?;
         let decisions = decide_all(store, &automations, sku, *quantity, &page.subscriptions, now).await?;
+        let mut contacts = HashMap::new();
+        if waves.all().iter().any(|(_, policy)| policy.first.is_some()) {
+            let asked = page.subscriptions.iter().map(|subscription| subscription.contact_id);
+            contacts = store.contacts(asked, Consistency::Eventual).await?;
+        }
         for (subscription, decision) in page.subscriptions.into_iter().zip(&decisions) {
             tally.add(decision);
             let waits_for = decision.outcome.ok().and_then(|automation| waves.of(automation));
-            if let Some((owner, _)) = waits_for.filter(|(_, policy)| policy.triggers(&level, subscription.created_on)) {
-                lines.add(owner, &subscription);
-            }
-            if decision.outcome.is_ok() {
+            let is_concerned = |policy: &WavePolicy| policy.triggers(&level, subscription.created_on);
+            let is_mailed =
+                waits_for.as_ref().is_none_or(|(_, policy)| is_concerned(policy) && *quantity >= policy.minimum);
+            if decision.outcome.is_ok() && is_mailed {
                 mailed.insert(subscription.contact_id);
+            }
+            let concerned = waits_for.filter(|(_, policy)| is_concerned(policy));
+            if let Some((owner, policy)) = concerned {
+                lines.add(owner, policy.pass_of(contacts.get(&subscription.contact_id)), &subscription);
             }
             if examples.len() < most_examples && contact != Some(subscription.contact_id) {
                 examples.push(example(subscription, decision));
@@ -120,26 +130,26 @@ async fn dry_run(
 
 /// Those who would wait for a wave, by the policy that they wait for.
 #[derive(Default)]
-struct Lines(BTreeMap<PolicyOwner, Vec<(Timestamp, SubscriptionId)>>);
+struct Lines(BTreeMap<PolicyOwner, Vec<(u32, Timestamp, SubscriptionId)>>);
 
 impl Lines {
-    fn add(&mut self, owner: PolicyOwner, subscription: &Subscription) {
-        self.0.entry(owner).or_default().push((subscription.created_on, subscription.id()));
+    fn add(&mut self, owner: PolicyOwner, pass: u32, subscription: &Subscription) {
+        self.0.entry(owner).or_default().push((pass, subscription.created_on, subscription.id()));
     }
 
     /// Returns how many people wait for a policy; a person takes one place.
     fn people(&self, owner: &PolicyOwner) -> u64 {
         let all = self.0.get(owner).into_iter().flatten();
-        all.map(|(_, id)| id.contact_id).collect::<HashSet<_>>().len() as u64
+        all.map(|(_, _, id)| id.contact_id).collect::<HashSet<_>>().len() as u64
     }
 
     /// Returns the place of each subscription in its line, from 1: that of the person's oldest one.
     fn places(mut self) -> HashMap<String, u64> {
         let mut places = HashMap::new();
         for line in self.0.values_mut() {
-            line.sort_by_key(|(subscribed_on, _)| *subscribed_on);
+            line.sort_by_key(|(pass, subscribed_on, _)| (*pass, *subscribed_on));
             let mut people = HashMap::new();
-            for (_, id) in line {
+            for (_, _, id) in line {
                 let next = people.len() as u64 + 1;
                 places.insert(id.to_string(), *people.entry(id.contact_id).or_insert(next));
             }
@@ -149,8 +159,8 @@ impl Lines {
 }
 
 /// Returns the answer for a level about which nothing is decided.
-fn nothing(effect: Effect) -> DryRun {
-    let (skipped, automations, examples) = (BTreeMap::new(), Vec::new(), Vec::new());
+fn nothing(effect: Effect, examples: Vec<Example>) -> DryRun {
+    let (skipped, automations) = (BTreeMap::new(), Vec::new());
     DryRun { effect, matched: 0, skipped, automations, examples, cost: DryRunCost::of(0), waves: None, complete: true }
 }
 

@@ -25,8 +25,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// A line that is sound: its number, and what it says.
-type Line = (usize, MovedIn);
+/// A line that is sound: its number, what it says, and its locale.
+type Line = (usize, MovedIn, Locale);
 
 /// Subscribes who waits elsewhere, at the places that they have there. The same list again changes nothing, even if somebody was
 /// mailed or has ended the subscription meanwhile.
@@ -38,13 +38,13 @@ impl Handles<ImportSubscriptions> for App {
         let mut outcomes = Vec::new();
         let mut by_address: BTreeMap<String, Vec<Line>> = BTreeMap::new();
         for (number, line) in list {
-            match line.and_then(|line| sound(line, locale.as_ref(), now)) {
-                Ok(line) => by_address.entry(line.email.key()).or_default().push((number, line)),
+            match line.and_then(|line| Ok((locale_of(&line, locale.as_ref(), now)?, line))) {
+                Ok((locale, line)) => by_address.entry(line.email.key()).or_default().push((number, line, locale)),
                 Err(errors) => outcomes.push((number, LineOutcome::Rejected(errors))),
             }
         }
         // Before the subscriptions: a mark stays for a day, so it is there when they are.
-        let skus: HashSet<&Sku> = by_address.values().flatten().map(|(_, line)| &line.sku).collect();
+        let skus: HashSet<&Sku> = by_address.values().flatten().map(|(_, line, _)| &line.sku).collect();
         for some in skus.into_iter().collect::<Vec<_>>().chunks(IN_FLIGHT) {
             try_join_all(some.iter().map(|sku| self.store.mark_demand(sku, now))).await?;
         }
@@ -55,17 +55,16 @@ impl Handles<ImportSubscriptions> for App {
     }
 }
 
-/// Returns a line with its locale, unless it lacks one or its time has not come yet.
-fn sound(line: MovedIn, locale: Option<&Locale>, now: Timestamp) -> Result<MovedIn, Vec<FieldError>> {
-    let Some(locale) = line.locale.clone().or_else(|| locale.cloned()) else {
-        let message = "Give each line a locale, or all of them one in the query: ?locale=sv-SE.";
-        return Err(vec![FieldError::new("/locale", Invalid::new(ErrorCode::Required, message))]);
-    };
+/// Returns the locale of a line, unless it has none or its time has not come yet.
+fn locale_of(line: &MovedIn, of_all: Option<&Locale>, now: Timestamp) -> Result<Locale, Vec<FieldError>> {
     if line.subscribed_on.is_some_and(|on| on.0 > now) {
         let message = "Use the time at which they subscribed; this one has not come yet.";
         return Err(vec![FieldError::new("/subscribedOn", Invalid::new(ErrorCode::InvalidTimestamp, message))]);
     }
-    Ok(MovedIn { locale: Some(locale), ..line })
+    line.locale.as_ref().or(of_all).cloned().ok_or_else(|| {
+        let message = "Give each line a locale, or all of them one in the query: ?locale=sv-SE.";
+        vec![FieldError::new("/locale", Invalid::new(ErrorCode::Required, message))]
+    })
 }
 
 impl App {
@@ -76,26 +75,30 @@ impl App {
         now: Timestamp,
         until: Instant,
     ) -> Result<Vec<(usize, LineOutcome)>, restock_store::Error> {
-        lines.sort_by_key(|(_, line)| line.subscribed_on.map_or(now, |on| on.0));
+        lines.sort_by_key(|(_, line, _)| line.subscribed_on.map_or(now, |on| on.0));
         let mut outcomes = Vec::new();
-        for (number, line) in lines {
+        for (number, line, locale) in lines {
             let late = Instant::now() >= until;
-            let outcome = if late { LineOutcome::out_of_time() } else { self.move_line(line, now).await? };
+            let outcome = if late { LineOutcome::out_of_time() } else { self.move_line(&line, &locale, now).await? };
             outcomes.push((number, outcome));
         }
         Ok(outcomes)
     }
 
-    async fn move_line(&self, line: MovedIn, now: Timestamp) -> Result<LineOutcome, restock_store::Error> {
+    async fn move_line(
+        &self,
+        line: &MovedIn,
+        locale: &Locale,
+        now: Timestamp,
+    ) -> Result<LineOutcome, restock_store::Error> {
         let mut race = Race::about("a line");
         while race.enter().is_ok() {
-            let Some(contact_id) = self.contact(&line, now).await? else { continue };
-            let MovedIn { sku, locale, external_id, subscribed_on, .. } = line.clone();
-            let Some(locale) = locale else { break };
+            let Some(contact_id) = self.contact(line, now).await? else { continue };
+            let MovedIn { sku, external_id, subscribed_on, .. } = line.clone();
             let subscription = Subscription {
                 contact_id,
                 sku,
-                locale,
+                locale: locale.clone(),
                 external_id,
                 created_on: time::to_millisecond(subscribed_on.map_or(now, |on| on.0)),
                 moved_in_on: Some(now),

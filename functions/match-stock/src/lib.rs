@@ -116,7 +116,7 @@ impl App {
             LevelWrite::Stored => {}
             LevelWrite::Outdated => {
                 info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
-                return Ok(());
+                return self.store.note_event(&level).await.map_err(|error| Failure::retry(&error));
             }
             LevelWrite::Repeated { differs: false } => {
                 info!(sku = %level.sku, "A stock level came again; it changes nothing");
@@ -128,9 +128,14 @@ impl App {
                 return Ok(());
             }
         }
-        if level.quantity <= 0 {
-            return Ok(());
+        if level.quantity > 0 {
+            self.begin_matching(level.clone(), arrival, until).await?;
         }
+        self.store.note_event(&level).await.map_err(|error| Failure::retry(&error))
+    }
+
+    /// Looks at those who wait for a wave, and then goes through the subscriptions that a level covers.
+    async fn begin_matching(&self, level: StockLevel, arrival: Arrival, until: Instant) -> Result<(), Failure> {
         self.tick(&WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 }, true, until).await?;
         let matching = Continuation {
             level,

@@ -6,8 +6,9 @@ use restock_domain::automation::Verdict;
 use restock_domain::{Automation, Subscription, newest_covering};
 use restock_matching::{PAGE, decide_all};
 use restock_queue::Failure;
+use restock_store::database::Consistency;
 use restock_store::{Cursor, cursor_after};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// Subscriptions that are read of a group at the least, as a read unit has so many.
 pub const MIN_READ: usize = 16;
@@ -15,7 +16,7 @@ pub const MIN_READ: usize = 16;
 /// Those who leave next.
 pub struct Choice<'a> {
     pub accepted: Vec<(Subscription, &'a Automation)>,
-    /// Those who were in line and are refused now.
+    /// Those who are refused, whether they were in line before or not.
     pub refused: Vec<(Subscription, Verdict)>,
     /// Where the line goes on.
     pub groups: BTreeMap<String, Option<Cursor>>,
@@ -31,11 +32,12 @@ struct Group {
 }
 
 impl App {
-    /// Goes through the line for a while, and returns those of its policy who leave if there are so many places: of `reach`
-    /// people at the least. A contact takes one place, whatever the number of its subscriptions.
+    /// Goes through the line for a while, and returns those of its policy who leave in this pass if there are so many places: of
+    /// `reach` people at the least. A contact takes one place, whatever the number of its subscriptions.
     pub(crate) async fn choose<'a>(
         &self,
         look: &Look<'a>,
+        pass: u32,
         groups: &BTreeMap<String, Option<Cursor>>,
         places: u64,
         reach: usize,
@@ -51,10 +53,18 @@ impl App {
         let automations = look.waves.automations;
         let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, now);
         let decisions = decisions.await.map_err(retry)?;
+        let mut contacts_read = HashMap::new();
+        if look.policy.first.is_some() {
+            let asked = subscriptions.iter().map(|found| found.contact_id);
+            contacts_read = self.store.contacts(asked, Consistency::Eventual).await.map_err(retry)?;
+        }
+        // Whoever came back into the line after an earlier pass has had their turn already.
+        let has_turn = |found: &Subscription| look.policy.pass_of(contacts_read.get(&found.contact_id)) <= pass;
         let (mut accepted, mut refused, mut contacts) = (Vec::new(), Vec::new(), HashSet::new());
         let (mut turns, mut left) = (next.into_iter().zip(decisions), Vec::new());
         for ((name, subscription), decision) in turns.by_ref() {
             let automation = decision.outcome.ok().filter(|automation| self.is_next(look, automation, &subscription));
+            let automation = automation.filter(|_| has_turn(&subscription));
             let is_new = automation.is_some() && !contacts.contains(&subscription.contact_id);
             if is_new && contacts.len() == places {
                 left.push((name, subscription));
@@ -62,7 +72,8 @@ impl App {
             }
             let after = cursor_after(&look.tick.scope, &subscription).map_err(retry)?;
             groups.entry(name).and_modify(|group| group.at = Some(after));
-            if decision.outcome.is_err() {
+            // Each pass meets them.
+            if decision.outcome.is_err() && pass == look.policy.last_pass() {
                 refused.push((subscription, Verdict::of(&decision, false)));
             } else if let Some(automation) = automation {
                 contacts.insert(subscription.contact_id);
@@ -121,6 +132,7 @@ impl App {
         look.waves.of(automation).is_some_and(|(owner, _)| owner == *look.owner)
             && covering.is_some_and(|level| level.scope == look.level.scope)
             && look.policy.triggers(look.level, found.created_on)
+            && found.here_since() <= look.arrival.at + SKEW
             && !found.has_expired((self.clock)())
     }
 }

@@ -74,15 +74,15 @@ impl App {
 /// Returns the subscriptions that should have met a level and did not, by the level's log entry.
 fn missed(page: &[Waiting], facts: &StockFacts, settled_before: Timestamp) -> BTreeMap<(Sku, String), Missed> {
     let mut all: BTreeMap<(Sku, String), Missed> = BTreeMap::new();
-    for Waiting { subscription, decided_for, claimed_for, .. } in page {
+    for Waiting { subscription, decided_for, claimed_for, place_changed_on, .. } in page {
         let levels = facts.levels.get(&subscription.sku).map(Vec::as_slice).unwrap_or_default();
         let Some((level, arrival)) = level_met(levels, subscription) else { continue };
         let LogKey { sku, entry } = LogKey::new(subscription.sku.clone(), arrival);
         // Entries sort by time: a level that came even later decided about it too.
         let has_met = [decided_for, claimed_for].into_iter().flatten().any(|known| *known >= entry);
-        // Whoever subscribed long before was seen, as was their mark, unless the mark is gone.
-        let could_be_missed =
-            subscription.here_since() >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
+        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone.
+        let newest_place = place_changed_on.map_or(subscription.here_since(), |on| on.max(subscription.here_since()));
+        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
         if has_met || !could_be_missed || arrival.at > settled_before {
             continue;
         }

@@ -132,7 +132,12 @@ impl App {
                 continue;
             }
             let seen = wave.line_for(owner, &key.entry);
-            let groups = match seen {
+            let pass = match seen {
+                Some(line) if line.groups.is_empty() && line.pass < policy.last_pass() => line.pass + 1,
+                Some(line) => line.pass,
+                None => 0,
+            };
+            let groups = match seen.filter(|line| line.pass == pass) {
                 Some(line) => line.groups.clone(),
                 None => {
                     let groups = self.store.groups(sku, scope).await.map_err(retry)?;
@@ -143,6 +148,9 @@ impl App {
             let on_the_way = || wave.waits_until(now).map_or(Looked::Through, Looked::Until);
             if groups.is_empty() {
                 return Ok(on_the_way());
+            }
+            if let Some(begins) = policy.begins(pass, level).filter(|begins| *begins > now) {
+                return Ok(Looked::Until(begins));
             }
             let places = match policy.leave(level, &wave.taken, now) {
                 Leave::NotAtThisStock => return Ok(Looked::Through),
@@ -159,7 +167,7 @@ impl App {
             if self.is_stopped(sku, now).await.map_err(retry)? {
                 return Ok(Looked::Until(now + STOPPED_FOR));
             }
-            let Choice { accepted, refused, groups } = self.choose(look, &groups, places, reach).await?;
+            let Choice { accepted, refused, groups } = self.choose(look, pass, &groups, places, reach).await?;
             reach = if accepted.is_empty() { 2 * reach.max(MIN_READ) } else { 0 };
             let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
             let mut messages = notifications(&accepted, &key);
@@ -168,7 +176,8 @@ impl App {
                 message.hops = hops + 1;
             }
             let gone_on = self.store.change_wave(sku, scope, now, |wave| {
-                let next = Line { entry: key.entry.clone(), groups: groups.clone() };
+                let follows = pass < policy.last_pass();
+                let next = Line { entry: key.entry.clone(), groups: groups.clone(), pass, follows };
                 let gone_on = wave.go_on(owner, seen, next);
                 for message in messages.iter().filter(|_| gone_on) {
                     let id = message.wave.as_ref().map_or("", |share| &share.id);

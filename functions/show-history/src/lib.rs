@@ -89,8 +89,10 @@ impl App {
         let mut horizon = read.iter().filter_map(|levels| levels.horizon.clone()).max();
         let mut levels: Vec<Level<'_>> = read.into_iter().flat_map(|levels| levels.levels).collect();
         levels.sort_by(|one, other| other.key.entry.cmp(&one.key.entry));
-        // Those of one entry are told together.
-        let last = levels.get(limit).map(|level| level.key.entry.clone());
+        // Those of one entry are told together, and of the entry in which the page before ended all may be told already.
+        let entry = until.as_deref().map(|until| until.trim_end_matches('~'));
+        let told = levels.iter().filter(|level| Some(level.key.entry.as_str()) == entry).count();
+        let last = levels.get(limit + told).map(|level| level.key.entry.clone());
         horizon = horizon.max(last);
         levels.retain(|level| horizon.as_ref().is_none_or(|horizon| level.key.entry >= *horizon));
 

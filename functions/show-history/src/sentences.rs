@@ -15,7 +15,9 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
             None => format!("The shopper subscribed to {sku} ({locale})."),
             Some(on) => {
                 let on = time::sortable(on);
-                format!("The shopper subscribed to {sku} ({locale}) in another system. It was moved in at {on}.")
+                format!(
+                    "The shopper subscribed to {sku} ({locale}) in another system. Stock levels here count for the subscription since {on}."
+                )
             }
         },
         What::Decided { level, verdict, place } => {

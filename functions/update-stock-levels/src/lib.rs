@@ -10,7 +10,7 @@ use restock_api::{ErrorCode, Problem, StockFile};
 use restock_domain::{Invalid, StockLevel};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{Queues, StockMessage};
-use restock_store::{Begun, Store};
+use restock_store::{Begun, CallKey, Store};
 use std::time::Duration;
 use tracing::warn;
 
@@ -19,6 +19,7 @@ use tracing::warn;
 const LEVELS_A_MESSAGE: usize = 100;
 const BYTES_A_MESSAGE: usize = 60_000;
 
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How long a call with an `Idempotency-Key` is taken to be running that does not end; longer than Lambda lets it run.
 const RUNS_AT_MOST: Duration = Duration::from_secs(30);
 
@@ -56,29 +57,25 @@ impl Handles<ImportStockLevels> for App {
 }
 
 impl App {
-    /// Puts levels on the queue. If the call has an `Idempotency-Key`, only the first call with it does; what is answered follows
-    /// from the body alone, so the others are answered the same.
+    /// Puts levels on the queue. If the call has an `Idempotency-Key`, it is not carried out again after one that was; what is
+    /// answered follows from the body alone, so the others are answered the same.
     async fn send_once(&self, call: &Call, kind: &str, levels: &[StockLevel]) -> Result<(), Failure> {
         let now = (self.clock)();
-        let Some(key) = call.header("idempotency-key") else {
+        let Some(key) = key_of(call)? else {
             return Ok(self.queues.send_levels(messages(levels), now).await?);
         };
-        if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let invalid = Invalid::new(ErrorCode::InvalidIdempotencyKey, "Use 1 to 255 visible ASCII characters.");
-            return Err(Problem::invalid_parameter("Idempotency-Key", invalid).into());
-        }
         let content = [kind.as_bytes(), b"#", call.bytes()].concat();
-        match self.store.begin_call(key, &content, now, RUNS_AT_MOST).await? {
-            Begun::First => {}
+        match self.store.begin_call(&key, &content, now, RUNS_AT_MOST).await? {
+            Begun::Now => {}
             Begun::Done => return Ok(()),
             Begun::Running => return Err(Problem::still_running().into()),
             Begun::Different => return Err(Problem::key_reused().into()),
         }
-        let sent = self.queues.send_levels(messages(levels), now).await;
-        // Whether this is written or not, the levels are on the queue or they are not: the answer says which.
+        // One that breaks off and is made again sends the same levels by the same name.
+        let sent = self.queues.send_levels_of(key.as_str(), messages(levels), now).await;
         let noted = match &sent {
-            Ok(()) => self.store.end_call(key, (self.clock)()).await,
-            Err(_) => self.store.forget_call(key).await,
+            Ok(()) => self.store.end_call(&key, (self.clock)()).await,
+            Err(_) => self.store.forget_call(&key).await,
         };
         if let Err(error) = noted {
             let error = DisplayErrorChain::new(&error);
@@ -86,6 +83,20 @@ impl App {
         }
         Ok(sent?)
     }
+}
+
+/// Returns what names a call, if its caller does.
+fn key_of(call: &Call) -> Result<Option<CallKey>, Failure> {
+    let key = call.header(IDEMPOTENCY_KEY).unwrap_or_default();
+    if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let caller = ["apikey", "x-api-key"].into_iter().find_map(|name| call.header(name));
+        return Ok(Some(CallKey::new(caller.unwrap_or_default(), key)));
+    }
+    if !call.has_header(IDEMPOTENCY_KEY) {
+        return Ok(None);
+    }
+    let invalid = Invalid::new(ErrorCode::InvalidIdempotencyKey, "Use 1 to 255 visible ASCII characters.");
+    Err(Problem::invalid_parameter("Idempotency-Key", invalid).into())
 }
 
 fn messages(levels: &[StockLevel]) -> Vec<String> {

@@ -50,7 +50,7 @@ endpoints! {
     /// Explain what a stock level would do, without doing it
     DryRunStockLevel("dryRunStockLevel"):
         Post "/inventory/stock-levels/dry-run" ? {
-            "contactId": Option<ContactId>, "Whose subscriptions are among the examples, and come first.";
+            "contactId": Option<ContactId>, "Whose subscriptions are among the examples and come first, with what is decided about them even if the level would do nothing.";
         }, "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
         StockLevel => 200 DryRun, "Nothing was changed.";
 }

@@ -2,11 +2,11 @@
 
 use crate::automations::{ETAG, READ, WRITE};
 use crate::schema::{Described, Schemas, of, of_type};
-use crate::values::text_value;
+use crate::values::{Name, UpTo, text_value};
 use crate::wire::{Read, alone, string, wrong_type};
 use crate::{Errors, FieldError, IdReply, Moment, answer, body, endpoints};
 use jiff::{SignedDuration, Span, Timestamp};
-use restock_domain::waves::{PerUnit, QuietHours, Trigger};
+use restock_domain::waves::{First, PerUnit, QuietHours, Trigger};
 use restock_domain::{ErrorCode, Invalid, WavePolicy};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -49,9 +49,25 @@ body! {
         pub trigger: Option<Trigger>,
         /// Hours of each day in which nobody is mailed.
         pub quiet_hours: Option<Hours>,
+        /// Contacts who come before whoever has waited longest.
+        pub first: Option<ComeFirst>,
     }
     // What is shown may be sent back as it is.
     strict ["version", "updatedOn"]
+}
+
+body! {
+    #[derive(Debug, Clone)]
+    pub struct ComeFirst {
+        /// An attribute of contacts, such as `club`.
+        pub attribute: Name,
+        /// Its values, at most five: contacts with the first one come first, then those with the second, and so on, and all others
+        /// after them. A number or a boolean is named as a text.
+        pub values: UpTo<5, Name>,
+        /// How long they may be mailed before all others, up to 7 days; `PT0S` by default.
+        pub head_start: Option<Length>,
+    }
+    strict []
 }
 
 body! {
@@ -170,10 +186,16 @@ impl Described for PerUnit {
 impl WaveSettings {
     /// Makes the policy that a caller describes. `shortest` is the shortest interval that the deployment allows.
     pub fn into_policy(self, shortest: Duration) -> Result<WavePolicy, Vec<FieldError>> {
-        let Self { per_unit, interval, minimum, hold_down, trigger, quiet_hours } = self;
+        let Self { per_unit, interval, minimum, hold_down, trigger, quiet_hours, first } = self;
         let mut errors = Errors::default();
-        let said =
-            [interval.is_some(), minimum.is_some(), hold_down.is_some(), trigger.is_some(), quiet_hours.is_some()];
+        let said = [
+            interval.is_some(),
+            minimum.is_some(),
+            hold_down.is_some(),
+            trigger.is_some(),
+            quiet_hours.is_some(),
+            first.is_some(),
+        ];
         if per_unit.is_none() && !said.contains(&true) {
             let message =
                 "Say what is to hold, such as \"perUnit\": 1 and \"interval\": \"PT1H\" for waves, or quietHours.";
@@ -193,6 +215,16 @@ impl WaveSettings {
         };
         within("/interval", interval, shortest, WavePolicy::MAX_INTERVAL);
         within("/holdDown", hold_down, Duration::ZERO, WavePolicy::MAX_HOLD_DOWN);
+        let first = first.map(|ComeFirst { attribute: Name(attribute), values: UpTo(values), head_start }| First {
+            attribute,
+            values: values.into_iter().map(|Name(value)| value).collect(),
+            head_start: head_start.map_or(Duration::ZERO, |Length(head_start)| head_start),
+        });
+        let head_start = first.as_ref().map_or(Duration::ZERO, |first| first.head_start);
+        within("/first/headStart", head_start, Duration::ZERO, WavePolicy::MAX_HOLD_DOWN);
+        if first.as_ref().is_some_and(|first| first.values.is_empty()) {
+            errors.add("/first/values", Invalid::new(ErrorCode::Required, "Name at least one value."));
+        }
         let hours = quiet_hours.map(|Hours { from: TimeOfDay(from), to: TimeOfDay(to), zone: Zone(zone) }| {
             QuietHours::new(from, to, zone).map_err(|invalid| errors.add("/quietHours/to", invalid))
         });
@@ -204,6 +236,7 @@ impl WaveSettings {
             hold_down,
             trigger: trigger.unwrap_or_default(),
             quiet_hours: hours.and_then(Result::ok),
+            first,
         })
     }
 }
@@ -220,6 +253,7 @@ answer! {
         pub hold_down: Length,
         pub trigger: Trigger,
         pub quiet_hours: Option<Hours>,
+        pub first: Option<ComeFirst>,
         /// Counts the changes of the shop's policy, from 1; that of an automation has the automation's version.
         pub version: Option<u64>,
         pub updated_on: Option<Moment>,
@@ -228,7 +262,7 @@ answer! {
 
 impl From<WavePolicy> for Waves {
     fn from(policy: WavePolicy) -> Self {
-        let WavePolicy { per_unit, interval, minimum, hold_down, trigger, quiet_hours } = policy;
+        let WavePolicy { per_unit, interval, minimum, hold_down, trigger, quiet_hours, first } = policy;
         let hours = |hours: QuietHours| Hours {
             from: TimeOfDay(hours.from()),
             to: TimeOfDay(hours.to()),
@@ -241,6 +275,11 @@ impl From<WavePolicy> for Waves {
             hold_down: Length(hold_down),
             trigger,
             quiet_hours: quiet_hours.map(hours),
+            first: first.map(|First { attribute, values, head_start }| ComeFirst {
+                attribute: Name(attribute),
+                values: UpTo(values.into_iter().map(Name).collect()),
+                head_start: Some(Length(head_start)),
+            }),
             version: None,
             updated_on: None,
         }
@@ -279,11 +318,13 @@ mod tests {
         let all = json!({
             "perUnit": 0.1, "interval": "PT168H", "minimum": 3, "holdDown": "PT2H", "trigger": "restock",
             "quietHours": {"from": "22:00", "to": "07:00", "zone": "Europe/Stockholm"},
+            "first": {"attribute": "club", "values": ["gold", "3"], "headStart": "PT24H"},
         });
         assert_eq!(
             policy(json!({
                 "perUnit": 0.1, "interval": "P7D", "minimum": 3, "holdDown": "PT120M", "TRIGGER": "restock",
                 "quietHours": {"from": "22:00", "to": "07:00", "zone": "europe/stockholm"},
+                "first": {"attribute": "club", "values": ["gold", "3"], "headStart": "P1D"},
             })),
             Ok(all)
         );
@@ -295,7 +336,7 @@ mod tests {
     fn every_error_of_a_policy_is_named() {
         let wrong = json!({
             "perUnit": 50.5, "interval": "1 hour", "minimum": 0, "holdDown": "P1M", "trigger": "always",
-            "quietHours": {"from": "24:00", "zone": "Mars/Olympus"}, "rate": 1,
+            "quietHours": {"from": "24:00", "zone": "Mars/Olympus"}, "rate": 1, "first": {"attribute": "", "values": "gold"},
         });
         let errors = policy(wrong).unwrap_err();
         for expected in [
@@ -308,6 +349,8 @@ mod tests {
             ("/quietHours/to", "Required"),
             ("/quietHours/zone", "InvalidTimeZone"),
             ("/rate", "UnknownProperty"),
+            ("/first/attribute", "Empty"),
+            ("/first/values", "WrongType"),
         ] {
             assert!(errors.contains(&(expected.0.to_owned(), expected.1)), "{expected:?} in {errors:?}");
         }
@@ -315,6 +358,9 @@ mod tests {
         let out_of_range = json!({"interval": "PT4M59S", "holdDown": "P8D", "quietHours": {"from": "07:00", "to": "07:00", "zone": "UTC"}});
         let pointers: Vec<String> = policy(out_of_range).unwrap_err().into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(pointers, ["/interval", "/holdDown", "/quietHours/to"]);
+        let nobody = json!({"first": {"attribute": "club", "values": [], "headStart": "P8D"}});
+        let pointers: Vec<String> = policy(nobody).unwrap_err().into_iter().map(|(pointer, _)| pointer).collect();
+        assert_eq!(pointers, ["/first/headStart", "/first/values"]);
         assert_eq!(policy(json!({})).unwrap_err(), [(String::new(), "Required")]);
     }
 }

@@ -8,18 +8,26 @@ use jiff::Timestamp;
 use restock_domain::{hex, time};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use uuid::Uuid;
 
 const TABLE: keyspace::Uploads = keyspace::Uploads;
 /// Until when the call is known, or taken to be running.
 const UNTIL: &str = "until";
 const CONTENT: &str = "content";
+/// Who runs the call.
+const HOLDER: &str = "holder";
 const DONE: &str = "done";
 const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Names a call: the caller's key for it, together with who the caller is.
+#[derive(Debug, Clone)]
+pub struct CallKey(String);
 
 /// What a call with a key is to the ones before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
-    First,
+    /// It is to be carried out.
+    Now,
     /// The same call was carried out.
     Done,
     /// The same call may still be running.
@@ -28,42 +36,62 @@ pub enum Begun {
     Different,
 }
 
+impl CallKey {
+    pub fn new(caller: &str, key: &str) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(Sha256::digest(caller));
+        digest.update(key);
+        Self(hex(&digest.finalize()))
+    }
+
+    /// Returns a text that no other call has.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn item(&self) -> Item {
+        texts([("upload", &format!("call#{}", self.0)), ("part", "0")])
+    }
+}
+
 impl Store {
-    /// Begins a call, unless one with its key was begun. It is taken to be running for `at_most`, if nobody says how it ended.
+    /// Begins a call, unless one with its key was carried out or is running. It is taken to be running for `at_most`, if nobody
+    /// says how it ended.
     pub async fn begin_call(
         &self,
-        key: &str,
+        key: &CallKey,
         content: &[u8],
         now: Timestamp,
         at_most: Duration,
     ) -> Result<Begun, Error> {
-        let content = hex(&Sha256::digest(content));
-        let mut call = texts([(CONTENT, &content), (UNTIL, &time::sortable(now + at_most))]);
+        let (content, holder) = (hex(&Sha256::digest(content)), Uuid::new_v4().to_string());
+        let until = time::sortable(now + at_most);
+        let mut call = texts([(CONTENT, &content), (HOLDER, &holder), (UNTIL, &until)]);
         call.insert("expiresAt".into(), number((now + KEPT).as_second()));
         let over = TableCondition::AtMost(UNTIL, text(time::sortable(now)));
         let free = TableCondition::Any(vec![TableCondition::Missing(UNTIL), over]);
-        match self.database.write(Write::put(TABLE, call_key(key), call).when(free)).await? {
-            Written::Done(_) => Ok(Begun::First),
-            Written::Refused(None) => Ok(Begun::Running),
-            Written::Refused(Some(known)) if string_of(&known, CONTENT) != Some(&content) => Ok(Begun::Different),
-            Written::Refused(Some(known)) if known.contains_key(DONE) => Ok(Begun::Done),
-            Written::Refused(Some(_)) => Ok(Begun::Running),
-        }
+        let Written::Refused(known) = self.database.write(Write::put(TABLE, key.item(), call).when(free)).await? else {
+            return Ok(Begun::Now);
+        };
+        let Some(known) = known else { return Ok(Begun::Running) };
+        // The SDK repeats a request whose answer was lost; the second one then meets the first one's item.
+        Ok(match () {
+            () if string_of(&known, HOLDER) == Some(&holder) => Begun::Now,
+            () if string_of(&known, CONTENT) != Some(&content) => Begun::Different,
+            () if known.contains_key(DONE) => Begun::Done,
+            () => Begun::Running,
+        })
     }
 
     /// Says that a call was carried out.
-    pub async fn end_call(&self, key: &str, now: Timestamp) -> Result<(), Error> {
+    pub async fn end_call(&self, key: &CallKey, now: Timestamp) -> Result<(), Error> {
         let until = Action::set(UNTIL, text(time::sortable(now + KEPT)));
         let done = vec![Action::set(DONE, text("yes")), until];
-        self.database.write(Write::update(TABLE, call_key(key), done)).await.map(drop)
+        self.database.write(Write::update(TABLE, key.item(), done)).await.map(drop)
     }
 
-    /// Forgets a call that was not carried out, so that it can be made again.
-    pub async fn forget_call(&self, key: &str) -> Result<(), Error> {
-        self.database.write(Write::delete(TABLE, call_key(key))).await.map(drop)
+    /// Forgets a call of which nobody knows whether it was carried out, so that it can be made again.
+    pub async fn forget_call(&self, key: &CallKey) -> Result<(), Error> {
+        self.database.write(Write::delete(TABLE, key.item())).await.map(drop)
     }
-}
-
-fn call_key(key: &str) -> Item {
-    texts([("upload", &format!("call#{}", hex(&Sha256::digest(key)))), ("part", "0")])
 }

@@ -52,7 +52,7 @@ pub use api_keys::ApiKey;
 pub use automations::{CachedAutomations, MAX_AUTOMATIONS};
 pub use batch::Deleted;
 pub use brand::CachedBrands;
-pub use calls::Begun;
+pub use calls::{Begun, CallKey};
 pub use contact_changes::{ChangedContact, ContactChange};
 pub use contacts::CreatedContact;
 pub use deliveries::{Accepted, Claimed, Noted};

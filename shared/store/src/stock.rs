@@ -18,7 +18,7 @@ const TABLE: keyspace::Stock = keyspace::Stock;
 const DEMAND: &str = "demand";
 /// On a demand mark: when somebody last subscribed, to an hour.
 const NEWEST: &str = "newest";
-/// On a level: the events that levels of its scope had.
+/// On a level: the events of its scope that were handled.
 const EVENTS: &str = "events";
 /// On a demand mark: when it was made.
 const SINCE: &str = "since";
@@ -148,10 +148,9 @@ impl Store {
             race.enter()?;
             let item = self.get(TABLE, level_key(sku, scope)).await?;
             let seen = item.as_ref().and_then(|item| string_of(item, "at")).cloned();
-            let unchanged = seen.map_or(TableCondition::Missing("at"), |seen| TableCondition::Is("at", text(seen)));
-            let events = item.as_ref().and_then(|item| item.get(EVENTS)?.as_b().ok());
-            let events = events.map_or_else(SeenEvents::default, |bytes| SeenEvents::from_bytes(bytes.as_ref()));
-            match events.compare(level, arrival) {
+            let same_level = seen.map_or(TableCondition::Missing("at"), |seen| TableCondition::Is("at", text(seen)));
+            let events = item.as_ref().and_then(|item| item.get(EVENTS)).cloned();
+            match seen_events(events.as_ref()).compare(level) {
                 Repetition::None => {}
                 repetition => return Ok(LevelWrite::Repeated { differs: repetition == Repetition::Different }),
             }
@@ -163,17 +162,40 @@ impl Store {
                 Some(same) if same.arrival.as_ref() == Some(arrival) => same.history,
                 before => mark.history_after(before, *quantity, arrival.at),
             };
-            let events = events.then(level, arrival);
             let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
             let arrival = Some(arrival.clone());
             let level = LevelItem { locale, external_id, quantity: *quantity, at, arrival, history };
             let mut item = write_item(TABLE, level)?;
-            if !events.is_empty() {
-                item.insert(EVENTS.to_owned(), AttributeValue::B(Blob::new(events.to_bytes())));
-            }
-            let write = Write::put(TABLE, level_key(sku, scope), item).when(unchanged);
-            if let Written::Done(_) = self.database.write(write).await? {
+            let same_events = unchanged(EVENTS, events.as_ref());
+            item.extend(events.map(|events| (EVENTS.to_owned(), events)));
+            let write = Write::put(TABLE, level_key(sku, scope), item);
+            let same = TableCondition::All(vec![same_level, same_events]);
+            if let Written::Done(_) = self.database.write(write.when(same)).await? {
                 return Ok(LevelWrite::Stored);
+            }
+        }
+    }
+
+    /// Remembers the event of a level that was handled, so that the same one again changes nothing. Not before: a message that comes
+    /// back after a fault, perhaps from the dead-letter queue under another name, is no repetition.
+    pub async fn note_event(&self, level: &StockLevel) -> Result<(), Error> {
+        if level.event_id.is_none() {
+            return Ok(());
+        }
+        let mut race = Race::about("the events of a stock level");
+        loop {
+            race.enter()?;
+            let Some(item) = self.get(TABLE, level_key(&level.sku, &level.scope)).await? else { return Ok(()) };
+            let before = item.get(EVENTS);
+            let events = AttributeValue::B(Blob::new(seen_events(before).then(level).to_bytes()));
+            if before == Some(&events) {
+                return Ok(());
+            }
+            let there = vec![TableCondition::Exists("at"), unchanged(EVENTS, before)];
+            let key = level_key(&level.sku, &level.scope);
+            let write = Write::update(TABLE, key, vec![Action::set(EVENTS, events.clone())]);
+            if let Written::Done(_) = self.database.write(write.when(TableCondition::All(there))).await? {
+                return Ok(());
             }
         }
     }
@@ -237,6 +259,16 @@ impl Store {
         }
         Ok(seen)
     }
+}
+
+fn seen_events(events: Option<&AttributeValue>) -> SeenEvents {
+    let bytes = events.and_then(|events| events.as_b().ok());
+    bytes.map_or_else(SeenEvents::default, |bytes| SeenEvents::from_bytes(bytes.as_ref()))
+}
+
+/// Returns the condition that an attribute is still as it was read.
+fn unchanged(name: &'static str, seen: Option<&AttributeValue>) -> TableCondition {
+    seen.map_or(TableCondition::Missing(name), |seen| TableCondition::Is(name, seen.clone()))
 }
 
 pub(crate) fn known(item: Item) -> Result<KnownLevel, Error> {

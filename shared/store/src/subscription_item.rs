@@ -29,6 +29,8 @@ pub const RENEWED_ON: &str = "renewedOn";
 pub const EXPIRES_AT: &str = "expiresAt";
 /// When it was moved in from another system.
 pub const MOVED_IN_ON: &str = "movedInOn";
+/// When it got an earlier place, as a list that was moved in had it.
+pub const PLACE_CHANGED_ON: &str = "placeChangedOn";
 /// The log entry of a level that met it and did not use it up.
 pub const DECIDED_FOR: &str = "decidedFor";
 
@@ -45,6 +47,8 @@ pub struct Waiting {
     pub claimed_for: Option<String>,
     /// The log entry of the last level that met it and did not use it up, where that was kept.
     pub decided_for: Option<String>,
+    /// When it got an earlier place in line, if it did.
+    pub place_changed_on: Option<Timestamp>,
 }
 
 /// The item as the table has it. An index has nothing about the delivery but its id.
@@ -84,6 +88,8 @@ struct SubscriptionItem {
     renewed_on: Vec<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place_changed_on: Option<Timestamp>,
 }
 
 pub fn key(id: SubscriptionId) -> Item {
@@ -114,6 +120,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
         decided_for: None,
         renewed_on: Vec::new(),
         expires_at: expires_on.map(Timestamp::as_second),
+        place_changed_on: None,
     };
     write_item(TABLE, item)
 }
@@ -122,7 +129,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
 pub fn read(item: Item) -> Result<Waiting, Error> {
     let item: SubscriptionItem = read_item(TABLE, item)?;
     let SubscriptionItem { contact_id, sku, locale, external_id, created_on, moved_in_on, delivery, .. } = item;
-    let SubscriptionItem { follows, claimed_for, decided_for, renewed_on, .. } = item;
+    let SubscriptionItem { follows, claimed_for, decided_for, renewed_on, place_changed_on, .. } = item;
     let attempts = item.attempts.unwrap_or_default();
     let standing = match item.claimed_until {
         Some(until) => Standing::Claimed { attempts, until },
@@ -131,7 +138,7 @@ pub fn read(item: Item) -> Result<Waiting, Error> {
     let expires_on = item.expires_at.and_then(|at| Timestamp::from_second(at).ok());
     let subscription =
         Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on, delivery, expires_on };
-    Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for, decided_for })
+    Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for, decided_for, place_changed_on })
 }
 
 /// Returns moments of renewal as the attribute has them.

@@ -7,7 +7,7 @@ use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
-use restock_domain::waves::{PerUnit, QuietHours, Trigger};
+use restock_domain::waves::{First, PerUnit, QuietHours, Trigger};
 use restock_domain::{Invalid, WavePolicy, time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -44,6 +44,16 @@ pub(crate) struct WaveDocument {
     hold_down_seconds: u64,
     trigger: String,
     quiet_hours: Option<QuietDocument>,
+    #[serde(default)]
+    first: Option<FirstDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FirstDocument {
+    attribute: String,
+    values: Vec<String>,
+    head_start_seconds: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +65,7 @@ struct QuietDocument {
 
 impl From<WavePolicy> for WaveDocument {
     fn from(policy: WavePolicy) -> Self {
-        let WavePolicy { per_unit, interval, minimum, hold_down, trigger, quiet_hours } = policy;
+        let WavePolicy { per_unit, interval, minimum, hold_down, trigger, quiet_hours, first } = policy;
         let quiet = |hours: QuietHours| QuietDocument {
             from: hours.from().strftime("%H:%M").to_string(),
             to: hours.to().strftime("%H:%M").to_string(),
@@ -68,6 +78,11 @@ impl From<WavePolicy> for WaveDocument {
             hold_down_seconds: hold_down.as_secs(),
             trigger: <&str>::from(trigger).to_owned(),
             quiet_hours: quiet_hours.map(quiet),
+            first: first.map(|First { attribute, values, head_start }| FirstDocument {
+                attribute,
+                values,
+                head_start_seconds: head_start.as_secs(),
+            }),
         }
     }
 }
@@ -87,6 +102,11 @@ impl WaveDocument {
             hold_down: Duration::from_secs(self.hold_down_seconds),
             trigger: self.trigger.parse::<Trigger>()?,
             quiet_hours: self.quiet_hours.map(quiet).transpose().map_err(said)?,
+            first: self.first.map(|first| First {
+                attribute: first.attribute,
+                values: first.values,
+                head_start: Duration::from_secs(first.head_start_seconds),
+            }),
         })
     }
 }
@@ -184,8 +204,13 @@ mod tests {
             hold_down: Duration::from_secs(60),
             trigger: Trigger::Restock,
             quiet_hours: Some(quiet),
+            first: Some(First {
+                attribute: "club".into(),
+                values: vec!["gold".into()],
+                head_start: Duration::from_secs(60),
+            }),
         };
-        let none = WavePolicy { per_unit: None, quiet_hours: None, ..policy.clone() };
+        let none = WavePolicy { per_unit: None, quiet_hours: None, first: None, ..policy.clone() };
 
         for policy in [policy, none] {
             let stored = serde_json::to_string(&WaveDocument::from(policy.clone())).unwrap();

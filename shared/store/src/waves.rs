@@ -66,6 +66,12 @@ pub struct Line {
     pub entry: String,
     /// Where each group is gone on with, `None` for its beginning. One that is missing has been gone through.
     pub groups: BTreeMap<String, Option<Cursor>>,
+    /// The pass through it: those who come first have their own, before that of all others.
+    #[serde(default)]
+    pub pass: u32,
+    /// True if another pass follows.
+    #[serde(default)]
+    pub follows: bool,
 }
 
 /// Somebody whose mail wants a place.
@@ -90,7 +96,7 @@ pub(crate) fn gather() -> Asked {
 impl Wave {
     /// Returns true if anybody may wait in a line.
     pub fn is_awaited(&self) -> bool {
-        self.lines.values().any(|line| !line.groups.is_empty())
+        self.lines.values().any(|line| !line.groups.is_empty() || line.follows)
     }
 
     /// Returns when the first message that is on its way is no longer waited for.

@@ -99,6 +99,8 @@ pub struct WaveSpec {
     pub restock: bool,
     /// The hours of a day, in UTC, from which and until which nothing leaves.
     pub quiet: Option<(u32, u32)>,
+    /// The head start of those whom `Cast::is_in_club` names.
+    pub first: Option<Duration>,
 }
 
 impl WaveSpec {
@@ -115,6 +117,9 @@ impl WaveSpec {
         }
         if let Some((from, to)) = self.quiet {
             json["quietHours"] = json!({"from": format!("{from:02}:00"), "to": format!("{to:02}:00"), "zone": "UTC"});
+        }
+        if let Some(head_start) = self.first {
+            json["first"] = json!({"attribute": "club", "values": ["gold"], "headStart": seconds(head_start)});
         }
         json
     }
@@ -243,7 +248,14 @@ impl Cast {
 
     /// Returns the body of a call that makes a contact.
     pub fn contact_json(&self, contact: usize) -> Value {
-        json!({"email": self.address(contact), "acceptsEmail": self.contacts[contact].0 != Kind::Unwilling})
+        let club = if Self::is_in_club(contact) { "gold" } else { "none" };
+        let accepts = self.contacts[contact].0 != Kind::Unwilling;
+        json!({"email": self.address(contact), "acceptsEmail": accepts, "attributes": {"club": club}})
+    }
+
+    /// Returns true if a contact comes first where a policy says so.
+    pub fn is_in_club(contact: usize) -> bool {
+        contact.is_multiple_of(3)
     }
 
     /// Returns what a link in a contact's mail ends.

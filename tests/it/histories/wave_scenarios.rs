@@ -17,6 +17,7 @@ const WAVES: WaveSpec = WaveSpec {
     hold_down: Duration::ZERO,
     restock: false,
     quiet: None,
+    first: None,
 };
 
 /// Plays a workload of waves, and returns the contacts that were mailed before its end, by the wave that they were in: mails
@@ -58,6 +59,15 @@ fn ten_in_stock_at_a_multiplier_of_five_mail_fifty_first() {
     let workload = Workload::of_waves(70, WaveSpec { per_unit: Some(50), ..WAVES }, &[(0, 10)]);
 
     assert_eq!(waves_of(workload, CALM, 1), [contacts(0..50), contacts(50..70)]);
+}
+
+#[test]
+fn whoever_comes_first_leaves_before_whoever_has_waited_longer_and_the_others_after_a_head_start() {
+    let policy = WaveSpec { first: Some(Duration::from_secs(1_800)), ..WAVES };
+    let workload = Workload::of_waves(9, policy, &[(0, 6)]);
+
+    // Every third is in the club. They take three of the six places of an hour.
+    assert_eq!(waves_of(workload, CALM, 1), [[0, 3, 6], [1, 2, 4], [5, 7, 8]]);
 }
 
 #[test]

@@ -385,6 +385,7 @@ mod tests {
             "create-subscription",
             "delete-contact",
             "import-contacts",
+            "import-subscriptions",
             "record-email-events",
             "send-email",
             "unsubscribe",

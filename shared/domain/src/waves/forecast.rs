@@ -63,6 +63,7 @@ mod tests {
             hold_down: Duration::from_secs(hold_down),
             trigger: Trigger::Level,
             quiet_hours: None,
+            first: None,
         };
         let forecast = |hold_down, quantity, people| {
             let history = StockHistory::beginning(quantity, at(0));

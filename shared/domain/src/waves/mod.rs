@@ -11,6 +11,6 @@ mod stock_history;
 
 pub use forecast::Forecast;
 pub use places::{LEAVES_WITHIN, ON_THE_WAY, Places};
-pub use policy::{Leave, PerUnit, PolicyOwner, Trigger, WavePolicy, Waves};
+pub use policy::{First, Leave, PerUnit, PolicyOwner, Trigger, WavePolicy, Waves};
 pub use quiet_hours::QuietHours;
 pub use stock_history::StockHistory;

@@ -1,5 +1,5 @@
 use super::{LEAVES_WITHIN, Places, QuietHours};
-use crate::{Automation, AutomationId, ErrorCode, Invalid, KnownLevel};
+use crate::{Automation, AutomationId, Contact, ErrorCode, Invalid, KnownLevel};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -22,6 +22,18 @@ pub struct WavePolicy {
     pub hold_down: Duration,
     pub trigger: Trigger,
     pub quiet_hours: Option<QuietHours>,
+    /// Who comes before whoever has waited longest.
+    pub first: Option<First>,
+}
+
+/// Contacts who come before the others, by an attribute. Those with the first value come first of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct First {
+    pub attribute: String,
+    /// As texts; a number or a boolean is the one that is written so.
+    pub values: Vec<String>,
+    /// How long they may be mailed before all others.
+    pub head_start: Duration,
 }
 
 /// Which levels a subscription waits for.
@@ -70,6 +82,25 @@ impl WavePolicy {
     /// Also the time for which places are remembered, so that a longer interval counts them.
     pub const MAX_INTERVAL: Duration = Duration::from_secs(7 * 24 * 3_600);
     pub const MAX_HOLD_DOWN: Duration = Self::MAX_INTERVAL;
+
+    /// Returns the number of the last pass through a line, from 0: each value of an attribute that comes first has one before.
+    pub fn last_pass(&self) -> u32 {
+        self.first.as_ref().map_or(0, |first| first.values.len() as u32)
+    }
+
+    /// Returns the pass through a line in which it is a contact's turn.
+    pub fn pass_of(&self, contact: Option<&Contact>) -> u32 {
+        let Some(First { attribute, values, .. }) = &self.first else { return 0 };
+        let value = contact.and_then(|contact| contact.attributes.get(attribute)).map(ToString::to_string);
+        let place = value.and_then(|value| values.iter().position(|first| *first == value));
+        place.map_or(self.last_pass(), |place| place as u32)
+    }
+
+    /// Returns when a pass through a line may begin, at a stock that is at least the minimum.
+    pub fn begins(&self, pass: u32, level: &KnownLevel) -> Option<Timestamp> {
+        let head_start = self.first.as_ref().filter(|_| pass >= self.last_pass()).map(|first| first.head_start);
+        Some(level.in_stock_since(self.minimum)? + self.hold_down + head_start.unwrap_or_default())
+    }
 
     /// Returns whether mails about a scope may leave, given its newest level and the places that were taken.
     pub fn leave(&self, level: &KnownLevel, taken: &Places, now: Timestamp) -> Leave {
@@ -164,7 +195,8 @@ impl<'a> Waves<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Scope, waves::StockHistory};
+    use crate::{ContactId, EmailAddress, Number, Scalar, Scope, waves::StockHistory};
+    use uuid::Uuid;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -182,7 +214,36 @@ mod tests {
             hold_down: Duration::ZERO,
             trigger: Trigger::Level,
             quiet_hours: None,
+            first: None,
         }
+    }
+
+    #[test]
+    fn contacts_with_an_attribute_come_first_by_its_values_and_the_others_after_a_head_start() {
+        let contact = |club: Option<Scalar>| Contact {
+            id: ContactId::new(Uuid::nil()),
+            email: EmailAddress::parse("a@example.com").unwrap(),
+            first_name: None,
+            last_name: None,
+            language: None,
+            country_code: None,
+            attributes: club.map(|club| ("club".to_owned(), club)).into_iter().collect(),
+            accepts_email: None,
+            created_on: at(0),
+            suppressed: None,
+            unsubscribed: false,
+        };
+        let values = ["gold", "3", "true"].map(ToOwned::to_owned).to_vec();
+        let first = First { attribute: "club".into(), values, head_start: Duration::from_secs(60) };
+        let policy = WavePolicy { first: Some(first), hold_down: Duration::from_secs(10), ..policy("1") };
+        let pass = |club| policy.pass_of(Some(&contact(club)));
+
+        assert_eq!(pass(Some(Scalar::Text("gold".into()))), 0);
+        assert_eq!(pass(Some(Scalar::Number(Number::Whole(3)))), 1);
+        assert_eq!(pass(Some(Scalar::Boolean(true))), 2);
+        assert_eq!([pass(Some(Scalar::Text("Gold".into()))), pass(None), policy.pass_of(None)], [3, 3, 3]);
+        let level = level(5, StockHistory::beginning(5, at(100)));
+        assert_eq!([0, 2, 3].map(|pass| policy.begins(pass, &level)), [110, 110, 170].map(|second| Some(at(second))));
     }
 
     #[test]
