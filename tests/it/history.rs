@@ -55,7 +55,8 @@ fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_w
     let subscription = restock.subscribe(&contact, "A", "sv-SE", None);
     assert_eq!(
         why_waiting(&restock.history_of(&subscription)),
-        "No positive stock level has come since the shopper subscribed, as far as the log goes back."
+        "The product was not reported in stock since the shopper subscribed, as far as the log goes back. If it was, ask whoever \
+         runs the stock system."
     );
 
     restock.level(json!({"sku": "A", "quantity": 5}));
@@ -63,9 +64,9 @@ fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_w
     assert_eq!(events(&refused), ["skipped", "subscribed"]);
     assert_eq!(
         sentence(&refused, "skipped"),
-        "A stock level of 5 came. The automation “Club first” did not take it, as this did not hold: contact.attributes.club \
-         is gold. There was no mail: no automation took the subscription. The subscription stays and is tried again when \
-         the next positive stock level comes."
+        "The product was reported in stock (5). The automation “Club first” left the shopper out, because this did not hold: \
+         contact.attributes.club is gold. So there was no mail. The shopper stays on the list for the next time that it is \
+         reported in stock."
     );
 
     // What is so later changes nothing about what was decided.
@@ -79,9 +80,12 @@ fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_w
     assert_eq!(events(&mailed), ["delivered", "sent", "taken", "skipped", "subscribed"]);
     assert_eq!(
         sentence(&mailed, "taken"),
-        "A stock level of 7 came. The automation “Everybody” took the subscription, so its mail was to leave."
+        "The product was reported in stock (7). The automation “Everybody” chose the shopper, so a mail was to leave."
     );
-    assert!(sentence(&mailed, "sent").starts_with("The mail was sent, with version 0 of the template"), "{mailed}");
+    assert_eq!(
+        (sentence(&mailed, "sent"), &mailed["entries"][1]["template"]["version"]),
+        ("The mail was sent.", &json!(0))
+    );
     assert_eq!(mailed["waiting"], json!([]), "it is used up");
     assert_eq!(mailed["entries"][3], refused["entries"][0]);
     assert_eq!(restock.history(&format!("/contacts/{contact}/history"))["entries"], mailed["entries"]);
@@ -101,19 +105,52 @@ fn whoever_waits_is_told_what_stands_in_the_way() {
     restock.level(json!({"sku": "Z", "quantity": 1}));
 
     let history = restock.history_of(&no_feed);
-    assert_eq!(why_waiting(&history), "No mail can come, as no product feed serves the locale de-DE.");
+    assert_eq!(why_waiting(&history), "No mail can come, because no product feed serves the locale de-DE.");
     assert!(sentence(&history, "skipped").contains("no product feed served the locale de-DE"), "{history}");
     let history = restock.history_of(&not_in_it);
-    assert_eq!(why_waiting(&history), "No mail can come, as the product feed of sv-SE does not have Z.");
+    assert_eq!(why_waiting(&history), "No mail can come, because the product feed of sv-SE does not have Z.");
     let history = restock.history_of(&unsubscribed);
     assert_eq!(history["entries"][0]["reason"], "noConsent", "{history}");
     assert!(
-        sentence(&history, "skipped").contains("did not take it, as the contact does not accept email"),
+        sentence(&history, "skipped").contains("left the shopper out, because the shopper does not accept email"),
         "{history}"
     );
+    assert_eq!(why_waiting(&history), "No mail can come, because the shopper does not accept email.");
     let both = restock.history(&format!("/contacts/{ann}/history"));
     assert_eq!(both["waiting"].as_array().unwrap().len(), 2);
     assert_eq!(events(&both), ["skipped", "skipped", "subscribed", "subscribed"]);
+}
+
+#[test]
+fn whoever_waits_for_something_else_than_came_is_told_so() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let swedish = restock.subscribe(&restock.contact("ann"), "A", "sv-SE", None);
+    restock.subscribe(&restock.contact("bo"), "A", "pl-PL", None);
+
+    restock.level(json!({"sku": "A", "quantity": 4, "locale": "pl-PL"}));
+    let only = "The product was reported in stock for pl-PL only, which is not what the shopper waits for (sv-SE).";
+    assert_eq!(why_waiting(&restock.history_of(&swedish)), only);
+
+    restock.level(json!({"sku": "A", "quantity": 3}));
+    let late = restock.subscribe(&restock.contact("cy"), "A", "sv-SE", None);
+    let before = "The product was in stock already (3) when the shopper subscribed. The next time that it is reported in stock counts.";
+    assert_eq!(why_waiting(&restock.history_of(&late)), before);
+}
+
+#[test]
+fn whoever_waited_for_a_wave_is_told_if_there_are_none_any_more() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1, "interval": "PT1H"}));
+    restock.subscribe(&restock.contact("ann"), "A", "sv-SE", None);
+    let second = restock.subscribe(&restock.contact("bo"), "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    restock.delete("/waves");
+
+    let said = restock.history_of(&second);
+    assert!(why_waiting(&said).contains("mails do not leave in waves any more"), "{said}");
 }
 
 #[test]
@@ -124,7 +161,7 @@ fn a_mail_that_was_not_sent_after_all_says_why() {
     restock.stack.hold("notifications", true).unwrap();
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 5}));
     restock.settle_queues(&["stock-levels"]);
-    let on_its_way = "An automation took it, so its mail is on its way, unless sending is paused.";
+    let on_its_way = "A mail is on its way, unless sending is paused or the product is held.";
     assert_eq!(why_waiting(&restock.history_of(&subscription)), on_its_way);
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0}));
     restock.settle_queues(&["stock-levels"]);
@@ -135,7 +172,10 @@ fn a_mail_that_was_not_sent_after_all_says_why() {
 
     assert_eq!(events(&history), ["notSent", "taken", "subscribed"]);
     assert!(sentence(&history, "notSent").contains("sold out again before the mail left"), "{history}");
-    assert_eq!(why_waiting(&history), "It is not in stock now. It waits for the next positive stock level.");
+    assert_eq!(
+        why_waiting(&history),
+        "The product is not in stock now. The shopper waits for it to be reported in stock."
+    );
 }
 
 #[test]
@@ -152,8 +192,11 @@ fn whoever_waits_for_a_wave_is_told_the_place_in_line() {
     let last = restock.history_of(&subscriptions[2]);
     assert_eq!(events(&last), ["waitedInLine", "subscribed"]);
     assert_eq!(last["entries"][0]["place"], 3, "{last}");
-    assert!(sentence(&last, "waitedInLine").ends_with("at place 3 of those who waited for it in sv-SE."), "{last}");
-    assert_eq!(why_waiting(&last), "It waits for its turn, as mails leave in waves.");
+    assert!(sentence(&last, "waitedInLine").ends_with("at place 3 of those who waited in sv-SE."), "{last}");
+    assert_eq!(
+        why_waiting(&last),
+        "The shopper waits for a turn, as mails leave in waves; 1 of the same locale asked before."
+    );
 }
 
 #[test]
@@ -271,10 +314,7 @@ fn a_subscription_that_another_ones_mail_has_used_up_says_so() {
     assert_eq!(restock.mailed(), ["ann"]);
     let history = restock.history_of(&old);
     assert_eq!(events(&history), ["notSent", "taken", "subscribed"]);
-    assert!(
-        sentence(&history, "notSent")
-            .ends_with("another subscription of the shopper was mailed for the same stock level.")
-    );
+    assert!(sentence(&history, "notSent").ends_with("This one ended with it."));
 }
 
 #[test]

@@ -61,6 +61,11 @@ impl<'a> Happened<'a> {
         format!("{begin}#{:02}#{}", self.event() as u8, self.subscription.delivery)
     }
 
+    /// Returns true if a level let it wait for a wave.
+    pub fn is_in_line(&self) -> bool {
+        self.event() == Event::WaitedInLine
+    }
+
     fn event(&self) -> Event {
         match &self.what {
             What::Subscribed => Event::Subscribed,

@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use restock_api::history::{
     DEFAULT_ENTRIES, History, MAX_ENTRIES, ShowContactHistory, ShowSubscriptionHistory, StillWaiting,
 };
+use restock_api::subscriptions::MAX_AHEAD;
 use restock_api::{ErrorCode, Problem};
-use restock_domain::{ContactId, SubscriptionId};
+use restock_domain::{ContactId, SubscriptionId, Waves};
 use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
 use restock_store::Store;
 use std::cmp::Reverse;
@@ -116,13 +117,23 @@ impl App {
     /// Says of those that still wait why no mail has come.
     async fn still_waiting(&self, read: &[Levels<'_>], instances: &[Instance]) -> Result<Vec<StillWaiting>, Failure> {
         let mut said = Vec::new();
+        let automations = self.store.automations().await?;
+        let policy = self.store.wave_policy().await?.map(|stored| stored.policy);
+        let has_waves = !Waves { shop: policy.as_ref(), automations: &automations }.all().is_empty();
         for (instance, levels) in instances.iter().zip(read).filter(|(instance, _)| instance.waits).take(MAX_WAITING) {
             let prospect = self.store.prospect(&instance.subscription, (self.clock)()).await?;
             let mut newest = None;
             if let Some(level) = levels.levels.first() {
                 newest = self.decided(level).await?.into_iter().next();
             }
-            let text = sentences::why_none_came(&instance.subscription, &prospect.outlook, newest.as_ref());
+            let levels = self.store.levels_of(&instance.subscription.sku).await?;
+            let waits_in_line = newest.as_ref().is_some_and(Happened::is_in_line);
+            let ahead = match has_waves && waits_in_line {
+                true => Some(self.store.ahead_of(&instance.subscription, MAX_AHEAD).await?),
+                false => None,
+            };
+            let now = sentences::Now { outlook: &prospect.outlook, levels: &levels, has_waves, ahead };
+            let text = sentences::why_none_came(&instance.subscription, &now, newest.as_ref());
             said.push(StillWaiting { subscription: instance.subscription.clone().into(), text });
         }
         Ok(said)

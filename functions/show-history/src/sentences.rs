@@ -1,146 +1,210 @@
-//! What happened, in sentences that somebody at a help desk can read to a shopper.
+//! What happened, in sentences for somebody at a help desk who has a shopper on the phone.
 
 use crate::happened::{Automations, Happened, What, skipped, template_of};
 use restock_domain::automation::{Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
-use restock_domain::{Obstacle, Outlook, Skip, Subscription, time};
+use restock_domain::{Contact, KnownLevel, Obstacle, Outlook, Skip, Subscription, newest_covering, time};
 
-const STAYS: &str = "The subscription stays and is tried again when the next positive stock level comes.";
+const STAYS: &str = "The shopper stays on the list for the next time that it is reported in stock.";
+
+/// What is so now for somebody who waits.
+pub struct Now<'a> {
+    pub outlook: &'a Outlook,
+    /// Of all scopes of the SKU.
+    pub levels: &'a [KnownLevel],
+    /// True if mails leave in waves.
+    pub has_waves: bool,
+    /// How many of the same locale asked for the SKU before and still wait, if somebody waits for a wave.
+    pub ahead: Option<usize>,
+}
 
 /// Says what happened.
 pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automations) -> String {
-    let Subscription { sku, locale, .. } = subscription;
     match what {
-        What::Subscribed => match subscription.moved_in_on {
-            None => format!("The shopper subscribed to {sku} ({locale})."),
-            Some(on) => {
-                let on = time::sortable(on);
-                format!(
-                    "The shopper subscribed to {sku} ({locale}) in another system. Stock levels here count for the subscription since {on}."
-                )
-            }
-        },
+        What::Subscribed => subscribed(subscription),
         What::Decided { level, verdict, place } => {
-            let mut said = vec![format!("A stock level of {} came.", level.quantity)];
+            let mut said = vec![format!("The product was reported in stock ({}).", level.quantity)];
             said.extend(refusals(verdict, automations));
-            said.push(match &verdict.outcome {
-                VerdictOutcome::Taken(id, version) => {
-                    format!("The automation “{}” took the subscription, so its mail was to leave.", automations.name(id, *version))
-                }
+            let name = |id, version| format!("The automation “{}” chose the shopper", automations.name(id, version));
+            match &verdict.outcome {
+                VerdictOutcome::Taken(id, version) => said.push(format!("{}, so a mail was to leave.", name(id, *version))),
                 VerdictOutcome::InLine(id, version) => {
-                    let name = automations.name(id, *version);
                     // A level that names an external id has one line for all locales.
-                    let of = if level.external_id.is_some() { String::new() } else { format!(" in {locale}") };
-                    let place = place.map(|place| format!(", at place {place} of those who waited for it{of}"));
-                    let place = place.unwrap_or_default();
-                    format!("The automation “{name}” took the subscription. As mails leave in waves, it waited for its turn{place}.")
+                    let of = if level.external_id.is_some() { String::new() } else { format!(" in {}", subscription.locale) };
+                    let place = place.map(|place| format!(", at place {place} of those who waited{of}")).unwrap_or_default();
+                    let name = name(id, *version);
+                    said.push(format!("{name}. As mails leave in waves, the shopper waited for a turn{place}."));
                 }
-                VerdictOutcome::Skipped(skip) => format!("There was no mail: {}. {STAYS}", because(*skip, subscription)),
-            });
+                VerdictOutcome::Skipped(skip) => {
+                    said.push(no_mail(*skip, subscription, verdict.refusals.is_empty()));
+                    said.push(STAYS.to_owned());
+                }
+            }
             said.join(" ")
         }
-        What::Undecided(level) => {
-            let quantity = level.quantity;
-            format!(
-                "A stock level of {quantity} came. What was decided about this subscription is not known: it is still being decided, or could not be written down."
-            )
+        What::Undecided(level) => format!(
+            "The product was reported in stock ({}). What was decided about the shopper is not known: it is still being decided, or could not be written down.",
+            level.quantity
+        ),
+        What::NotSent(_, verdict) if skipped(verdict) == Some(Skip::SameContact) => {
+            "There was no mail for this subscription, because the mail for another one of the shopper was about the same product. This one ended with it."
+                .to_owned()
         }
         What::NotSent(level, verdict) => {
             let mut said = vec![format!("The mail for the stock level of {} was not sent after all.", level.quantity)];
             said.extend(refusals(verdict, automations));
             let skip = skipped(verdict).unwrap_or(Skip::NoAutomation);
-            said.push(format!("The reason: {}.", because(skip, subscription)));
-            // The other mail has used it up.
-            if skip != Skip::SameContact {
-                said.push(STAYS.to_owned());
-            }
+            said.push(no_mail(skip, subscription, verdict.refusals.is_empty()));
+            said.push(STAYS.to_owned());
             said.join(" ")
         }
         What::Reached(milestone, record) => reached(*milestone, record),
     }
 }
 
-/// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
-pub fn why_none_came(subscription: &Subscription, outlook: &Outlook, newest: Option<&Happened<'_>>) -> String {
-    let Subscription { sku, locale, .. } = subscription;
-    let newest = newest.map(|newest| &newest.what);
-    let obstacles = outlook.obstacles(subscription);
-    let said = match obstacles.first() {
-        Some(Obstacle::Suppressed) => {
-            "No mail can come, as mail to the address bounced or its owner complained. Ask for another address."
-        }
-        Some(Obstacle::Unsubscribed) => "No mail can come, as the contact unsubscribed from all mail.",
-        Some(Obstacle::NoFeed) => return format!("No mail can come, as no product feed serves the locale {locale}."),
-        Some(Obstacle::NoProductData) => {
-            return format!("No mail can come, as the product feed of {locale} does not have {sku}.");
-        }
-        Some(Obstacle::InStock) => match newest {
-            Some(What::Decided { verdict: Verdict { outcome: VerdictOutcome::Taken(..), .. }, .. }) => {
-                "An automation took it, so its mail is on its way, unless sending is paused."
-            }
-            Some(What::Decided { verdict: Verdict { outcome: VerdictOutcome::InLine(..), .. }, .. }) => {
-                "It waits for its turn, as mails leave in waves."
-            }
-            Some(_) => "It is in stock, and the last stock level brought no mail. The next positive one may.",
-            None => "It is in stock, and no stock level has met the subscription yet. The next positive one will.",
-        },
-        None if newest.is_some() => "It is not in stock now. It waits for the next positive stock level.",
-        None => "No positive stock level has come since the shopper subscribed, as far as the log goes back.",
-    };
-    said.to_owned()
+fn subscribed(subscription: &Subscription) -> String {
+    let Subscription { sku, locale, external_id, moved_in_on, .. } = subscription;
+    let external_id = external_id.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
+    let said = format!("The shopper subscribed to {sku} ({locale}{external_id})");
+    match moved_in_on {
+        None => format!("{said}."),
+        Some(on) => format!("{said} in another system. Stock levels here count since {}.", time::sortable(*on)),
+    }
 }
 
-/// Says why automations did not take a subscription, one after the other.
+/// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
+pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&Happened<'_>>) -> String {
+    let Subscription { sku, locale, external_id, .. } = subscription;
+    let newest = newest.map(|newest| &newest.what);
+    let no_consent = now.outlook.contact.as_ref().is_some_and(|contact: &Contact| contact.accepts_email == Some(false));
+    let outcome = match newest {
+        Some(What::Decided { verdict, .. } | What::NotSent(_, verdict)) => Some(&verdict.outcome),
+        _ => None,
+    };
+    match now.outlook.obstacles(subscription).first() {
+        Some(Obstacle::Suppressed) => {
+            "No mail can come, because mail to the address bounced or its owner complained. Ask for another address."
+                .to_owned()
+        }
+        Some(Obstacle::Unsubscribed) => "No mail can come, because the shopper unsubscribed from all mail.".to_owned(),
+        Some(Obstacle::NoFeed) => format!("No mail can come, because no product feed serves the locale {locale}."),
+        Some(Obstacle::NoProductData) => {
+            format!("No mail can come, because the product feed of {locale} does not have {sku}.")
+        }
+        _ if no_consent && matches!(outcome, Some(VerdictOutcome::Skipped(Skip::NoConsent))) => {
+            "No mail can come, because the shopper does not accept email.".to_owned()
+        }
+        Some(Obstacle::InStock) => in_stock(subscription, now, outcome),
+        None if newest.is_some() => {
+            "The product is not in stock now. The shopper waits for it to be reported in stock.".to_owned()
+        }
+        None => {
+            let counts = newest_covering(now.levels, locale, external_id.as_ref());
+            let since = |level: &&KnownLevel| level.quantity > 0 && level.at >= subscription.here_since();
+            let elsewhere = now.levels.iter().filter(|level| Some(*level) != counts).find(since);
+            let scope = elsewhere.map(|level| {
+                let locale = level.scope.locale().map(ToString::to_string);
+                locale
+                    .into_iter()
+                    .chain(level.scope.external_id().map(ToString::to_string))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            });
+            match scope {
+                Some(scope) => format!(
+                    "The product was reported in stock for {scope} only, which is not what the shopper waits for ({locale})."
+                ),
+                None => "The product was not reported in stock since the shopper subscribed, as far as the log goes back. If it was, ask whoever runs the stock system."
+                    .to_owned(),
+            }
+        }
+    }
+}
+
+/// Says why no mail has come about a product that is in stock.
+fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: Option<&VerdictOutcome>) -> String {
+    let counts = newest_covering(now.levels, &subscription.locale, subscription.external_id.as_ref());
+    match outcome {
+        Some(VerdictOutcome::Taken(..)) => "A mail is on its way, unless sending is paused or the product is held.".to_owned(),
+        Some(VerdictOutcome::InLine(..)) if now.has_waves => {
+            let ahead = now.ahead.map(|ahead| format!("; {ahead} of the same locale asked before")).unwrap_or_default();
+            format!("The shopper waits for a turn, as mails leave in waves{ahead}.")
+        }
+        Some(VerdictOutcome::InLine(..)) => {
+            "The shopper waited for a turn, and mails do not leave in waves any more. The next time that the product is reported in stock counts."
+                .to_owned()
+        }
+        Some(VerdictOutcome::Skipped(_)) => {
+            "The product is in stock, and the last stock level brought the shopper no mail. The next one may.".to_owned()
+        }
+        None => match counts.filter(|level| level.quantity > 0) {
+            Some(level) if level.at < subscription.here_since() => format!(
+                "The product was in stock already ({}) when the shopper subscribed. The next time that it is reported in stock counts.",
+                level.quantity
+            ),
+            Some(level) => format!("The product was reported in stock ({}), and whom to mail is being decided.", level.quantity),
+            None => "The product feed says that it is in stock, and no stock level was reported. The next one counts.".to_owned(),
+        },
+    }
+}
+
+/// Says why automations left a shopper out, one after the other.
 fn refusals(verdict: &Verdict, automations: &Automations) -> Vec<String> {
     let said = verdict.refusals.iter().map(|refusal| {
         let explained = automations.explain(refusal);
         let conditions: Vec<&str> = explained.conditions.iter().map(|named| named.condition.as_str()).collect();
         let mut why = Vec::new();
         if explained.no_consent {
-            why.push("the contact does not accept email".to_owned());
+            why.push("the shopper does not accept email".to_owned());
         }
         if !conditions.is_empty() {
             why.push(format!("this did not hold: {}", conditions.join("; ")));
         }
         let name = automations.name(&explained.id, explained.version);
         match why.as_slice() {
-            [] => format!("The automation “{name}” did not take it."),
-            why => format!("The automation “{name}” did not take it, as {}.", why.join(", and ")),
+            [] => format!("The automation “{name}” left the shopper out."),
+            why => format!("The automation “{name}” left the shopper out, because {}.", why.join(", and ")),
         }
     });
     said.collect()
 }
 
-/// Says why there was no mail, as the rest of a sentence.
-fn because(skip: Skip, subscription: &Subscription) -> String {
+/// Says why there was no mail. Where automations left the shopper out, `is_all` is false, and that has been said.
+fn no_mail(skip: Skip, subscription: &Subscription, is_all: bool) -> String {
     let Subscription { sku, locale, .. } = subscription;
-    match skip {
+    let because = match skip {
+        Skip::NoConsent | Skip::NoAutomation if !is_all => return "So there was no mail.".to_owned(),
         Skip::NoFeed => format!("no product feed served the locale {locale}"),
         Skip::NoProductData => format!("the product feed of {locale} did not have {sku}"),
         Skip::ContactGone => "the contact was erased".to_owned(),
         Skip::Suppressed => "mail to the address had bounced, or its owner had complained".to_owned(),
-        Skip::Unsubscribed => "the contact had unsubscribed from all mail".to_owned(),
-        Skip::NoConsent => "the contact did not accept email".to_owned(),
-        Skip::NoAutomation => "no automation took the subscription".to_owned(),
-        Skip::AutomationOff => "the automation that took it was switched off or deleted meanwhile".to_owned(),
-        Skip::SoldOutAgain => "it was sold out again before the mail left".to_owned(),
+        Skip::Unsubscribed => "the shopper had unsubscribed from all mail".to_owned(),
+        Skip::NoConsent => "the shopper did not accept email".to_owned(),
+        Skip::NoAutomation => "no automation is on".to_owned(),
+        Skip::AutomationOff => "the automation was switched off or deleted meanwhile".to_owned(),
+        Skip::SoldOutAgain => "the product was sold out again before the mail left".to_owned(),
         Skip::SubscriptionGone => "the subscription had ended".to_owned(),
-        Skip::SameContact => "another subscription of the shopper was mailed for the same stock level".to_owned(),
-    }
+        Skip::SameContact => "another subscription of the shopper was mailed".to_owned(),
+    };
+    format!("There was no mail, because {because}.")
 }
 
 fn reached(milestone: Milestone, record: &Record) -> String {
     match milestone {
         Milestone::Accepted => match template_of(record) {
-            Some((id, version)) => format!("The mail was sent, with version {version} of the template {id}."),
-            None => "The mail was sent.".to_owned(),
+            Some((id, version)) if version > 0 => {
+                format!("The mail was sent, with version {version} of the template {id}.")
+            }
+            _ => "The mail was sent.".to_owned(),
         },
         Milestone::Failed => {
             let reason = record.reason.as_deref().unwrap_or("it did not say why");
-            format!("The mail service permanently refused the mail ({reason}). {STAYS}")
+            format!("The mail service refused the mail for good ({reason}). {STAYS}")
         }
-        Milestone::Delivered => "The mail server of the shopper took the mail.".to_owned(),
-        Milestone::Bounced => "The mail came back: the mail server of the shopper did not take it.".to_owned(),
+        Milestone::Delivered => {
+            "The shopper's mail server took the mail. If it can't be found, look among spam.".to_owned()
+        }
+        Milestone::Bounced => "The mail came back: the shopper's mail server did not take it.".to_owned(),
         Milestone::Complained => "The shopper marked the mail as spam, and gets no more mail.".to_owned(),
         Milestone::Rejected => {
             "The mail service took the mail and then found that it can't be sent, such as for a virus.".to_owned()

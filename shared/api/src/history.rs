@@ -63,7 +63,7 @@ answer! {
         /// When it happened. For what a stock level brought about: when the level was received.
         pub at: Moment,
         pub event: Event,
-        /// What happened, in words that can be read out to a shopper.
+        /// What happened, in a sentence.
         pub text: String,
         pub subscription_id: String,
         pub sku: Sku,
