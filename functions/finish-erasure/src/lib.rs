@@ -37,6 +37,11 @@ impl App {
             deleted.items += purchases.items;
             deleted.complete = purchases.complete;
         }
+        if deleted.complete && is_erasure {
+            let mails = self.store.delete_deliveries_of(contact_id, deadline).await.map_err(retry)?;
+            deleted.items += mails.items;
+            deleted.complete = mails.complete;
+        }
         info!(contact = %contact_id, items = deleted.items, complete = deleted.complete, "Went on with an erasure");
         if deleted.complete {
             return Ok(());

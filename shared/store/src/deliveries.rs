@@ -1,6 +1,7 @@
 //! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`]; here it is
 //! written on the condition that nothing has changed since.
 
+use crate::batch::Deleted;
 use crate::database::{Action, Consistency, Item, Query, Range, Statement, TableCondition, Write, Written};
 use crate::delivery_record::{self, facts, key, key_for, log_key};
 use crate::item::{number, read_each, string_of, text, texts};
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Milestone, Record, Settled, Standing};
 use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, time};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a delivery is kept at least, for the events that SES sends later. It is kept as long as the log, if that is longer.
 const MIN_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -204,6 +206,11 @@ impl Store {
         let records =
             self.query_all(Query { range: Range::Before(delivery_record::AFTER_ALL.to_owned()), ..of_contact }).await?;
         Ok(read_each(records, |record| delivery_record::read(&record)).into_iter().flatten().collect())
+    }
+
+    /// Deletes what is known of the mails of a contact, or as much as the deadline allows. Nobody mails one that is gone.
+    pub async fn delete_deliveries_of(&self, contact_id: ContactId, deadline: Instant) -> Result<Deleted, Error> {
+        self.delete_all(keyspace::Deliveries, contact_id.to_string(), |_| true, deadline).await
     }
 
     /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was

@@ -41,6 +41,8 @@ pub struct Tables {
     limits: Limits,
     /// Levels in the order in which they were stored.
     pub stored: Vec<StoredLevel>,
+    /// Records of deliveries that were deleted with their contact.
+    erased: Vec<Item>,
 }
 
 pub struct Simulated(pub Arc<World>);
@@ -280,7 +282,7 @@ impl World {
         }
         match &after {
             Some(item) => state.tables.items.insert(key.clone(), item.clone()),
-            None => state.tables.items.remove(&key),
+            None => state.tables.remove(&key),
         };
         if write.table == Table::Subscriptions {
             let lag = self.lag(&mut state, &sku);
@@ -347,6 +349,17 @@ impl Tables {
 
     pub fn items(&self, table: Table) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |((of, ..), _)| *of == table).map(|(_, item)| item)
+    }
+
+    /// Returns the records of deliveries, and those that were deleted with their contact.
+    pub fn records(&self) -> impl Iterator<Item = &Item> {
+        self.items(Table::Deliveries).chain(&self.erased)
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Item> {
+        let removed = self.items.remove(key);
+        self.erased.extend(removed.clone().filter(|_| key.0 == Table::Deliveries));
+        removed
     }
 
     /// Remembers what an item is, which is about to change.

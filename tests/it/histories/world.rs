@@ -14,7 +14,7 @@ use restock_local::aws::sqs::Broker;
 use restock_local::template::Schedule;
 use restock_queue::transport::Outgoing;
 use restock_queue::{EmailEvent, EmailEventKind, Queue, Queues};
-use restock_store::database::{AttributeValue, Item, Table};
+use restock_store::database::{AttributeValue, Item};
 use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, Store};
 use send_email::Settings;
 use serde_json::{Value, json};
@@ -466,7 +466,7 @@ impl World {
 impl State {
     /// Returns the mails with the level that each was for, as its record says.
     pub fn mails_with_levels(&self) -> Vec<SentMail> {
-        let records = self.tables.items(Table::Deliveries).filter(|record| record.contains_key("entry"));
+        let records = self.tables.records().filter(|record| record.contains_key("entry"));
         let levels: HashMap<String, String> =
             records.map(|record| (string(record, "delivery"), string(record, "entry"))).collect();
         let with_level = |mail: &SentMail| SentMail { level: levels.get(&mail.delivery).cloned(), ..mail.clone() };
@@ -477,7 +477,7 @@ impl State {
     pub fn unrecorded(&self) -> u64 {
         let recorded: HashSet<String> = self
             .tables
-            .items(Table::Deliveries)
+            .records()
             .filter(|record| record.contains_key("accepted"))
             .map(|record| string(record, "messageId"))
             .collect();
