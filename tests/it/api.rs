@@ -27,6 +27,12 @@ pub fn field_errors(answer: &Answer) -> Vec<(String, String)> {
     body["errors"].as_array().unwrap().iter().map(|error| (text(error, "pointer"), text(error, "errorCode"))).collect()
 }
 
+/// Returns the lines of a report that were rejected, and why.
+pub fn line_errors(report: &Value) -> Vec<(u64, &str)> {
+    let rejected = report["errors"].as_array().unwrap().iter();
+    rejected.map(|error| (error["line"].as_u64().unwrap(), error["errorCode"].as_str().unwrap())).collect()
+}
+
 pub fn errors(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect()
 }

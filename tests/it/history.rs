@@ -329,8 +329,7 @@ fn whoever_a_later_wave_refuses_is_told_why() {
     restock.api.json("PATCH", &format!("/contacts/{}", contacts[1]), &json!({"acceptsEmail": false})).unwrap();
 
     let history = eventually(|| {
-        restock.send_message("stock-levels", r#"{"v": 1, "type": "due-wave-ticks"}"#);
-        restock.settle();
+        restock.tick();
         let history = restock.history_of(&subscriptions[1]);
         (events(&history).len() > 2).then_some(history)
     });

@@ -1,6 +1,6 @@
 //! Contacts and purchases as JSON lines.
 
-use crate::api::assert_problem;
+use crate::api::{assert_problem, line_errors};
 use crate::restock::Restock;
 use restock_local::client::Answer;
 use serde_json::{Value, json};
@@ -42,13 +42,7 @@ fn contacts_are_created_changed_and_bad_lines_reported() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let report = answer.json();
     assert_eq!(counts(&report), [7, 1, 2, 0, 4]);
-    let errors: Vec<(u64, &str)> = report["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| (error["line"].as_u64().unwrap(), error["errorCode"].as_str().unwrap()))
-        .collect();
-    assert_eq!(errors, [(4, "MalformedJson"), (5, "InvalidEmail"), (7, "WrongType"), (8, "NotAnObject")]);
+    assert_eq!(line_errors(&report), [(4, "MalformedJson"), (5, "InvalidEmail"), (7, "WrongType"), (8, "NotAnObject")]);
     let (new, known) = (restock.contact_of("new@example.com"), restock.contact_of("known@example.com"));
     assert_eq!((&new["firstName"], &new["attributes"]), (&json!("Nina"), &json!({"club": "gold"})));
     assert_eq!((&known["firstName"], &known["attributes"]), (&json!("K"), &json!({"a": 1, "b": 2})));

@@ -1,7 +1,7 @@
 //! Moving in: waiting lists of other systems.
 
-use crate::api::{assert_problem, field_errors};
-use crate::restock::{Restock, eventually};
+use crate::api::{assert_problem, field_errors, line_errors};
+use crate::restock::Restock;
 use restock_local::client::Answer;
 use serde_json::{Value, json};
 
@@ -18,15 +18,6 @@ impl Restock {
         assert_eq!(answer.status, 200, "{}", answer.text);
         let report = answer.json();
         ["created", "updated", "unchanged", "rejected"].map(|outcome| report[outcome].as_u64().unwrap())
-    }
-
-    /// Asks for due ticks until so many are mailed.
-    fn ticked_until(&self, mails: usize) {
-        eventually(|| {
-            self.send_message("stock-levels", r#"{"v": 1, "type": "due-wave-ticks"}"#);
-            self.settle();
-            (self.mailed().len() >= mails).then_some(())
-        });
     }
 
     fn moved_contact(&self, name: &str) -> String {
@@ -169,11 +160,11 @@ fn whoever_moves_in_while_a_wave_goes_on_waits_for_the_next_level() {
     assert_eq!(restock.mailed(), ["xan"]);
 
     restock.moved(LIST);
-    restock.ticked_until(3);
+    restock.tick_until(3);
     assert_eq!(restock.mailed(), ["xan", "yve", "zoe"]);
 
     restock.level(json!({"sku": "A", "quantity": 3}));
-    restock.ticked_until(6);
+    restock.tick_until(6);
     assert_eq!(restock.mailed(), ["ann", "bo", "cy", "xan", "yve", "zoe"]);
 }
 
@@ -216,13 +207,7 @@ fn contacts_that_are_there_stay_as_they_are_and_bad_lines_are_named() {
 
     let report = answer.json();
     assert_eq!((answer.status, &report["created"], &report["rejected"]), (200, &json!(2), &json!(4)), "{report}");
-    let errors: Vec<(u64, &str)> = report["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| (error["line"].as_u64().unwrap(), error["errorCode"].as_str().unwrap()))
-        .collect();
-    assert_eq!(errors, [(3, "InvalidEmail"), (4, "Required"), (5, "Required"), (6, "InvalidTimestamp")]);
+    assert_eq!(line_errors(&report), [(3, "InvalidEmail"), (4, "Required"), (5, "Required"), (6, "InvalidTimestamp")]);
     assert_eq!(restock.get(&format!("/contacts/{}", contact["id"].as_str().unwrap())).json()["firstName"], "Ann");
     let made = restock.get(&format!("/contacts/{}", restock.moved_contact("bo"))).json();
     assert_eq!((&made["firstName"], &made["lastName"]), (&json!("Bo"), &json!("Ek")));

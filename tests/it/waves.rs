@@ -21,11 +21,16 @@ impl Restock {
         mailed
     }
 
-    /// Asks for due ticks, as the schedule does each minute, until so many are mailed.
-    fn tick_until(&self, mails: usize) {
+    /// Asks for due ticks, as the schedule does each minute.
+    pub fn tick(&self) {
+        self.send_message("stock-levels", r#"{"v": 1, "type": "due-wave-ticks"}"#);
+        self.settle();
+    }
+
+    /// Asks for due ticks until so many are mailed.
+    pub fn tick_until(&self, mails: usize) {
         eventually(|| {
-            self.send_message("stock-levels", r#"{"v": 1, "type": "due-wave-ticks"}"#);
-            self.settle();
+            self.tick();
             (self.mailed().len() >= mails).then_some(())
         });
     }

@@ -37,11 +37,10 @@ pub fn is_position(text: &str) -> bool {
     text.split('#').next().is_some_and(|at| at.parse::<Timestamp>().is_ok())
 }
 
-/// Returns the last log entry that may be at a position or before it, as a bound.
-pub fn last_entry(position: &str) -> String {
-    let mut parts = position.rsplitn(3, '#');
-    let (_, _, entry) = (parts.next(), parts.next(), parts.next());
-    format!("{}~", entry.unwrap_or(position))
+/// Returns the log entry that a position is in, or the time that it begins with if it is in none.
+pub fn entry_of(position: &str) -> &str {
+    // What follows on it are the event and the delivery; a bare entry has neither.
+    position.rsplitn(3, '#').nth(2).unwrap_or(position)
 }
 
 impl<'a> Happened<'a> {

@@ -70,7 +70,7 @@ impl Instance {
 }
 
 impl App {
-    /// Returns the newest levels that an instance may have met, at most so many, up to a log entry if there is one.
+    /// Returns the newest levels that an instance may have met, at most so many, up to a log entry or a time if there is one.
     pub(crate) async fn levels<'a>(
         &self,
         instance: &'a Instance,
@@ -80,7 +80,8 @@ impl App {
         let Instance { subscription, record, .. } = instance;
         // Whatever came after its mail was not for it.
         let end = record.as_ref().and_then(Record::sent_at).map(time::sortable);
-        let until = end.into_iter().chain(until.map(ToOwned::to_owned)).min();
+        // Sorts after what begins so: the entry itself, and every one of that time.
+        let until = end.into_iter().chain(until.map(|until| format!("{until}~"))).min();
         let from = (subscription.here_since() - MATCHED_WITHIN).max((self.clock)() - self.log_kept);
         let met = self.store.levels_met(subscription, from, until.as_deref(), limit).await?;
         let levels = met.levels.into_iter().map(|(key, level)| Level { instance, key, level });

@@ -77,12 +77,12 @@ impl App {
     async fn history(&self, call: &Call, instances: &[Instance]) -> Result<History, Failure> {
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_ENTRIES))?.unwrap_or(DEFAULT_ENTRIES);
         let before = call.parsed_query("cursor", |raw| position(raw, happened::is_position))?;
-        let until = before.as_deref().map(happened::last_entry);
+        let entry = before.as_deref().map(happened::entry_of);
 
         let mut read = Vec::with_capacity(instances.len());
         for some in instances.chunks(IN_FLIGHT) {
             // One more, as the page before may have ended between what one level brought about.
-            let levels = some.iter().map(|instance| self.levels(instance, until.as_deref(), limit + 1));
+            let levels = some.iter().map(|instance| self.levels(instance, entry, limit + 1));
             read.extend(try_join_all(levels).await?);
         }
         let waiting = if before.is_none() { self.still_waiting(&read, instances).await? } else { Vec::new() };
@@ -91,7 +91,6 @@ impl App {
         let mut levels: Vec<Level<'_>> = read.into_iter().flat_map(|levels| levels.levels).collect();
         levels.sort_by(|one, other| other.key.entry.cmp(&one.key.entry));
         // Those of one entry are told together, and of the entry in which the page before ended all may be told already.
-        let entry = until.as_deref().map(|until| until.trim_end_matches('~'));
         let told = levels.iter().filter(|level| Some(level.key.entry.as_str()) == entry).count();
         let last = levels.get(limit + told).map(|level| level.key.entry.clone());
         horizon = horizon.max(last);

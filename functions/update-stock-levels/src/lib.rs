@@ -71,8 +71,7 @@ impl App {
             Begun::Running => return Err(Problem::still_running().into()),
             Begun::Different => return Err(Problem::key_reused().into()),
         }
-        // One that breaks off and is made again sends the same levels by the same name.
-        let sent = self.queues.send_levels_of(key.as_str(), messages(levels), now).await;
+        let sent = self.queues.send_levels(messages(levels), now).await;
         let noted = match &sent {
             Ok(()) => self.store.end_call(&key, (self.clock)()).await,
             Err(_) => self.store.forget_call(&key).await,

@@ -32,14 +32,9 @@ impl Queues {
 
     /// Sends levels that came in over HTTP at that time. All of them are on the queue when this returns.
     pub async fn send_levels(&self, bodies: Vec<String>, now: Timestamp) -> Result<(), Error> {
-        self.send_levels_of(&format!("{:016x}", fastrand::u64(..)), bodies, now).await
-    }
-
-    /// As `send_levels`, of a call that has a name: sent twice, they are the same levels.
-    pub async fn send_levels_of(&self, call: &str, bodies: Vec<String>, now: Timestamp) -> Result<(), Error> {
         let at = time::to_millisecond(now);
-        let messages = bodies.into_iter().enumerate().map(|(index, body)| {
-            let acceptance = Some(Acceptance { id: format!("{}-{index}", call.get(..16).unwrap_or(call)), at });
+        let messages = bodies.into_iter().map(|body| {
+            let acceptance = Some(Acceptance { id: format!("{:016x}", fastrand::u64(..)), at });
             Outgoing { acceptance, ..Outgoing::new(body) }
         });
         self.send(named::StockLevels, messages.collect()).await

@@ -44,11 +44,6 @@ impl CallKey {
         Self(hex(&digest.finalize()))
     }
 
-    /// Returns a text that no other call has.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     fn item(&self) -> Item {
         texts([("upload", &format!("call#{}", self.0)), ("part", "0")])
     }
@@ -75,12 +70,13 @@ impl Store {
         };
         let Some(known) = known else { return Ok(Begun::Running) };
         // The SDK repeats a request whose answer was lost; the second one then meets the first one's item.
-        Ok(match () {
-            () if string_of(&known, HOLDER) == Some(&holder) => Begun::Now,
-            () if string_of(&known, CONTENT) != Some(&content) => Begun::Different,
-            () if known.contains_key(DONE) => Begun::Done,
-            () => Begun::Running,
-        })
+        if string_of(&known, HOLDER) == Some(&holder) {
+            return Ok(Begun::Now);
+        }
+        if string_of(&known, CONTENT) != Some(&content) {
+            return Ok(Begun::Different);
+        }
+        Ok(if known.contains_key(DONE) { Begun::Done } else { Begun::Running })
     }
 
     /// Says that a call was carried out.

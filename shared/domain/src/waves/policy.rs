@@ -104,8 +104,7 @@ impl WavePolicy {
 
     /// Returns whether mails about a scope may leave, given its newest level and the places that were taken.
     pub fn leave(&self, level: &KnownLevel, taken: &Places, now: Timestamp) -> Leave {
-        let Some(since) = level.in_stock_since(self.minimum) else { return Leave::NotAtThisStock };
-        let first = since + self.hold_down;
+        let Some(first) = self.begins(0, level) else { return Leave::NotAtThisStock };
         if first > now {
             return Leave::NotBefore(first);
         }
