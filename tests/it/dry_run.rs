@@ -170,7 +170,7 @@ fn a_contact_that_is_asked_about_comes_first_and_the_cost_is_told() {
     let asked = dry_run(&format!("?contactId={last}"));
     assert_eq!((&names(&asked)[..2], names(&asked).len()), ([last.clone(), last.clone()].as_slice(), 102));
     assert_eq!(asked["examples"][0]["outcome"], "sent");
-    // 151 people, of whom one has two subscriptions, at 0.0001058 dollars.
+    // 151 people, of whom one has two subscriptions, at 0.00010582 dollars.
     assert_eq!(asked["cost"], json!({"mails": 151, "usDollars": "0.0160"}));
     let wrong = restock.post("/inventory/stock-levels/dry-run?contactId=x", &json!({"sku": "A", "quantity": 5}));
     assert_eq!(field_errors(&wrong), errors(&[("/contactId", "InvalidContactId")]));
