@@ -1,8 +1,9 @@
 //! What AWS is asked for, counted. A change that makes something dearer has to change these numbers.
 
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
 use restock_local::stats::{Usage, Use, table};
 use serde_json::json;
+use uuid::Uuid;
 
 /// What a thousand mails of one SKU may take, all events included, if SES takes 200 a second.
 const BUDGET: Use = Use { requests: 500, reads: 4_240.0, writes: 6_120.0, mails: 1_000 };
@@ -52,6 +53,77 @@ fn what_is_decided_is_written_down_for_a_twentieth_of_a_write_unit_each() {
     let writes = usage[&("match-stock".to_owned(), "UpdateItem".to_owned())].writes;
     // The counts of the log are among them.
     assert!(writes <= 50.0, "{writes} write units\n{}", table(&usage));
+}
+
+#[test]
+fn a_tick_of_five_of_whom_ninety_nine_in_a_hundred_are_refused_reads_at_most_five_hundred_units() {
+    let people = std::env::var("RESTOCK_WAITING").ok().and_then(|people| people.parse().ok()).unwrap_or(1_500);
+    let restock = with_waves();
+    restock.feed("sv-SE", &["A"]);
+    let condition = json!({"field": "contact.attributes.club", "operator": "equals", "value": true});
+    restock.automation("default", &json!({"name": "The club", "conditions": [condition]}));
+    restock.many_wait("A", people);
+    for number in (99..people).step_by(100) {
+        let contact = Uuid::from_u128(u128::from(number) + 1);
+        let changed = restock.patch(&contact.to_string(), &json!({"attributes": {"club": true}}));
+        assert_eq!(changed.status, 200, "{}", changed.text);
+    }
+    restock.level(json!({"sku": "A", "quantity": 5}));
+
+    let tick = usage_of_next_wave(&restock, 10);
+
+    let reads = tick.values().copied().sum::<Use>().reads;
+    println!("{reads} read units among {people}\n{}", table(&tick));
+    assert!(reads <= 500.0, "{reads} read units\n{}", table(&tick));
+}
+
+#[test]
+fn oldest_first_over_five_locales_reads_at_most_twice_what_one_locale_does() {
+    let people = std::env::var("RESTOCK_WAITING").ok().and_then(|people| people.parse().ok()).unwrap_or(1_000);
+    let locales = ["sv-SE", "da-DK", "nb-NO", "fi-FI", "de-DE"];
+    let reads = [&locales[..1], &locales].map(|locales| {
+        let restock = with_waves();
+        let each = people / locales.len() as u64;
+        for (place, locale) in (0..).zip(locales) {
+            restock.feed(locale, &["A"]);
+            restock.many_wait_in(locale, "A", place * each..(place + 1) * each);
+        }
+        let before = restock.stack.observer().unwrap().usage();
+        restock.level(json!({"sku": "A", "quantity": 5}));
+        let level = matching(since(&restock.stack.observer().unwrap().usage(), &before));
+        let tick = usage_of_next_wave(&restock, 10);
+        println!("{} locales:\n{}{}", locales.len(), table(&level), table(&tick));
+        [level, tick].map(|usage| usage.values().copied().sum::<Use>().reads)
+    });
+
+    let [one, five] = reads;
+    assert!((0..2).all(|step| five[step] <= 2.0 * one[step]), "a level and a tick read {one:?} and {five:?}");
+}
+
+/// Starts a stack that lets mails leave in waves, one for each unit.
+fn with_waves() -> Restock {
+    let restock = Restock::start_as(|options| {
+        let parameters = [("SecondLookSeconds", "0"), ("AutomationsKeptSeconds", "60")];
+        options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    });
+    let stored = restock.put("/waves", &json!({"perUnit": 1, "interval": "PT4S"}));
+    assert_eq!(stored.status, 200, "{}", stored.text);
+    restock
+}
+
+/// Returns what the tick takes that lets so many be mailed in all.
+fn usage_of_next_wave(restock: &Restock, mails: usize) -> Usage {
+    eventually(|| {
+        let before = restock.stack.observer().unwrap().usage();
+        restock.tick();
+        let spent = since(&restock.stack.observer().unwrap().usage(), &before);
+        (restock.mailed().len() >= mails).then(|| matching(spent))
+    })
+}
+
+fn matching(mut usage: Usage) -> Usage {
+    usage.retain(|(function, _), _| function == "match-stock");
+    usage
 }
 
 /// Sends mails about one SKU, and fails with a table if they take more than they may.

@@ -14,6 +14,7 @@ use restock_queue::{FeedImport, Notification, Recipient};
 use restock_store::{LogKey, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -117,7 +118,12 @@ impl Restock {
 
     /// Lets contacts `c00000`, `c00001` … wait for a SKU in `sv-SE`.
     pub fn many_wait(&self, sku: &str, subscriptions: u64) {
-        let seed = Seed { subscriptions, sku: Sku::parse(sku).unwrap(), locale: Locale::parse("sv-SE").unwrap() };
+        self.many_wait_in("sv-SE", sku, 0..subscriptions);
+    }
+
+    pub fn many_wait_in(&self, locale: &str, sku: &str, numbers: Range<u64>) {
+        let (sku, locale) = (Sku::parse(sku).unwrap(), Locale::parse(locale).unwrap());
+        let seed = Seed { subscriptions: numbers.end - numbers.start, first: numbers.start, sku, locale };
         self.runtime.block_on(seed::fill(&self.store(), &seed, |_| ())).expect("the tables are there");
     }
 

@@ -83,6 +83,27 @@ fn whoever_cannot_be_mailed_gives_the_place_to_the_next() {
 }
 
 #[test]
+fn a_person_takes_one_place_however_far_apart_their_subscriptions_are() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let keen = restock.contact("keen");
+    restock.subscribe(&keen, "A", "sv-SE", None);
+    let names = restock.line("A", 40);
+    restock.subscribe(&keen, "A", "sv-SE", Some("dress"));
+    let refused = json!({"field": "externalId", "operator": "notEquals", "value": "hat"});
+    restock.automation("default", &json!({"name": "All but hats", "conditions": [refused]}));
+    restock.subscribe(&keen, "A", "sv-SE", Some("hat"));
+    restock.put("/waves", &json!({"perUnit": 1}));
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    let waits: Vec<_> = restock.subscriptions(&keen).iter().map(|one| one["externalId"].clone()).collect();
+    restock.level(json!({"sku": "A", "quantity": 2}));
+
+    assert_eq!(restock.mailed_in_order_of_names(), ["keen", &names[0]]);
+    assert_eq!(waits, ["hat"], "whom the conditions refuse stays");
+}
+
+#[test]
 fn an_automation_may_have_waves_of_its_own_and_other_mails_take_places_too() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

@@ -9,7 +9,7 @@ use restock_domain::automation::Tally;
 use restock_domain::waves::{Forecast, PolicyOwner};
 use restock_domain::{ContactId, Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
 use restock_http::{Call, Failure, Handles, Reply};
-use restock_matching::{PAGE, decide_all};
+use restock_matching::{PAGE, Refusals, decide_all};
 use restock_store::Store;
 use restock_store::database::Consistency;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -45,7 +45,7 @@ async fn dry_run(
         let mut theirs = store.subscriptions_of(contact).await?;
         theirs.retain(|one| one.sku == *sku && scope.covers(&one.locale, one.external_id.as_ref()));
         theirs.retain(|one| !one.has_expired(now));
-        let decisions = decide_all(store, &automations, sku, *quantity, &theirs, now).await?;
+        let decisions = decide_all(store, &automations, sku, *quantity, &theirs, Refusals::DecidedAgain, now).await?;
         examples.extend(theirs.into_iter().zip(&decisions).map(|(one, decision)| example(one, decision)));
     }
     let Some(mark) = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku) else {
@@ -68,7 +68,8 @@ async fn dry_run(
     let most_examples = MAX_EXAMPLES + examples.len();
     for _ in 0..MAX_PAGES {
         let page = store.matching(sku, scope, None, cursor, PAGE).await?;
-        let decisions = decide_all(store, &automations, sku, *quantity, &page.subscriptions, now).await?;
+        let decisions =
+            decide_all(store, &automations, sku, *quantity, &page.subscriptions, Refusals::DecidedAgain, now).await?;
         let mut contacts = HashMap::new();
         if waves.all().iter().any(|(_, policy)| policy.first.is_some()) {
             let asked = page.subscriptions.iter().map(|subscription| subscription.contact_id);

@@ -2,9 +2,10 @@
 
 use crate::waves::Look;
 use crate::{App, SKEW};
+use futures::future::try_join_all;
 use restock_domain::automation::Verdict;
-use restock_domain::{Automation, Subscription, newest_covering};
-use restock_matching::{PAGE, decide_all};
+use restock_domain::{Automation, ContactId, DeliveryId, Subscription, newest_covering};
+use restock_matching::{PAGE, Refusals, decide_all};
 use restock_queue::Failure;
 use restock_store::database::Consistency;
 use restock_store::{Cursor, cursor_after};
@@ -51,7 +52,8 @@ impl App {
         let subscriptions: Vec<Subscription> = next.iter().map(|(_, subscription)| subscription.clone()).collect();
         let (sku, now) = (&look.tick.sku, (self.clock)());
         let automations = look.waves.automations;
-        let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, now);
+        let refusals = Refusals::at(look.arrival.at, now);
+        let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, refusals, now);
         let decisions = decisions.await.map_err(retry)?;
         let mut contacts_read = HashMap::new();
         if look.policy.first.is_some() {
@@ -90,6 +92,36 @@ impl App {
             refused,
             groups: groups.into_iter().filter_map(|(name, group)| Some((name, group.goes_on()?))).collect(),
         })
+    }
+
+    /// Returns the other subscriptions of those who leave which the same mail answers, wherever they stand in the line. Whoever has
+    /// more than a page of them leaves the rest to their turns, which find that the mail is out.
+    pub(crate) async fn answered_too<'a>(
+        &self,
+        look: &Look<'a>,
+        accepted: &[(Subscription, &'a Automation)],
+    ) -> Result<Vec<(Subscription, &'a Automation)>, restock_store::Error> {
+        let contacts: HashSet<ContactId> = accepted.iter().map(|(found, _)| found.contact_id).collect();
+        let leave: HashSet<DeliveryId> = accepted.iter().map(|(found, _)| found.delivery).collect();
+        let theirs = try_join_all(contacts.into_iter().map(|contact| self.store.subscriptions_of(contact))).await?;
+        let (level, sku) = (look.level, &look.tick.sku);
+        let is_another = |found: &Subscription| {
+            let covered = level.scope.covers(&found.locale, found.external_id.as_ref());
+            found.sku == *sku && covered && !leave.contains(&found.delivery)
+        };
+        let mut others: Vec<Subscription> = theirs.into_iter().flatten().filter(is_another).collect();
+        others.truncate(PAGE as usize);
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (automations, now) = (look.waves.automations, (self.clock)());
+        let refusals = Refusals::at(look.arrival.at, now);
+        let decisions = decide_all(&self.store, automations, sku, level.quantity, &others, refusals, now).await?;
+        let answered = others.into_iter().zip(decisions).filter_map(|(found, decision)| {
+            let automation = decision.outcome.ok().filter(|automation| self.is_next(look, automation, &found))?;
+            Some((found, automation))
+        });
+        Ok(answered.collect())
     }
 
     /// Takes the oldest of all groups, at most so many, with their groups.

@@ -7,7 +7,7 @@ use restock_domain::automation::{Tally, Verdict};
 use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::waves::{PolicyOwner, Waves};
 use restock_domain::{Arrival, Automation, AutomationId, ContactId, Scope, Sku, Subscription};
-use restock_matching::decide_all;
+use restock_matching::{Refusals, decide_all};
 use restock_queue::{Failure, LinedUp, Notification, Recipient};
 use restock_store::{Decided, LogKey, LoggedLevel, LoggedPage};
 use std::cmp::Reverse;
@@ -105,7 +105,9 @@ impl App {
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
         let decisions =
-            decide_all(&self.store, &automations, sku, quantity, subscriptions, now).await.map_err(retry)?;
+            decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now)
+                .await
+                .map_err(retry)?;
         let young = |found: &Subscription| found.here_since() >= met.received_at - MAX_LAG;
         let (mut tally, mut stay) = (Tally::default(), Vec::new());
         let (mut at_once, mut waiting, mut decided) = (Vec::new(), Waiting::new(), Vec::new());

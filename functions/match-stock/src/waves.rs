@@ -167,8 +167,11 @@ impl App {
             if self.is_stopped(sku, now).await.map_err(retry)? {
                 return Ok(Looked::Until(now + STOPPED_FOR));
             }
-            let Choice { accepted, refused, groups } = self.choose(look, pass, &groups, places, reach).await?;
-            reach = if accepted.is_empty() { 2 * reach.max(MIN_READ) } else { 0 };
+            let Choice { mut accepted, refused, groups } = self.choose(look, pass, &groups, places, reach).await?;
+            if accepted.is_empty() {
+                reach = 2 * reach.max(MIN_READ);
+            }
+            accepted.extend(self.answered_too(look, &accepted).await.map_err(retry)?);
             let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
             let mut messages = notifications(&accepted, &key);
             for message in &mut messages {

@@ -17,6 +17,9 @@ pub struct Seed {
     /// How many wait.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub subscriptions: u64,
+    /// The number of the first of them; others than these wait already.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub first: u64,
     /// What they wait for; in a feed of the locale, or nobody can be mailed.
     #[arg(long, value_parser = sku)]
     pub sku: Sku,
@@ -40,7 +43,7 @@ pub async fn run(seed: Seed, port: u16) -> Result<(), Error> {
     let bar = ProgressBar::new(seed.subscriptions).with_style(style);
     fill(&store, &seed, |written| bar.inc(written)).await?;
     bar.finish();
-    let Seed { subscriptions, sku, locale } = seed;
+    let Seed { subscriptions, sku, locale, .. } = seed;
     println!("{subscriptions} contacts wait for {sku} in {locale}. A stock level of it mails them.");
     Ok(())
 }
@@ -55,7 +58,7 @@ pub async fn fill(store: &Store, seed: &Seed, mut progress: impl FnMut(u64)) -> 
         let mut subscriptions = Vec::new();
         for n in numbers {
             let created_on = newest - Span::new().milliseconds(i64::try_from(seed.subscriptions - n)?);
-            let contact = contact(n, created_on)?;
+            let contact = contact(seed.first + n, created_on)?;
             subscriptions.push(subscription(contact.id, seed, created_on));
             contacts.push(contact);
         }

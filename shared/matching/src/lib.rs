@@ -7,20 +7,41 @@ use restock_domain::{
 use restock_store::database::Consistency;
 use restock_store::{Error, Store};
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 /// Subscriptions that are read and decided about at a time.
 pub const PAGE: i32 = 200;
 
+/// What becomes of a refusal in which a contact had a part. Contacts are read as they may have been a moment ago, as that
+/// costs half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusals {
+    /// It is decided again with the contact as it is, so that nobody is refused for what they no longer are.
+    DecidedAgain,
+    /// It stands: the level came so long ago that everybody was read as they were then, or as they became since.
+    Stand,
+}
+
+impl Refusals {
+    /// How long a read that costs half may lag. DynamoDB speaks of a second.
+    const MAX_LAG: Duration = Duration::from_secs(10);
+
+    /// Returns what becomes of refusals at a level that came then.
+    pub fn at(arrived: Timestamp, now: Timestamp) -> Self {
+        if now > arrived + Self::MAX_LAG { Self::Stand } else { Self::DecidedAgain }
+    }
+}
+
 /// Decides about each of a SKU's subscriptions, in their order. Whatever several of them need is read once.
 ///
-/// Contacts may be a moment old, as that costs half. Nobody is refused for it: those whose contact had a part in a refusal are
-/// decided about again with the contact as it is. Whom a moment-old contact let through, the sender looks at once more.
+/// Whom a moment-old contact let through, the sender looks at once more.
 pub async fn decide_all<'a>(
     store: &Store,
     automations: &'a [Automation],
     sku: &Sku,
     quantity: i64,
     subscriptions: &[Subscription],
+    refusals: Refusals,
     now: Timestamp,
 ) -> Result<Vec<Decision<'a>>, Error> {
     let locales: HashSet<&Locale> = subscriptions.iter().map(|subscription| &subscription.locale).collect();
@@ -57,6 +78,9 @@ pub async fn decide_all<'a>(
     let mut decisions: Vec<Decision<'a>> =
         subscriptions.iter().map(|subscription| decide(subscription, &found)).collect();
 
+    if refusals == Refusals::Stand {
+        return Ok(decisions);
+    }
     let doubtful = subscriptions.iter().enumerate().filter(|(place, _)| decisions[*place].is_for_the_contact());
     let again: Vec<(usize, &Subscription)> = doubtful.collect();
     if !again.is_empty() {
