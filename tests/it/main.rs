@@ -28,6 +28,7 @@ mod malformed;
 mod matching;
 mod moving_in;
 mod openapi;
+mod operator;
 mod outlook;
 mod permissions;
 mod privacy;

@@ -4,6 +4,7 @@
 use crate::meet::{Met, Untold};
 use crate::{App, MAX_HOPS, MAX_LAG};
 use jiff::Timestamp;
+use restock_domain::waves::Waves;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
 use restock_queue::{Failure, LinedUp, Record, Sweep};
 use restock_store::{LogKey, StockFacts, Waiting};
@@ -56,7 +57,10 @@ impl App {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let subscriptions: Vec<&Subscription> = page.iter().map(|waiting| &waiting.subscription).collect();
         let facts = self.store.stock_of(&subscriptions).await.map_err(retry)?;
-        for ((sku, _), missed) in missed(page, &facts, settled_before) {
+        let automations = self.automations.current().await.map_err(retry)?;
+        let shop = self.wave_policy.current().await.map_err(retry)?;
+        let has_waves = !Waves { shop: (*shop).as_ref(), automations: &automations }.all().is_empty();
+        for ((sku, _), missed) in missed(page, &facts, settled_before, has_waves) {
             let Missed { level, arrival, subscriptions } = missed;
             let met = Met::late(self, sku, &level.scope, level.quantity, &arrival);
             // If the log can't be told, the mails are worth more than their count.
@@ -71,15 +75,22 @@ impl App {
     }
 }
 
-/// Returns the subscriptions that should have met a level and did not, by the level's log entry.
-fn missed(page: &[Waiting], facts: &StockFacts, settled_before: Timestamp) -> BTreeMap<(Sku, String), Missed> {
+/// Returns the subscriptions that should have met a level and did not, by the level's log entry. With waves, a claim does not say
+/// that a mail is on its way: without a place its owner goes back to a line, and an index may not have shown them there.
+fn missed(
+    page: &[Waiting],
+    facts: &StockFacts,
+    settled_before: Timestamp,
+    has_waves: bool,
+) -> BTreeMap<(Sku, String), Missed> {
     let mut all: BTreeMap<(Sku, String), Missed> = BTreeMap::new();
     for Waiting { subscription, decided_for, claimed_for, place_changed_on, .. } in page {
         let levels = facts.levels.get(&subscription.sku).map(Vec::as_slice).unwrap_or_default();
         let Some((level, arrival)) = level_met(levels, subscription) else { continue };
         let LogKey { sku, entry } = LogKey::new(subscription.sku.clone(), arrival);
         // Entries sort by time: a level that came even later decided about it too.
-        let has_met = [decided_for, claimed_for].into_iter().flatten().any(|known| *known >= entry);
+        let claimed_for = claimed_for.as_ref().filter(|_| !has_waves);
+        let has_met = decided_for.iter().chain(claimed_for).any(|known| *known >= entry);
         // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone.
         let newest_place = place_changed_on.map_or(subscription.here_since(), |on| on.max(subscription.here_since()));
         let could_be_missed = newest_place >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);

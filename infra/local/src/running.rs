@@ -2,7 +2,8 @@
 
 use crate::client::Client;
 use crate::{Error, Ready};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use restock_store::{DynamoDb, Store, Tables};
 
 /// Returns the addresses of the stack whose inbox is on a port.
@@ -17,13 +18,27 @@ pub async fn at(inbox: u16) -> Result<Ready, Error> {
 
 /// Returns the store of a running stack, which the faults and limits between functions and tables do not concern.
 pub fn store(ready: &Ready) -> Store {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(&ready.endpoints["dynamodb"])
-        .region(Region::from_static(crate::aws::names::REGION))
-        .credentials_provider(Credentials::new("local", "local", None, None, "restock-local"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
     let name = |setting: &str| ready.tables.get(&setting.trim_end_matches("_TABLE").to_lowercase()).cloned();
-    Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::from_conf(config), tables: Tables::of(name) })
+    Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&config(ready, "dynamodb")), tables: Tables::of(name) })
+}
+
+/// Returns the SQS of a running stack, which the faults do not concern either.
+pub fn sqs(ready: &Ready) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&config(ready, "sqs"))
+}
+
+fn config(ready: &Ready, service: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(&ready.endpoints[service])
+        .region(Region::from_static(crate::aws::names::REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "local",
+            "local",
+            None,
+            None,
+            "restock-local",
+        )))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build()
 }

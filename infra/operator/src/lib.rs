@@ -1,3 +1,6 @@
 //! The commands of `cargo restock`.
 
 pub mod keys;
+pub mod redrive;
+pub mod stack;
+pub mod status;

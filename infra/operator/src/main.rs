@@ -1,8 +1,9 @@
 use clap::{Args, Parser, Subcommand};
 use restock_local::{Error, running};
 use restock_operator::keys::{self, Keys};
-use restock_runtime::Runtime;
-use restock_store::Store;
+use restock_operator::stack::Stack;
+use restock_operator::{redrive, status};
+use restock_queue::Queue;
 use std::process::ExitCode;
 
 /// Operates Restock: in an AWS account, with the credentials of the environment, or on this machine.
@@ -32,6 +33,14 @@ enum Command {
     /// Makes, lists, revokes and replaces API keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Shows whether mails leave, what waits in queues, what was given up, and how old the feeds are.
+    Status,
+    /// Moves what was given up back to its queue, once the cause is corrected.
+    Redrive {
+        /// The queues, as `status` shows them; all if none is named.
+        #[arg(value_parser = redrive::queue)]
+        queues: Vec<Queue>,
+    },
 }
 
 #[tokio::main]
@@ -46,15 +55,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Error> {
-    let store = store(cli.stack).await?;
+    let stack = match cli.stack.local {
+        Some(port) => Stack::running(&running::at(port.saturating_add(1)).await?),
+        None => Stack::of_table(&cli.stack.table.unwrap_or_default()).await,
+    };
+    let out = &mut std::io::stdout();
     match cli.command {
-        Command::Keys(command) => keys::run(command, &store, &mut std::io::stdout()).await,
-    }
-}
-
-async fn store(stack: StackArgs) -> Result<Store, Error> {
-    match stack.local {
-        Some(port) => Ok(running::store(&running::at(port.saturating_add(1)).await?)),
-        None => Ok(Runtime::connect().await.store_with_configuration(stack.table.unwrap_or_default())),
+        Command::Keys(command) => keys::run(command, &stack.store, out).await,
+        Command::Status => status::run(&stack, out).await,
+        Command::Redrive { queues } => redrive::run(&stack, queues, out).await,
     }
 }

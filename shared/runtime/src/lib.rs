@@ -59,7 +59,12 @@ impl Runtime {
 
     /// Returns the queues that the function was told about.
     pub fn queues(&self) -> Queues {
-        Queues::new(Sqs { client: aws_sdk_sqs::Client::new(&self.config), urls: Urls::of(optional) })
+        Queues::new(Sqs { client: self.sqs(), urls: Urls::of(optional) })
+    }
+
+    /// Returns SQS itself, for the operator, who looks at queues.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
     }
 
     /// Returns SES without retries of the SDK: it would repeat requests that timed out, which may have been accepted.
