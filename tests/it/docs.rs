@@ -63,3 +63,34 @@ fn the_dry_run_tells_the_cost_that_the_docs_add_up() {
     assert_eq!(dollars("| SES | 1 a mail"), restock_api::stock_levels::SES_COST);
     assert_eq!(dollars("| **besides SES**"), restock_api::stock_levels::OTHER_COST);
 }
+
+#[test]
+fn what_a_shop_pays_is_how_many_times_how_much_and_adds_up() {
+    let docs = include_str!("../../docs/cost.md");
+    let number = |cell: &str| -> f64 {
+        let first = cell.trim_matches([' ', '*']).split(' ').next().unwrap_or_default();
+        first.replace(',', "").parse().unwrap_or_else(|_| panic!("{cell} is no number"))
+    };
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let (mut sum, mut sums) = (0.0, Vec::new());
+    for row in docs.lines().filter(|line| line.starts_with("| ")).map(cells).filter(|row| row.len() == 4) {
+        match row[0].as_str() {
+            "" => sum = 0.0,
+            "**together**" => {
+                assert_eq!(format!("{sum:.2}"), row[3].trim_matches('*'), "{row:?}");
+                sums.push(sum);
+            }
+            _ => {
+                assert!((number(&row[1]) * number(&row[2]) - number(&row[3])).abs() < 0.0051, "{row:?}");
+                sum += number(&row[3]);
+            }
+        }
+    }
+    let [million, levels, nothing] = sums[..] else { panic!("three tables, not {sums:?}") };
+    let shops = docs.lines().filter(|line| line.starts_with("| a ")).map(cells);
+    let told: Vec<f64> = shops.map(|shop| number(&shop[3])).collect();
+    for (told, share) in told.iter().zip([0.01, 1.0]) {
+        assert!((share * (million + levels) + nothing - told).abs() < 0.0051, "{told}");
+    }
+    assert_eq!(told.len(), 2);
+}

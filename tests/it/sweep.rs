@@ -2,8 +2,9 @@
 
 use crate::queues::second_look;
 use crate::restock::{Restock, eventually};
-use restock_domain::Arrival;
+use restock_domain::{Arrival, Sku, SubscriptionId};
 use restock_queue::Sweep;
+use restock_store::LogKey;
 use serde_json::{Value, json};
 
 impl Restock {
@@ -197,4 +198,29 @@ fn who_was_refused_by_levels_that_came_in_another_order_than_they_were_read_is_n
     restock.sweep();
 
     assert_eq!(restock.said("A sweep found whom a level had not"), 0);
+}
+
+#[test]
+fn whose_claim_found_no_place_and_whom_an_index_did_not_show_in_the_line_is_found_by_the_sweep() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1}));
+    let subscription = restock.subscribe(&restock.contact("keen"), "A", "sv-SE", None);
+    let id = SubscriptionId::parse(subscription["id"].as_str().unwrap()).unwrap();
+    let key = json!({"contactId": {"S": id.contact_id}, "subscription": {"S": id.key.to_string()}});
+    let table = &restock.stack.ready.tables["subscriptions"];
+    let order = restock.dynamodb("GetItem", json!({"TableName": table, "Key": key}))["Item"]["localeOrder"].clone();
+    let _hidden = restock.hide_from_index(&subscription);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert!(restock.mailed().is_empty());
+
+    // A message about it was sent back for want of a place, and the index shows it only now.
+    let entry = LogKey::new(Sku::parse("A").unwrap(), &restock.known_arrival("A")).entry;
+    let (set, values) =
+        ("SET localeOrder = :order, claimedFor = :entry", json!({":order": order, ":entry": {"S": entry}}));
+    let update = json!({"TableName": table, "Key": key, "UpdateExpression": set, "ExpressionAttributeValues": values});
+    restock.dynamodb("UpdateItem", update);
+    restock.sweep();
+
+    assert_eq!(restock.mailed(), ["keen"]);
 }
