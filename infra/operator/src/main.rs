@@ -1,4 +1,5 @@
 use clap::{Args, Parser, Subcommand};
+use display_error_chain::DisplayErrorChain;
 use restock_local::{Error, running};
 use restock_operator::keys::{self, Keys};
 use restock_operator::stack::Stack;
@@ -48,7 +49,7 @@ async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", DisplayErrorChain::new(&*error));
             ExitCode::FAILURE
         }
     }
