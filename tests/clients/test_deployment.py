@@ -196,10 +196,10 @@ def test_the_functions_of_this_build_do_the_main_job_as_deployed(cloud, tmp_path
     # As docs/deploy.md has it, with the operator's command.
     account = {"AWS_ENDPOINT_URL": cloud.url, "AWS_REGION": "eu-north-1"}
     account |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    restock = [ROOT / "target/debug/restock", "--table", outputs["ConfigurationTableName"], "keys"]
-    create = [*restock, "create", "--name", "smoke", "--may", "operator", "--expires-in", "1d"]
+    restock = [ROOT / "target/debug/restock", "--table", outputs["ConfigurationTableName"]]
+    create = [*restock, "keys", "create", "--name", "smoke", "--may", "operator", "--expires-in", "1d"]
     key = subprocess.run(create, env=account, check=True, capture_output=True, text=True).stdout.strip()
-    listed = subprocess.run([*restock, "list"], env=account, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run([*restock, "keys", "list"], env=account, check=True, capture_output=True, text=True).stdout
     assert "smoke: operator" in listed and key not in listed
 
     shop = Retailer(cloud, outputs["ApiUrl"], key)
@@ -226,5 +226,12 @@ def test_the_functions_of_this_build_do_the_main_job_as_deployed(cloud, tmp_path
         return next((entry for entry in entries if entry["mails"].get("accepted") == 1), None)
 
     assert wait_for(logged)["sku"] == "A"
+
+    def operated(*command):
+        return subprocess.run([*restock, *command], env=account, check=True, capture_output=True, text=True).stdout
+
+    status = operated("status")
+    assert "mails leave" in status and "en-GB" in status, status
+    assert operated("redrive").count("moved back: 0") == 5
     assert shop.call("GET", f"/contacts/{contact}/backinstock/subscriptions") == []
     assert shop.call("PUT", "/sending/pause")["state"] == "paused"

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
+const PERFORMANCE: &str = include_str!("../../docs/performance.md");
+const COST: &str = include_str!("../../docs/cost.md");
 const RUNBOOK: &str = "docs/operations.md#";
 
 /// Returns the part of a text between two lines.
@@ -19,9 +21,14 @@ fn anchor(heading: &str) -> String {
     kept.replace(' ', "-")
 }
 
+/// Returns what the parts of the operations manual are linked by.
+pub fn parts_of_the_manual() -> BTreeSet<String> {
+    OPERATIONS.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect()
+}
+
 #[test]
 fn every_alarm_names_a_part_of_the_operations_manual_that_there_is() {
-    let parts: BTreeSet<String> = OPERATIONS.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
+    let parts = parts_of_the_manual();
     let descriptions: Vec<&str> =
         TEMPLATE.lines().filter(|line| line.trim().starts_with("AlarmDescription:")).collect();
 
@@ -54,7 +61,7 @@ fn the_operations_manual_has_every_alarm_and_every_parameter() {
 
 #[test]
 fn the_dry_run_tells_the_cost_that_the_docs_add_up() {
-    let lines = include_str!("../../docs/performance.md").lines();
+    let lines = PERFORMANCE.lines();
     let dollars = |begin: &str| -> u64 {
         let row = lines.clone().find(|line| line.starts_with(begin)).unwrap();
         let last = row.trim_end_matches(['|', ' ', '*']).rsplit(['|', '*', ' ']).next().unwrap();
@@ -65,15 +72,15 @@ fn the_dry_run_tells_the_cost_that_the_docs_add_up() {
 }
 
 #[test]
-fn what_a_shop_pays_is_how_many_times_how_much_and_adds_up() {
-    let docs = include_str!("../../docs/cost.md");
+fn what_a_shop_pays_is_what_was_counted_times_the_price_and_adds_up() {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let number = |cell: &str| -> f64 {
-        let first = cell.trim_matches([' ', '*']).split(' ').next().unwrap_or_default();
+        let first = cell.trim_matches('*').split(' ').next().unwrap_or_default();
         first.replace(',', "").parse().unwrap_or_else(|_| panic!("{cell} is no number"))
     };
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = COST.lines().filter(|line| line.starts_with("| ")).map(cells).collect();
     let (mut sum, mut sums) = (0.0, Vec::new());
-    for row in docs.lines().filter(|line| line.starts_with("| ")).map(cells).filter(|row| row.len() == 4) {
+    for row in rows.iter().filter(|row| row.len() == 4) {
         match row[0].as_str() {
             "" => sum = 0.0,
             "**together**" => {
@@ -87,10 +94,34 @@ fn what_a_shop_pays_is_how_many_times_how_much_and_adds_up() {
         }
     }
     let [million, levels, nothing] = sums[..] else { panic!("three tables, not {sums:?}") };
-    let shops = docs.lines().filter(|line| line.starts_with("| a ")).map(cells);
-    let told: Vec<f64> = shops.map(|shop| number(&shop[3])).collect();
-    for (told, share) in told.iter().zip([0.01, 1.0]) {
-        assert!((share * (million + levels) + nothing - told).abs() < 0.0051, "{told}");
+    let shops: Vec<_> = rows.iter().filter(|row| row[0].ends_with(" shop")).collect();
+    assert_eq!(shops.len(), 2);
+    for (shop, share) in shops.into_iter().zip([0.01, 1.0]) {
+        assert!((share * (million + levels) + nothing - number(&shop[3])).abs() < 0.0051, "{shop:?}");
     }
-    assert_eq!(told.len(), 2);
+
+    let told = |begin: &str, cell: usize| {
+        let row = rows.iter().find(|row| row[0].starts_with(begin)).unwrap_or_else(|| panic!("{begin}"));
+        number(&row[cell])
+    };
+    let counted = |begin: &str, cell: usize| {
+        let row = PERFORMANCE.lines().map(cells).find(|row| row[0] == begin).unwrap_or_else(|| panic!("{begin}"));
+        number(&row[cell])
+    };
+    let subscribed = |cell| counted("a new contact", cell) + counted("a subscription, not the first of its SKU", cell);
+    assert_eq!([told("DynamoDB, read units: 1 and", 1), told("DynamoDB, write units", 1)], [2, 3].map(subscribed));
+    assert_eq!(told("mails, besides SES", 2), counted("**besides SES**", 3));
+    assert_eq!(told("DynamoDB, read units: one for", 1), 0.73 * counted("a hundred of these in one call", 2));
+    assert_eq!(told("CloudWatch, alarms", 1), alarms() as f64);
+}
+
+/// Returns how many alarms the template makes, with those of loops.
+fn alarms() -> usize {
+    let lines: Vec<&str> = TEMPLATE.lines().collect();
+    let made = (0..lines.len()).filter(|at| lines[*at].trim() == "Type: AWS::CloudWatch::Alarm").map(|at| {
+        // In a loop, the line before the name has the list.
+        let list = lines[at - 2].trim().strip_prefix("- [").filter(|_| lines[at - 1].starts_with("    - ${"));
+        list.map_or(1, |list| list.split(',').count())
+    });
+    made.sum()
 }

@@ -1,6 +1,9 @@
 //! What an operator sees and does with `cargo restock status` and `redrive`.
 
+use crate::docs::parts_of_the_manual;
 use crate::restock::{Restock, eventually};
+use jiff::Timestamp;
+use restock_domain::{QuotaReading, SendQuota};
 use restock_operator::stack::Stack;
 use restock_operator::{redrive, status};
 use restock_queue::Queue;
@@ -37,7 +40,7 @@ fn a_stack_that_is_well_says_what_leaves_and_asks_for_nothing() {
     let status = restock.status();
 
     assert!(line(&status, "Sending").starts_with(&["Sending", "mails", "leave;"]), "{status}");
-    assert_eq!(line(&status, "24")[2..4], ["1", "mails"], "{status}");
+    assert!(status.contains("accepted by SES: 1, bounced for good: 0, complaints: 0"), "{status}");
     assert_eq!(line(&status, "sv-SE")[2..], ["1", "of", "1"], "{status}");
     for queue in ["stock-levels", "notifications", "feed-imports", "email-events", "erasures"] {
         assert_eq!(line(&status, queue)[1..2], ["0"], "{status}");
@@ -64,16 +67,26 @@ fn whatever_asks_for_an_operator_is_named_with_its_page() {
     assert_eq!(line(&status, "stock-levels").last(), Some(&"1"), "{status}");
     assert_eq!(line(&status, "sv-SE")[1..], ["never", "0", "of", "0", "failing"], "{status}");
     let pages: Vec<&str> = status.split("docs/operations.md#").skip(1).collect();
-    let docs = std::fs::read_to_string(restock_local::workspace().join("docs/operations.md")).unwrap();
-    let headings: Vec<String> = docs.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
+    let parts = parts_of_the_manual();
     for page in &pages {
-        assert!(headings.iter().any(|heading| page.starts_with(heading.as_str())), "{page}");
+        assert!(parts.contains(page.split([',', '\n']).next().unwrap()), "{page}");
     }
-    assert_eq!(pages.len(), 3, "{status}");
+    assert_eq!(pages.len(), 4, "{status}");
 }
 
-fn anchor(heading: &str) -> String {
-    heading.to_lowercase().replace(' ', "-")
+#[test]
+fn a_quota_that_is_used_up_is_named_too() {
+    let restock = Restock::start();
+    let quota = SendQuota { rate: 14.0, day: Some(200.0), sent: 190.0, enabled: true };
+    let now = Timestamp::now();
+    let reading = QuotaReading { quota, read_on: now, stopped_on: Some(now) };
+    restock.runtime.block_on(restock.store().put_send_quota(reading)).unwrap();
+
+    let status = restock.status();
+
+    assert!(status.contains("the quota of 24 hours is used up; 14 a second, 190 of 200 in 24 hours"), "{status}");
+    assert!(status.contains("Sending: docs/operations.md#the-account-may-send-no-more"), "{status}");
+    assert!(parts_of_the_manual().contains("the-account-may-send-no-more"));
 }
 
 #[test]
@@ -88,11 +101,11 @@ fn what_was_given_up_is_moved_back_by_queue_or_all_of_it() {
     }
 
     let one = restock.redrive_queues(&[Queue::StockLevels]);
-    assert_eq!((one.trim_end(), given_up()), ("stock-levels: 1 messages are moved back", [0, 1]));
+    assert_eq!((one.trim_end(), given_up()), ("stock-levels   moved back: 1", [0, 1]));
     let all = restock.redrive_queues(&[]);
 
     assert_eq!(given_up(), [0, 0]);
-    assert!(all.contains("stock-levels: nothing was given up\nnotifications: 1 messages are moved back"), "{all}");
+    assert!(all.contains("stock-levels   moved back: 0\nnotifications  moved back: 1\n"), "{all}");
     assert_eq!([restock.on_queue("stock-levels"), restock.on_queue("notifications")], [1, 1]);
     assert!(redrive::queue("mails").unwrap_err().contains("stock-levels, notifications, feed-imports"));
 }

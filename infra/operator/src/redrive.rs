@@ -12,18 +12,15 @@ pub fn queue(name: &str) -> Result<Queue, String> {
     Queue::iter().find(|queue| word(*queue) == name).ok_or_else(|| format!("there is no such queue; use {}", known()))
 }
 
-/// Moves the dead letters of queues back, of all if none is named, and says how many they are.
+/// Has the dead letters of queues moved back, of all if none is named, and says how many they are.
 pub async fn run(stack: &Stack, queues: Vec<Queue>, out: &mut impl Write) -> Result<(), Error> {
     let queues = if queues.is_empty() { Queue::iter().collect() } else { queues };
     for queue in queues {
         let dead = stack.depth(queue, true).await?;
-        let name = word(queue);
-        if dead.waiting + dead.later == 0 {
-            writeln!(out, "{name}: nothing was given up")?;
-            continue;
+        if dead.total() > 0 {
+            stack.redrive(&dead).await?;
         }
-        stack.redrive(&dead).await?;
-        writeln!(out, "{name}: {} messages are moved back", dead.waiting + dead.later)?;
+        writeln!(out, "{:14} moved back: {}", word(queue), dead.total())?;
     }
     Ok(())
 }

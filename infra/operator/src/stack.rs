@@ -4,6 +4,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName::{
     ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible, QueueArn,
 };
+use display_error_chain::DisplayErrorChain;
 use restock_local::aws::names::STACK;
 use restock_local::{Error, Ready, running};
 use restock_queue::Queue;
@@ -28,6 +29,13 @@ pub struct Depth {
     pub later: u64,
 }
 
+impl Depth {
+    /// Returns all messages of the queue.
+    pub fn total(&self) -> u64 {
+        self.waiting + self.in_work + self.later
+    }
+}
+
 impl Stack {
     /// Returns the stack with that configuration table, whose name CloudFormation has begun with the stack's.
     pub async fn of_table(table: &str) -> Self {
@@ -44,7 +52,7 @@ impl Stack {
     /// Returns a queue, or that of its dead letters, as it is now.
     pub async fn depth(&self, queue: Queue, dead_letters: bool) -> Result<Depth, Error> {
         let stack = self.name.as_ref().ok_or(
-            "Give the table as the stack's output ConfigurationTable has it: the queues are found by its name.",
+            "Give the table as the stack's output ConfigurationTableName has it: the queues are found by its name.",
         )?;
         let end = if dead_letters { "-dead-letters" } else { "" };
         let fifo = if queue == Queue::FeedImports { ".fifo" } else { "" };
@@ -74,5 +82,5 @@ pub fn word(queue: Queue) -> String {
 }
 
 fn about(queue: &str, error: impl std::error::Error) -> Error {
-    format!("{queue}: {}", display_error_chain::DisplayErrorChain::new(&error)).into()
+    format!("{queue}: {}", DisplayErrorChain::new(&error)).into()
 }

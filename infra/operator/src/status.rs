@@ -2,8 +2,8 @@
 
 use crate::stack::{Stack, word};
 use jiff::Timestamp;
-
-use restock_domain::{Feed, FeedWarning, MailCounts, Pause, QuotaReading, SendingState};
+use restock_api::sending::Sending;
+use restock_domain::{Feed, FeedWarning, MailCounts, SendingState};
 use restock_local::Error;
 use restock_queue::Queue;
 use std::io::Write;
@@ -16,20 +16,26 @@ pub async fn run(stack: &Stack, out: &mut impl Write) -> Result<(), Error> {
     let (counts, holds, mut feeds) = tokio::try_join!(store.outcomes_of_a_day(now), store.holds(), store.feeds())?;
     let mut to_do = Vec::new();
 
-    writeln!(out, "Sending   {}", sending(quota, pause.as_ref()))?;
-    if pause.is_some() {
-        to_do.push("Sending is paused until DELETE /api/v3/sending/pause: docs/operations.md#stop-all-mail".to_owned());
+    let sending = Sending::of(quota, pause);
+    writeln!(out, "Sending   {}", line_of_sending(&sending))?;
+    match sending.state {
+        SendingState::Sending => {}
+        SendingState::Paused => to_do.push("Sending: docs/operations.md#stop-all-mail".to_owned()),
+        SendingState::QuotaUsedUp | SendingState::PausedBySes => {
+            to_do.push("Sending: docs/operations.md#the-account-may-send-no-more".to_owned());
+        }
     }
     let MailCounts { accepted, bounced, complained } = counts;
-    writeln!(out, "24 hours  {accepted} mails accepted by SES, {bounced} bounced for good, {complained} complaints")?;
+    writeln!(out, "24 hours  accepted by SES: {accepted}, bounced for good: {bounced}, complaints: {complained}")?;
     for (sku, hold) in &holds {
-        writeln!(out, "Held      {sku}, {}", since(hold))?;
+        writeln!(out, "Held      {sku}, {}", since(hold.since, hold.reason.as_deref()))?;
+        to_do.push(format!("{sku}: docs/operations.md#stop-the-mails-about-one-product"));
     }
 
     writeln!(out, "\n{:14} {:>9} {:>9} {:>9} {:>9}", "Queue", "waiting", "in work", "later", "given up")?;
     for queue in Queue::iter() {
         let (depth, dead) = tokio::try_join!(stack.depth(queue, false), stack.depth(queue, true))?;
-        let (word, given_up) = (word(queue), dead.waiting + dead.in_work + dead.later);
+        let (word, given_up) = (word(queue), dead.total());
         writeln!(out, "{word:14} {:>9} {:>9} {:>9} {given_up:>9}", depth.waiting, depth.in_work, depth.later)?;
         if given_up > 0 {
             to_do.push(format!("{word}: docs/operations.md#dead-letters, then `cargo restock … redrive {word}`"));
@@ -40,7 +46,7 @@ pub async fn run(stack: &Stack, out: &mut impl Write) -> Result<(), Error> {
     feeds.sort_by_key(|feed| feed.locale.to_string());
     for feed in &feeds {
         let warning = feed.warning(now);
-        writeln!(out, "{}", line(feed, warning))?;
+        writeln!(out, "{}", line_of_feed(feed, warning))?;
         if warning.is_some() {
             to_do.push(format!("Feed {}: docs/operations.md#a-feed-needs-attention", feed.locale));
         }
@@ -55,28 +61,29 @@ pub async fn run(stack: &Stack, out: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn sending(quota: Option<QuotaReading>, pause: Option<&Pause>) -> String {
-    let Some(reading) = quota else {
-        return pause.map_or("nothing was sent yet".to_owned(), |pause| format!("paused, {}", since(pause)));
+fn line_of_sending(sending: &Sending) -> String {
+    let state = match sending.state {
+        SendingState::Sending => "mails leave".to_owned(),
+        SendingState::QuotaUsedUp => "the quota of 24 hours is used up".to_owned(),
+        SendingState::PausedBySes => "SES has paused the account".to_owned(),
+        SendingState::Paused => {
+            let on = sending.paused_on.map(|on| since(on.0, sending.pause_reason.as_deref()));
+            format!("paused, {}", on.unwrap_or_default())
+        }
     };
-    let state = match (pause, reading.state()) {
-        (Some(pause), _) => format!("paused, {}", since(pause)),
-        (None, SendingState::QuotaUsedUp) => "the quota of 24 hours is used up".to_owned(),
-        (None, SendingState::PausedBySes) => "SES has paused the account".to_owned(),
-        (None, SendingState::Sending | SendingState::Paused) => "mails leave".to_owned(),
+    let (Some(rate), Some(sent), Some(read_on)) = (sending.rate, sending.sent, sending.read_on) else {
+        return format!("{state}; SES was not asked yet what the account may send");
     };
-    let quota = reading.quota;
-    let day = quota.day.map_or("any number".to_owned(), |day| format!("{day:.0}"));
-    let (rate, sent) = (quota.rate, quota.sent);
-    format!("{state}; {rate:.0} a second, {sent:.0} of {day} in 24 hours, as of {:.0}", reading.read_on)
+    let day = sending.quota.map_or("any number".to_owned(), |day| day.to_string());
+    format!("{state}; {rate} a second, {sent} of {day} in 24 hours, as of {:.0}", read_on.0)
 }
 
-fn since(pause: &Pause) -> String {
-    let why = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("since {:.0}{why}", pause.since)
+fn since(on: Timestamp, why: Option<&str>) -> String {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    format!("since {on:.0}{why}")
 }
 
-fn line(feed: &Feed, warning: Option<FeedWarning>) -> String {
+fn line_of_feed(feed: &Feed, warning: Option<FeedWarning>) -> String {
     let imported = feed.last_succeeded_on.map_or("never".to_owned(), |on| format!("{on:.0}"));
     let products =
         feed.last_import.as_ref().map_or(String::new(), |last| format!("{} of {}", last.imported, last.items));
