@@ -2,11 +2,19 @@
 
 use crate::api::assert_problem;
 use crate::restock::Restock;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
+use restock_http::KeyLimits;
 use restock_local::client::Client;
+use restock_local::running;
 use restock_operator::keys::{self, Keys};
-use restock_store::ApiKey;
+use restock_store::database::{
+    AllWritten, BatchGot, Consistency, Database, Executed, FoundItems, Item, Pending, PlainWrite, Query, Scan,
+    Statement, Table, Write, Written,
+};
+use restock_store::{ApiKey, DynamoDb, Store};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Restock {
     /// Carries a command out, and returns what it printed.
@@ -19,12 +27,17 @@ impl Restock {
 
     fn create_key(&self, scopes: &str) -> String {
         let scopes = scopes.split(',').map(ToOwned::to_owned).collect();
-        self.keys(Keys::Create { name: "test".into(), scopes, expires_in: None }).unwrap()
+        self.keys(create(scopes)).unwrap()
     }
 
     fn client_of(&self, key: &str) -> Client {
         Client::new(&format!("{}/api/v3", self.stack.ready.api)).header("apikey", key)
     }
+}
+
+/// Makes a key without an end, with the usual limit.
+fn create(scopes: Vec<String>) -> Keys {
+    Keys::Create { name: "test".into(), scopes, expires_in: None, calls_per_second: ApiKey::CALLS_PER_SECOND }
 }
 
 /// Returns what the commands call a key.
@@ -57,6 +70,7 @@ fn a_key_that_has_expired_is_refused_and_says_so() {
         created_on: None,
         expires_on,
         made_for_seconds: None,
+        max_calls_per_second: ApiKey::CALLS_PER_SECOND,
     };
     for (word, offset) in [("past", -1), ("future", 3600)] {
         let expires_on = Timestamp::now() + Span::new().seconds(offset);
@@ -89,7 +103,8 @@ fn a_rotated_key_has_a_successor_that_may_do_the_same_and_soon_expires() {
 fn a_successor_lives_as_long_as_the_first_key_was_made_for_however_often_it_is_replaced() {
     let restock = Restock::start();
     let month = Some(Span::new().days(30));
-    let create = Keys::Create { name: "test".into(), scopes: vec!["read-log".into()], expires_in: month };
+    let create =
+        Keys::Create { name: "test".into(), scopes: vec!["read-log".into()], expires_in: month, calls_per_second: 1 };
     let mut key = restock.keys(create).unwrap();
     for _ in 0..2 {
         key = restock.keys(Keys::Rotate { id: id(&key), overlap: Span::new().hours(1) }).unwrap();
@@ -130,4 +145,109 @@ fn a_revoked_key_is_gone_from_the_list_and_a_wrong_id_is_told() {
     assert_problem(&restock.client_of(&one).get("/sending").unwrap(), 401, "UnknownApiKey");
     assert!(restock.keys(Keys::Revoke { id: "nonsense".into() }).unwrap_err().contains("no key nonsense"));
     assert!(restock.keys(Keys::Revoke { id: String::new() }).is_err(), "not all of them");
+}
+
+/// The tables of a stack, of which only single writes are asked, and counted.
+#[derive(Clone)]
+struct CountedWrites(Arc<DynamoDb>, Arc<AtomicU64>);
+
+impl Database for CountedWrites {
+    fn write(&self, write: Write) -> Pending<'_, Written> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.write(write)
+    }
+
+    fn batch_get(&self, _: Vec<(Table, Item)>, _: Consistency) -> Pending<'_, BatchGot> {
+        unreachable!()
+    }
+
+    fn write_all(&self, _: Vec<Write>) -> Pending<'_, AllWritten> {
+        unreachable!()
+    }
+
+    fn execute(&self, _: Vec<Statement>) -> Pending<'_, Vec<Executed>> {
+        unreachable!()
+    }
+
+    fn batch_write(&self, _: Vec<PlainWrite>) -> Pending<'_, Vec<PlainWrite>> {
+        unreachable!()
+    }
+
+    fn query(&self, _: Query) -> Pending<'_, FoundItems> {
+        unreachable!()
+    }
+
+    fn scan(&self, _: Scan) -> Pending<'_, FoundItems> {
+        unreachable!()
+    }
+}
+
+/// Lets so many instances handle calls of one key for a minute, each in turn, and returns how many calls came, were let through and
+/// were asked of the table.
+fn minute_of_calls(instances: usize, calls_per_second: i64, limit: u32) -> [u64; 3] {
+    let restock = Restock::start();
+    let database = CountedWrites(Arc::new(running::database(&restock.stack.ready)), Arc::default());
+    let limits: Vec<_> = (0..instances).map(|_| KeyLimits::of(Store::new(database.clone()))).collect();
+    let (begin, calls) = (Timestamp::from_second(1_800_000_000).unwrap(), 60 * calls_per_second);
+    let admit = async {
+        let mut admitted = 0;
+        for (call, limits) in (0..calls).zip(limits.iter().cycle()) {
+            let now = begin + SignedDuration::from_millis(call * 1_000 / calls_per_second);
+            admitted += u64::from(limits.admit("digest", limit, now).await.is_ok());
+        }
+        admitted
+    };
+    let admitted = restock.runtime.block_on(admit);
+    [calls as u64, admitted, database.1.load(Ordering::Relaxed)]
+}
+
+#[test]
+fn a_limit_holds_over_all_instances_and_takes_a_request_for_each_ten_calls_at_the_most() {
+    // Of three functions with four instances each.
+    for (offered, limit) in [(120, 100), (300, 100), (1_000, 100), (100, 200), (30, 10)] {
+        let [calls, admitted, requests] = minute_of_calls(12, offered, limit);
+
+        let allowed = calls.min(u64::from(limit) * 60);
+        let told =
+            format!("{offered} a second of {limit}: {admitted} of {allowed} were let through, by {requests} requests");
+        println!("{told}");
+        assert!((allowed * 8 / 10..=allowed * 12 / 10).contains(&admitted), "{told}");
+        assert!(requests * 10 <= calls, "{told}");
+    }
+}
+
+#[test]
+fn a_key_that_makes_too_many_calls_is_told_when_to_go_on_and_others_do_not_notice() {
+    let restock = Restock::start();
+    let scopes = || vec!["erp".to_owned()];
+    let mut slow = create(scopes());
+    if let Keys::Create { calls_per_second, .. } = &mut slow {
+        *calls_per_second = 1;
+    }
+    let (slow, other, unused) = (restock.keys(slow).unwrap(), restock.create_key("erp"), restock.create_key("erp"));
+    let level = |key: &str| {
+        restock.client_of(key).json("PUT", "/inventory/stock-levels", &json!({"sku": "A", "quantity": 0})).unwrap()
+    };
+
+    let mut answer = level(&slow);
+    // Far more than a burst and what all instances may have taken.
+    for _ in 0..200 {
+        answer = level(&slow);
+        if answer.status != 202 {
+            break;
+        }
+    }
+
+    assert_problem(&answer, 429, "TooManyRequests");
+    assert!(answer.text.contains("1 calls a second"), "{}", answer.text);
+    assert!(answer.headers["retry-after"].parse::<u32>().unwrap() >= 1);
+    assert_eq!(level(&other).status, 202);
+    let listed = restock.keys(Keys::List).unwrap();
+    let line = |key: &str| listed.lines().find(|line| line.starts_with(&id(key))).unwrap().to_owned();
+    let today = format!("used {}", Timestamp::now().strftime("%Y-%m-%d"));
+    assert!(line(&slow).contains(&today) && line(&slow).contains("1/s"), "{listed}");
+    assert!(line(&unused).contains("never used"), "{listed}");
+
+    restock.keys(Keys::Limit { id: id(&slow), calls_per_second: 100_000 }).unwrap();
+    assert!(restock.keys(Keys::List).unwrap().contains("100000/s"));
 }

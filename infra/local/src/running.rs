@@ -18,8 +18,13 @@ pub async fn at(inbox: u16) -> Result<Ready, Error> {
 
 /// Returns the store of a running stack, which the faults and limits between functions and tables do not concern.
 pub fn store(ready: &Ready) -> Store {
+    Store::new(database(ready))
+}
+
+/// Returns the tables of a running stack, likewise.
+pub fn database(ready: &Ready) -> DynamoDb {
     let name = |setting: &str| ready.tables.get(&setting.trim_end_matches("_TABLE").to_lowercase()).cloned();
-    Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&config(ready, "dynamodb")), tables: Tables::of(name) })
+    DynamoDb { client: aws_sdk_dynamodb::Client::new(&config(ready, "dynamodb")), tables: Tables::of(name) }
 }
 
 /// Returns the SQS of a running stack, which the faults do not concern either.

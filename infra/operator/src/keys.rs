@@ -1,12 +1,14 @@
 //! API keys: made, listed, revoked and replaced.
 
 use clap::Subcommand;
+use clap::builder::RangedI64ValueParser;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 use restock_api::{KeyScope, KeySet};
 use restock_domain::hex;
 use restock_local::Error;
 use restock_store::{ApiKey, Store};
+use std::collections::HashMap;
 use std::io::Write;
 use strum::IntoEnumIterator;
 
@@ -28,13 +30,23 @@ pub enum Keys {
         /// After how long it is refused, such as 365d; never by default.
         #[arg(long, value_name = "TIME")]
         expires_in: Option<Span>,
+        /// How many calls a second it may make.
+        #[arg(long, value_name = "CALLS", default_value_t = ApiKey::CALLS_PER_SECOND, value_parser = limit())]
+        calls_per_second: u32,
     },
-    /// Lists all keys.
+    /// Lists all keys, with the last time that each was used.
     List,
     /// Deletes a key. Functions that know it take it for another minute.
     Revoke {
         /// The key's id, as `list` shows it.
         id: String,
+    },
+    /// Sets how many calls a second a key may make. Functions that know the key go on as before for another minute.
+    Limit {
+        /// The key's id, as `list` shows it.
+        id: String,
+        #[arg(value_parser = limit())]
+        calls_per_second: u32,
     },
     /// Makes a key that may do the same, prints it, and lets the old one expire.
     Rotate {
@@ -54,32 +66,52 @@ fn word(word: &str) -> Result<String, String> {
     Ok(word.to_owned())
 }
 
+/// More than a single endpoint takes at all.
+fn limit() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=100_000)
+}
+
 /// Carries a command out. What was asked for goes to `out`, a key by itself; all else that is said to standard error.
 pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(), Error> {
     let now = Timestamp::now();
     match command {
-        Keys::Create { name, scopes, expires_in } => {
+        Keys::Create { name, scopes, expires_in, calls_per_second } => {
             let until = expires_in.map(|span| after(now, span)).transpose()?;
-            let seconds = until.map(|until| until.duration_since(now).as_secs());
-            let (id, key) = create(store, name, scopes, seconds, now).await?;
+            let made_for_seconds = until.map(|until| until.duration_since(now).as_secs());
+            let max_calls_per_second = calls_per_second;
+            let key =
+                ApiKey { name, scopes, created_on: None, expires_on: None, made_for_seconds, max_calls_per_second };
+            let (id, key) = create(store, key, now).await?;
             eprintln!("Key {id} was made. Keep it now; it is stored nowhere.");
             writeln!(out, "{key}")?;
         }
         Keys::List => {
-            for line in lines(store.api_keys().await?, now) {
+            for line in lines(store.api_keys().await?, &store.key_uses().await?, now) {
                 writeln!(out, "{line}")?;
             }
         }
         Keys::Revoke { id } => {
             let (digest, key) = find(store, &id).await?;
             store.delete_api_key(&digest).await?;
+            store.forget_key_use(&digest).await?;
             eprintln!("Key {} of {} is revoked; in a minute nobody takes it any more.", short(&digest), key.name);
+        }
+        Keys::Limit { id, calls_per_second } => {
+            let (digest, key) = find(store, &id).await?;
+            if !store.limit_api_key(&digest, calls_per_second).await? {
+                return Err(format!("Key {} was revoked meanwhile.", short(&digest)).into());
+            }
+            eprintln!(
+                "Key {} of {} may make {calls_per_second} calls a second, in a minute.",
+                short(&digest),
+                key.name
+            );
         }
         Keys::Rotate { id, overlap } => {
             let (old, key) = find(store, &id).await?;
             let until = after(now, overlap)?;
             let until = key.expires_on.map_or(until, |expires_on| expires_on.min(until));
-            let (id, fresh) = create(store, key.name, key.scopes, key.made_for_seconds, now).await?;
+            let (id, fresh) = create(store, key, now).await?;
             // Before anything else can fail, or there would be a key that nobody has.
             writeln!(out, "{fresh}")?;
             if store.expire_api_key(&old, until).await? {
@@ -92,16 +124,10 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
     Ok(())
 }
 
-/// Stores a new key, and returns what is shown of its digest, and the key.
-async fn create(
-    store: &Store,
-    name: String,
-    scopes: Vec<String>,
-    made_for_seconds: Option<i64>,
-    now: Timestamp,
-) -> Result<(String, String), Error> {
-    let expires_on = made_for_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
-    let key = ApiKey { name, scopes, created_on: Some(now), expires_on, made_for_seconds };
+/// Stores a new key that is like another one, and returns what is shown of its digest, and the key.
+async fn create(store: &Store, like: ApiKey, now: Timestamp) -> Result<(String, String), Error> {
+    let expires_on = like.made_for_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
+    let key = ApiKey { created_on: Some(now), expires_on, ..like };
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes)?;
     let fresh = format!("restock_{}", hex(&bytes));
@@ -121,7 +147,7 @@ async fn find(store: &Store, id: &str) -> Result<(String, ApiKey), Error> {
     }
 }
 
-fn lines(mut keys: Vec<(String, ApiKey)>, now: Timestamp) -> Vec<String> {
+fn lines(mut keys: Vec<(String, ApiKey)>, uses: &HashMap<String, Timestamp>, now: Timestamp) -> Vec<String> {
     keys.sort_by_key(|(_, key)| key.created_on);
     let line = |(digest, key): (String, ApiKey)| {
         let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
@@ -131,7 +157,11 @@ fn lines(mut keys: Vec<(String, ApiKey)>, now: Timestamp) -> Vec<String> {
             Some(at) => format!("until {}", day(at)),
             None => "no end".to_owned(),
         };
-        format!("{}  {made}  {until:16}  {}: {}", short(&digest), key.name, key.scopes.join(", "))
+        let used =
+            uses.get(&digest).map_or("never used".to_owned(), |on| format!("used {}", on.strftime("%Y-%m-%d %H:%M")));
+        let limit = format!("{}/s", key.max_calls_per_second);
+        let (id, scopes) = (short(&digest), key.scopes.join(", "));
+        format!("{id}  {made}  {until:16}  {used:21}  {limit:>7}  {}: {scopes}", key.name)
     };
     keys.into_iter().map(line).collect()
 }

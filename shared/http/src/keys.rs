@@ -1,4 +1,4 @@
-use crate::{Call, Failure};
+use crate::{Call, Failure, KeyLimits};
 use jiff::Timestamp;
 use restock_api::{ErrorCode, KeyScope, Problem};
 use restock_store::{ApiKey, Store};
@@ -26,6 +26,7 @@ pub type Authorized<'a> = Pin<Box<dyn Future<Output = Result<Vec<KeyScope>, Fail
 /// Checks API keys. It remembers by its digest each key that it has looked up, also one that does not exist.
 pub struct Keys {
     store: Store,
+    limits: KeyLimits,
     looked_up: Mutex<HashMap<String, (Option<Known>, Instant)>>,
 }
 
@@ -42,14 +43,17 @@ impl Authorize for Keys {
                 let detail = "Send your API key in the header apikey.";
                 return Err(Problem::unauthorized(ErrorCode::MissingApiKey, detail).into());
             };
-            let Some(Known { key, scopes }) = self.find(&ApiKey::digest(key)).await? else {
+            let digest = ApiKey::digest(key);
+            let Some(Known { key, scopes }) = self.find(&digest).await? else {
                 let detail = "This API key is not known. Check it, or ask for a new one.";
                 return Err(Problem::unauthorized(ErrorCode::UnknownApiKey, detail).into());
             };
-            if key.has_expired(Timestamp::now()) {
+            let now = Timestamp::now();
+            if key.has_expired(now) {
                 let detail = "This API key has expired. Ask for a new one.";
                 return Err(Problem::unauthorized(ErrorCode::ExpiredApiKey, detail).into());
             }
+            self.limits.admit(&digest, key.max_calls_per_second, now).await?;
             if scopes.contains(&scope) {
                 return Ok(scopes);
             }
@@ -60,7 +64,7 @@ impl Authorize for Keys {
 
 impl Keys {
     pub fn of(store: Store) -> Self {
-        Self { store, looked_up: Mutex::default() }
+        Self { limits: KeyLimits::of(store.clone()), store, looked_up: Mutex::default() }
     }
 
     async fn find(&self, digest: &str) -> Result<Option<Known>, Failure> {

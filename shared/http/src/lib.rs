@@ -3,6 +3,7 @@
 mod call;
 mod cursor;
 mod failure;
+mod key_limits;
 mod keys;
 mod serve;
 mod versions;
@@ -10,6 +11,7 @@ mod versions;
 pub use call::{Call, boolean, limit};
 pub use cursor::{position, to_cursor};
 pub use failure::Failure;
+pub use key_limits::KeyLimits;
 pub use serve::{Handles, Reply, Service, answer};
 pub use versions::{etag, expected_version, wanted_version};
 

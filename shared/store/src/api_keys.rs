@@ -1,5 +1,5 @@
 use crate::database::{Action, Item, Query, TableCondition, Write, Written};
-use crate::item::{read_each, read_item, string_of, text, write_item};
+use crate::item::{number, read_each, read_item, string_of, text, write_item};
 use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
 use jiff::Timestamp;
@@ -26,9 +26,19 @@ pub struct ApiKey {
     /// How long it was made for, in seconds; so long its successor has too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_for_seconds: Option<i64>,
+    /// How many calls a second it may make, all functions together.
+    #[serde(default = "ApiKey::calls_per_second")]
+    pub max_calls_per_second: u32,
 }
 
 impl ApiKey {
+    /// Of a key for which nothing else was said. A shop's pages make a call for each subscription, an ERP one for 100 levels.
+    pub const CALLS_PER_SECOND: u32 = 500;
+
+    fn calls_per_second() -> u32 {
+        Self::CALLS_PER_SECOND
+    }
+
     /// Returns the id under which a key is stored: its SHA-256 digest, in hexadecimal.
     pub fn digest(key: &str) -> String {
         hex(&Sha256::digest(key))
@@ -61,6 +71,13 @@ impl Store {
     pub async fn expire_api_key(&self, digest: &str, on: Timestamp) -> Result<bool, Error> {
         let expire = vec![Action::set("expiresOn", text(time::sortable(on)))];
         let write = Write::update(TABLE, kind_key(TABLE, digest), expire).when(TableCondition::Exists("kind"));
+        Ok(matches!(self.database.write(write).await?, Written::Done(_)))
+    }
+
+    /// Sets how many calls a second an API key may make. Returns false if there is none by now.
+    pub async fn limit_api_key(&self, digest: &str, calls_per_second: u32) -> Result<bool, Error> {
+        let limit = vec![Action::set("maxCallsPerSecond", number(calls_per_second.into()))];
+        let write = Write::update(TABLE, kind_key(TABLE, digest), limit).when(TableCondition::Exists("kind"));
         Ok(matches!(self.database.write(write).await?, Written::Done(_)))
     }
 

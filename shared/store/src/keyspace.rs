@@ -35,6 +35,7 @@ keyspaces! {
     Subscriptions: Subscriptions,
     Uploads: Uploads,
     ApiKeys: Configuration "api-key",
+    ApiKeyUse: Configuration "api-key-use",
     Automations: Configuration "automation",
     AutomationVersions: Configuration "automation-version",
     Brand: Configuration "brand",
