@@ -37,6 +37,7 @@ mod races;
 mod redrive;
 mod repeated_levels;
 mod restock;
+mod secrets;
 mod sending;
 mod stack;
 mod sweep;

@@ -10,10 +10,11 @@ impl Restock {
     /// Returns the link of a contact's mails that unsubscribes it from everything.
     pub fn unsubscribe_link(&self, contact: &str) -> String {
         let store = self.store();
-        let signing_key = self.runtime.block_on(store.signing_key()).unwrap();
+        let link_key = self.runtime.block_on(store.newest_link_key()).unwrap();
+        let address_key = self.runtime.block_on(store.address_key()).unwrap();
         let email = self.get(&format!("/contacts/{contact}")).json()["email"].as_str().unwrap().to_owned();
-        let address = signing_key.digest_of_address(&EmailAddress::parse(&email).unwrap());
-        let token = token(&signing_key, Unsubscribe::All { contact: ContactId::parse(contact).unwrap(), address });
+        let address = address_key.digest_of_address(&EmailAddress::parse(&email).unwrap());
+        let token = token(&link_key, Unsubscribe::All { contact: ContactId::parse(contact).unwrap(), address });
         format!("{}/unsubscribe/{token}", self.stack.ready.api)
     }
 }

@@ -8,6 +8,6 @@ use restock_runtime::Runtime;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    let app = App { signing_key: store.signing_key().await?, store: store.clone(), clock: Timestamp::now };
+    let app = App { address_key: store.address_key().await?, store: store.clone(), clock: Timestamp::now };
     Service::with_keys(app, store).serving::<contacts::CreateContact>().run().await
 }

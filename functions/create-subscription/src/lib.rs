@@ -4,7 +4,7 @@ use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::subscriptions::{MAX_AHEAD, NewSubscription, Subscribe, Subscribed, UNSUBSCRIBE_URL};
 use restock_api::{KeyScope, Problem};
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::LinkKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{DeliveryId, Subscription, time};
 use restock_http::{Call, Failure, Handles, Reply};
@@ -14,7 +14,7 @@ use tracing::warn;
 
 pub struct App {
     pub store: Store,
-    pub signing_key: SigningKey,
+    pub link_key: LinkKey,
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
     /// How long subscriptions wait; `None` for as long as it takes.
@@ -49,7 +49,7 @@ impl Handles<Subscribe> for App {
             self.store.delete_subscription(subscription.id()).await?;
             return Err(Problem::no_contact().into());
         }
-        let token = token(&self.signing_key, Unsubscribe::One(subscription.id()));
+        let token = token(&self.link_key, Unsubscribe::One(subscription.id()));
         let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
         let may_see_contact = call.may(KeyScope::ReadContacts);
         let mut ahead = None;

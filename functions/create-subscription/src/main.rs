@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     let public_url = restock_runtime::public_url()?;
     let kept = Some(restock_runtime::days("SUBSCRIPTION_DAYS")?).filter(|kept| !kept.is_zero());
     let shows_places = restock_runtime::is_on("SHOW_PLACES")?;
-    let signing_key = store.signing_key().await?;
-    let app = App { store: store.clone(), signing_key, public_url, kept, shows_places, clock: Timestamp::now };
+    let link_key = store.newest_link_key().await?;
+    let app = App { store: store.clone(), link_key, public_url, kept, shows_places, clock: Timestamp::now };
     Service::with_keys(app, store).serving::<subscriptions::Subscribe>().run().await
 }

@@ -3,7 +3,7 @@
 use restock_api::contacts::EraseContact;
 use restock_api::{ErrorCode, IdReply, Problem};
 use restock_domain::ContactId;
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{Erasure, Queues};
 use restock_store::Store;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 pub struct App {
     pub store: Store,
-    pub signing_key: SigningKey,
+    pub address_key: AddressKey,
     pub queues: Queues,
 }
 
@@ -27,7 +27,7 @@ impl Handles<EraseContact> for App {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
         // First, so that nothing is left of a contact that is gone if this breaks off.
         self.queues.send_erasure(&Erasure { contact_id: id, made_until: None }, FINISHED_AFTER).await?;
-        if !self.store.erase_contact(id, &self.signing_key, Instant::now() + AT_ONCE).await? {
+        if !self.store.erase_contact(id, &self.address_key, Instant::now() + AT_ONCE).await? {
             let detail = "There is no contact with this id. It may be erased already.";
             return Err(Problem::not_found(ErrorCode::ContactNotFound, detail).into());
         }

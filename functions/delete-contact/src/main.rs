@@ -8,7 +8,7 @@ use restock_runtime::Runtime;
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
-    let signing_key = store.signing_key().await?;
-    let app = App { signing_key, store: store.clone(), queues: runtime.queues() };
+    let address_key = store.address_key().await?;
+    let app = App { address_key, store: store.clone(), queues: runtime.queues() };
     Service::with_keys(app, store).serving::<contacts::EraseContact>().run().await
 }

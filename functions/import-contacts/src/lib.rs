@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_api::contacts::{ContactPatch, ImportContacts, NewContact, address_of};
 use restock_api::{ErrorCode, LineOutcome, Lines, LinesReport, Read};
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_domain::{ContactId, EmailAddress, Invalid};
 use restock_http::{Call, Failure, Handles, LONG_REQUEST, Reply};
 use restock_store::{ChangedContact, ContactChange, CreatedContact, Race, Store};
@@ -17,7 +17,7 @@ const IN_FLIGHT: usize = 16;
 
 pub struct App {
     pub store: Store,
-    pub signing_key: SigningKey,
+    pub address_key: AddressKey,
     pub clock: fn() -> Timestamp,
 }
 
@@ -73,7 +73,7 @@ impl App {
             if let Some(id) = self.store.contact_id_of(email).await? {
                 let apply = |contact: &_| patch.apply(contact);
                 let change = ContactChange { apply: &apply, of_address: Some(email), asked_again: false };
-                match self.store.change_contact(id, &change, &self.signing_key).await? {
+                match self.store.change_contact(id, &change, &self.address_key).await? {
                     ChangedContact::Done(_) => return Ok(LineOutcome::Updated),
                     ChangedContact::Unchanged(_) => return Ok(LineOutcome::Unchanged),
                     ChangedContact::Invalid(errors) => return Ok(LineOutcome::Rejected(errors)),
@@ -84,7 +84,7 @@ impl App {
                 Ok(contact) => contact.into_contact(ContactId::new(Uuid::new_v4()), (self.clock)()),
                 Err(errors) => return Ok(LineOutcome::Rejected(errors)),
             };
-            if let CreatedContact::Done(_) = self.store.create_contact(contact, &self.signing_key).await? {
+            if let CreatedContact::Done(_) = self.store.create_contact(contact, &self.address_key).await? {
                 return Ok(LineOutcome::Created);
             }
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use restock_api::contacts::NewContact;
 use restock_api::moving_in::{ImportSubscriptions, MovedIn, WaitingList};
 use restock_api::{ErrorCode, FieldError, LineOutcome, LinesReport};
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_domain::{ContactId, DeliveryId, Invalid, Locale, Sku, Subscription, time};
 use restock_http::{Call, Failure, Handles, LONG_REQUEST, Reply};
 use restock_store::{CreatedContact, MovedIn as Moved, Race, Store};
@@ -19,7 +19,7 @@ const IN_FLIGHT: usize = 16;
 
 pub struct App {
     pub store: Store,
-    pub signing_key: SigningKey,
+    pub address_key: AddressKey,
     /// How long subscriptions wait; `None` for as long as it takes.
     pub kept: Option<Duration>,
     pub clock: fn() -> Timestamp,
@@ -137,7 +137,7 @@ impl App {
         };
         let contact = contact.into_contact(ContactId::new(Uuid::new_v4()), now);
         let id = contact.id;
-        let created = self.store.create_contact(contact, &self.signing_key).await?;
+        let created = self.store.create_contact(contact, &self.address_key).await?;
         Ok(matches!(created, CreatedContact::Done(_)).then_some(id))
     }
 }

@@ -9,6 +9,6 @@ use restock_runtime::Runtime;
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
     let kept = Some(restock_runtime::days("SUBSCRIPTION_DAYS")?).filter(|kept| !kept.is_zero());
-    let app = App { signing_key: store.signing_key().await?, store: store.clone(), kept, clock: Timestamp::now };
+    let app = App { address_key: store.address_key().await?, store: store.clone(), kept, clock: Timestamp::now };
     Service::with_keys(app, store).serving::<moving_in::ImportSubscriptions>().run().await
 }

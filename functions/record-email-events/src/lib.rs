@@ -5,7 +5,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::delivery::Milestone;
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_domain::template::count_of;
 use restock_domain::{MailCounts, Pause, Suppression};
 use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, named};
@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 pub struct App {
     pub store: Store,
     pub queues: Queues,
-    pub signing_key: SigningKey,
+    pub address_key: AddressKey,
     /// How long entries of the integration log are kept.
     pub log_kept: Duration,
     pub clock: fn() -> Timestamp,
@@ -56,7 +56,7 @@ impl App {
         if let Some(why) = suppression {
             let contact = event.subscription.contact_id;
             let known = match &event.recipient {
-                Some(address) => self.store.suppress_address(contact, address, why, &self.signing_key).await?,
+                Some(address) => self.store.suppress_address(contact, address, why, &self.address_key).await?,
                 None => self.store.suppress(contact, why).await?,
             };
             info!(known, contact = %event.subscription.contact_id, why = why.as_str(), "A contact gets no more mail");

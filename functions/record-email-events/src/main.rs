@@ -7,8 +7,8 @@ use restock_runtime::Runtime;
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
-    let signing_key = store.signing_key().await?;
+    let address_key = store.address_key().await?;
     let log_kept = restock_runtime::days("LOG_DAYS")?;
-    let app = App { store, queues: runtime.queues(), signing_key, log_kept, clock: Timestamp::now };
+    let app = App { store, queues: runtime.queues(), address_key, log_kept, clock: Timestamp::now };
     restock_runtime::serve_queue(|event| app.handle(event)).await
 }

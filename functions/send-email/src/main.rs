@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use restock_domain::delivery::Terms;
-use restock_email::{Renderer, Ses, SesMailer};
+use restock_email::{Renderer, Ses, SesMailer, Signing};
 use restock_runtime::Runtime;
 use send_email::{App, Settings};
 use std::time::Duration;
@@ -19,8 +19,8 @@ async fn main() -> Result<(), Error> {
         reply_to: restock_runtime::optional("REPLY_TO"),
         configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
-    let mailer =
-        SesMailer::new(ses, Renderer::new()?, store.signing_key().await?, restock_runtime::public_url()?, patience);
+    let signing = Signing { link_key: store.newest_link_key().await?, address_key: store.address_key().await? };
+    let mailer = SesMailer::new(ses, Renderer::new()?, signing, restock_runtime::public_url()?, patience);
     let settings = Settings {
         terms: Terms { lease, grace: Duration::from_secs(restock_runtime::whole_number("CLAIM_GRACE_SECONDS")?) },
         patience,

@@ -1,11 +1,15 @@
 //! Serves `GET`, `HEAD` and `POST /unsubscribe/{token}`: the link of every email, and its one-click form (RFC 8058).
 
+mod links;
+
+pub use links::Links;
+
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::HtmlPage;
 use restock_api::subscriptions::{AskToUnsubscribe, CheckUnsubscribe, ConfirmUnsubscribe};
-use restock_domain::signing::SigningKey;
-use restock_domain::unsubscribe::{Unsubscribe, verify};
+use restock_domain::signing::AddressKey;
+use restock_domain::unsubscribe::Unsubscribe;
 use restock_domain::{Brands, Locale};
 use restock_email::{Pages, UnsubscribePage};
 use restock_http::{Call, Failure, Handles, Reply};
@@ -18,7 +22,8 @@ use tracing::{info, warn};
 
 pub struct App {
     pub store: Store,
-    pub signing_key: SigningKey,
+    pub address_key: AddressKey,
+    pub links: Links,
     pub pages: Arc<Pages>,
     pub queues: Queues,
     pub clock: fn() -> Timestamp,
@@ -30,7 +35,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// Shows a button and changes nothing, since scanners follow links.
 impl Handles<AskToUnsubscribe> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<AskToUnsubscribe>, Failure> {
-        let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
+        let Ok(what) = self.links.read(call.parameter("token")).await? else {
             return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call).await?).with_status(404));
         };
         Ok(Reply::new(self.page(UnsubscribePage::Question(what), &call).await?))
@@ -40,14 +45,14 @@ impl Handles<AskToUnsubscribe> for App {
 /// Answers as `GET` does, without the page: checkers of links ask so.
 impl Handles<CheckUnsubscribe> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<CheckUnsubscribe>, Failure> {
-        let known = verify(&self.signing_key, call.parameter("token")).is_ok();
+        let known = self.links.read(call.parameter("token")).await?.is_ok();
         Ok(Reply::new(HtmlPage(String::new())).with_status(if known { 200 } else { 404 }))
     }
 }
 
 impl Handles<ConfirmUnsubscribe> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ConfirmUnsubscribe>, Failure> {
-        let Ok(what) = verify(&self.signing_key, call.parameter("token")) else {
+        let Ok(what) = self.links.read(call.parameter("token")).await? else {
             return Ok(Reply::new(self.page(UnsubscribePage::Invalid, &call).await?).with_status(404));
         };
         if self.unsubscribe(what).await? {
@@ -65,7 +70,7 @@ impl App {
         match what {
             Unsubscribe::All { contact, address } => {
                 // The contact first: whoever is about to mail it looks at it once more.
-                let known = self.store.unsubscribe(contact, address, &self.signing_key).await?;
+                let known = self.store.unsubscribe(contact, address, &self.address_key).await?;
                 let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
                 let deleted = self.store.delete_subscriptions_of(contact, Some(now), deadline).await?;
                 if !deleted.complete {

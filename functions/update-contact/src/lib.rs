@@ -3,13 +3,13 @@
 use restock_api::contacts::{ContactPatch, ContactReply, UpdateContact};
 use restock_api::{KeyScope, Problem};
 use restock_domain::ContactId;
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::{ChangedContact, ContactChange, Store};
 
 pub struct App {
     pub store: Store,
-    pub signing_key: SigningKey,
+    pub address_key: AddressKey,
 }
 
 /// Changes what the body has and leaves the rest: a merge patch (RFC 7396), in which `null` removes. Attributes are merged
@@ -20,7 +20,7 @@ impl Handles<UpdateContact> for App {
         let may_read = call.may(KeyScope::ReadContacts);
         let apply = |contact: &_| body.apply(contact);
         let change = ContactChange { apply: &apply, of_address: None, asked_again: body.accepts_email() };
-        match self.store.change_contact(id, &change, &self.signing_key).await? {
+        match self.store.change_contact(id, &change, &self.address_key).await? {
             ChangedContact::Done(contact) | ChangedContact::Unchanged(contact) => {
                 Ok(Reply::new(ContactReply::of(*contact, may_read)))
             }

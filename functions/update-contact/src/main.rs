@@ -7,6 +7,6 @@ use update_contact::App;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    let app = App { signing_key: store.signing_key().await?, store: store.clone() };
+    let app = App { address_key: store.address_key().await?, store: store.clone() };
     Service::with_keys(app, store).serving::<contacts::UpdateContact>().run().await
 }

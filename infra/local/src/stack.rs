@@ -2,6 +2,7 @@
 
 use crate::aws::gateway::Gateway;
 use crate::aws::lambda::{Lambda, Sink};
+use crate::aws::lineage::Lineage;
 use crate::aws::names::{REGION, last_part};
 use crate::aws::ses::Ses;
 use crate::aws::sqs::{Broker, SendOptions};
@@ -11,8 +12,10 @@ use crate::faults::limits::Limits;
 use crate::faults::proxy::{self, Observer, Service};
 use crate::faults::{Faults, Spec};
 use crate::inbox::Inbox;
+use crate::running;
 use crate::template::{Endpoints, Queue, Schedule, Table, Template};
 use crate::{Binaries, Error, functions, gallery, inbox, stats};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -155,6 +158,8 @@ impl Stack {
             tables: template.tables.iter().map(|table| (kebab(table), table.name.clone())).collect(),
             endpoints: urls,
         };
+        // As they are made when template.yaml is deployed.
+        running::store(&ready).make_secrets(jiff::Timestamp::now()).await?;
         let (shown, json) = (json!(ready), async |State(ready): State<Value>| Json(ready));
         pages = pages.merge(Router::new().route("/ready.json", get(json)).with_state(shown));
         http::serve(&mut tasks, inbox_listener, pages);
@@ -196,6 +201,13 @@ impl Stack {
     pub fn hold(&self, queue: &str, held: bool) -> Result<(), Error> {
         let url = self.ready.queues.get(queue).ok_or_else(|| format!("there is no queue {queue}"))?;
         self.broker.hold(last_part(url), held).map_err(|_| format!("there is no queue {queue}").into())
+    }
+
+    /// Invokes a function with an event, as CloudFormation does, and returns what it answers.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, Error> {
+        let lambda = self.lambda.as_ref().ok_or("the stack runs no functions")?;
+        let answer = lambda.invoke(function, Bytes::from(event.to_string()), Lineage::default()).await;
+        Ok(serde_json::from_slice(&answer.map_err(|failed| format!("{function} failed: {failed:?}"))?)?)
     }
 
     /// Kills what runs of a function (SIGKILL), as a crash does.

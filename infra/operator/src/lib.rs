@@ -1,6 +1,7 @@
 //! The commands of `cargo restock`.
 
 pub mod keys;
+pub mod link_keys;
 pub mod redrive;
 pub mod stack;
 pub mod status;

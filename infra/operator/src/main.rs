@@ -2,6 +2,7 @@ use clap::{Args, Parser, Subcommand};
 use display_error_chain::DisplayErrorChain;
 use restock_local::{Error, running};
 use restock_operator::keys::{self, Keys};
+use restock_operator::link_keys::{self, LinkKeys};
 use restock_operator::stack::Stack;
 use restock_operator::{redrive, status};
 use restock_queue::Queue;
@@ -34,6 +35,9 @@ enum Command {
     /// Makes, lists, revokes and replaces API keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Replaces the keys that sign the links of mails.
+    #[command(subcommand)]
+    LinkKeys(LinkKeys),
     /// Shows whether mails leave, what waits in queues, what was given up, and how old the feeds are.
     Status,
     /// Moves what was given up back to its queue, once the cause is corrected.
@@ -63,6 +67,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
     let out = &mut std::io::stdout();
     match cli.command {
         Command::Keys(command) => keys::run(command, &stack.store, out).await,
+        Command::LinkKeys(command) => link_keys::run(command, &stack.store, out).await,
         Command::Status => status::run(&stack, out).await,
         Command::Redrive { queues } => redrive::run(&stack, queues, out).await,
     }

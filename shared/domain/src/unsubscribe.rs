@@ -3,7 +3,7 @@
 //! A token is base64url of a kind, ids, and the first 16 bytes of an HMAC-SHA256 over both, so it can be neither guessed
 //! nor turned against another contact.
 
-use crate::signing::{AddressDigest, SigningKey};
+use crate::signing::{AddressDigest, LinkKey};
 use crate::{ContactId, ErrorCode, Invalid, SubscriptionId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +25,7 @@ const ALL: u8 = 1;
 const ONE: u8 = 2;
 const TAG: usize = 16;
 
-pub fn token(key: &SigningKey, what: Unsubscribe) -> String {
+pub fn token(key: &LinkKey, what: Unsubscribe) -> String {
     let mut bytes = match what {
         Unsubscribe::All { contact, address } => {
             [&[ALL], contact.as_bytes().as_slice(), address.as_bytes().as_slice()].concat()
@@ -37,7 +37,8 @@ pub fn token(key: &SigningKey, what: Unsubscribe) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub fn verify(key: &SigningKey, token: &str) -> Result<Unsubscribe, Invalid> {
+/// Reads a token that one of these keys has signed.
+pub fn verify(keys: &[LinkKey], token: &str) -> Result<Unsubscribe, Invalid> {
     let invalid = || {
         Invalid::new(
             ErrorCode::InvalidUnsubscribeToken,
@@ -46,7 +47,9 @@ pub fn verify(key: &SigningKey, token: &str) -> Result<Unsubscribe, Invalid> {
     };
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
     let (signed, tag) = bytes.split_at_checked(bytes.len().saturating_sub(TAG)).ok_or_else(invalid)?;
-    key.mac(signed).verify_truncated_left(tag).map_err(|_| invalid())?;
+    if !keys.iter().any(|key| key.mac(signed).verify_truncated_left(tag).is_ok()) {
+        return Err(invalid());
+    }
     match signed.split_first() {
         Some((&ALL, ids)) => {
             let (id, address) = ids.split_at_checked(ContactId::LENGTH).ok_or_else(invalid)?;
@@ -65,39 +68,42 @@ pub fn verify(key: &SigningKey, token: &str) -> Result<Unsubscribe, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signing::AddressKey;
     use crate::{EmailAddress, Locale, Sku, SubscriptionKey};
 
     fn both() -> [Unsubscribe; 2] {
         let contact_id = ContactId::new(Uuid::from_u128(42));
-        let address = SigningKey([7; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
+        let address = AddressKey([9; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
         let all = Unsubscribe::All { contact: contact_id, address };
         let key = SubscriptionKey::of(&Sku::parse("A").unwrap(), &Locale::parse("sv").unwrap(), None);
         [all, Unsubscribe::One(SubscriptionId { contact_id, key })]
     }
 
     #[test]
-    fn a_token_says_what_it_ends() {
-        let key = SigningKey([7; 32]);
+    fn a_token_says_what_it_ends_whichever_of_the_keys_signed_it() {
+        let keys = [LinkKey([8; 32]), LinkKey([7; 32])];
 
         for what in both() {
-            assert_eq!(verify(&key, &token(&key, what)), Ok(what));
+            for key in &keys {
+                assert_eq!(verify(&keys, &token(key, what)), Ok(what));
+            }
         }
     }
 
     #[test]
     fn a_token_that_was_touched_is_refused() {
-        let key = SigningKey([7; 32]);
+        let keys = [LinkKey([7; 32])];
 
         for what in both() {
-            let genuine = token(&key, what);
+            let genuine = token(&keys[0], what);
             let bytes = URL_SAFE_NO_PAD.decode(&genuine).unwrap();
             for position in 0..bytes.len() {
                 let mut forged = bytes.clone();
                 forged[position] ^= 1;
-                assert!(verify(&key, &URL_SAFE_NO_PAD.encode(&forged)).is_err(), "byte {position}");
-                assert!(verify(&key, &URL_SAFE_NO_PAD.encode(&bytes[..position])).is_err(), "{position} bytes");
+                assert!(verify(&keys, &URL_SAFE_NO_PAD.encode(&forged)).is_err(), "byte {position}");
+                assert!(verify(&keys, &URL_SAFE_NO_PAD.encode(&bytes[..position])).is_err(), "{position} bytes");
             }
-            assert!(verify(&SigningKey([8; 32]), &genuine).is_err());
+            assert!(verify(&[LinkKey([8; 32])], &genuine).is_err());
         }
     }
 }

@@ -21,7 +21,7 @@ mod variables;
 pub use check::MAX_HTML_BYTES;
 pub use money::format_price;
 pub use render::{Content, Rendered, Renderer};
-pub use send::{Letter, Mail, Mailer, Ses, SesMailer};
+pub use send::{Letter, Mail, Mailer, Ses, SesMailer, Signing};
 pub use subject::check_subject;
 pub use template::{Part, Unusable, built_in_template, built_in_templates, default_template};
 pub use texts::{check_texts, languages};

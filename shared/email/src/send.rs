@@ -11,7 +11,7 @@ use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_access::{Access, note};
 use restock_domain::delivery::{Claim, Outcome};
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{
     Automation, Brand, Brands, Contact, EmailAddress, EmailChoice, Product, SendQuota, Sender, Subscription, Template,
@@ -49,10 +49,16 @@ pub trait Mailer: Send + Sync {
 pub struct SesMailer {
     pub ses: Ses,
     pub renderer: Renderer,
-    pub signing_key: SigningKey,
+    pub signing: Signing,
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
     bulk: Bulk,
+}
+
+/// What the links of mails are signed with, and what they recognise their address by.
+pub struct Signing {
+    pub link_key: LinkKey,
+    pub address_key: AddressKey,
 }
 
 /// SES v2. Cheap to clone. The client must not retry by itself (see [`Outcome::Unknown`]).
@@ -115,15 +121,15 @@ impl Mailer for SesMailer {
 
 impl SesMailer {
     /// `patience` is the longest that SES is waited for.
-    pub fn new(ses: Ses, renderer: Renderer, signing_key: SigningKey, public_url: String, patience: Duration) -> Self {
-        Self { ses, renderer, signing_key, public_url, bulk: Bulk::new(patience) }
+    pub fn new(ses: Ses, renderer: Renderer, signing: Signing, public_url: String, patience: Duration) -> Self {
+        Self { ses, renderer, signing, public_url, bulk: Bulk::new(patience) }
     }
 
     /// Returns what a mail shares with others, and what it does not.
     fn entry(&self, mail: Mail<'_>) -> Result<(Shared, Entry), TemplateError> {
         let Mail { subscription, contact, product, automation, template, also_waiting, brands, now } = mail;
-        let address = self.signing_key.digest_of_address(&contact.email);
-        let token = token(&self.signing_key, Unsubscribe::All { contact: contact.id, address });
+        let address = self.signing.address_key.digest_of_address(&contact.email);
+        let token = token(&self.signing.link_key, Unsubscribe::All { contact: contact.id, address });
         // Also answers a POST, for one-click unsubscribing (RFC 8058).
         let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
         let content = Content {

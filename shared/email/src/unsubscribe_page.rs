@@ -80,11 +80,11 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use restock_domain::signing::SigningKey;
+    use restock_domain::signing::AddressKey;
     use restock_domain::{ContactId, EmailAddress};
 
     fn all_mail() -> Unsubscribe {
-        let address = SigningKey([7; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
+        let address = AddressKey([7; 32]).digest_of_address(&EmailAddress::parse("a@example.com").unwrap());
         Unsubscribe::All { contact: ContactId::new(uuid::Uuid::nil()), address }
     }
 

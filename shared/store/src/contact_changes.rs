@@ -6,7 +6,7 @@ use crate::item::{number, number_of, text};
 use crate::keyspace;
 use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_domain::{Contact, ContactId, EmailAddress};
 
 const TABLE: keyspace::Contacts = keyspace::Contacts;
@@ -39,7 +39,7 @@ impl Store {
         &self,
         id: ContactId,
         change: &ContactChange<'_, E>,
-        signing: &SigningKey,
+        addresses: &AddressKey,
     ) -> Result<ChangedContact<E>, Error> {
         let mut race = Race::about("the change of a contact");
         loop {
@@ -60,12 +60,12 @@ impl Store {
             let moves = !changed.email.is_same_mailbox(&contact.email);
             let mut writes = Vec::new();
             if moves {
-                let trace = self.trace(&changed.email, signing).await?;
+                let trace = self.trace(&changed.email, addresses).await?;
                 if let Some(trace) = trace {
                     trace.add_to(&mut changed, change.asked_again);
                 }
-                writes = move_of(&contact, &changed, signing);
-                writes.push(suppression::taken_over(trace, &changed.email, signing));
+                writes = move_of(&contact, &changed, addresses);
+                writes.push(suppression::taken_over(trace, &changed.email, addresses));
             }
             writes.push(replacement(&contact, &changed, revision)?);
             if let AllWritten::Done = self.database.write_all(writes).await? {
@@ -80,12 +80,12 @@ impl Store {
 }
 
 /// Returns the writes that take the new address and leave the old one.
-fn move_of(contact: &Contact, changed: &Contact, signing: &SigningKey) -> Vec<Write> {
+fn move_of(contact: &Contact, changed: &Contact, addresses: &AddressKey) -> Vec<Write> {
     let ours = text(contact.id.to_string());
     let address = Item::from([("contactId".into(), ours.clone())]);
     let taken = Write::put(TABLE, email_key(&changed.email), address).when(TableCondition::Missing("key"));
     let left = Write::delete(TABLE, email_key(&contact.email)).when(TableCondition::Is("contactId", ours));
-    let trace = Trace::of(contact).map(|trace| trace.left_at(&contact.email, signing));
+    let trace = Trace::of(contact).map(|trace| trace.left_at(&contact.email, addresses));
     [taken, left].into_iter().chain(trace).collect()
 }
 

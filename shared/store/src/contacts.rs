@@ -4,7 +4,7 @@ use crate::keyspace;
 use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
-use restock_domain::signing::{AddressDigest, SigningKey};
+use restock_domain::signing::{AddressDigest, AddressKey};
 use restock_domain::{Attributes, Contact, ContactId, CountryCode, EmailAddress, Locale, Suppression, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -58,11 +58,11 @@ struct EmailItem {
 impl Store {
     /// Writes a contact and its address in one transaction, so two contacts never share an address. An address that was
     /// suppressed when its former contact was erased is suppressed still.
-    pub async fn create_contact(&self, contact: Contact, signing: &SigningKey) -> Result<CreatedContact, Error> {
+    pub async fn create_contact(&self, contact: Contact, addresses: &AddressKey) -> Result<CreatedContact, Error> {
         let mut race = Race::about("a new contact");
         loop {
             race.enter()?;
-            let trace = self.trace(&contact.email, signing).await?;
+            let trace = self.trace(&contact.email, addresses).await?;
             let mut created = contact.clone();
             if let Some(trace) = trace {
                 trace.add_to(&mut created, false);
@@ -71,7 +71,7 @@ impl Store {
                 Write::put(TABLE, email_key(&created.email), address_of(created.id))
                     .when(TableCondition::Missing("key")),
                 Write::put(TABLE, key(created.id), item_of(&created, 0)?).when(TableCondition::Missing("key")),
-                suppression::taken_over(trace, &created.email, signing),
+                suppression::taken_over(trace, &created.email, addresses),
             ];
             let AllWritten::Refused(items) = self.database.write_all(writes).await? else {
                 return Ok(CreatedContact::Done(Box::new(created)));
@@ -128,12 +128,12 @@ impl Store {
         &self,
         id: ContactId,
         address: AddressDigest,
-        signing: &SigningKey,
+        addresses: &AddressKey,
     ) -> Result<bool, Error> {
         let why = Suppression::Unsubscribed;
         let known = self.suppress(id, why).await?;
         let contact = if known { self.contact(id).await? } else { None };
-        if contact.is_some_and(|contact| signing.digest_of_address(&contact.email) == address) {
+        if contact.is_some_and(|contact| addresses.digest_of_address(&contact.email) == address) {
             return Ok(true);
         }
         if let Written::Refused(Some(_)) = self.database.write(suppression::trace(address, why)).await? {
@@ -151,11 +151,11 @@ impl Store {
         id: ContactId,
         address: &EmailAddress,
         why: Suppression,
-        signing: &SigningKey,
+        addresses: &AddressKey,
     ) -> Result<bool, Error> {
         let mut known = self.suppress_owner_of(address, why).await?;
         if !known {
-            self.database.write(suppression::trace(signing.digest_of_address(address), why)).await?;
+            self.database.write(suppression::trace(addresses.digest_of_address(address), why)).await?;
             // Somebody who took the address before the trace was there has not seen it.
             known = self.suppress_owner_of(address, why).await?;
         }
@@ -179,7 +179,7 @@ impl Store {
     /// was anything. Subscriptions and purchases may be left after the deadline.
     ///
     /// The contact goes first: whoever is about to mail it, or to subscribe it, looks whether it is there.
-    pub async fn erase_contact(&self, id: ContactId, signing: &SigningKey, deadline: Instant) -> Result<bool, Error> {
+    pub async fn erase_contact(&self, id: ContactId, addresses: &AddressKey, deadline: Instant) -> Result<bool, Error> {
         let mut found = false;
         let mut race = Race::about("the erasure of a contact");
         while let Some(contact) = self.contact(id).await? {
@@ -191,7 +191,7 @@ impl Store {
                 Write::delete(TABLE, email_key(&contact.email))
                     .when(TableCondition::Is("contactId", text(id.to_string()))),
             ];
-            writes.extend(Trace::of(&contact).map(|trace| trace.left_at(&contact.email, signing)));
+            writes.extend(Trace::of(&contact).map(|trace| trace.left_at(&contact.email, addresses)));
             if let AllWritten::Done = self.database.write_all(writes).await? {
                 break;
             }

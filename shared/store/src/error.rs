@@ -37,6 +37,9 @@ pub enum Error {
     /// The function was not told about a table; template.yaml says which ones it may use.
     #[error("set the environment variable {}", .0.setting())]
     NoTable(Table),
+    /// The stack makes them when it is deployed.
+    #[error("the configuration table has no key for links or addresses; `cargo restock link-keys rotate` makes them")]
+    NoSecret,
     #[error("the uploaded file {0} is not complete")]
     Upload(String),
 }
@@ -51,6 +54,7 @@ impl Error {
             | Self::Damaged { .. }
             | Self::Unwritable { .. }
             | Self::NoTable(_)
+            | Self::NoSecret
             | Self::Upload(_) => false,
         }
     }

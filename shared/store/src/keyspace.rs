@@ -44,6 +44,7 @@ keyspaces! {
     FeedCredentials: Configuration "feed-credentials",
     FeedFetches: Configuration "feed-fetch",
     Holds: Configuration "hold",
+    LinkKeys: Configuration "link-key",
     Pauses: Configuration "pause",
     Reputation: Configuration "reputation",
     Secrets: Configuration "secret",

@@ -70,6 +70,7 @@ pub use outlook::Prospect;
 pub use pause::{CachedStops, Stops};
 pub use products::ProductChange;
 pub use purchases::RecordedReceipts;
+pub use secrets::KnownLinkKey;
 pub use send_quota::QuotaTurn;
 pub use stock::{LastLook, LevelWrite, Mark, StockFacts};
 pub use subscription_item::Waiting;

@@ -1,37 +1,107 @@
-use crate::database::{Item, TableCondition, Write};
-use crate::item::damaged;
-use crate::keyspace::{self, kind_key};
+//! The retailer's secrets. One function makes them; whoever may read them can recognise addresses, or sign links.
+
+use crate::database::{Item, Query, TableCondition, Write, Written};
+use crate::item::{damaged, read_each, string_of, text};
+use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use restock_domain::signing::SigningKey;
+use jiff::Timestamp;
+use restock_domain::signing::{AddressKey, LinkKey};
+use restock_domain::time;
 
-const TABLE: keyspace::Secrets = keyspace::Secrets;
+const SECRETS: keyspace::Secrets = keyspace::Secrets;
+const LINK_KEYS: keyspace::LinkKeys = keyspace::LinkKeys;
+/// What the address key is called since it was the only secret, and signed links too.
+const ADDRESS_KEY: &str = "unsubscribe";
+const SECRET: &str = "secret";
+
+/// A key that signs links, without the key itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownLinkKey {
+    pub id: String,
+    pub created_on: Timestamp,
+}
 
 impl Store {
-    /// Returns the key that signs unsubscribe links. The first that needs it makes it, so there is nothing to set up; all
-    /// others read that one.
-    pub async fn signing_key(&self) -> Result<SigningKey, Error> {
-        if let Some(key) = self.stored_signing_key().await? {
-            return Ok(key);
+    /// Makes the secrets that are missing. Links that the address key has signed, when it was the only secret, stay valid.
+    pub async fn make_secrets(&self, now: Timestamp) -> Result<(), Error> {
+        let secret = Item::from([(SECRET.into(), bytes(random()))]);
+        let made = Write::put(SECRETS, kind_key(SECRETS, ADDRESS_KEY), secret).when(TableCondition::Missing("kind"));
+        let made_now = matches!(self.database.write(made).await?, Written::Done(_));
+        if self.known_link_keys().await?.is_empty() {
+            let secret = if made_now { random() } else { self.address_key().await?.0 };
+            self.put_link_key(secret, now).await?;
         }
-        let mut fresh = [0; 32];
-        // Two version-4 UUIDs hold 244 random bits from the operating system.
-        fresh[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        fresh[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        let secret = Item::from([("secret".into(), AttributeValue::B(Blob::new(fresh)))]);
-        // Refused if somebody else was a moment earlier.
-        self.database.write(Write::put(TABLE, id(), secret).when(TableCondition::Missing("kind"))).await?;
-        self.stored_signing_key().await?.ok_or(Error::Contended { what: "the signing key" })
+        Ok(())
     }
 
-    async fn stored_signing_key(&self) -> Result<Option<SigningKey>, Error> {
-        let Some(item) = self.get(TABLE, id()).await? else { return Ok(None) };
-        let secret = item.get("secret").and_then(|secret| secret.as_b().ok()?.as_ref().try_into().ok());
-        secret.map(|secret| Some(SigningKey(secret))).ok_or_else(|| damaged(TABLE, &item, "it has no key of 32 bytes"))
+    /// Returns the key that recognises addresses.
+    pub async fn address_key(&self) -> Result<AddressKey, Error> {
+        let item = self.get(SECRETS, kind_key(SECRETS, ADDRESS_KEY)).await?.ok_or(Error::NoSecret)?;
+        secret_of(SECRETS, &item).map(AddressKey)
+    }
+
+    /// Returns the keys that sign links or have signed some that are to work, the newest first; there is one at the least.
+    pub async fn link_keys(&self) -> Result<Vec<LinkKey>, Error> {
+        let items = self.query_all(newest_first()).await?;
+        let keys = read_each(items, |item| secret_of(LINK_KEYS, &item).map(LinkKey));
+        if keys.is_empty() { Err(Error::NoSecret) } else { Ok(keys) }
+    }
+
+    /// Returns the key that signs links now.
+    pub async fn newest_link_key(&self) -> Result<LinkKey, Error> {
+        self.link_keys().await?.into_iter().next().ok_or(Error::NoSecret)
+    }
+
+    /// Returns what is known of the keys that sign links, the newest first.
+    pub async fn known_link_keys(&self) -> Result<Vec<KnownLinkKey>, Error> {
+        let known = |item: Item| {
+            let id = string_of(&item, "id").cloned().unwrap_or_default();
+            let created_on = string_of(&item, "createdOn").and_then(|on| on.parse().ok());
+            let created_on = created_on.ok_or_else(|| damaged(LINK_KEYS, &item, "it has no createdOn"))?;
+            Ok(KnownLinkKey { id, created_on })
+        };
+        Ok(read_each(self.query_all(newest_first()).await?, known))
+    }
+
+    /// Makes another key, which signs links from now on.
+    pub async fn add_link_key(&self, now: Timestamp) -> Result<(), Error> {
+        self.put_link_key(random(), now).await
+    }
+
+    /// Deletes a key; the links that it has signed work no more. Returns false if there is none.
+    pub async fn delete_link_key(&self, id: &str) -> Result<bool, Error> {
+        let delete = Write::delete(LINK_KEYS, kind_key(LINK_KEYS, id)).when(TableCondition::Exists("kind"));
+        Ok(matches!(self.database.write(delete).await?, Written::Done(_)))
+    }
+
+    async fn put_link_key(&self, secret: [u8; 32], now: Timestamp) -> Result<(), Error> {
+        // By the moment, so that they come in their order.
+        let id = time::sortable(now);
+        let item = Item::from([(SECRET.into(), bytes(secret)), ("createdOn".into(), text(id.clone()))]);
+        let write = Write::put(LINK_KEYS, kind_key(LINK_KEYS, &id), item).when(TableCondition::Missing("kind"));
+        self.database.write(write).await.map(drop)
     }
 }
 
-fn id() -> Item {
-    kind_key(TABLE, "unsubscribe")
+fn newest_first() -> Query {
+    Query { newest_first: true, ..Query::of_kind(LINK_KEYS) }
+}
+
+fn random() -> [u8; 32] {
+    let mut secret = [0; 32];
+    // Two version-4 UUIDs hold 244 random bits from the operating system.
+    secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    secret
+}
+
+fn bytes(secret: [u8; 32]) -> AttributeValue {
+    AttributeValue::B(Blob::new(secret))
+}
+
+fn secret_of(table: impl Keyspace, item: &Item) -> Result<[u8; 32], Error> {
+    let secret = item.get(SECRET).and_then(|secret| secret.as_b().ok()?.as_ref().try_into().ok());
+    secret.ok_or_else(|| damaged(table, item, "it has no key of 32 bytes"))
 }

@@ -7,7 +7,7 @@ use crate::database::{Action, AttributeValue, Item, TableCondition, Write};
 use crate::item::{damaged, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, Store};
-use restock_domain::signing::{AddressDigest, SigningKey};
+use restock_domain::signing::{AddressDigest, AddressKey};
 use restock_domain::{Contact, EmailAddress, Suppression};
 
 const TABLE: keyspace::Contacts = keyspace::Contacts;
@@ -23,8 +23,8 @@ pub struct Trace {
 
 impl Store {
     /// Returns the trace of an address, if there is one.
-    pub(crate) async fn trace(&self, email: &EmailAddress, signing: &SigningKey) -> Result<Option<Trace>, Error> {
-        let Some(item) = self.get(TABLE, trace_key(signing.digest_of_address(email))).await? else { return Ok(None) };
+    pub(crate) async fn trace(&self, email: &EmailAddress, addresses: &AddressKey) -> Result<Option<Trace>, Error> {
+        let Some(item) = self.get(TABLE, trace_key(addresses.digest_of_address(email))).await? else { return Ok(None) };
         // Taken for none, a trace that can't be read would let mail through.
         let suppressed = string_of(&item, "suppressed").and_then(|why| why.parse().ok());
         let suppressed = suppressed.ok_or_else(|| damaged(TABLE, &item, "it has no reason"))?;
@@ -54,23 +54,23 @@ impl Trace {
     }
 
     /// Returns the write that leaves the trace.
-    pub fn left_at(self, address: &EmailAddress, signing: &SigningKey) -> Write {
+    pub fn left_at(self, address: &EmailAddress, addresses: &AddressKey) -> Write {
         let mut item = texts([("suppressed", self.suppressed.as_str())]);
         if self.unsubscribed {
             item.insert("unsubscribed".into(), AttributeValue::Bool(true));
         }
-        Write::put(TABLE, trace_key(signing.digest_of_address(address)), item)
+        Write::put(TABLE, trace_key(addresses.digest_of_address(address)), item)
     }
 }
 
 /// Removes the trace of an address that a contact takes, if it still is as it was read. In the transaction that writes the
 /// contact, this keeps a suppression that is left at the same moment from being overlooked.
-pub fn taken_over(trace: Option<Trace>, address: &EmailAddress, signing: &SigningKey) -> Write {
+pub fn taken_over(trace: Option<Trace>, address: &EmailAddress, addresses: &AddressKey) -> Write {
     let as_read = match trace {
         None => TableCondition::Missing("key"),
         Some(trace) => suppressed_as(Some(trace.suppressed), trace.unsubscribed),
     };
-    Write::delete(TABLE, trace_key(signing.digest_of_address(address))).when(as_read)
+    Write::delete(TABLE, trace_key(addresses.digest_of_address(address))).when(as_read)
 }
 
 /// Returns the condition that a contact or an address is suppressed as it was when it was read.

@@ -1,7 +1,7 @@
 //! A history: who is in it, what callers asked and were answered, and what mailboxes got.
 
 use jiff::Timestamp;
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_domain::unsubscribe::Unsubscribe;
 use restock_domain::{ContactId, EmailAddress, ExternalId, KnownLevel, Locale, Sku, SubscriptionId, SubscriptionKey};
 use serde_json::{Value, json};
@@ -259,7 +259,7 @@ impl Cast {
     }
 
     /// Returns what a link in a contact's mail ends.
-    pub fn all_mail(&self, contact: usize, key: &SigningKey) -> Unsubscribe {
+    pub fn all_mail(&self, contact: usize, key: &AddressKey) -> Unsubscribe {
         Unsubscribe::All { contact: self.contact(contact), address: key.digest_of_address(self.address(contact)) }
     }
 

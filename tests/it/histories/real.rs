@@ -5,7 +5,7 @@ use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, S
 use super::workload::{Step, Workload};
 use crate::restock::{Restock, eventually};
 use jiff::Timestamp;
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{ContactId, EmailAddress, SubscriptionId};
 use restock_local::client::Client;
@@ -34,7 +34,8 @@ pub struct Played {
 
 struct Stage<'a> {
     restock: &'a Restock,
-    signing_key: &'a SigningKey,
+    link_key: &'a LinkKey,
+    address_key: &'a AddressKey,
     cast: Cast,
     calls: Mutex<Vec<Call>>,
 }
@@ -47,13 +48,15 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     let observer = restock.stack.observer().unwrap().clone();
     observer.faults.pause(true);
     let store = restock.store();
-    let signing_key = restock.runtime.block_on(store.signing_key()).unwrap();
+    let link_key = restock.runtime.block_on(store.newest_link_key()).unwrap();
+    let address_key = restock.runtime.block_on(store.address_key()).unwrap();
     let workloads: Vec<(u64, Workload)> = seeds.map(|seed| (seed, Workload::random(seed, LONGEST_PAUSE))).collect();
     let stages: Vec<Stage<'_>> = workloads
         .iter()
         .map(|(seed, workload)| Stage {
             restock: &restock,
-            signing_key: &signing_key,
+            link_key: &link_key,
+            address_key: &address_key,
             cast: cast(&restock, *seed, workload),
             calls: Mutex::default(),
         })
@@ -187,7 +190,7 @@ impl Stage<'_> {
                 restock.delete(&format!("/inventory/backinstock/subscriptions/{}", self.cast.id(*wish))).status
             }
             Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))),
-            Asked::UnsubscribeFromAll(contact) => self.unsubscribe(self.cast.all_mail(*contact, self.signing_key)),
+            Asked::UnsubscribeFromAll(contact) => self.unsubscribe(self.cast.all_mail(*contact, self.address_key)),
             Asked::Erase(contact) => restock.delete(&format!("/contacts/{}", self.cast.contact(*contact))).status,
             Asked::Create(contact) => create(restock, &self.cast, *contact),
             Asked::Import(contact) => {
@@ -221,7 +224,7 @@ impl Stage<'_> {
     }
 
     fn unsubscribe(&self, what: Unsubscribe) -> u16 {
-        let link = format!("{}/unsubscribe/{}", self.restock.stack.ready.api, token(self.signing_key, what));
+        let link = format!("{}/unsubscribe/{}", self.restock.stack.ready.api, token(self.link_key, what));
         Client::new(&link).send("POST", "", b"").unwrap().status
     }
 

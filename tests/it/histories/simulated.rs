@@ -15,7 +15,7 @@ use restock_api::stock_levels::UpdateStockLevel;
 use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
 use restock_api::waves::{DeleteWaves, PutWaves};
 use restock_api::{Endpoint, ErrorCode, Problem};
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{Automation, ContactId, EmailAddress, Locale, Sku};
 use restock_email::Pages;
@@ -112,7 +112,7 @@ async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
 }
 
 async fn create(store: &Store, cast: &Cast, n: usize) -> Result<CreatedContact, restock_store::Error> {
-    store.create_contact(contact(cast.contact_json(n), cast.contact(n), now()), &SigningKey(KEY)).await
+    store.create_contact(contact(cast.contact_json(n), cast.contact(n), now()), &AddressKey(KEY)).await
 }
 
 impl Stage {
@@ -170,10 +170,9 @@ impl Stage {
         let (store, queues) = (self.world.store(), self.world.queues());
         match asked {
             Asked::Subscribe(wish) => {
-                let signing_key = SigningKey(KEY);
                 let app = create_subscription::App {
                     store,
-                    signing_key,
+                    link_key: LinkKey(KEY),
                     public_url: String::new(),
                     kept: None,
                     shows_places: false,
@@ -188,10 +187,10 @@ impl Stage {
             }
             Asked::Unsubscribe(wish) => self.unsubscribe(Unsubscribe::One(self.cast.id(*wish))).await,
             Asked::UnsubscribeFromAll(contact) => {
-                self.unsubscribe(self.cast.all_mail(*contact, &SigningKey(KEY))).await
+                self.unsubscribe(self.cast.all_mail(*contact, &AddressKey(KEY))).await
             }
             Asked::Erase(contact) => {
-                let app = delete_contact::App { store, signing_key: SigningKey(KEY), queues };
+                let app = delete_contact::App { store, address_key: AddressKey(KEY), queues };
                 let id = self.cast.contact(*contact).to_string();
                 call::<EraseContact, _>(&app, &[("contactId", id)], None).await
             }
@@ -200,7 +199,7 @@ impl Stage {
                 CreatedContact::EmailTaken(other) => Err(Problem::email_taken(other, true).into()),
             },
             Asked::Import(contact) => {
-                let app = import_contacts::App { store, signing_key: SigningKey(KEY), clock: now };
+                let app = import_contacts::App { store, address_key: AddressKey(KEY), clock: now };
                 call::<ImportContacts, _>(&app, &[], Some(self.cast.contact_json(*contact))).await
             }
             // One that does not accept mail goes on so.
@@ -256,16 +255,16 @@ impl Stage {
     }
 
     async fn change(&self, contact: usize, change: Value) -> Result<(), Failure> {
-        let app = update_contact::App { store: self.world.store(), signing_key: SigningKey(KEY) };
+        let app = update_contact::App { store: self.world.store(), address_key: AddressKey(KEY) };
         let id = self.cast.contact(contact).to_string();
         call::<UpdateContact, _>(&app, &[("contactId", id)], Some(change)).await
     }
 
     async fn unsubscribe(&self, what: Unsubscribe) -> Result<(), Failure> {
-        let key = || SigningKey(KEY);
         let (store, queues, pages) = (self.world.store(), self.world.queues(), PAGES.clone());
-        let app = unsubscribe::App { store, signing_key: key(), pages, queues, clock: now };
-        call::<ConfirmUnsubscribe, _>(&app, &[("token", token(&key(), what))], None).await
+        let (links, address_key) = (unsubscribe::Links::signed_by(vec![LinkKey(KEY)], store.clone()), AddressKey(KEY));
+        let app = unsubscribe::App { store, address_key, links, pages, queues, clock: now };
+        call::<ConfirmUnsubscribe, _>(&app, &[("token", token(&LinkKey(KEY), what))], None).await
     }
 
     fn history(&self, settled_at: jiff::Timestamp, counted: &std::sync::atomic::AtomicU64) -> History {

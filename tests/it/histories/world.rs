@@ -8,7 +8,7 @@ use super::ses;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use restock_domain::delivery::Terms;
-use restock_domain::signing::SigningKey;
+use restock_domain::signing::AddressKey;
 use restock_domain::{ContactId, SendQuota};
 use restock_local::aws::sqs::Broker;
 use restock_local::template::Schedule;
@@ -446,7 +446,7 @@ impl World {
         let recorder = Arc::new(record_email_events::App {
             store: self.store(),
             queues: self.queues(),
-            signing_key: SigningKey([7; 32]),
+            address_key: AddressKey([7; 32]),
             log_kept: LOG_KEPT,
             clock: now,
         });
