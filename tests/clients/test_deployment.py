@@ -135,8 +135,9 @@ def template(cloud, tmp_path, built, memory="256"):
     text, count = re.subn(BINARIES.pattern + "(    Properties:\n|)", with_code, text)
     assert count == len(BINARIES.findall(text))
     here = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-    endpoint = f"Handler: bootstrap\n    Environment: {{Variables: {{AWS_ENDPOINT_URL: {cloud.url}}}}}"
-    changes = [("Architectures: [arm64]", f"Architectures: [{here}]"), ("Handler: bootstrap", endpoint)]
+    of_all = "        METRICS_NAMESPACE:"
+    endpoint = f"        AWS_ENDPOINT_URL: {cloud.url}\n{of_all}"
+    changes = [("Architectures: [arm64]", f"Architectures: [{here}]"), (of_all, endpoint)]
     text = changed(text, [*changes, ("MemorySize: 256", f"MemorySize: {memory}")])
     # CloudFormation makes numbers of a mapping's texts; MiniStack does not.
     text, count = re.subn(r"MaximumConcurrency: !FindInMap \[Throughput, .*?\]", "MaximumConcurrency: 2", text)

@@ -126,8 +126,10 @@ fn people(unless_told: u64) -> u64 {
 /// Returns what the tick takes that lets the next five be mailed.
 fn usage_of_next_wave(restock: &Restock) -> Usage {
     let mailed = restock.mailed().len();
-    // Places become free one by one, as their mails left, and a tick in between would not let all five go at once.
+    // Places become free one by one, as their mails left, and a tick of the schedule in between would not let all five go at once.
+    restock.stack.hold("stock-levels", true).unwrap();
     std::thread::sleep(NEXT_WAVE_AFTER);
+    restock.stack.hold("stock-levels", false).unwrap();
     let before = restock.stack.observer().unwrap().usage();
     restock.tick();
     assert_eq!(restock.mailed().len(), mailed + 5);

@@ -217,6 +217,24 @@ fn a_limit_holds_over_all_instances_and_takes_a_request_for_each_ten_calls_at_th
 }
 
 #[test]
+fn many_instances_that_begin_at_the_same_moment_let_their_first_calls_through() {
+    let restock = Restock::start();
+    let now = Timestamp::now();
+    // As after a deployment: nobody has asked before.
+    for (instances, limit) in [(200, ApiKey::CALLS_PER_SECOND), (20, 10)] {
+        let digest = format!("key of {limit}");
+        let admitted = restock.runtime.block_on(async {
+            let mut admitted = 0;
+            for _ in 0..instances {
+                admitted += u32::from(KeyLimits::of(restock.store()).admit(&digest, limit, now).await.is_ok());
+            }
+            admitted
+        });
+        assert_eq!(admitted, instances);
+    }
+}
+
+#[test]
 fn a_key_that_makes_too_many_calls_is_told_when_to_go_on_and_others_do_not_notice() {
     let restock = Restock::start();
     let scopes = || vec!["erp".to_owned()];

@@ -27,6 +27,7 @@ mod main_job;
 mod malformed;
 mod matching;
 mod moving_in;
+mod observed;
 mod openapi;
 mod operator;
 mod outlook;

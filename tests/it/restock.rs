@@ -193,9 +193,14 @@ impl Restock {
         answer.json()
     }
 
+    /// Returns the lines that the functions have printed so far.
+    pub fn printed(&self) -> Vec<String> {
+        self.printed.lock().expect("nobody panicked here").clone()
+    }
+
     /// Returns how many lines the functions printed that say this.
     pub fn said(&self, what: &str) -> usize {
-        self.printed.lock().expect("nobody panicked here").iter().filter(|line| line.contains(what)).count()
+        self.printed().iter().filter(|line| line.contains(what)).count()
     }
 
     /// Returns every mail so far.

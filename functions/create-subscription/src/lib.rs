@@ -8,6 +8,7 @@ use restock_domain::signing::LinkKey;
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{DeliveryId, Subscription, time};
 use restock_http::{Call, Failure, Handles, Reply};
+use restock_metrics::Metric;
 use restock_store::{Prospect, Store};
 use std::time::Duration;
 use tracing::warn;
@@ -49,6 +50,7 @@ impl Handles<Subscribe> for App {
             self.store.delete_subscription(subscription.id()).await?;
             return Err(Problem::no_contact().into());
         }
+        restock_metrics::count(Metric::Subscribed, 1);
         let token = token(&self.link_key, Unsubscribe::One(subscription.id()));
         let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
         let may_see_contact = call.may(KeyScope::ReadContacts);

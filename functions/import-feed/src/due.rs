@@ -2,6 +2,7 @@
 
 use crate::App;
 use restock_domain::{Feed, FeedWarning};
+use restock_metrics::Metric;
 use restock_queue::{Failure, FeedImport, FeedSource};
 use tracing::{error, info};
 use uuid::Uuid;
@@ -11,6 +12,10 @@ impl App {
     pub(crate) async fn import_due(&self) -> Result<(), Failure> {
         let now = (self.clock)();
         for feed in self.store.feeds().await.map_err(|error| Failure::retry(&error))? {
+            if let Some(since) = feed.last_succeeded_on.or(feed.configured_on) {
+                let age = now.duration_since(since).as_secs_f64();
+                restock_metrics::observe_of(Metric::FeedAge, feed.locale.as_str(), age);
+            }
             if let Some(warning) = feed.warning(now) {
                 warn(&feed, warning);
             }

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tracing::info;
 
-/// What CloudFormation calls the secrets. A change of it would make them deleted and made anew.
+/// What CloudFormation calls the secrets; always the same, as nothing takes their place.
 const PHYSICAL_ID: &str = "secrets";
-/// How long CloudFormation's bucket may take for the answer, of the function's 20 seconds.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
+/// How long each of the two may take, of the function's 20 seconds: the table, and CloudFormation's bucket for the answer. Without an
+/// answer, a deployment waits for long.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 pub struct App {
     pub store: Store,
@@ -22,37 +23,41 @@ pub struct App {
 impl App {
     /// Makes the secrets that are missing, and tells CloudFormation. Secrets stay when the stack is deleted, as their table does.
     pub async fn handle(&self, request: Request) -> Result<(), Error> {
-        let (made, url, answer) = match request {
+        let (makes, url, mut answer) = match request {
             Request::Create(create) => {
                 let answer = answer_to(create.stack_id, create.request_id, create.logical_resource_id);
-                (self.store.make_secrets((self.clock)()).await, create.response_url, answer)
+                (true, create.response_url, answer)
             }
             Request::Update(update) => {
                 let answer = answer_to(update.stack_id, update.request_id, update.logical_resource_id);
-                (self.store.make_secrets((self.clock)()).await, update.response_url, answer)
+                (true, update.response_url, answer)
             }
             Request::Delete(delete) => {
                 let answer = answer_to(delete.stack_id, delete.request_id, delete.logical_resource_id);
-                (Ok(()), delete.response_url, answer)
+                (false, delete.response_url, answer)
             }
             _ => return Err("CloudFormation asks for something that there was not when this was written".into()),
         };
-        let mut answer = answer;
-        match made {
-            Ok(()) => answer["Status"] = json!("SUCCESS"),
-            Err(error) => {
-                answer["Status"] = json!("FAILED");
-                answer["Reason"] = json!(format!("{}", DisplayErrorChain::new(&error)));
-            }
+        let made = if makes { self.make().await } else { Ok(()) };
+        answer["Status"] = json!(if made.is_ok() { "SUCCESS" } else { "FAILED" });
+        if let Err(reason) = made {
+            answer["Reason"] = json!(reason);
         }
-        info!(%answer, "CloudFormation is answered");
+        info!(%answer, "The answer to CloudFormation");
         let put = move || {
-            let agent = ureq::Agent::config_builder().timeout_global(Some(ANSWERED_WITHIN)).build().new_agent();
+            let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().new_agent();
             // The URL is signed for a request without a content type.
             agent.put(&url).content_type("").send(answer.to_string())
         };
         tokio::task::spawn_blocking(put).await??;
         Ok(())
+    }
+
+    /// Makes the secrets, or returns why not.
+    async fn make(&self) -> Result<(), String> {
+        let made = tokio::time::timeout(PATIENCE, self.store.make_secrets((self.clock)())).await;
+        made.map_err(|_| "DynamoDB did not answer in time; deploy again".to_owned())?
+            .map_err(|error| DisplayErrorChain::new(&error).to_string())
     }
 }
 

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use meet::{Met, Untold};
 use restock_domain::{Arrival, StockLevel, Subscription};
 use restock_matching::PAGE;
+use restock_metrics::Metric;
 use restock_queue::{
-    Continuation, Failure, InvalidLevel, LinedUp, Queues, Record, StockMessage, WaveTick, consume, named,
+    Continuation, Failure, InvalidLevel, LinedUp, Queues, Record, StockMessage, WaveTick, consume, correlate,
+    correlation_in, named,
 };
 use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, LevelWrite, Mark, Store};
 use std::collections::BTreeMap;
@@ -85,6 +87,7 @@ impl App {
         for (index, level) in levels.into_iter().enumerate() {
             match level {
                 Ok(level) => {
+                    restock_metrics::count(Metric::StockLevels, 1);
                     if let Some(mark) = in_demand.get(&level.sku) {
                         self.take_level(level, record.arrival(index), mark, until).await?;
                     }
@@ -153,6 +156,7 @@ impl App {
 
     /// Goes through the subscriptions that a level covers, from where the continuation says.
     async fn match_level(&self, mut matching: Continuation, until: Instant) -> Result<(), Failure> {
+        correlate(correlation_in(&matching.arrival.id));
         let StockLevel { sku, scope, quantity, .. } = matching.level.clone();
         let received_at = matching.arrival.at;
         let met = Met::new(self, sku.clone(), &scope, quantity, &matching.arrival, !matching.second_look);

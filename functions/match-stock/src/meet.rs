@@ -8,6 +8,7 @@ use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::waves::{PolicyOwner, Waves};
 use restock_domain::{Arrival, Automation, AutomationId, ContactId, Scope, Sku, Subscription};
 use restock_matching::{Refusals, decide_all};
+use restock_metrics::Metric;
 use restock_queue::{Failure, LinedUp, Notification, Recipient};
 use restock_store::{Decided, LogKey, LoggedLevel, LoggedPage};
 use std::cmp::Reverse;
@@ -131,6 +132,7 @@ impl App {
             }
         }
         info!(%sku, quantity, matched = tally.matched, page, "Matched a stock level");
+        restock_metrics::count(Metric::Matched, tally.matched);
         if met.logged.late && tally.matched > 0 {
             // The words are those that template.yaml counts for an alarm.
             warn!(%sku, found = tally.matched, level = %met.received_at, "A sweep found whom a level had not");

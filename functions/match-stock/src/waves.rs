@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use restock_domain::automation::Verdict;
 use restock_domain::waves::{Leave, PolicyOwner, WavePolicy, Waves};
 use restock_domain::{Arrival, KnownLevel, Scope, Sku, Subscription};
-use restock_queue::{Failure, WaveShare, WaveTick};
+use restock_queue::{Failure, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Decided, Line, LogKey, Tick};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -88,6 +88,7 @@ impl App {
         let Some((level, arrival)) = known.and_then(|level| Some((level, level.arrival.as_ref()?))) else {
             return Ok(());
         };
+        correlate(correlation_in(&arrival.id));
         let mut due: Option<Timestamp> = None;
         // Each has its turn to be the first at places that all of them may have.
         let first = fastrand::usize(..policies.len());

@@ -8,7 +8,8 @@ use restock_domain::delivery::Milestone;
 use restock_domain::signing::AddressKey;
 use restock_domain::template::count_of;
 use restock_domain::{MailCounts, Pause, Suppression};
-use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, named};
+use restock_metrics::Metric;
+use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, correlate, named};
 use restock_store::{Accepted, LogKey, Noted, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,9 @@ impl App {
 
     /// Records an event. Each step may be done twice, and does nothing the second time, but for the count of mails sent.
     async fn take(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
+        if let Some(correlation) = &event.correlation {
+            correlate(correlation);
+        }
         let now = (self.clock)();
         let (milestone, suppression) = match event.kind {
             EmailEventKind::Sent => (None, None),
@@ -149,6 +153,7 @@ struct News {
 impl News {
     fn add_milestone(&self, entry: Option<LogKey>, milestone: Milestone) {
         if let Some(entry) = entry {
+            restock_metrics::count_of(Metric::Mails, milestone.as_str(), 1);
             self.add(entry, milestone.as_str().to_owned());
         }
     }

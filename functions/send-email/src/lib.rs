@@ -27,8 +27,10 @@ use restock_domain::{
     Automation, Brands, Product, Skip, Sku, Subscription, SubscriptionId, Template, TemplateId, restocked_since,
 };
 use restock_email::{Mailer, built_in_template, default_template};
+use restock_metrics::Metric;
 use restock_queue::{
-    CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, named,
+    CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, correlate,
+    correlation_in, named,
 };
 use restock_store::{
     CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, LogKey, Store, Waiting,
@@ -124,6 +126,7 @@ impl App {
 
     async fn notify(&self, notification: Notification, record: &Record, until: Instant) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
+        correlate(correlation_in(LogKey::arrival_id(&notification.log_entry)));
         self.look_at_account().await;
         let automation = self.automations.since(&notification.automation, notification.version).await.map_err(retry)?;
         let automation = automation.filter(|automation| automation.enabled);
@@ -179,6 +182,9 @@ impl App {
                 *outcomes.entry(outcome.to_owned()).or_default() += 1;
             }
             later.extend(when.map(|when| (recipient, when)));
+        }
+        for (outcome, count) in &outcomes {
+            restock_metrics::count_of(Metric::Mails, outcome, *count as u64);
         }
         let accepted = outcomes.get(Milestone::Accepted.as_str()).copied();
         if let (Some(accepted), Some((_, template))) = (accepted, &shared.automation) {

@@ -9,8 +9,9 @@ use restock_domain::{
     Automation, Contact, Locale, Product, Skip, Subscription, Template, newest_covering, sold_out_since,
 };
 use restock_email::Mail;
-use restock_queue::{AcceptedMail, Notification, Recipient};
-use restock_store::{Accepted, Claimed, LastLook, Turn, Waiting};
+use restock_metrics::Metric;
+use restock_queue::{AcceptedMail, Notification, Recipient, correlation_in};
+use restock_store::{Accepted, Claimed, LastLook, LogKey, Turn, Waiting};
 use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -128,7 +129,9 @@ impl App {
         let brands = &shared.brands;
         let also_waiting = &also_waiting;
         let (contact, now) = (&contact, asked_at);
-        let mail = Mail { subscription, contact, product, automation, template, also_waiting, brands, now };
+        let correlation = correlation_in(LogKey::arrival_id(&notification.log_entry));
+        let mail =
+            Mail { subscription, contact, product, automation, template, also_waiting, brands, correlation, now };
         let outcome = self.mailer.send(&claim, mail).await;
         if let (Some(bounds), Outcome::Accepted { .. } | Outcome::Unknown { .. }) = (&shared.bounds, &outcome) {
             bounds.note_used(subscription.delivery);
@@ -230,6 +233,9 @@ impl App {
         match settlement {
             Settlement::Sent { message_id } => {
                 info!(%delivery, message_id, "SES accepted a mail");
+                if let Some(received_at) = LogKey::received_at(log_entry) {
+                    restock_metrics::observe(Metric::SecondsToMail, asked_at.duration_since(received_at).as_secs_f64());
+                }
                 let key = subscription.id().key;
                 let recipient = Recipient { contact_id: subscription.contact_id, key, delivery };
                 let template = Some(template.tag());

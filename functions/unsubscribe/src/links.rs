@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// How long the links of a key still work that was taken away.
-const TRUSTED: Duration = Duration::from_secs(60);
+const TRUSTED: Duration = Duration::from_secs(30);
 /// How often the keys are read for links that none of them has signed, which mostly nobody has.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 

@@ -62,7 +62,7 @@ impl App {
     async fn send_once(&self, call: &Call, kind: &str, levels: &[StockLevel]) -> Result<(), Failure> {
         let now = (self.clock)();
         let Some(key) = key_of(call)? else {
-            return Ok(self.queues.send_levels(messages(levels), now).await?);
+            return Ok(self.queues.send_levels(messages(levels), call.correlation(), now).await?);
         };
         let content = [kind.as_bytes(), b"#", call.bytes()].concat();
         match self.store.begin_call(&key, &content, now, RUNS_AT_MOST).await? {
@@ -71,7 +71,7 @@ impl App {
             Begun::Running => return Err(Problem::still_running().into()),
             Begun::Different => return Err(Problem::key_reused().into()),
         }
-        let sent = self.queues.send_levels(messages(levels), now).await;
+        let sent = self.queues.send_levels(messages(levels), call.correlation(), now).await;
         let noted = match &sent {
             Ok(()) => self.store.end_call(&key, (self.clock)()).await,
             Err(_) => self.store.forget_call(&key).await,

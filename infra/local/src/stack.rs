@@ -232,7 +232,7 @@ impl Stack {
     }
 }
 
-const LOCAL_PARAMETERS: [(&str, &str); 7] = [
+const LOCAL_PARAMETERS: [(&str, &str); 8] = [
     ("AutomationsKeptSeconds", "0"),
     ("SecondLookSeconds", "1"),
     ("ClaimLeaseSeconds", "4"),
@@ -241,6 +241,8 @@ const LOCAL_PARAMETERS: [(&str, &str); 7] = [
     // Feeds of the sample shop and of whoever tries Restock come from this machine.
     ("FeedAddresses", "any"),
     ("ShortestWaveSeconds", "1"),
+    // Nobody reads them here.
+    ("Metrics", "false"),
 ];
 
 impl Drop for Stack {

@@ -6,8 +6,8 @@ use restock_local::Error;
 use restock_store::{KnownLinkKey, Store};
 use std::io::Write;
 
-/// How long functions may go on to sign with the key that they know: far longer than Lambda lets an instance live.
-const SIGNS_ON_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// How long the link of a mail has to work, by US law (CAN-SPAM, 15 U.S.C. 7704(a)(3)).
+const LINKS_WORK_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 #[derive(Subcommand)]
 pub enum LinkKeys {
@@ -19,7 +19,7 @@ pub enum LinkKeys {
     Retire {
         /// The key's id, as `list` shows it.
         id: String,
-        /// Even though functions may have signed with it a moment ago. Deploy with any change of a parameter before, so that none does
+        /// Even if it has signed links in the last 30 days. Deploy with another `Restart` before, so that no function signs with it
         /// any more.
         #[arg(long)]
         at_once: bool,
@@ -37,31 +37,31 @@ pub async fn run(command: LinkKeys, store: &Store, out: &mut impl Write) -> Resu
             }
         }
         LinkKeys::Rotate => {
-            if keys.is_empty() {
-                store.make_secrets(now).await?;
-            } else {
+            // If one of both kinds is missing, it is made first.
+            store.make_secrets(now).await?;
+            if !keys.is_empty() {
                 store.add_link_key(now).await?;
             }
-            eprintln!("A new key was made; functions take it as their instances are replaced, the last within a day.");
+            eprintln!(
+                "A new key was made. Functions sign with it as their instances are replaced; a deployment with another `Restart` replaces all."
+            );
         }
         LinkKeys::Retire { id, at_once } => {
-            let newest = keys.first().ok_or("There is no key.")?;
-            if newest.id == id {
+            let place = keys.iter().position(|key| key.id == id);
+            let place =
+                place.ok_or_else(|| format!("There is no key {id}; `cargo restock link-keys list` shows them."))?;
+            let Some(successor) = place.checked_sub(1).and_then(|newer| keys.get(newer)) else {
                 return Err("This key signs the links of mails. Make another one first, with `rotate`.".into());
-            }
-            let signs_since = now.duration_since(newest.created_on);
-            if signs_since < SIGNS_ON_FOR && !at_once {
-                let wait =
-                    "Mails that leave now may still have links of this key, as its successor is younger than a day";
+            };
+            if now.duration_since(successor.created_on) < LINKS_WORK_FOR && !at_once {
+                let why = "Mails of the last 30 days may have links of this key, which people have to be able to unsubscribe by";
                 return Err(format!(
-                    "{wait}. Wait until then, or deploy with a change of a parameter and add --at-once."
+                    "{why}. Wait, or if it has leaked, deploy with another `Restart` and add --at-once."
                 )
                 .into());
             }
-            if !store.delete_link_key(&id).await? {
-                return Err(format!("There is no key {id}; `cargo restock link-keys list` shows them.").into());
-            }
-            eprintln!("The links that {id} has signed work for another minute.");
+            store.delete_link_key(&id).await?;
+            eprintln!("The links that {id} has signed work for another half minute.");
         }
     }
     Ok(())

@@ -146,8 +146,8 @@ impl Problem {
     /// Answers a call of a key that may make so many a second, all its calls together.
     pub fn key_is_at_its_limit(calls_per_second: u32, retry_after_seconds: u32) -> Self {
         let detail = format!(
-            "This API key may make {calls_per_second} calls a second, and has made them. Send the same request again after \
-             Retry-After seconds; if that happens often, ask for a higher limit."
+            "This API key may make {calls_per_second} calls a second, all functions together, and none is left for now. Send \
+             the same request again after Retry-After seconds; if that happens often, ask for a higher limit."
         );
         let problem = Self::new(429, ErrorCode::TooManyRequests, detail);
         Self { retry_after_seconds: Some(retry_after_seconds), ..problem }

@@ -57,7 +57,7 @@ pub struct Entry {
     delivery: String,
     unsubscribe_url: String,
     /// Names and values.
-    tags: [(&'static str, String); 4],
+    tags: [(&'static str, String); 5],
     /// What stands in place of the placeholders that differ, as JSON.
     data: String,
 }
@@ -197,7 +197,7 @@ fn name_of(which: Which, part: &str) -> String {
 
 impl Entry {
     pub fn new(mail: Mail<'_>, template: &Template, unsubscribe_url: String, values: &Values) -> Self {
-        let Mail { subscription, contact, automation, .. } = mail;
+        let Mail { subscription, contact, automation, correlation, .. } = mail;
         let both = |which: Which| {
             let [html, text] = values.get(which).clone();
             [(name_of(which, HTML), Value::from(html)), (name_of(which, TEXT), Value::from(text))]
@@ -212,6 +212,7 @@ impl Entry {
                 ("delivery", subscription.delivery.to_string()),
                 ("automation", automation.id.to_string()),
                 ("template", template.tag()),
+                ("correlation", correlation.to_owned()),
             ],
             data: Value::from(data).to_string(),
         }

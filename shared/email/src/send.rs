@@ -33,6 +33,8 @@ pub struct Mail<'a> {
     /// What the recipient waits for besides, if the template shows it.
     pub also_waiting: &'a [Product],
     pub brands: &'a Brands,
+    /// What names in the logs the call or message that the mail follows from.
+    pub correlation: &'a str,
     pub now: Timestamp,
 }
 
@@ -127,7 +129,7 @@ impl SesMailer {
 
     /// Returns what a mail shares with others, and what it does not.
     fn entry(&self, mail: Mail<'_>) -> Result<(Shared, Entry), TemplateError> {
-        let Mail { subscription, contact, product, automation, template, also_waiting, brands, now } = mail;
+        let Mail { subscription, contact, product, automation, template, also_waiting, brands, now, .. } = mail;
         let address = self.signing.address_key.digest_of_address(&contact.email);
         let token = token(&self.signing.link_key, Unsubscribe::All { contact: contact.id, address });
         // Also answers a POST, for one-click unsubscribing (RFC 8058).

@@ -1,4 +1,5 @@
 use lambda_http::http::{HeaderMap, header};
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 use restock_api::wire::{escaped, no_such};
 use restock_api::{Errors, KeyScope, Problem};
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 pub struct Call {
     pub(crate) method: lambda_http::http::Method,
     pub(crate) path: String,
+    correlation: String,
     headers: HeaderMap,
     parameters: HashMap<String, String>,
     query: Vec<(String, String)>,
@@ -22,16 +24,28 @@ impl Call {
     pub fn new(request: Request) -> Self {
         let parameters = request.path_parameters();
         let query = request.query_string_parameters();
+        let correlation = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref().map(correlation_of),
+            _ => None,
+        };
         let (parts, body) = request.into_parts();
         Self {
             method: parts.method,
             path: parts.uri.path().to_owned(),
+            correlation: correlation
+                .filter(|id| !id.is_empty())
+                .unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
             headers: parts.headers,
             parameters: parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             query: query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body,
             scopes: Vec::new(),
         }
+    }
+
+    /// Returns what names the call in the logs, and all that follows from it.
+    pub fn correlation(&self) -> &str {
+        &self.correlation
     }
 
     /// Returns true if the caller's key has a scope, besides the one that the endpoint asks for.
@@ -118,6 +132,11 @@ pub fn boolean(raw: &str) -> Result<bool, Invalid> {
 pub fn limit(raw: &str, max: usize) -> Result<usize, Invalid> {
     let limit = raw.parse().ok().filter(|limit| (1..=max).contains(limit));
     limit.ok_or_else(|| Invalid::new(ErrorCode::OutOfRange, format!("Use a whole number from 1 to {max}.")))
+}
+
+/// Returns a correlation id from API Gateway's id of a request: of what may stand in a tag of a mail.
+fn correlation_of(request_id: &str) -> String {
+    request_id.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-_".contains(*letter)).collect()
 }
 
 #[cfg(test)]

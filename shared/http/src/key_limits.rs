@@ -8,14 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// Calls that an instance takes at a time, at the least: one request for so many.
+/// Calls that an instance takes at first: many instances may begin at the same time, and most of them make few calls.
+const FIRST_TAKEN: u32 = 4;
+/// Calls that it takes at a time once it has made some: one request for so many.
 const MIN_TAKEN: u32 = 16;
 /// The part of a second's calls that is taken at a time, if that is more.
 const TAKEN_OF_A_SECOND: u32 = 20;
 /// What a key that was not used for a while may make up for, at the least.
 const MIN_BURST: Duration = Duration::from_secs(2);
-/// Calls are taken as often as this in a burst, if the limit is low.
+/// Calls are taken as often as this in a burst, at the least.
 const TAKES_IN_A_BURST: u32 = 6;
+/// How long is waited for what the key has left. A call waits for it.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Holds each key to its calls a second, all functions and instances together: each instance takes some calls at a time from what
 /// the key has, and lets them through whenever they come.
@@ -28,6 +32,8 @@ pub struct KeyLimits {
 #[derive(Clone, Copy)]
 struct Share {
     left: u32,
+    /// How many it takes next.
+    takes: u32,
     refuses_until: Timestamp,
     after_a_rest: bool,
 }
@@ -40,34 +46,39 @@ impl KeyLimits {
     /// Lets a call through, or refuses it with the time after which it may be sent again. If nobody can say what the key has left,
     /// calls are let through.
     pub async fn admit(&self, digest: &str, calls_per_second: u32, now: Timestamp) -> Result<(), Failure> {
-        let known = self.lock().get(digest).copied();
-        let share = match known {
-            Some(share) if share.left > 0 => share,
-            Some(share) if share.refuses_until > now => {
-                return Err(refused(calls_per_second, share.refuses_until, now));
-            }
-            share => self.take(digest, calls_per_second, share.is_none_or(|share| share.after_a_rest), now).await,
-        };
+        let new = Share { left: 0, takes: FIRST_TAKEN, refuses_until: now, after_a_rest: true };
+        let mut share = self.lock().get(digest).copied().unwrap_or(new);
+        if share.left == 0 && share.refuses_until <= now {
+            share = self.take(digest, calls_per_second, share, now).await;
+        }
         let admitted = share.left > 0;
         self.lock().insert(digest.to_owned(), Share { left: share.left.saturating_sub(1), ..share });
         if admitted { Ok(()) } else { Err(refused(calls_per_second, share.refuses_until, now)) }
     }
 
-    async fn take(&self, digest: &str, calls_per_second: u32, after_a_rest: bool, now: Timestamp) -> Share {
+    async fn take(&self, digest: &str, calls_per_second: u32, share: Share, now: Timestamp) -> Share {
         let calls_per_second = calls_per_second.max(1);
-        let left = MIN_TAKEN.max(calls_per_second / TAKEN_OF_A_SECOND);
-        let take = Duration::from_secs(left.into()) / calls_per_second;
-        let calls = Calls { take, burst: MIN_BURST.max(take * TAKES_IN_A_BURST) };
-        match self.store.take_calls(digest, calls, after_a_rest, now).await {
-            Ok(Taken::Yes { after_a_rest }) => Share { left, refuses_until: now, after_a_rest },
-            Ok(Taken::NotBefore(at)) => {
+        let most = MIN_TAKEN.max(calls_per_second / TAKEN_OF_A_SECOND);
+        let time_of = |calls: u32| Duration::from_secs(calls.into()) / calls_per_second;
+        let left = share.takes.min(most);
+        let burst = MIN_BURST.max(time_of(most) * TAKES_IN_A_BURST);
+        let calls = Calls { take: time_of(left), burst };
+        let taken = Share { left, takes: (2 * left).min(most), refuses_until: now, ..share };
+        let take = self.store.take_calls(digest, calls, share.after_a_rest, now);
+        match tokio::time::timeout(PATIENCE, take).await {
+            Ok(Ok(Taken::Yes { after_a_rest })) => Share { after_a_rest, ..taken },
+            Ok(Ok(Taken::NotBefore(at))) => {
                 info!(key = digest, calls_per_second, "A key makes more calls than it may");
                 // So that not each call is a request. What the key gets meanwhile is not lost, as a burst is longer.
-                Share { left: 0, refuses_until: at.max(now + calls.burst / 2), after_a_rest: false }
+                Share { refuses_until: at.max(now + burst / 2), after_a_rest: false, ..share }
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 warn!(key = digest, error = %DisplayErrorChain::new(&error), "Calls are let through uncounted");
-                Share { left, refuses_until: now, after_a_rest }
+                taken
+            }
+            Err(_) => {
+                warn!(key = digest, error = "no answer in time", "Calls are let through uncounted");
+                taken
             }
         }
     }

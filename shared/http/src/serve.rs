@@ -7,6 +7,7 @@ use restock_api::{Answer as _, Body as _, Endpoint, ErrorCode, KeyScope, Problem
 use restock_store::Store;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use tracing::{Instrument, error_span};
 
 /// A function that serves an endpoint. A handler sees only calls whose key has the endpoint's scope, with the body read.
 pub trait Handles<E: Endpoint>: Sync {
@@ -111,8 +112,12 @@ impl<A: Send + Sync + 'static> Service<A> {
     pub async fn run(self) -> Result<(), Error> {
         let service = &self;
         lambda_http::run(service_fn(move |request: Request| async move {
-            let answer = AssertUnwindSafe(service.answer(Call::new(request))).catch_unwind().await;
+            let call = Call::new(request);
+            // Of the highest level, so that no filter leaves it out.
+            let span = error_span!("call", correlation = call.correlation());
+            let answer = AssertUnwindSafe(service.answer(call)).catch_unwind().instrument(span).await;
             let answer = answer.unwrap_or_else(|_| Err(Failure::internal(&Panicked)));
+            restock_metrics::flush();
             answer.or_else(|Failure(problem)| problem_response(&problem))
         }))
         .await

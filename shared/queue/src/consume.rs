@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use restock_domain::{Arrival, Source, time};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::{Instrument, Span, error, error_span, warn};
 
 /// The longest pause before a message is received again.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
@@ -48,6 +48,21 @@ impl Record {
         };
         Arrival { at, id: format!("{id}-{index}"), source }
     }
+
+    fn correlation(&self) -> &str {
+        self.acceptance.as_ref().map_or(&self.message_id, Acceptance::correlation)
+    }
+}
+
+/// Lets the lines of the log from here on name the call or message that the work follows from, instead of the message at hand.
+pub fn correlate(correlation: &str) {
+    Span::current().record("correlation", correlation);
+}
+
+/// Returns what names the call or message that a level came in by, from the id of its arrival.
+pub fn correlation_in(arrival_id: &str) -> &str {
+    let (message, _) = arrival_id.rsplit_once('-').unwrap_or((arrival_id, ""));
+    Acceptance::correlation_of(message)
 }
 
 impl Failure {
@@ -69,9 +84,8 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let (handle, queue) = (&handle, hidden_in(queue));
-    let handled = event.records.into_iter().map(|message| async move {
-        let message_id = message.message_id.clone().unwrap_or_default();
-        let record = record(message);
+    let handle_one = async |record: Record| {
+        let message_id = record.message_id.clone();
         let (receives, receipt) = (record.receives, record.receipt.clone());
         let outcome = AssertUnwindSafe(handle(record)).catch_unwind().await;
         let failure = match outcome {
@@ -99,6 +113,12 @@ where
         let mut failed = BatchItemFailure::default();
         failed.item_identifier = message_id;
         Some(failed)
+    };
+    let handled = event.records.into_iter().map(|message| {
+        let record = record(message);
+        // Of the highest level, so that no filter leaves it out.
+        let span = error_span!("message", correlation = record.correlation());
+        handle_one(record).instrument(span)
     });
     let mut response = SqsBatchResponse::default();
     // All at the same time, so that they share requests.

@@ -19,6 +19,8 @@ pub struct EmailEvent {
     pub subscription: SubscriptionId,
     /// The tag of the template that it was made of.
     pub template: Option<String>,
+    /// What names in the logs the call or message that the mail follows from.
+    pub correlation: Option<String>,
     /// Where the mail went; the contact may have another address by now.
     pub recipient: Option<EmailAddress>,
 }
@@ -84,6 +86,7 @@ impl EmailEvent {
         Ok(Some(Self {
             recipient,
             template: tag("template").cloned(),
+            correlation: tag("correlation").cloned(),
             kind,
             message_id: event.mail.message_id,
             accepted_at: event.mail.timestamp,

@@ -10,7 +10,7 @@ mod queue;
 mod send;
 pub mod transport;
 
-pub use consume::{Failure, Record, consume, while_hidden};
+pub use consume::{Failure, Record, consume, correlate, correlation_in, while_hidden};
 pub use email_event::{EmailEvent, EmailEventKind};
 pub use error::Error;
 pub use messages::{

@@ -30,11 +30,12 @@ impl Queues {
         Self { transport: Arc::new(transport) }
     }
 
-    /// Sends levels that came in over HTTP at that time. All of them are on the queue when this returns.
-    pub async fn send_levels(&self, bodies: Vec<String>, now: Timestamp) -> Result<(), Error> {
+    /// Sends levels that came in over HTTP at that time, by a call that this correlation id names. All of them are on the queue when this
+    /// returns.
+    pub async fn send_levels(&self, bodies: Vec<String>, correlation: &str, now: Timestamp) -> Result<(), Error> {
         let at = time::to_millisecond(now);
-        let messages = bodies.into_iter().map(|body| {
-            let acceptance = Some(Acceptance { id: format!("{:016x}", fastrand::u64(..)), at });
+        let messages = bodies.into_iter().enumerate().map(|(index, body)| {
+            let acceptance = Some(Acceptance { id: format!("{correlation}.{index}"), at });
             Outgoing { acceptance, ..Outgoing::new(body) }
         });
         self.send(named::StockLevels, messages.collect()).await

@@ -38,6 +38,7 @@ pub struct Outgoing {
 /// request that sends them is carried out twice, and the two would be two levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acceptance {
+    /// The correlation id of the call, a dot, and which of its messages it is.
     pub id: String,
     pub at: Timestamp,
 }
@@ -64,6 +65,16 @@ pub struct Sqs {
 pub const ACCEPTANCE: &str = "restock-accepted";
 
 impl Acceptance {
+    /// Returns what names the call.
+    pub fn correlation(&self) -> &str {
+        Self::correlation_of(&self.id)
+    }
+
+    /// A call may have sent several messages; an id of SQS is one without a part.
+    pub(crate) fn correlation_of(id: &str) -> &str {
+        id.split_once('.').map_or(id, |(call, _)| call)
+    }
+
     /// Returns the value of the attribute.
     pub fn to_text(&self) -> String {
         format!("{} {}", self.at, self.id)

@@ -77,15 +77,19 @@ impl Runtime {
     }
 }
 
-/// Starts logging. Functions that ask nothing of AWS need no more, and then have none of its clients in their binaries.
+/// Starts logging, and metrics if they are wanted. Functions that ask nothing of AWS need no more, and then have none of its clients
+/// in their binaries.
 pub fn start_logging() {
+    if let Some(namespace) = optional("METRICS_NAMESPACE") {
+        restock_metrics::collect(namespace);
+    }
     let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second subscriber in one process is refused; the first one stays.
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_current_span(false)
+        .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
         .with_env_filter(filter)
@@ -98,7 +102,11 @@ pub async fn serve_queue<F: Future<Output = SqsBatchResponse>>(
 ) -> Result<(), lambda_runtime::Error> {
     let handle = |event: LambdaEvent<SqsEvent>| {
         let handled = handle(event.payload);
-        async { Ok::<_, lambda_runtime::Error>(handled.await) }
+        async {
+            let answer = handled.await;
+            restock_metrics::flush();
+            Ok::<_, lambda_runtime::Error>(answer)
+        }
     };
     lambda_runtime::run(service_fn(handle)).await
 }

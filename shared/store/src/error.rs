@@ -37,9 +37,15 @@ pub enum Error {
     /// The function was not told about a table; template.yaml says which ones it may use.
     #[error("set the environment variable {}", .0.setting())]
     NoTable(Table),
-    /// The stack makes them when it is deployed.
-    #[error("the configuration table has no key for links or addresses; `cargo restock link-keys rotate` makes them")]
-    NoSecret,
+    /// The stack makes one when it is deployed.
+    #[error("the configuration table has no key for links; `cargo restock link-keys rotate` makes one")]
+    NoLinkKey,
+    /// The stack makes it when it is deployed.
+    #[error(
+        "the configuration table has no key for addresses; restore the item secret/unsubscribe from a backup, or let \
+         `cargo restock link-keys rotate` make another one, which does not recognise who was suppressed before"
+    )]
+    NoAddressKey,
     #[error("the uploaded file {0} is not complete")]
     Upload(String),
 }
@@ -54,7 +60,8 @@ impl Error {
             | Self::Damaged { .. }
             | Self::Unwritable { .. }
             | Self::NoTable(_)
-            | Self::NoSecret
+            | Self::NoLinkKey
+            | Self::NoAddressKey
             | Self::Upload(_) => false,
         }
     }

@@ -36,6 +36,11 @@ impl LogKey {
         Self { sku, entry: format!("{}#{}", time::sortable(arrival.at), arrival.id) }
     }
 
+    /// Returns the id of the arrival of an entry's level.
+    pub fn arrival_id(entry: &str) -> &str {
+        entry.split_once('#').map_or(entry, |(_, id)| id)
+    }
+
     /// Returns when the level of an entry was received; `None` if the text does not name an entry.
     pub fn received_at(entry: &str) -> Option<Timestamp> {
         entry.split('#').next()?.parse().ok()

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::time;
+use std::time::Duration;
 
 const SECRETS: keyspace::Secrets = keyspace::Secrets;
 const LINK_KEYS: keyspace::LinkKeys = keyspace::LinkKeys;
@@ -26,32 +27,34 @@ pub struct KnownLinkKey {
 impl Store {
     /// Makes the secrets that are missing. Links that the address key has signed, when it was the only secret, stay valid.
     pub async fn make_secrets(&self, now: Timestamp) -> Result<(), Error> {
-        let secret = Item::from([(SECRET.into(), bytes(random()))]);
-        let made = Write::put(SECRETS, kind_key(SECRETS, ADDRESS_KEY), secret).when(TableCondition::Missing("kind"));
-        let made_now = matches!(self.database.write(made).await?, Written::Done(_));
+        let address_key = self.stored_address_key().await?;
         if self.known_link_keys().await?.is_empty() {
-            let secret = if made_now { random() } else { self.address_key().await?.0 };
-            self.put_link_key(secret, now).await?;
+            // Before the address key, so that whoever goes on after a crash does not take a new one for the only secret that there was.
+            self.put_link_key(address_key.as_ref().map_or_else(random, |key| key.0), now).await?;
+        }
+        if address_key.is_none() {
+            let secret = Item::from([(SECRET.into(), bytes(random()))]);
+            let key = kind_key(SECRETS, ADDRESS_KEY);
+            self.database.write(Write::put(SECRETS, key, secret).when(TableCondition::Missing("kind"))).await?;
         }
         Ok(())
     }
 
     /// Returns the key that recognises addresses.
     pub async fn address_key(&self) -> Result<AddressKey, Error> {
-        let item = self.get(SECRETS, kind_key(SECRETS, ADDRESS_KEY)).await?.ok_or(Error::NoSecret)?;
-        secret_of(SECRETS, &item).map(AddressKey)
+        self.stored_address_key().await?.ok_or(Error::NoAddressKey)
     }
 
     /// Returns the keys that sign links or have signed some that are to work, the newest first; there is one at the least.
     pub async fn link_keys(&self) -> Result<Vec<LinkKey>, Error> {
         let items = self.query_all(newest_first()).await?;
         let keys = read_each(items, |item| secret_of(LINK_KEYS, &item).map(LinkKey));
-        if keys.is_empty() { Err(Error::NoSecret) } else { Ok(keys) }
+        if keys.is_empty() { Err(Error::NoLinkKey) } else { Ok(keys) }
     }
 
     /// Returns the key that signs links now.
     pub async fn newest_link_key(&self) -> Result<LinkKey, Error> {
-        self.link_keys().await?.into_iter().next().ok_or(Error::NoSecret)
+        self.link_keys().await?.into_iter().next().ok_or(Error::NoLinkKey)
     }
 
     /// Returns what is known of the keys that sign links, the newest first.
@@ -65,15 +68,22 @@ impl Store {
         Ok(read_each(self.query_all(newest_first()).await?, known))
     }
 
-    /// Makes another key, which signs links from now on.
+    /// Makes another key, which signs links from now on, even if the newest seems to be of the future.
     pub async fn add_link_key(&self, now: Timestamp) -> Result<(), Error> {
-        self.put_link_key(random(), now).await
+        let newest = self.known_link_keys().await?.into_iter().next();
+        let after = newest.map_or(now, |newest| now.max(newest.created_on + Duration::from_millis(1)));
+        self.put_link_key(random(), after).await
     }
 
     /// Deletes a key; the links that it has signed work no more. Returns false if there is none.
     pub async fn delete_link_key(&self, id: &str) -> Result<bool, Error> {
         let delete = Write::delete(LINK_KEYS, kind_key(LINK_KEYS, id)).when(TableCondition::Exists("kind"));
         Ok(matches!(self.database.write(delete).await?, Written::Done(_)))
+    }
+
+    async fn stored_address_key(&self) -> Result<Option<AddressKey>, Error> {
+        let item = self.get(SECRETS, kind_key(SECRETS, ADDRESS_KEY)).await?;
+        item.map(|item| secret_of(SECRETS, &item).map(AddressKey)).transpose()
     }
 
     async fn put_link_key(&self, secret: [u8; 32], now: Timestamp) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -83,6 +83,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     // These two are the gateway's own word, whatever the client says.
     headers.insert("host".into(), "127.0.0.1".into());
     headers.insert("x-forwarded-proto".into(), "http".into());
+    let request_id = URL_SAFE.encode(&uuid::Uuid::new_v4().as_bytes()[..11]);
     let mut event = json!({
         "version": "2.0",
         "routeKey": key,
@@ -101,7 +102,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
                 "sourceIp": "127.0.0.1",
                 "userAgent": headers.get("user-agent"),
             },
-            "requestId": uuid::Uuid::new_v4(),
+            "requestId": request_id,
             "routeKey": key,
             "stage": "$default",
             "time": jiff::Zoned::now().strftime("%d/%b/%Y:%H:%M:%S %z").to_string(),
@@ -122,13 +123,17 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     if event.len() > MAX_EVENT {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     }
-    match gateway.lambda.invoke(function, Bytes::from(event), Lineage::default()).await {
+    let mut answer = match gateway.lambda.invoke(function, Bytes::from(event), Lineage::default()).await {
         Ok(answer) => {
             response(&answer).unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
         }
         Err(Failed::TimedOut) => plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    };
+    if let Ok(request_id) = request_id.parse() {
+        answer.headers_mut().insert("apigw-requestid", request_id);
     }
+    answer
 }
 
 /// Returns what a function answered, as HTTP.
