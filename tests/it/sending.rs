@@ -125,3 +125,48 @@ fn a_pause_needs_a_scope_of_its_own() {
     assert_problem(&reader.send("DELETE", "/sending/pause", &[]).unwrap(), 403, "MissingScope");
     assert_eq!(reader.get("/sending").unwrap().json()["state"], "sending");
 }
+
+#[test]
+fn nobody_who_waits_for_a_sku_that_ends_is_mailed_about_it_and_who_subscribes_later_is() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    restock.many_wait("A", 450);
+    let both = restock.contact("both");
+    for sku in ["A", "B"] {
+        restock.subscribe(&both, sku, "sv-SE", None);
+    }
+
+    let ended = restock.delete("/inventory/backinstock/subscriptions?sku=A");
+    restock.subscribe(&restock.contact("later"), "A", "sv-SE", None);
+    for sku in ["A", "B"] {
+        restock.level(json!({"sku": sku, "quantity": 1}));
+    }
+
+    assert_eq!((ended.status, ended.json()), (200, json!({"sku": "A", "ended": 451, "complete": true})));
+    assert_eq!(restock.mailed(), ["both", "later"], "about B, and about A");
+    assert_eq!(restock.mails().len(), 2);
+    assert!(restock.subscriptions(&both).is_empty());
+    let again = restock.delete("/inventory/backinstock/subscriptions?sku=A");
+    assert_eq!(again.json()["ended"], 0);
+    assert_problem(&restock.delete("/inventory/backinstock/subscriptions"), 422, "ValidationFailed");
+}
+
+#[test]
+fn mails_that_are_queued_when_their_sku_ends_are_not_sent_and_the_rest_of_many_ends_by_itself() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.many_wait("A", 5);
+    restock.stack.hold("notifications", true).unwrap();
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    restock.settle_queues(&["stock-levels"]);
+
+    // As the function leaves it if its time is over.
+    let message = json!({"v": 1, "type": "end-sku", "sku": "A", "madeUntil": Timestamp::now()});
+    restock.send_message("erasures", &message.to_string());
+    restock.settle_queues(&["erasures"]);
+    restock.stack.hold("notifications", false).unwrap();
+    restock.settle();
+
+    assert!(restock.mailed().is_empty());
+    assert_eq!(restock.log_entry("A")["mails"], json!({"subscriptionGone": 5}));
+}

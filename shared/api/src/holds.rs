@@ -1,4 +1,4 @@
-//! Holds: SKUs that nobody is mailed about for now.
+//! Holds: SKUs that nobody is mailed about for now, and the end of one that does not come back.
 
 use crate::values::ShortText;
 use crate::{KeyScope, Moment, answer, body, endpoints};
@@ -14,6 +14,10 @@ endpoints! {
     /// Release a SKU that is held
     ReleaseSku("releaseSku"): Delete "/inventory/backinstock/holds" ? { "sku": Sku, "Which SKU."; }, "hold-sku", WRITE,
         () => 200 Released, "Whoever was to be mailed meanwhile is mailed, unless it is sold out again; within a minute.";
+
+    /// End all subscriptions of a SKU, such as one that is discontinued: nobody who waits now is mailed about it any more
+    EndSku("endSku"): Delete "/inventory/backinstock/subscriptions" ? { "sku": Sku, "Which SKU."; }, "end-sku", WRITE,
+        () => 200 Ended, "This can't be undone. Who subscribes afterwards waits as ever; a hold keeps those who wait.";
 
     /// All SKUs that are held
     ShowHolds("showHolds"): Get "/inventory/backinstock/holds", "hold-sku", Some(KeyScope::ReadLog),
@@ -47,6 +51,18 @@ answer! {
         pub sku: Sku,
         /// Since when it was held; missing if it was not.
         pub held_on: Option<Moment>,
+    }
+}
+
+answer! {
+    /// A SKU whose subscriptions have ended.
+    #[derive(Debug)]
+    pub struct Ended {
+        pub sku: Sku,
+        /// Subscriptions that have ended so far.
+        pub ended: u64,
+        /// False if there are so many that the rest ends within minutes, by itself.
+        pub complete: bool,
     }
 }
 

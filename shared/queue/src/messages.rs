@@ -178,6 +178,21 @@ pub struct Erasure {
     pub made_until: Option<Timestamp>,
 }
 
+/// Delete the subscriptions of a SKU that were made until a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedSku {
+    pub sku: Sku,
+    pub made_until: Timestamp,
+}
+
+/// What the queue of erasures carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErasureMessage {
+    Contact(Erasure),
+    Sku(EndedSku),
+}
+
 /// Import a locale's feed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -368,9 +383,23 @@ impl Erasure {
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
     }
+}
 
+impl EndedSku {
+    const TYPE: &'static str = "end-sku";
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
+    }
+}
+
+impl ErasureMessage {
     pub fn parse(body: &str) -> Result<Self, ParseError> {
-        parse(Self::TYPE, body)
+        let value: Value = serde_json::from_str(body).map_err(|error| ParseError::NotJson(error.to_string()))?;
+        if value.get("type").is_some_and(|kind| kind == EndedSku::TYPE) {
+            return parse(EndedSku::TYPE, body).map(Self::Sku);
+        }
+        parse(Erasure::TYPE, body).map(Self::Contact)
     }
 }
 

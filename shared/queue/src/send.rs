@@ -1,6 +1,6 @@
 use crate::queue::{Named, Queue, named, sent_to};
 use crate::transport::{Acceptance, Order, Outgoing, Pending, Transport};
-use crate::{Continuation, CountMails, Erasure, Error, FeedImport, Notification, Sweep, WaveTick};
+use crate::{Continuation, CountMails, EndedSku, Erasure, Error, FeedImport, Notification, Sweep, WaveTick};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_domain::{Sku, hex, time};
@@ -87,6 +87,12 @@ impl Queues {
     pub async fn send_erasure(&self, erasure: &Erasure, delay: Duration) -> Result<(), Error> {
         let delay = delay.min(MAX_DELAY);
         self.send(named::Erasures, vec![Outgoing { delay, ..Outgoing::new(erasure.body()) }]).await
+    }
+
+    /// Queues the end of a SKU's subscriptions, or the rest of it, to be received after `delay`, at most 15 minutes.
+    pub async fn send_ended_sku(&self, ended: &EndedSku, delay: Duration) -> Result<(), Error> {
+        let delay = delay.min(MAX_DELAY);
+        self.send(named::Erasures, vec![Outgoing { delay, ..Outgoing::new(ended.body()) }]).await
     }
 
     /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the other.

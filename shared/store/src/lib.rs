@@ -15,6 +15,7 @@ mod deliveries;
 mod delivery_record;
 mod demand;
 mod dynamodb;
+mod end_of_sku;
 mod error;
 mod feeds;
 mod fetches;
