@@ -139,10 +139,21 @@ def template(cloud, tmp_path, built, memory="256"):
     endpoint = f"        AWS_ENDPOINT_URL: {cloud.url}\n{of_all}"
     changes = [("Architectures: [arm64]", f"Architectures: [{here}]"), (of_all, endpoint)]
     text = changed(text, [*changes, ("MemorySize: 256", f"MemorySize: {memory}")])
-    # CloudFormation makes numbers of a mapping's texts; MiniStack does not.
+    # CloudFormation makes numbers and booleans of a mapping's and a parameter's texts; MiniStack does not.
     text, count = re.subn(r"MaximumConcurrency: !FindInMap \[Throughput, .*?\]", "MaximumConcurrency: 2", text)
     assert count == 2
+    text = changed(text, [("DeletionProtectionEnabled: !Ref DeletionProtection", "DeletionProtectionEnabled: false")])
     return cloud.put(f"{memory}.yaml", text.encode())
+
+
+def listed_tables(cloud):
+    return cloud.client("dynamodb").list_tables()["TableNames"]
+
+
+def event_destinations(cloud):
+    ses = cloud.client("sesv2")
+    [name] = ses.list_configuration_sets()["ConfigurationSets"]
+    return ses.get_configuration_set_event_destinations(ConfigurationSetName=name)["EventDestinations"]
 
 
 def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_make_again_stays(cloud, tmp_path):
@@ -160,16 +171,18 @@ def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_mak
     assert Counter(resource["ResourceType"] for resource in made)["AWS::Lambda::Function"] == functions
 
     url = template(cloud, tmp_path, built, memory="320")
-    parameters = [{"ParameterKey": "MaxMailsPerSecond", "ParameterValue": "50"}]
+    changes = {"MaxMailsPerSecond": "50", "PublishEvents": "true"}
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()]
     stacks.update_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters)
     assert cloud.settled() == "UPDATE_COMPLETE"
     settings = [function["Environment"]["Variables"] for function in cloud.functions() if "Environment" in function]
     assert {variables["MAX_MAILS_PER_SECOND"] for variables in settings if "MAX_MAILS_PER_SECOND" in variables} == {"50"}
+    assert [destination for destination in event_destinations(cloud) if "EventBridgeDestination" in destination]
     assert 320 in {function["MemorySize"] for function in cloud.functions()}
 
     stacks.delete_stack(StackName=STACK)
     assert cloud.settled() == "GONE"
-    tables = cloud.client("dynamodb").list_tables()["TableNames"]
+    tables = listed_tables(cloud)
     assert {name.removeprefix(f"{STACK}-").partition("Table")[0] for name in tables} == RETAINED
     assert (cloud.client("sqs").list_queues().get("QueueUrls", []), cloud.functions()) == ([], [])
 
@@ -233,10 +246,20 @@ def test_the_functions_of_this_build_do_the_main_job_as_deployed(cloud, tmp_path
     assert wait_for(logged)["sku"] == "A"
 
     def operated(*command):
-        return subprocess.run([*restock, *command], env=account, check=True, capture_output=True, text=True).stdout
+        done = subprocess.run([*restock, *command], env=account, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     status = operated("status")
     assert "mails leave" in status and "en-GB" in status, status
     assert operated("redrive").count("moved back: 0") == 5
     assert shop.call("GET", f"/contacts/{contact}/backinstock/subscriptions") == []
+
+    # As docs/operations.md restores what was deleted.
+    tables, [contacts] = cloud.client("dynamodb"), [name for name in listed_tables(cloud) if "-ContactsTable-" in name]
+    backup = tables.create_backup(TableName=contacts, BackupName="before")["BackupDetails"]["BackupArn"]
+    shop.call("DELETE", f"/contacts/{contact}")
+    tables.restore_table_from_backup(TargetTableName="restored", BackupArn=backup)
+    assert operated("copy", "restored", contacts).startswith("copied: 2,")
+    assert shop.call("GET", f"/contacts/{contact}")["firstName"] == "Ann"
     assert shop.call("PUT", "/sending/pause")["state"] == "paused"

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const PATH: &str = "/inventory/backinstock/subscriptions/imports";
 
 impl Restock {
-    fn move_in(&self, content_type: &str, list: &str) -> Answer {
+    pub fn move_in(&self, content_type: &str, list: &str) -> Answer {
         self.api.header("content-type", content_type).send("POST", PATH, list.as_bytes()).expect("an answer")
     }
 
@@ -20,7 +20,7 @@ impl Restock {
         ["created", "updated", "unchanged", "rejected"].map(|outcome| report[outcome].as_u64().unwrap())
     }
 
-    fn moved_contact(&self, name: &str) -> String {
+    pub fn moved_contact(&self, name: &str) -> String {
         self.get(&format!("/contacts/id?email={name}@example.com")).json()["id"].as_str().unwrap().to_owned()
     }
 }

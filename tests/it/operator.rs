@@ -5,9 +5,9 @@ use crate::restock::{Restock, eventually};
 use jiff::Timestamp;
 use restock_domain::{QuotaReading, SendQuota};
 use restock_operator::stack::Stack;
-use restock_operator::{redrive, status};
+use restock_operator::{copy, redrive, status};
 use restock_queue::Queue;
-use serde_json::json;
+use serde_json::{Value, json};
 
 impl Restock {
     fn status(&self) -> String {
@@ -108,4 +108,77 @@ fn what_was_given_up_is_moved_back_by_queue_or_all_of_it() {
     assert!(all.contains("stock-levels   moved back: 0\nnotifications  moved back: 1\n"), "{all}");
     assert_eq!([restock.on_queue("stock-levels"), restock.on_queue("notifications")], [1, 1]);
     assert!(redrive::queue("mails").unwrap_err().contains("stock-levels, notifications, feed-imports"));
+}
+
+impl Restock {
+    /// Copies a table's items into another one, and returns what the command says.
+    fn copy(&self, from: &str, to: &str, overwrite: bool) -> Result<String, String> {
+        let (stack, mut out) = (Stack::running(&self.stack.ready), Vec::new());
+        let run = copy::run(&stack.dynamodb, from, to, overwrite, &mut out);
+        self.runtime.block_on(run).map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(out).unwrap().trim_end().to_owned())
+    }
+
+    /// Makes a table like another one, with its items, as a restored backup is.
+    fn backup_of(&self, table: &str) -> String {
+        let described = self.dynamodb("DescribeTable", json!({"TableName": table}))["Table"].clone();
+        let keys = described["KeySchema"].clone();
+        let is_key = |attribute: &&Value| {
+            keys.as_array().unwrap().iter().any(|key| key["AttributeName"] == attribute["AttributeName"])
+        };
+        let attributes = described["AttributeDefinitions"].as_array().unwrap().iter().filter(is_key);
+        let backup = format!("{table}-restored");
+        let create = json!({
+            "TableName": backup,
+            "KeySchema": keys,
+            "AttributeDefinitions": attributes.collect::<Vec<_>>(),
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        self.dynamodb("CreateTable", create);
+        self.copy(table, &backup, false).unwrap();
+        backup
+    }
+
+    fn table(&self, name: &str) -> String {
+        self.stack.ready.tables[name].clone()
+    }
+}
+
+#[test]
+fn what_was_deleted_comes_back_from_a_backup_and_what_has_changed_since_stays() {
+    let restock = Restock::start();
+    let (deleted, changed) = (restock.contact("deleted"), restock.contact("changed"));
+    let contacts = restock.table("contacts");
+    let backup = restock.backup_of(&contacts);
+    restock.dynamodb("DeleteItem", json!({"TableName": contacts, "Key": {"key": {"S": format!("contact#{deleted}")}}}));
+    restock.patch(&changed, &json!({"firstName": "New"}));
+    assert_eq!(restock.get(&format!("/contacts/{deleted}")).status, 404);
+
+    let said = restock.copy(&backup, &contacts, false).unwrap();
+
+    assert_eq!(said, "copied: 1, there already: 3", "each contact has an item for its address too");
+    assert_eq!(restock.get(&format!("/contacts/{deleted}")).status, 200);
+    assert_eq!(restock.get(&format!("/contacts/{changed}")).json()["firstName"], "New");
+    restock.copy(&backup, &contacts, true).unwrap();
+    assert_ne!(restock.get(&format!("/contacts/{changed}")).json()["firstName"], "New");
+    assert!(restock.copy(&backup, &restock.table("stock"), false).unwrap_err().contains("different keys"));
+    assert!(restock.copy("nothing", &contacts, false).unwrap_err().starts_with("nothing: "));
+}
+
+#[test]
+fn whoever_was_mailed_since_the_backup_is_not_mailed_again_for_a_restored_subscription() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let subscriptions = restock.table("subscriptions");
+    let backup = restock.backup_of(&subscriptions);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["a"]);
+
+    assert_eq!(restock.copy(&backup, &subscriptions, false).unwrap(), "copied: 1, there already: 0");
+    restock.level(json!({"sku": "A", "quantity": 2}));
+
+    assert_eq!(restock.mailed(), ["a"]);
+    assert_eq!(restock.subscriptions(&contact), Vec::<Value>::new());
 }

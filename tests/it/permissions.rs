@@ -31,26 +31,47 @@ fn setting_of(function: &Function, name: &str) -> String {
     told.map_or_else(|| format!("{name}, which it is not told"), |(setting, _)| setting.clone())
 }
 
+/// Returns what a function or Lambda's polling for it can ask for.
+fn needed_by(function: &Function, template: &Template) -> BTreeSet<Noted> {
+    let mut asked = asked_for_by(function).clone();
+    if let Some(mapping) = template.mappings.iter().find(|mapping| mapping.function == function.binary) {
+        asked.extend(OF_POLLING.map(|action| Noted {
+            action: action.into(),
+            resource: setting_of(function, &mapping.queue),
+            leading_key: String::new(),
+            of_index: false,
+        }));
+    }
+    asked
+}
+
 #[test]
 fn a_function_may_ask_for_whatever_its_code_can_ask_for_and_for_nothing_else() {
     let template = template();
     let mut wrong = Vec::new();
     for function in &template.functions {
-        let mut asked = asked_for_by(function).clone();
-        if let Some(mapping) = template.mappings.iter().find(|mapping| mapping.function == function.binary) {
-            asked.extend(OF_POLLING.map(|action| Noted {
-                action: action.into(),
-                resource: setting_of(function, &mapping.queue),
-                leading_key: String::new(),
-                of_index: false,
-            }));
-        }
+        let asked = needed_by(function, &template);
         let granted = template.permissions.granted(&function.binary, |name| setting_of(function, name));
 
         wrong.extend(asked.difference(&granted).map(|noted| format!("{} may not ask for {noted:?}", function.binary)));
         wrong.extend(granted.difference(&asked).map(|noted| format!("{} never asks for {noted:?}", function.binary)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn whichever_statement_is_taken_out_of_a_policy_a_function_lacks_something() {
+    let template = template();
+    let mut tried = 0;
+    for function in &template.functions {
+        let asked = needed_by(function, &template);
+        for (index, less) in template.permissions.without_each(&function.binary).into_iter().enumerate() {
+            let granted = less.granted(&function.binary, |name| setting_of(function, name));
+            assert!(!asked.is_subset(&granted), "{} does not need its statement {index}", function.binary);
+            tried += 1;
+        }
+    }
+    assert!(tried > template.functions.len(), "{tried} statements");
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_pause_needs_a_scope_of_its_own() {
 fn nobody_who_waits_for_a_sku_that_ends_is_mailed_about_it_and_who_subscribes_later_is() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A", "B"]);
-    restock.many_wait("A", 450);
+    restock.many_wait("A", 250);
     let both = restock.contact("both");
     for sku in ["A", "B"] {
         restock.subscribe(&both, sku, "sv-SE", None);
@@ -142,7 +142,7 @@ fn nobody_who_waits_for_a_sku_that_ends_is_mailed_about_it_and_who_subscribes_la
         restock.level(json!({"sku": sku, "quantity": 1}));
     }
 
-    assert_eq!((ended.status, ended.json()), (200, json!({"sku": "A", "ended": 451, "complete": true})));
+    assert_eq!((ended.status, ended.json()), (200, json!({"sku": "A", "ended": 251, "complete": true})));
     assert_eq!(restock.mailed(), ["both", "later"], "about B, and about A");
     assert_eq!(restock.mails().len(), 2);
     assert!(restock.subscriptions(&both).is_empty());
@@ -169,4 +169,27 @@ fn mails_that_are_queued_when_their_sku_ends_are_not_sent_and_the_rest_of_many_e
 
     assert!(restock.mailed().is_empty());
     assert_eq!(restock.log_entry("A")["mails"], json!({"subscriptionGone": 5}));
+}
+
+#[test]
+fn the_end_of_a_sku_takes_neither_who_asked_again_later_nor_who_was_moved_in_later() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let [old, twice, renewed] = ["old", "twice", "renewed"].map(|name| restock.contact(name));
+    for contact in [&old, &twice, &twice, &renewed] {
+        restock.subscribe(contact, "A", "sv-SE", None);
+    }
+    let ended_on = Timestamp::now();
+    restock.subscribe(&renewed, "A", "sv-SE", None);
+    let moved_in =
+        restock.move_in("text/csv", "email,sku,locale,subscribedOn\nmoved@example.com,A,sv-SE,2026-01-01T00:00:00Z\n");
+    assert_eq!(moved_in.json()["created"], 1, "{}", moved_in.text);
+
+    let message = json!({"v": 1, "type": "end-sku", "sku": "A", "madeUntil": ended_on});
+    restock.send_message("erasures", &message.to_string());
+    restock.settle_queues(&["erasures"]);
+
+    let moved = restock.moved_contact("moved");
+    let waits = [&old, &twice, &renewed, &moved].map(|contact| restock.subscriptions(contact).len());
+    assert_eq!(waits, [0, 0, 1, 1]);
 }

@@ -87,7 +87,6 @@ impl App {
         for (index, level) in levels.into_iter().enumerate() {
             match level {
                 Ok(level) => {
-                    restock_metrics::count(Metric::StockLevels, 1);
                     if let Some(mark) = in_demand.get(&level.sku) {
                         self.take_level(level, record.arrival(index), mark, until).await?;
                     }
@@ -98,6 +97,7 @@ impl App {
                 }
             }
         }
+        restock_metrics::count(Metric::StockLevels, (all - invalid.len()) as u64);
         if invalid.is_empty() {
             return Ok(());
         }

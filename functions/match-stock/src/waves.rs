@@ -15,7 +15,8 @@ use restock_queue::{Failure, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Decided, Line, LogKey, Tick};
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, error, error_span, info, warn};
 use uuid::Uuid;
 
 /// Ticks that are read at a time.
@@ -56,7 +57,9 @@ impl App {
         let mut handled = 0;
         for due in due.into_iter().take_while(|_| Instant::now() < until) {
             let Tick { sku, scope } = due.tick;
-            match self.tick(&WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 }, false, until).await {
+            let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
+            let span = error_span!("tick", correlation = Empty);
+            match self.tick(&tick, false, until).instrument(span).await {
                 Ok(()) => handled += 1,
                 Err(failure) => {
                     error!(%sku, ?failure, "A tick of a wave will be tried again");

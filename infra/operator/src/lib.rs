@@ -1,5 +1,6 @@
 //! The commands of `cargo restock`.
 
+pub mod copy;
 pub mod keys;
 pub mod link_keys;
 pub mod redrive;

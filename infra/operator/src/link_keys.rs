@@ -6,8 +6,9 @@ use restock_local::Error;
 use restock_store::{KnownLinkKey, Store};
 use std::io::Write;
 
-/// How long the link of a mail has to work, by US law (CAN-SPAM, 15 U.S.C. 7704(a)(3)).
-const LINKS_WORK_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long the link of a mail has to work, by US law (CAN-SPAM, 15 U.S.C. 7704(a)(3)), and a day in which functions may have gone on
+/// to sign with a key after its successor was made.
+const LINKS_WORK_FOR: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 #[derive(Subcommand)]
 pub enum LinkKeys {

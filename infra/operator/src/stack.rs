@@ -13,6 +13,7 @@ use restock_store::Store;
 
 pub struct Stack {
     pub store: Store,
+    pub dynamodb: aws_sdk_dynamodb::Client,
     sqs: Client,
     /// The name of the CloudFormation stack, with which its queues' names begin; `None` if the table's name does not tell it.
     name: Option<String>,
@@ -41,12 +42,14 @@ impl Stack {
     pub async fn of_table(table: &str) -> Self {
         let name = table.rsplit_once("-ConfigurationTable-").map(|(name, _)| name.to_owned());
         let runtime = Runtime::connect().await;
-        Self { store: runtime.store_with_configuration(table.to_owned()), sqs: runtime.sqs(), name }
+        let store = runtime.store_with_configuration(table.to_owned());
+        Self { store, dynamodb: runtime.dynamodb(), sqs: runtime.sqs(), name }
     }
 
     /// Returns a stack of this machine.
     pub fn running(ready: &Ready) -> Self {
-        Self { store: running::store(ready), sqs: running::sqs(ready), name: Some(STACK.to_owned()) }
+        let (database, name) = (running::database(ready), Some(STACK.to_owned()));
+        Self { store: running::store(ready), dynamodb: database.client, sqs: running::sqs(ready), name }
     }
 
     /// Returns a queue, or that of its dead letters, as it is now.

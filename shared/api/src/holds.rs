@@ -15,9 +15,9 @@ endpoints! {
     ReleaseSku("releaseSku"): Delete "/inventory/backinstock/holds" ? { "sku": Sku, "Which SKU."; }, "hold-sku", WRITE,
         () => 200 Released, "Whoever was to be mailed meanwhile is mailed, unless it is sold out again; within a minute.";
 
-    /// End all subscriptions of a SKU, such as one that is discontinued: nobody who waits now is mailed about it any more
+    /// End all subscriptions of a SKU, such as one that is discontinued
     EndSku("endSku"): Delete "/inventory/backinstock/subscriptions" ? { "sku": Sku, "Which SKU."; }, "end-sku", WRITE,
-        () => 200 Ended, "This can't be undone. Who subscribes afterwards waits as ever; a hold keeps those who wait.";
+        () => 200 Ended, "Whose subscription has ended is not mailed about it, even if a level has come before. This can't be undone. Who subscribes afterwards waits as ever. Hold the SKU first if nobody else may be mailed while many end.";
 
     /// All SKUs that are held
     ShowHolds("showHolds"): Get "/inventory/backinstock/holds", "hold-sku", Some(KeyScope::ReadLog),

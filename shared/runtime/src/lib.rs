@@ -48,18 +48,23 @@ impl Runtime {
 
     /// Returns the tables that the function was told about.
     pub fn store(&self) -> Store {
-        Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&self.config), tables: Tables::of(optional) })
+        Store::new(DynamoDb { client: self.dynamodb(), tables: Tables::of(optional) })
     }
 
     /// Returns a store of which only the configuration is known, by its table's name.
     pub fn store_with_configuration(&self, table: String) -> Store {
         let tables = Tables::of(|setting| (setting == "CONFIGURATION_TABLE").then(|| table.clone()));
-        Store::new(DynamoDb { client: aws_sdk_dynamodb::Client::new(&self.config), tables })
+        Store::new(DynamoDb { client: self.dynamodb(), tables })
     }
 
     /// Returns the queues that the function was told about.
     pub fn queues(&self) -> Queues {
         Queues::new(Sqs { client: self.sqs(), urls: Urls::of(optional) })
+    }
+
+    /// Returns DynamoDB itself, for the operator, who copies tables.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
     }
 
     /// Returns SQS itself, for the operator, who looks at queues.

@@ -1,4 +1,4 @@
-use crate::database::{Statement, TableCondition};
+use crate::database::{Statement, TableCondition, Write, Written};
 use crate::item::text;
 use crate::subscription_item::{DELIVERY, RENEWED_ON, TABLE, Waiting, key, read};
 use crate::together::Tried;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const PAGE: i32 = 200;
 
 impl Store {
-    /// Deletes the subscriptions of a SKU, or as many as the deadline allows. Those that were made, or asked for again, after
+    /// Deletes the subscriptions of a SKU, or as many as the deadline allows. Those that were made, moved in or asked for again after
     /// `made_until` stay. The index that it reads lags the table, so whoever subscribed a moment before may be left.
     pub async fn end_subscriptions(
         &self,
@@ -23,7 +23,7 @@ impl Store {
         let (mut ended, mut after) = (Deleted { items: 0, complete: false }, None);
         while !ended.complete && Instant::now() < deadline {
             let page = self.matching(sku, &Scope::Sku, None, after, PAGE).await?;
-            let old = page.subscriptions.iter().filter(|found| found.created_on <= made_until);
+            let old = page.subscriptions.iter().filter(|found| found.here_since() <= made_until);
             let deleted = try_join_all(old.map(|found| self.end_subscription(found, made_until))).await?;
             ended.items += deleted.into_iter().filter(|deleted| *deleted).count();
             after = page.next;
@@ -32,20 +32,27 @@ impl Store {
         Ok(ended)
     }
 
-    /// Deletes a subscription as the index shows it. Returns false if it is gone, or was asked for again.
+    /// Deletes a subscription that the index shows. Returns false if it is gone, or was made or asked for again later.
     async fn end_subscription(&self, found: &Subscription, made_until: Timestamp) -> Result<bool, Error> {
-        let same = || TableCondition::Is(DELIVERY, text(found.delivery.to_string()));
-        let remove = || Statement::remove(TABLE, key(found.id()));
-        let unless_renewed = TableCondition::All(vec![same(), TableCondition::Missing(RENEWED_ON)]);
-        let item = match self.together.change(remove().when(unless_renewed)).await? {
+        let same = TableCondition::Is(DELIVERY, text(found.delivery.to_string()));
+        let unless_renewed = TableCondition::All(vec![same, TableCondition::Missing(RENEWED_ON)]);
+        let statement = Statement::remove(TABLE, key(found.id())).when(unless_renewed);
+        let mut seen = match self.together.change(statement).await? {
             Tried::Done(_) => return Ok(true),
-            Tried::Refused(None) => return Ok(false),
-            Tried::Refused(Some(item)) => item,
+            Tried::Refused(item) => item,
         };
-        let Waiting { subscription, renewed_on, .. } = read(item)?;
-        if subscription.delivery != found.delivery || renewed_on.iter().any(|on| *on > made_until) {
-            return Ok(false);
+        while let Some(item) = seen {
+            let waiting = read(item)?;
+            let Waiting { subscription, renewed_on, .. } = &waiting;
+            if subscription.here_since() > made_until || renewed_on.iter().any(|on| *on > made_until) {
+                return Ok(false);
+            }
+            let delete = Write::delete(TABLE, key(found.id())).when(waiting.unchanged());
+            match self.database.write(delete).await? {
+                Written::Done(_) => return Ok(true),
+                Written::Refused(item) => seen = item,
+            }
         }
-        Ok(matches!(self.together.change(remove().when(same())).await?, Tried::Done(_)))
+        Ok(false)
     }
 }

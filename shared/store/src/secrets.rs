@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::time;
 use std::time::Duration;
+use tracing::warn;
 
 const SECRETS: keyspace::Secrets = keyspace::Secrets;
 const LINK_KEYS: keyspace::LinkKeys = keyspace::LinkKeys;
@@ -28,7 +29,11 @@ impl Store {
     /// Makes the secrets that are missing. Links that the address key has signed, when it was the only secret, stay valid.
     pub async fn make_secrets(&self, now: Timestamp) -> Result<(), Error> {
         let address_key = self.stored_address_key().await?;
-        if self.known_link_keys().await?.is_empty() {
+        let link_keys = self.known_link_keys().await?;
+        if address_key.is_none() && !link_keys.is_empty() {
+            warn!("The key for addresses was missing; whoever was suppressed before is no longer recognised");
+        }
+        if link_keys.is_empty() {
             // Before the address key, so that whoever goes on after a crash does not take a new one for the only secret that there was.
             self.put_link_key(address_key.as_ref().map_or_else(random, |key| key.0), now).await?;
         }

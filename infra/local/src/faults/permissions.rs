@@ -8,10 +8,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Statements that allow something, by function.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Permissions(BTreeMap<String, Vec<Statement>>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Statement {
     actions: Vec<String>,
     /// ARNs, which may end with `*`.
@@ -43,6 +43,16 @@ impl Permissions {
             senders: texts(&statement["Condition"]["StringLikeIfExists"]["ses:FromAddress"]),
         });
         self.0.entry(function.to_owned()).or_default().extend(statements);
+    }
+
+    /// Returns the same once for each statement about a function, without that one.
+    pub fn without_each(&self, function: &str) -> Vec<Self> {
+        let without = |index: usize| {
+            let mut others = self.clone();
+            others.0.entry(function.to_owned()).and_modify(|statements| drop(statements.remove(index)));
+            others
+        };
+        (0..self.statements(function).len()).map(without).collect()
     }
 
     /// Returns everything that a function may ask for, each action of each resource by itself. `setting_of` says which
