@@ -4,10 +4,13 @@ use crate::docs::parts_of_the_manual;
 use crate::restock::{Restock, eventually};
 use jiff::Timestamp;
 use restock_domain::{QuotaReading, SendQuota};
+use restock_local::client::Client;
+use restock_operator::copy::{self, Copy};
 use restock_operator::stack::Stack;
-use restock_operator::{copy, redrive, status};
+use restock_operator::{redrive, status};
 use restock_queue::Queue;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 impl Restock {
     fn status(&self) -> String {
@@ -112,73 +115,109 @@ fn what_was_given_up_is_moved_back_by_queue_or_all_of_it() {
 
 impl Restock {
     /// Copies a table's items into another one, and returns what the command says.
-    fn copy(&self, from: &str, to: &str, overwrite: bool) -> Result<String, String> {
+    fn copy(&self, from: &str, to: &str, go_on: bool, overwrite: bool) -> Result<String, String> {
         let (stack, mut out) = (Stack::running(&self.stack.ready), Vec::new());
-        let run = copy::run(&stack.dynamodb, from, to, overwrite, &mut out);
+        let command = Copy { from: from.to_owned(), to: to.to_owned(), go_on, overwrite };
+        let run = copy::run(command, &stack.dynamodb, &mut out);
         self.runtime.block_on(run).map_err(|error| error.to_string())?;
         Ok(String::from_utf8(out).unwrap().trim_end().to_owned())
-    }
-
-    /// Makes a table like another one, with its items, as a restored backup is.
-    fn backup_of(&self, table: &str) -> String {
-        let described = self.dynamodb("DescribeTable", json!({"TableName": table}))["Table"].clone();
-        let keys = described["KeySchema"].clone();
-        let is_key = |attribute: &&Value| {
-            keys.as_array().unwrap().iter().any(|key| key["AttributeName"] == attribute["AttributeName"])
-        };
-        let attributes = described["AttributeDefinitions"].as_array().unwrap().iter().filter(is_key);
-        let backup = format!("{table}-restored");
-        let create = json!({
-            "TableName": backup,
-            "KeySchema": keys,
-            "AttributeDefinitions": attributes.collect::<Vec<_>>(),
-            "BillingMode": "PAY_PER_REQUEST",
-        });
-        self.dynamodb("CreateTable", create);
-        self.copy(table, &backup, false).unwrap();
-        backup
     }
 
     fn table(&self, name: &str) -> String {
         self.stack.ready.tables[name].clone()
     }
+
+    fn scan(&self, table: &str) -> Vec<Value> {
+        self.dynamodb("Scan", json!({"TableName": table}))["Items"].as_array().unwrap().clone()
+    }
+}
+
+/// Starts a stack with what is in the tables of another one.
+fn restored(old: &Restock, tables: &[&str]) -> Restock {
+    let new = Restock::start();
+    for name in tables {
+        let backup = format!("{name}-restored");
+        let described = new.dynamodb("DescribeTable", json!({"TableName": new.table(name)}))["Table"].clone();
+        let keys = described["KeySchema"].clone();
+        let is_key = |attribute: &&Value| {
+            keys.as_array().unwrap().iter().any(|key| key["AttributeName"] == attribute["AttributeName"])
+        };
+        let attributes: Vec<_> =
+            described["AttributeDefinitions"].as_array().unwrap().iter().filter(is_key).cloned().collect();
+        new.dynamodb("CreateTable", json!({
+            "TableName": backup, "KeySchema": keys, "AttributeDefinitions": attributes, "BillingMode": "PAY_PER_REQUEST",
+        }));
+        for item in old.scan(&old.table(name)) {
+            new.dynamodb("PutItem", json!({"TableName": backup, "Item": item}));
+        }
+        new.copy(&backup, &new.table(name), false, *name == "configuration").unwrap();
+    }
+    // As another `Restart` does to those who have read the secrets.
+    for function in ["create-contact", "create-subscription", "send-email"] {
+        new.stack.kill(function);
+    }
+    new
 }
 
 #[test]
-fn what_was_deleted_comes_back_from_a_backup_and_what_has_changed_since_stays() {
-    let restock = Restock::start();
-    let (deleted, changed) = (restock.contact("deleted"), restock.contact("changed"));
-    let contacts = restock.table("contacts");
-    let backup = restock.backup_of(&contacts);
-    restock.dynamodb("DeleteItem", json!({"TableName": contacts, "Key": {"key": {"S": format!("contact#{deleted}")}}}));
-    restock.patch(&changed, &json!({"firstName": "New"}));
-    assert_eq!(restock.get(&format!("/contacts/{deleted}")).status, 404);
+fn a_new_stack_goes_on_with_the_tables_of_an_old_one_where_that_ended() {
+    let old = Restock::start();
+    old.feed("sv-SE", &["A", "B"]);
+    let (mailed, waits, gone) = (old.contact("mailed"), old.contact("waits"), old.contact("gone"));
+    old.subscribe(&mailed, "A", "sv-SE", None);
+    old.level(json!({"sku": "A", "quantity": 1}));
+    old.subscribe(&waits, "B", "sv-SE", None);
+    let link = old.unsubscribe_link(&waits);
+    Client::new(&old.unsubscribe_link(&gone)).send("POST", "", b"").unwrap();
+    old.delete(&format!("/contacts/{gone}"));
 
-    let said = restock.copy(&backup, &contacts, false).unwrap();
+    let tables = ["configuration", "contacts", "deliveries", "log", "purchases", "stock", "subscriptions"];
+    let new = restored(&old, &tables);
+    new.feed("sv-SE", &["A", "B"]);
+    for sku in ["A", "B"] {
+        new.level(json!({"sku": sku, "quantity": 1}));
+    }
 
-    assert_eq!(said, "copied: 1, there already: 3", "each contact has an item for its address too");
-    assert_eq!(restock.get(&format!("/contacts/{deleted}")).status, 200);
-    assert_eq!(restock.get(&format!("/contacts/{changed}")).json()["firstName"], "New");
-    restock.copy(&backup, &contacts, true).unwrap();
-    assert_ne!(restock.get(&format!("/contacts/{changed}")).json()["firstName"], "New");
-    assert!(restock.copy(&backup, &restock.table("stock"), false).unwrap_err().contains("different keys"));
-    assert!(restock.copy("nothing", &contacts, false).unwrap_err().starts_with("nothing: "));
+    assert_eq!(new.mailed(), ["waits"], "the other one was mailed before");
+    assert_eq!(new.get("/feeds/sv-SE").status, 200);
+    let again = new.contact("gone");
+    assert_eq!(
+        new.get(&format!("/contacts/{again}")).json()["suppressed"],
+        "unsubscribed",
+        "the address is recognised"
+    );
+    let token = link.rsplit('/').next().unwrap();
+    let page = Client::new(&format!("{}/unsubscribe/{token}", new.stack.ready.api)).get("").unwrap();
+    assert_eq!(page.status, 200, "links of old mails work");
 }
 
 #[test]
-fn whoever_was_mailed_since_the_backup_is_not_mailed_again_for_a_restored_subscription() {
+fn a_table_in_use_is_not_copied_into() {
     let restock = Restock::start();
-    restock.feed("sv-SE", &["A"]);
-    let contact = restock.contact("a");
-    restock.subscribe(&contact, "A", "sv-SE", None);
-    let subscriptions = restock.table("subscriptions");
-    let backup = restock.backup_of(&subscriptions);
-    restock.level(json!({"sku": "A", "quantity": 1}));
-    assert_eq!(restock.mailed(), ["a"]);
+    restock.contact("a");
+    let (contacts, stock) = (restock.table("contacts"), restock.table("stock"));
 
-    assert_eq!(restock.copy(&backup, &subscriptions, false).unwrap(), "copied: 1, there already: 0");
-    restock.level(json!({"sku": "A", "quantity": 2}));
+    let refused = |from: &str, to: &str, go_on, overwrite| restock.copy(from, to, go_on, overwrite).unwrap_err();
+    assert!(refused(&contacts, &contacts, false, false).contains("would come back"));
+    assert!(refused(&contacts, &contacts, false, true).contains("Only the configuration"));
+    assert!(refused(&contacts, &stock, false, false).contains("different keys"));
+    assert!(refused("nothing", &contacts, false, false).starts_with("nothing: "));
+    assert_eq!(restock.copy(&contacts, &contacts, true, false).unwrap(), "copied: 0, there already: 2");
+}
 
-    assert_eq!(restock.mailed(), ["a"]);
-    assert_eq!(restock.subscriptions(&contact), Vec::<Value>::new());
+#[test]
+fn a_new_stack_fetches_feeds_as_a_whole_whatever_an_old_one_knew_of_them() {
+    let old = Restock::start();
+    let configuration = old.table("configuration");
+    let item = json!({"kind": {"S": "feed-fetch"}, "id": {"S": "sv-se"}, "etag": {"S": "x"}});
+    old.dynamodb("PutItem", json!({"TableName": configuration, "Item": item}));
+
+    let new = restored(&old, &["configuration"]);
+
+    let kinds = |restock: &Restock| {
+        let items = restock.scan(&restock.table("configuration"));
+        items.iter().map(|item| item["kind"]["S"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    assert!(kinds(&old).contains("feed-fetch") && !kinds(&new).contains("feed-fetch"));
+    assert!(kinds(&new).contains("secret"));
 }

@@ -1,10 +1,11 @@
 use clap::{Args, Parser, Subcommand};
 use display_error_chain::DisplayErrorChain;
 use restock_local::{Error, running};
+use restock_operator::copy::{self, Copy};
 use restock_operator::keys::{self, Keys};
 use restock_operator::link_keys::{self, LinkKeys};
 use restock_operator::stack::Stack;
-use restock_operator::{copy, redrive, status};
+use restock_operator::{redrive, status};
 use restock_queue::Queue;
 use std::process::ExitCode;
 
@@ -38,16 +39,8 @@ enum Command {
     /// Replaces the keys that sign the links of mails.
     #[command(subcommand)]
     LinkKeys(LinkKeys),
-    /// Copies the items of a table into another one, such as those of a backup into the table that functions use.
-    Copy {
-        /// The table to copy from.
-        from: String,
-        /// The table to copy into; what it has already stays as it is.
-        to: String,
-        /// Also replaces what the other table has already.
-        #[arg(long)]
-        overwrite: bool,
-    },
+    /// Copies the items of a table into that of a new stack, from a stack that was deleted or from a backup.
+    Copy(Copy),
     /// Shows whether mails leave, what waits in queues, what was given up, and how old the feeds are.
     Status,
     /// Moves what was given up back to its queue, once the cause is corrected.
@@ -78,7 +71,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Keys(command) => keys::run(command, &stack.store, out).await,
         Command::LinkKeys(command) => link_keys::run(command, &stack.store, out).await,
-        Command::Copy { from, to, overwrite } => copy::run(&stack.dynamodb, &from, &to, overwrite, out).await,
+        Command::Copy(command) => copy::run(command, &stack.dynamodb, out).await,
         Command::Status => status::run(&stack, out).await,
         Command::Redrive { queues } => redrive::run(&stack, queues, out).await,
     }
