@@ -76,8 +76,8 @@ impl App {
 }
 
 /// Returns the subscriptions that should have met a level and did not, by the level's log entry. With waves, a claim does not say
-/// that a mail is on its way: without a place its owner goes back to a line, and an index may not have shown them there. Whoever is found although one is on
-/// its way gets one message more, which does no harm, and is counted twice.
+/// that a mail is on its way: without a place its owner goes back to a line, and an index may not have shown them there. Whoever is
+/// found although one is on its way gets one message more, which does no harm, and is counted twice.
 fn missed(
     page: &[Waiting],
     facts: &StockFacts,

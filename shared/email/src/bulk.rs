@@ -57,7 +57,7 @@ pub struct Entry {
     delivery: String,
     unsubscribe_url: String,
     /// Names and values.
-    tags: [(&'static str, String); 5],
+    tags: Vec<(&'static str, String)>,
     /// What stands in place of the placeholders that differ, as JSON.
     data: String,
 }
@@ -207,12 +207,12 @@ impl Entry {
             to: contact.email.as_str().to_owned(),
             delivery: subscription.delivery.to_string(),
             unsubscribe_url,
-            tags: [
+            tags: vec![
                 ("subscription", subscription.id().to_string()),
                 ("delivery", subscription.delivery.to_string()),
                 ("automation", automation.id.to_string()),
                 ("template", template.tag()),
-                ("correlation", correlation.to_owned()),
+                ("correlation", in_a_tag(correlation)),
             ],
             data: Value::from(data).to_string(),
         }
@@ -224,7 +224,28 @@ impl Entry {
     }
 }
 
+/// Returns a text with what SES takes in a tag's value, and something if that is nothing: a name for the logs is no reason to refuse
+/// a mail (SES v2 API reference, `MessageTag`).
+fn in_a_tag(text: &str) -> String {
+    let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "-_".contains(*letter);
+    let value: String = text.chars().filter(allowed).take(256).collect();
+    if value.is_empty() { "none".to_owned() } else { value }
+}
+
 /// Returns how many bytes data take in a request, where they are a text within JSON.
 fn bytes(data: &str) -> usize {
     Value::from(data).to_string().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_names_the_work_in_the_logs_is_a_tag_that_ses_takes() {
+        assert_eq!(in_a_tag("JKJaXmPLvHc-_SHA"), "JKJaXmPLvHc-_SHA");
+        assert_eq!(in_a_tag("a b:c#å=1"), "abc1");
+        assert_eq!([in_a_tag(""), in_a_tag("=")], ["none", "none"]);
+        assert_eq!(in_a_tag(&"x".repeat(300)).len(), 256);
+    }
 }

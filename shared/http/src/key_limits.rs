@@ -65,22 +65,18 @@ impl KeyLimits {
         let calls = Calls { take: time_of(left), burst };
         let taken = Share { left, takes: (2 * left).min(most), refuses_until: now, ..share };
         let take = self.store.take_calls(digest, calls, share.after_a_rest, now);
-        match tokio::time::timeout(PATIENCE, take).await {
-            Ok(Ok(Taken::Yes { after_a_rest })) => Share { after_a_rest, ..taken },
+        let error = match tokio::time::timeout(PATIENCE, take).await {
+            Ok(Ok(Taken::Yes { after_a_rest })) => return Share { after_a_rest, ..taken },
             Ok(Ok(Taken::NotBefore(at))) => {
                 info!(key = digest, calls_per_second, "A key makes more calls than it may");
                 // So that not each call is a request. What the key gets meanwhile is not lost, as a burst is longer.
-                Share { refuses_until: at.max(now + burst / 2), after_a_rest: false, ..share }
+                return Share { refuses_until: at.max(now + burst / 2), after_a_rest: false, ..share };
             }
-            Ok(Err(error)) => {
-                warn!(key = digest, error = %DisplayErrorChain::new(&error), "Calls are let through uncounted");
-                taken
-            }
-            Err(_) => {
-                warn!(key = digest, error = "no answer in time", "Calls are let through uncounted");
-                taken
-            }
-        }
+            Ok(Err(error)) => DisplayErrorChain::new(&error).to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        warn!(key = digest, error, "Calls are let through uncounted");
+        taken
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Share>> {

@@ -115,8 +115,9 @@ impl<A: Send + Sync + 'static> Service<A> {
             let call = Call::new(request);
             // Of the highest level, so that no filter leaves it out.
             let span = error_span!("call", correlation = call.correlation());
-            let answer = AssertUnwindSafe(service.answer(call)).catch_unwind().instrument(span).await;
-            let answer = answer.unwrap_or_else(|_| Err(Failure::internal(&Panicked)));
+            let answer = AssertUnwindSafe(service.answer(call)).catch_unwind();
+            let answer = answer.map(|answer| answer.unwrap_or_else(|_| Err(Failure::internal(&Panicked))));
+            let answer = answer.instrument(span).await;
             restock_metrics::flush();
             answer.or_else(|Failure(problem)| problem_response(&problem))
         }))
