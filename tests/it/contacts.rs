@@ -440,16 +440,19 @@ fn an_erasure_that_breaks_off_or_takes_long_is_finished() {
 
     // Asked for again since.
     restock.subscribe(&many, "sku-5", "sv-SE", None);
+    // Moved in since, with the time at which it was made elsewhere.
+    let list = "email,sku,locale,subscribedOn\nmany@example.com,moved,sv-SE,2020-01-01T00:00:00Z\n";
+    assert_eq!(restock.move_in("text/csv", list).json()["created"], 1);
 
     restock.send_message("erasures", &erasure(made_until));
     restock.settle_queues(&["erasures"]);
     // Whoever unsubscribed from everything and subscribes again later waits.
-    assert_eq!((restock.subscriptions(&many).len(), purchases()), (101, json!(2)));
+    assert_eq!((restock.subscriptions(&many).len(), purchases()), (102, json!(2)));
 
     // One that was refused, so the contact is there.
     restock.send_message("erasures", &erasure(None));
     restock.settle_queues(&["erasures"]);
-    assert_eq!((restock.subscriptions(&many).len(), purchases()), (101, json!(2)));
+    assert_eq!((restock.subscriptions(&many).len(), purchases()), (102, json!(2)));
 
     let key = json!({"key": {"S": format!("contact#{many}")}});
     restock.dynamodb("DeleteItem", json!({"TableName": restock.stack.ready.tables["contacts"], "Key": key}));

@@ -1,9 +1,10 @@
 //! Things that happen while a mail is on its way. The histories meet them by chance; here each is made to happen.
 
-use crate::restock::{Restock, eventually, notification};
+use crate::restock::{Restock, eventually, notification, notification_for};
 use jiff::Timestamp;
 use restock_domain::delivery::{Standing, Terms};
 use restock_domain::{ContactId, DeliveryId, Subscription, time};
+use restock_queue::{AcceptedMail, Notification, Recipient};
 use restock_store::{Accepted, Store, Turn, Waiting};
 use serde_json::json;
 use std::time::Duration;
@@ -213,7 +214,7 @@ fn a_demand_mark_that_brings_levels_in_vain_is_removed_a_day_after_the_newest_su
 }
 
 #[test]
-fn whoever_subscribed_before_a_mail_is_answered_by_it_even_if_somebody_later_had_the_turn_since() {
+fn whoever_subscribed_before_a_mail_is_answered_by_it_and_whoever_did_after_it_waits_for_the_next_level() {
     let restock = Restock::start_without_functions();
     let store = restock.store();
     let contact = Uuid::from_u128(1).to_string();
@@ -239,9 +240,73 @@ fn whoever_subscribed_before_a_mail_is_answered_by_it_even_if_somebody_later_had
         let mail = Accepted { message_id: "mail", template: None, at: sent_at };
         assert_eq!(take(&mailed).await, Turn::Yours);
         store.record_sent(&mailed, ENTRY, mail, Duration::ZERO).await.unwrap();
-        assert_eq!(take(&later).await, Turn::Yours, "a mail does not answer who subscribed after it");
+        assert_eq!(take(&mailed).await, Turn::Yours);
 
+        assert_eq!(take(&later).await, Turn::Over, "a mail does not answer who subscribed after it");
         assert_eq!(take(&waiting).await, Turn::Mailed(sent_at));
-        assert_eq!(take(&later).await, Turn::Yours);
+        assert_eq!(take(&later).await, Turn::Over);
     });
+}
+
+#[test]
+fn a_mail_that_could_not_be_recorded_is_not_sent_again_even_if_its_subscription_has_ended_since() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.feed("pl-PL", &["A"]);
+    let contact = restock.contact("a");
+    let store = restock.store();
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    let mailed = waiting(&restock, &store, &contact);
+    // Its sender had the turn for the level, was answered by SES, and could not write that down.
+    let (subscription, terms) = (&mailed.subscription, Terms { lease: Duration::from_secs(30), grace: Duration::ZERO });
+    let about = notification_for(subscription, "default");
+    let claim = mailed.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
+    let (known_by, now) = (claim.until(), Timestamp::now());
+    let turn = store.take_turn(subscription, &about.log_entry, &claim, known_by, now);
+    assert_eq!(restock.runtime.block_on(turn).unwrap(), Turn::Yours);
+    restock.delete(&format!("/inventory/backinstock/subscriptions/{}", subscription.id()));
+    restock.subscribe(&contact, "A", "pl-PL", None);
+    let other = waiting(&restock, &store, &contact).subscription;
+
+    let accepted = AcceptedMail {
+        recipient: about.recipients[0],
+        message_id: "mail".into(),
+        asked_at: Timestamp::now(),
+        template: None,
+    };
+    let of_other = Recipient { contact_id: other.contact_id, key: other.id().key, delivery: other.delivery };
+    let then = vec![Notification { recipients: vec![of_other], ..about.clone() }];
+    let message = Notification { accepted: vec![accepted], then, ..about };
+    restock.send_message("notifications", &message.body());
+    restock.settle();
+
+    assert!(restock.mails().is_empty(), "{:?}", restock.mails());
+    // The mail answered this subscription too.
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn a_level_that_can_not_be_stored_holds_up_no_other_sku_of_its_message() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    let contact = restock.contact("a");
+    ["A", "B"].iter().for_each(|sku| drop(restock.subscribe(&contact, sku, "sv-SE", None)));
+    restock.level(json!({"sku": "A", "quantity": 0}));
+    let table = &restock.stack.ready.tables["stock"];
+    let items = restock.dynamodb("Scan", json!({"TableName": table}))["Items"].clone();
+    let level = items.as_array().unwrap().iter().find(|item| !item["quantity"].is_null()).unwrap().clone();
+    let damaged = json!({
+        "TableName": table,
+        "Key": {"sku": level["sku"], "scope": level["scope"]},
+        "UpdateExpression": "SET #at = :one",
+        "ExpressionAttributeNames": {"#at": "at"},
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    });
+    restock.dynamodb("UpdateItem", damaged);
+
+    let levels = json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 1}]);
+    assert_eq!(restock.put("/inventory/stock-levels/batch", &levels).status, 202);
+
+    eventually(|| (restock.mails().len() == 1).then_some(()));
+    assert_eq!(restock.subscriptions(&contact)[0]["sku"], "A");
 }

@@ -353,11 +353,16 @@ pub fn contact(body: Value, id: ContactId, created_on: Timestamp) -> Contact {
 
 /// Returns the message that `match-stock` would queue for one subscription.
 pub fn notification(subscription: &Subscription, automation: &str) -> String {
+    notification_for(subscription, automation).body()
+}
+
+/// Returns the same as a value.
+pub fn notification_for(subscription: &Subscription, automation: &str) -> Notification {
     let arrival = Arrival { at: Timestamp::now(), id: automation.to_owned(), source: Source::Queue };
     let key = LogKey::new(subscription.sku.clone(), &arrival);
     let id = subscription.id();
     let recipient = Recipient { contact_id: id.contact_id, key: id.key, delivery: subscription.delivery };
-    let notification = Notification {
+    Notification {
         sku: key.sku,
         log_entry: key.entry,
         automation: AutomationId::parse(automation).unwrap(),
@@ -368,8 +373,7 @@ pub fn notification(subscription: &Subscription, automation: &str) -> String {
         accepted: Vec::new(),
         wave: None,
         then: Vec::new(),
-    };
-    notification.body()
+    }
 }
 
 /// Looks again and again until there is something to see.

@@ -2,7 +2,7 @@
 
 use crate::restock::Restock;
 use restock_domain::unsubscribe::{Unsubscribe, token};
-use restock_domain::{ContactId, EmailAddress};
+use restock_domain::{ContactId, EmailAddress, Suppression};
 use restock_local::client::{Answer, Client};
 use serde_json::json;
 
@@ -200,4 +200,38 @@ fn who_does_not_accept_email_is_left_out_unless_the_automation_says_that_subscri
 
     assert_eq!((&refused["skipped"], &refused["automations"][0]["noConsent"]), (&json!({"noConsent": 1}), &json!(1)));
     assert_eq!((stayed, restock.mailed()), (1, vec!["a".to_owned()]));
+}
+
+#[test]
+fn the_link_of_an_erased_contact_holds_for_whoever_takes_the_address_after_the_one_that_has_it() {
+    let restock = Restock::start();
+    let erase = |contact: &str| assert_eq!(restock.delete(&format!("/contacts/{contact}")).status, 200);
+    let follow = |link: &str| Client::new(link).send("POST", "", b"").unwrap().status;
+    let shown = |contact: &str| {
+        let contact = restock.get(&format!("/contacts/{contact}")).json();
+        (contact["suppressed"].clone(), contact["unsubscribed"].clone())
+    };
+    let first = restock.contact("a");
+    let old_link = restock.unsubscribe_link(&first);
+    erase(&first);
+
+    // Its mail bounces, which is no reason to forget the unsubscription.
+    let second = restock.contact("a");
+    assert_eq!(follow(&old_link), 404);
+    let store = restock.store();
+    let id = ContactId::parse(&second).unwrap();
+    restock.runtime.block_on(store.suppress(id, Suppression::Bounce)).unwrap();
+    erase(&second);
+    let third = restock.contact("a");
+    assert_eq!(shown(&third), (json!("bounce"), json!(true)));
+
+    // It asks for mail, and that holds for its address too.
+    let other = restock.contact("b");
+    let old_link = restock.unsubscribe_link(&other);
+    erase(&other);
+    let asks = restock.contact("b");
+    assert_eq!(follow(&old_link), 404);
+    assert_eq!(restock.patch(&asks, &json!({"acceptsEmail": true})).status, 200);
+    erase(&asks);
+    assert_eq!(shown(&restock.contact("b")), (json!(null), json!(null)));
 }

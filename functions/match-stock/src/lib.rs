@@ -9,9 +9,10 @@ mod sweep;
 mod waves;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use meet::{Met, Untold};
-use restock_domain::{Arrival, StockLevel, Subscription};
+use restock_domain::{Arrival, Sku, StockLevel, Subscription};
 use restock_matching::PAGE;
 use restock_metrics::Metric;
 use restock_queue::{
@@ -34,6 +35,8 @@ const MAX_SEEN: usize = 1_000;
 /// An index is taken to lag for no longer. A demand mark stays so long after the newest subscriber, and the sweep looks for
 /// those who subscribed so long before a level.
 const MAX_LAG: Duration = Duration::from_secs(24 * 3600);
+/// SKUs of one message that are handled at the same time.
+const SKUS_AT_ONCE: usize = 10;
 /// Clocks of two machines differ by so much at the most.
 const SKEW: Duration = Duration::from_secs(5);
 
@@ -72,7 +75,7 @@ impl App {
         }
     }
 
-    /// Handles the valid levels of a message, in their order. The others travel on alone, so that the message that is
+    /// Handles the valid levels of a message, those of a SKU in their order. The others travel on alone, so that the message that is
     /// given up for them holds nothing else.
     async fn take_levels(
         &self,
@@ -83,14 +86,11 @@ impl App {
         let skus = levels.iter().flatten().map(|level| level.sku.clone()).collect();
         let in_demand = self.store.in_demand(&skus).await.map_err(|error| Failure::retry(&error))?;
         let (mut invalid, mut reasons) = (Vec::new(), Vec::new());
+        let mut of_skus: BTreeMap<Sku, Vec<(StockLevel, Arrival)>> = BTreeMap::new();
         let all = levels.len();
         for (index, level) in levels.into_iter().enumerate() {
             match level {
-                Ok(level) => {
-                    if let Some(mark) = in_demand.get(&level.sku) {
-                        self.take_level(level, record.arrival(index), mark, until).await?;
-                    }
-                }
+                Ok(level) => of_skus.entry(level.sku.clone()).or_default().push((level, record.arrival(index))),
                 Err(InvalidLevel { sent, errors }) => {
                     reasons.extend(errors.into_iter().map(|error| error.inside(&format!("/{index}")).to_string()));
                     invalid.push(sent);
@@ -98,13 +98,22 @@ impl App {
             }
         }
         restock_metrics::count(Metric::StockLevels, (all - invalid.len()) as u64);
-        if invalid.is_empty() {
-            return Ok(());
-        }
-        if invalid.len() == all {
+        if invalid.len() == all && all > 0 {
             return Err(Failure::Malformed(reasons.join(" ")));
         }
-        self.queues.send_invalid_levels(invalid).await.map_err(|error| Failure::retry(&error))
+        let of_skus = of_skus.into_iter().filter_map(|(sku, levels)| Some((in_demand.get(&sku)?, levels)));
+        let taken = of_skus.map(|(mark, levels)| async move {
+            for (level, arrival) in levels {
+                self.take_level(level, arrival, mark, until).await?;
+            }
+            Ok(())
+        });
+        // What goes wrong with one SKU holds up no other.
+        let mut taken: Vec<Result<(), Failure>> = stream::iter(taken).buffered(SKUS_AT_ONCE).collect().await;
+        if !invalid.is_empty() {
+            taken.push(self.queues.send_invalid_levels(invalid).await.map_err(|error| Failure::retry(&error)));
+        }
+        taken.into_iter().collect()
     }
 
     async fn take_level(

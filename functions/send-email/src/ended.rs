@@ -45,6 +45,13 @@ impl Later {
     }
 }
 
+/// Returns how it ends that a mail which SES accepted could not be recorded: that travels on with the recipient.
+pub(crate) fn not_recorded(accepted: AcceptedMail, error: &restock_store::Error) -> Ended {
+    let delivery = accepted.recipient.delivery;
+    warn!(%delivery, error = %DisplayErrorChain::new(error), "An accepted mail was not recorded yet");
+    Ended::later(Later::Record(accepted))
+}
+
 impl From<restock_store::Error> for Ended {
     fn from(error: restock_store::Error) -> Self {
         warn!(error = %DisplayErrorChain::new(&error), "A recipient is put off");

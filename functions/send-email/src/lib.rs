@@ -15,7 +15,7 @@ mod waves;
 use account::Account;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
-use ended::{Ended, Later, Stop};
+use ended::{Ended, Later, Stop, not_recorded};
 use futures::future::join_all;
 use jiff::Timestamp;
 use pace::Pace;
@@ -29,11 +29,12 @@ use restock_domain::{
 use restock_email::{Mailer, built_in_template, default_template};
 use restock_metrics::Metric;
 use restock_queue::{
-    CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, correlate,
-    correlation_in, named,
+    AcceptedMail, CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume,
+    correlate, correlation_in, named,
 };
 use restock_store::{
-    CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, LogKey, Store, Waiting,
+    Accepted, CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, LogKey, Store,
+    Waiting,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -167,6 +168,8 @@ impl App {
         // All at the same time, so that they share requests.
         let ended: Vec<(Recipient, Ended)> = join_all(mails).await;
 
+        let of_gone = self.record_of_gone(&notification, &waiting).await;
+
         let gone = notification.recipients.len() - waiting.len();
         let mut outcomes = BTreeMap::new();
         // Later, those who were mailed in the meantime are gone too.
@@ -175,9 +178,12 @@ impl App {
         }
         let mut later: Vec<(Recipient, Later)> = Vec::new();
         let mut not_sent = Vec::new();
-        for ((recipient, ended), (_, waiting)) in ended.into_iter().zip(&waiting) {
+        let subscriptions =
+            waiting.iter().map(|(_, waiting)| Some(&waiting.subscription)).chain(std::iter::repeat(None));
+        for ((recipient, ended), subscription) in ended.into_iter().chain(of_gone).zip(subscriptions) {
             let (outcome, when) = ended.parts();
-            not_sent.extend(outcome.and_then(|word| word.parse().ok()).map(|skip| (&waiting.subscription, skip)));
+            let skip = outcome.and_then(|word| word.parse().ok());
+            not_sent.extend(subscription.zip(skip));
             if let Some(outcome) = outcome {
                 *outcomes.entry(outcome.to_owned()).or_default() += 1;
             }
@@ -205,6 +211,35 @@ impl App {
             None => later,
         };
         self.put_off(&notification, later).await
+    }
+
+    /// Records mails that SES accepted and whose subscriptions are gone, so that no other subscription of the contact is mailed
+    /// for the same level.
+    async fn record_of_gone(
+        &self,
+        notification: &Notification,
+        waiting: &[(Recipient, Waiting)],
+    ) -> Vec<(Recipient, Ended)> {
+        let log = LogKey { sku: notification.sku.clone(), entry: notification.log_entry.clone() };
+        let mut ended = Vec::new();
+        for accepted in &notification.accepted {
+            let AcceptedMail { recipient, message_id, asked_at, template } = accepted;
+            if waiting.iter().any(|(other, _)| other == recipient) {
+                continue;
+            }
+            let mail = Accepted { message_id, template: template.as_deref(), at: *asked_at };
+            let Recipient { contact_id, delivery, .. } = *recipient;
+            let recorded =
+                self.store.record_sent_of_gone(contact_id, delivery, &log, mail, self.settings.log_kept).await;
+            ended.push((
+                *recipient,
+                match recorded {
+                    Ok(news) => Ended::Done(news.then_some(Milestone::Accepted.as_str())),
+                    Err(error) => not_recorded(accepted.clone(), &error),
+                },
+            ));
+        }
+        ended
     }
 
     /// Writes down for support why mails were not sent after all. That is not worth sending the message round again.

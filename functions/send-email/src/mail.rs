@@ -1,6 +1,6 @@
 //! One recipient's mail, from the claim to what became of it.
 
-use crate::ended::{Ended, Later, Stop};
+use crate::ended::{Ended, Later, Stop, not_recorded};
 use crate::{App, Settings, Shared};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
@@ -183,7 +183,11 @@ impl App {
             return Ok(Ok(claim));
         }
         self.store.release(subscription, &claim.give_back()).await?;
-        let Turn::Mailed(at) = turn? else { return Ok(Err(Ended::later(Later::Backoff))) };
+        let at = match turn? {
+            Turn::Mailed(at) => at,
+            Turn::Over => return Ok(Err(Ended::skipped(Skip::AlreadyMailed))),
+            Turn::Yours | Turn::Theirs => return Ok(Err(Ended::later(Later::Backoff))),
+        };
         // Before it is gone, so that its history can be told.
         let (entry, kept) = (&notification.log_entry, self.settings.log_kept);
         self.store.record_unsent(subscription, entry, clock(), kept).await?;
@@ -205,11 +209,7 @@ impl App {
         let mail = Accepted { message_id, template: template.as_deref(), at: *asked_at };
         let (entry, kept) = (&notification.log_entry, self.settings.log_kept);
         match self.store.record_sent(subscription, entry, mail, kept).await {
-            Err(error) => {
-                let delivery = subscription.delivery;
-                warn!(%delivery, error = %DisplayErrorChain::new(&error), "An accepted mail was not recorded yet");
-                Ended::later(Later::Record(accepted))
-            }
+            Err(error) => not_recorded(accepted, &error),
             Ok(news) => {
                 // If the event was faster, whoever handled it has counted the mail.
                 let outcome = news.then_some(Milestone::Accepted.as_str());

@@ -185,6 +185,10 @@ fn no_mail(skip: Skip, subscription: &Subscription, is_all: bool) -> String {
         Skip::SoldOutAgain => "the product was sold out again before the mail left".to_owned(),
         Skip::SubscriptionGone => "the subscription had ended".to_owned(),
         Skip::SameContact => "another subscription of the shopper was mailed".to_owned(),
+        Skip::AlreadyMailed => {
+            "the shopper had been mailed for this stock level, and then subscribed again; the next one counts"
+                .to_owned()
+        }
     };
     format!("There was no mail, because {because}.")
 }

@@ -54,18 +54,22 @@ impl Store {
                 Ok(wanted) => contact.changed_to(wanted, change.asked_again),
                 Err(errors) => return Ok(ChangedContact::Invalid(errors)),
             };
-            if changed == contact {
-                return Ok(ChangedContact::Unchanged(Box::new(changed)));
-            }
             let moves = !changed.email.is_same_mailbox(&contact.email);
+            let looks_at_trace = moves || change.asked_again;
+            let trace = if looks_at_trace { self.trace(&changed.email, addresses).await? } else { None };
             let mut writes = Vec::new();
             if moves {
-                let trace = self.trace(&changed.email, addresses).await?;
                 if let Some(trace) = trace {
                     trace.add_to(&mut changed, change.asked_again);
                 }
                 writes = move_of(&contact, &changed, addresses);
                 writes.push(suppression::taken_over(trace, &changed.email, addresses));
+            } else if let Some(trace) = trace.filter(|trace| trace.is_unsubscription()) {
+                // The link of an older contact left it: it would hold for who takes the address next, and is lifted too.
+                writes.push(suppression::taken_over(Some(trace), &changed.email, addresses));
+            }
+            if changed == contact && writes.is_empty() {
+                return Ok(ChangedContact::Unchanged(Box::new(changed)));
             }
             writes.push(replacement(&contact, &changed, revision)?);
             if let AllWritten::Done = self.database.write_all(writes).await? {

@@ -1,5 +1,5 @@
 use crate::database::{AllWritten, Consistency, Item, TableCondition, Write, Written};
-use crate::item::{read_each, read_item, text, texts, write_item};
+use crate::item::{read_each, read_item, string_of, text, texts, write_item};
 use crate::keyspace;
 use crate::suppression::{self, Trace};
 use crate::{Error, Race, Store};
@@ -168,10 +168,19 @@ impl Store {
     /// Stops mail to the contact that has an address. Returns true if there is one.
     async fn suppress_owner_of(&self, address: &EmailAddress, why: Suppression) -> Result<bool, Error> {
         let Some(owner) = self.contact_id_of(address).await? else { return Ok(false) };
-        match self.contact(owner).await?.filter(|owner| owner.email.key() == address.key()) {
-            Some(owner) => self.suppress(owner.id, why).await,
-            None => Ok(false),
-        }
+        let owner = self.contact(owner).await?;
+        let Some(owner) = owner.filter(|owner| owner.email.is_same_mailbox(address)) else { return Ok(false) };
+        // It may leave the address meanwhile, and then the address is nobody's.
+        let has_address = TableCondition::Is("email", text(owner.email.as_str()));
+        let conditions = TableCondition::All(vec![has_address, suppression::nothing_more_serious(why)]);
+        let write = Write::update(TABLE, key(owner.id), suppression::set(why)).when(conditions);
+        Ok(match self.database.write(write).await? {
+            Written::Done(_) => true,
+            // Something more serious stops its mail already, unless it is gone or has moved.
+            Written::Refused(found) => {
+                found.is_some_and(|found| string_of(&found, "email").is_some_and(|email| email == owner.email.as_str()))
+            }
+        })
     }
 
     /// Erases a contact: its personal data, its address, its subscriptions and its purchases. Of a suppressed address a

@@ -118,6 +118,19 @@ impl Store {
         }
     }
 
+    /// Records that SES accepted the mail of a subscription that is gone. Returns true if that was news.
+    pub async fn record_sent_of_gone(
+        &self,
+        contact_id: ContactId,
+        delivery: DeliveryId,
+        log: &LogKey,
+        mail: Accepted<'_>,
+        log_kept: Duration,
+    ) -> Result<bool, Error> {
+        let about = texts([("messageId", mail.message_id), ("sku", log.sku.as_str()), ("entry", &log.entry)]);
+        self.reach(key(contact_id, delivery), Milestone::Accepted, about, mail.at, log_kept).await
+    }
+
     /// Records what a subscription was that ends without a mail of its own.
     pub async fn record_unsent(
         &self,

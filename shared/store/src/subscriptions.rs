@@ -134,7 +134,7 @@ impl Store {
             let Some(made_until) = made_until else { return false };
             // One that can't be read is deleted too.
             read(item.clone()).is_ok_and(|Waiting { subscription, renewed_on, .. }| {
-                subscription.created_on > made_until || renewed_on.iter().any(|on| *on > made_until)
+                subscription.here_since() > made_until || renewed_on.iter().any(|on| *on > made_until)
             })
         };
         self.delete_all(TABLE, contact.to_string(), |item| !made_later(item), deadline).await

@@ -53,13 +53,18 @@ impl Trace {
         contact.suppressed = contact.suppressed.max(of_address).max(unsubscribed);
     }
 
-    /// Returns the write that leaves the trace.
+    /// Returns the write that leaves the trace. An unsubscription that is there already, by the link of an older contact,
+    /// stays.
     pub fn left_at(self, address: &EmailAddress, addresses: &AddressKey) -> Write {
-        let mut item = texts([("suppressed", self.suppressed.as_str())]);
-        if self.unsubscribed {
-            item.insert("unsubscribed".into(), AttributeValue::Bool(true));
-        }
-        Write::put(TABLE, trace_key(addresses.digest_of_address(address)), item)
+        let unsubscribed = self.unsubscribed.then(unsubscribed);
+        let suppressed = [Action::set("suppressed", text(self.suppressed.as_str()))];
+        let actions = suppressed.into_iter().chain(unsubscribed).collect();
+        Write::update(TABLE, trace_key(addresses.digest_of_address(address)), actions)
+    }
+
+    /// Returns true if nothing but an unsubscription stops mail to the address.
+    pub fn is_unsubscription(self) -> bool {
+        self.suppressed == Suppression::Unsubscribed
     }
 }
 

@@ -1,18 +1,18 @@
 //! One mail for each contact, SKU and level, however many subscriptions of the contact the level covers.
 //!
 //! The item of a turn has a key that any sender can compute, so it holds across pages, messages and looks. It names the
-//! subscription whose mail is, or may be, on its way, and keeps when a mail was accepted: it may pass on to somebody
-//! who subscribed after that, and still answers everybody who subscribed before.
+//! subscription whose mail is, or may be, on its way. Once a mail was accepted, it answers everybody who subscribed before, and
+//! whoever subscribed after it waits for the next level.
 
 use crate::database::{Action, Item, Statement, Table, TableCondition, Write, Written, wanted};
-use crate::item::{damaged, number, number_of, string_of, text, texts};
+use crate::item::{number, number_of, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{Waiting, key as subscription_key, read};
 use crate::together::Tried;
 use crate::{Error, Race, Store, delivery_record};
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Standing};
-use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, SubscriptionKey, time};
+use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, SubscriptionKey};
 use std::time::Duration;
 
 const TABLE: keyspace::Deliveries = keyspace::Deliveries;
@@ -22,7 +22,6 @@ const BY: &str = "by";
 const HOLDER: &str = "holder";
 const SUBSCRIPTION: &str = "subscription";
 const KNOWN_BY: &str = "knownBy";
-const MAILED_ON: &str = "mailedOn";
 /// Longer than a message about a level can come back: a day of being put off, and two weeks in a dead-letter queue.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -32,6 +31,8 @@ pub enum Turn {
     Yours,
     /// Another subscription of the contact was mailed for this level; its mail was accepted then.
     Mailed(Timestamp),
+    /// The contact was mailed for this level before it subscribed.
+    Over,
     /// The mail of another subscription of the contact may be on its way.
     Theirs,
 }
@@ -66,21 +67,18 @@ impl Store {
             return Ok(Turn::Yours);
         }
         let mut free = TableCondition::Is(BY, text(by.clone()));
-        let mut mailed_on = None;
         let mut race = Race::about("the turn of a contact");
         loop {
             race.enter()?;
-            let remembered = mailed_on.map(|on| Action::set(MAILED_ON, text(time::sortable(on))));
-            let taken = taken.iter().map(|(name, value)| Action::set(name, value.clone()));
-            let actions = taken.chain(remembered).collect();
+            let actions = taken.iter().map(|(name, value)| Action::set(name, value.clone())).collect();
             let write = Write::update(TABLE, turn.clone(), actions).when(free);
             let Written::Refused(other) = self.database.write(write).await? else { return Ok(Turn::Yours) };
             let other = other.unwrap_or_default();
             let so_far = self.turn_so_far(&other, subscription.contact_id).await?;
-            mailed_on = so_far.mailed_on;
-            // A mail does not answer who subscribed after it.
-            if let Some(mailed_on) = mailed_on.filter(|mailed_on| subscription.created_on <= *mailed_on) {
-                return Ok(Turn::Mailed(mailed_on));
+            if let Some(mailed_on) = so_far.mailed_on {
+                // A mail does not answer who subscribed after it.
+                let is_answered = subscription.created_on <= mailed_on;
+                return Ok(if is_answered { Turn::Mailed(mailed_on) } else { Turn::Over });
             }
             if so_far.is_open && now.as_millisecond() < number_of(&other, KNOWN_BY).unwrap_or_default() {
                 return Ok(Turn::Theirs);
@@ -92,14 +90,10 @@ impl Store {
 
     /// Returns how far those who had the turn have come.
     async fn turn_so_far(&self, turn: &Item, contact_id: ContactId) -> Result<TurnSoFar, Error> {
-        // Taken for no mail, one that can't be read would be one more.
-        let earlier =
-            string_of(turn, MAILED_ON).map(|on| on.parse().map_err(|error: jiff::Error| damaged(TABLE, turn, error)));
-        let earlier = earlier.transpose()?;
         let holder = || Some((DeliveryId::parse(string_of(turn, BY)?)?, string_of(turn, SUBSCRIPTION)?));
         let key = |(delivery, key): (DeliveryId, &String)| Some((delivery, SubscriptionKey::parse(key).ok()?));
         let Some((delivery, key)) = holder().and_then(key) else {
-            return Ok(TurnSoFar { mailed_on: earlier, is_open: false });
+            return Ok(TurnSoFar { mailed_on: None, is_open: false });
         };
         let id = SubscriptionId { contact_id, key };
         let keys = vec![
@@ -118,6 +112,6 @@ impl Store {
         }
         // One that is claimed, or was deleted perhaps while SES was being asked, is open. Once SES would have told of
         // its mail, it may be claimed again, or its sender may have found that it must not be mailed.
-        Ok(TurnSoFar { mailed_on: earlier.max(sent_at), is_open: sent_at.is_none() && !given_back })
+        Ok(TurnSoFar { mailed_on: sent_at, is_open: sent_at.is_none() && !given_back })
     }
 }

@@ -78,32 +78,18 @@ pub fn check(history: &History) -> Vec<Complaint> {
     for deliveries in levels.values() {
         let mut sent: Vec<(Timestamp, Wish)> = deliveries.values().map(|(wish, at)| (*at, *wish)).collect();
         sent.sort();
-        let again = |at: Timestamp, wish: Wish| {
-            history.calls.iter().any(|call| call.asked == Asked::Subscribe(wish) && call.to + history.slack >= at)
-        };
-        complaints.extend(
-            sent.windows(2).filter(|pair| !again(pair[0].0, pair[1].1)).map(|pair| Complaint::Repeated(pair[1].1)),
-        );
+        complaints.extend(sent.iter().skip(1).map(|(_, wish)| Complaint::Repeated(*wish)));
     }
     complaints.extend(check_waves(history));
     for contact in 0..history.cast.contacts.len() {
         for sku in 0..history.cast.skus.len() {
             let of_both = |wish: &Wish| wish.contact == contact && wish.sku == sku;
-            let mut sent: Vec<Timestamp> =
-                mails.iter().filter(|(wish, _)| of_both(wish)).flat_map(|(_, at)| at.clone()).collect();
-            sent.sort();
+            let sent: usize = mails.iter().filter(|(wish, _)| of_both(wish)).map(|(_, at)| at.len()).sum();
             let levels = history.calls.iter().filter(|call| {
                 matches!(call.asked, Asked::Level(level) if level.sku == sku && level.quantity > 0)
                     && call.answer != Answer::No
             });
-            let asked_again = |first: &Timestamp| {
-                let since = *first - history.slack;
-                history
-                    .calls
-                    .iter()
-                    .any(|call| matches!(&call.asked, Asked::Subscribe(wish) if of_both(wish)) && call.to >= since)
-            };
-            if sent.len() > levels.count() && !sent.first().is_some_and(asked_again) {
+            if sent > levels.count() {
                 complaints.push(Complaint::Uncaused { contact, sku });
             }
         }
@@ -186,7 +172,7 @@ impl OfWish<'_> {
             // A mail about another subscription of the contact answers this one too, if one level covered both.
             let mailed = own.into_iter().chain(self.answered_by_another(subscribed)).min();
             match mailed {
-                None if !(waits && self.may_wait_forever()) => complaints.push(Complaint::Lost(wish)),
+                None if !(waits && self.may_wait_forever(subscribed)) => complaints.push(Complaint::Lost(wish)),
                 Some(at) if at > self.history.settled_at && self.was_due(subscribed) => {
                     complaints.push(Complaint::Late(wish));
                 }
@@ -217,6 +203,7 @@ impl OfWish<'_> {
                     }
                     Asked::Erase(contact)
                     | Asked::Rename(contact)
+                    | Asked::Move(contact)
                     | Asked::Create(contact)
                     | Asked::Import(contact) => contact == wish.contact,
                     Asked::Level(level) => level.covers(wish),
@@ -275,14 +262,13 @@ impl OfWish<'_> {
 
     /// Returns true if something ended the subscription, or may have, after it was asked for.
     fn may_be_ended_since(&self, subscribed: &Call) -> bool {
-        let wish = self.wish;
         self.ends().any(|end| {
             // A deletion that was carried out twice finds nothing the second time, and is answered with that.
             let done = end.answer != Answer::No
                 || match end.asked {
                     Asked::Delete(_) => true,
-                    // A link that did nothing to who has the address may hold for who takes it next.
-                    Asked::UnsubscribeFromAll(contact) => contact != wish.contact,
+                    // A link that found nobody with its address may hold for who takes it next, and for a contact that has left it.
+                    Asked::UnsubscribeFromAll(_) => true,
                     _ => false,
                 };
             let for_good = matches!(end.asked, Asked::UnsubscribeFromAll(_)) && !self.was_lifted(end, subscribed);
@@ -290,9 +276,35 @@ impl OfWish<'_> {
         })
     }
 
-    /// Returns true if an unsubscription from everything was lifted for certain before somebody subscribed.
+    /// Returns true if an unsubscription from everything was lifted for certain before somebody subscribed. Once a contact may
+    /// have moved, what another contact says of the address is not about it.
     fn was_lifted(&self, unsubscribed: &Call, subscribed: &Call) -> bool {
-        self.lifts().any(|lift| lift.answer == Answer::Yes && lift.from > unsubscribed.to && lift.to < subscribed.from)
+        let of_contact = |lift: &Call| {
+            lift.asked == Asked::Lift(self.wish.contact) || !self.moves(|_| true).any(|call| call.from <= subscribed.to)
+        };
+        self.lifts().any(|lift| {
+            lift.answer == Answer::Yes && lift.from > unsubscribed.to && lift.to < subscribed.from && of_contact(lift)
+        })
+    }
+
+    /// Returns the moves of contacts that have, or had, the address of this one.
+    fn moves(&self, whose: impl Fn(usize) -> bool) -> impl Iterator<Item = &Call> {
+        let cast = &self.history.cast;
+        self.history.calls.iter().filter(move |call| match call.asked {
+            Asked::Move(contact) => whose(contact) && cast.have_same_address(contact, self.wish.contact),
+            _ => false,
+        })
+    }
+
+    /// Returns true if a contact may have left its first address before a moment.
+    fn may_have_moved(&self, contact: usize, at: Timestamp) -> bool {
+        self.moves(|mover| mover == contact).any(|call| call.answer != Answer::No && call.from <= at)
+    }
+
+    /// Returns false if what ended is perhaps somebody else's: of an address that this contact may have left.
+    fn is_ours(&self, end: &Call) -> bool {
+        let of_another = matches!(end.asked, Asked::UnsubscribeFromAll(contact) if contact != self.wish.contact);
+        !(of_another && self.may_have_moved(self.wish.contact, end.to))
     }
 
     /// Returns true if it may have been lifted before a moment.
@@ -304,10 +316,16 @@ impl OfWish<'_> {
         self.calls(|asked| matches!(asked, Asked::Lift(_)))
     }
 
-    /// Returns why this may never be mailed, however often the SKU is restocked.
-    fn may_wait_forever(&self) -> bool {
+    /// Returns true if this may never be mailed, however often the SKU is restocked.
+    fn may_wait_forever(&self, subscribed: &Call) -> bool {
+        let moved = self
+            .moves(|contact| contact == self.wish.contact)
+            .any(|call| call.answer == Answer::Yes && call.to < subscribed.from);
         match self.kind() {
-            Kind::Unwilling | Kind::Refused => true,
+            Kind::Unwilling => true,
+            // Its new address is one that takes mail.
+            Kind::Refused | Kind::Bounces if moved => self.wish.locale >= WITH_FEED,
+            Kind::Refused => true,
             // Once it got a mail.
             Kind::Bounces | Kind::Complains
                 if self.history.mails.iter().any(|mail| self.has_address_of(mail.subscription.contact_id)) =>
@@ -339,26 +357,34 @@ impl OfWish<'_> {
             && !overtaken
             && !without_product
             && !switched_off
-            && !self.may_wait_forever()
+            && !self.may_wait_forever(subscribed)
             && !may_hold_back(self.history)
     }
 
     /// Returns why the mail of that moment must not have left.
     fn why_unwanted(&self, at: Timestamp) -> Option<&'static str> {
         let slack = self.history.slack;
-        if matches!(self.kind(), Kind::Unwilling | Kind::Refused) {
+        let has_moved = self.may_have_moved(self.wish.contact, at);
+        if self.kind() == Kind::Unwilling || (self.kind() == Kind::Refused && !has_moved) {
             return Some("the contact must not or can't be mailed");
         }
         if self.wish.locale >= WITH_FEED {
             return Some("the locale has no feed");
         }
-        if self.history.suppressed.iter().any(|(contact, since)| self.has_address_of(*contact) && *since + slack < at) {
+        // A bounce is about the address, a complaint about the contact too.
+        let concerns = |contact: &ContactId| {
+            let is_own = self.history.cast.contact(self.wish.contact) == *contact;
+            let of_person = self.kind() == Kind::Complains && is_own;
+            self.has_address_of(*contact) && (of_person || !has_moved)
+        };
+        if self.history.suppressed.iter().any(|(contact, since)| concerns(contact) && *since + slack < at) {
             return Some("the address is suppressed");
         }
         let for_good = |call: &&Call| matches!(call.asked, Asked::UnsubscribeFromAll(_) | Asked::Erase(_));
         let holds = |end: &Call| {
             let lifted = matches!(end.asked, Asked::UnsubscribeFromAll(_)) && self.may_be_lifted(end, at);
-            end.answer == Answer::Yes && end.to + slack < at && !lifted
+            let done = (end.answer == Answer::Yes && self.is_ours(end)) || self.holds_for_the_next(end);
+            done && end.to + slack < at && !lifted
         };
         if self.ends().filter(for_good).any(holds) {
             return Some("the contact unsubscribed or was erased");
@@ -367,7 +393,8 @@ impl OfWish<'_> {
             return Some("the automation was off");
         }
         let asked_for = self.possible_subscriptions().any(|subscribed| {
-            let ended = |end: &Call| end.answer == Answer::Yes && end.from > subscribed.to && end.to + slack < at;
+            let done = |end: &Call| end.answer == Answer::Yes && self.is_ours(end);
+            let ended = |end: &Call| done(end) && end.from > subscribed.to && end.to + slack < at;
             subscribed.from <= at && !self.ends().any(ended)
         });
         if !asked_for {
@@ -377,6 +404,17 @@ impl OfWish<'_> {
             return Some("it was never in stock");
         }
         None
+    }
+
+    /// Returns true if a link that found no contact with its address was used before this contact, which took the address later,
+    /// was made.
+    fn holds_for_the_next(&self, end: &Call) -> bool {
+        let Asked::UnsubscribeFromAll(contact) = end.asked else { return false };
+        let made = |asked: &Asked| matches!(asked, Asked::Create(_));
+        contact != self.wish.contact
+            && end.answer == Answer::No
+            && self.calls(made).any(|call| call.answer == Answer::Yes)
+            && self.calls(made).all(|call| call.answer == Answer::No || call.from > end.to)
     }
 
     /// Returns true if the automation was off for longer than functions may go by what they have read.
@@ -395,7 +433,8 @@ impl OfWish<'_> {
             self.calls(|asked| matches!(asked, Asked::Subscribe(_)))
                 .any(|call| call.answer != Answer::No && call.to >= end.from)
         };
-        let ended = self.ends().find(|end| end.answer == Answer::Yes && !subscribed_since(end));
+        let done = |end: &&Call| end.answer == Answer::Yes && self.is_ours(end) && !subscribed_since(end);
+        let ended = self.ends().find(done);
         ended.map(|_| "it was ended and not asked for again")
     }
 }

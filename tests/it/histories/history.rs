@@ -63,6 +63,8 @@ pub enum Asked {
     Lift(usize),
     /// A change of the contact that has nothing to do with mail.
     Rename(usize),
+    /// The contact takes an address of its own, whose mailbox is there, and leaves the one that it had.
+    Move(usize),
     Level(Level),
     /// An upload of a feed with these SKUs.
     Feed {
@@ -180,16 +182,17 @@ pub struct SentMail {
     pub at: Timestamp,
     pub subscription: SubscriptionId,
     pub delivery: String,
-    /// The log entry of the level that it was sent for, where that can be seen.
+    /// The call that reported the level which it was sent for, where that can be seen.
     pub level: Option<String>,
 }
 
-/// Who is in a history. The second half of the contacts has the addresses of the first, and is made once those are erased.
+/// Who is in a history. The first contacts have an address each; those that follow have the same addresses in the same order, and
+/// are made once those before have left theirs.
 #[derive(Debug, Clone)]
 pub struct Cast {
     /// An id is known once there is such a contact.
     pub contacts: Vec<(Kind, OnceLock<ContactId>)>,
-    /// The addresses of the first half.
+    /// The addresses of the first ones.
     pub addresses: Vec<EmailAddress>,
     /// The names of the SKUs.
     pub skus: Vec<String>,
@@ -240,6 +243,12 @@ impl Cast {
 
     pub fn address(&self, contact: usize) -> &EmailAddress {
         &self.addresses[contact % self.addresses.len()]
+    }
+
+    /// Returns the address that a contact takes when it moves.
+    pub fn new_address(&self, contact: usize) -> String {
+        let (_, end) = self.address(contact).as_str().split_once('+').expect("an address of a history");
+        format!("{}+moved-{contact}-{end}", Kind::Plain.mailbox())
     }
 
     pub fn have_same_address(&self, one: usize, other: usize) -> bool {
@@ -346,7 +355,8 @@ impl History {
         }
         for mail in &self.mails {
             let wish = ids.iter().find(|(id, _)| *id == mail.subscription).map(|(_, wish)| wish);
-            lines.push((mail.at, format!("{}  MAIL {wish:?} of {}", seconds(mail.at), mail.delivery)));
+            let level = mail.level.as_deref().unwrap_or("a level that can't be seen");
+            lines.push((mail.at, format!("{}  MAIL {wish:?} of {} for {level}", seconds(mail.at), mail.delivery)));
         }
         for StoredLevel { at, sku, level } in &self.stored {
             lines.push((

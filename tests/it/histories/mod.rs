@@ -164,6 +164,17 @@ const CALM: Faults = Faults {
 };
 
 #[test]
+fn a_bounce_stays_with_the_address_that_a_contact_leaves_while_ses_tells_of_it() {
+    let slow = Faults { twice: 100, latency: 30, ..CALM };
+    let wrong = (0..1_000).flat_map(|seed| {
+        let history = play_workload(seed, Workload::of_a_move(seed), slow, Sabotage::Nothing);
+        check(&history).into_iter().map(move |complaint| (seed, complaint))
+    });
+
+    assert_eq!(wrong.collect::<Vec<_>>(), []);
+}
+
+#[test]
 fn a_level_that_many_wait_for_is_matched_in_time_although_dynamodb_is_slow() {
     let slow = Faults { latency: 2_000, ..CALM };
 
@@ -298,6 +309,34 @@ fn the_check_notices_levels_that_are_others_if_they_are_sent_twice() {
 #[test]
 fn the_check_notices_a_subscription_that_starts_again_after_its_mail() {
     assert!(is_noticed(FAULTS, Sabotage::AlwaysRenewed, |complaint| matches!(complaint, Complaint::Doubled(_))));
+}
+
+#[test]
+fn the_check_notices_that_asking_for_mail_again_is_not_stored() {
+    assert!(is_noticed(FAULTS, Sabotage::NoLifts, |complaint| matches!(complaint, Complaint::Lost(_))));
+}
+
+#[test]
+fn the_check_notices_that_nobody_remembers_a_suppressed_address() {
+    let is_meant = |complaint: &Complaint| {
+        ["the contact unsubscribed or was erased", "the address is suppressed"].contains(&complaint.why())
+    };
+    assert!(is_noticed(FAULTS, Sabotage::NoTraces, is_meant));
+}
+
+#[test]
+fn the_check_notices_that_nobody_tells_of_a_mail_that_could_not_be_recorded() {
+    // SES tells all at once and nothing later, and nobody dies.
+    let only_tables = Faults { events: false, ses: false, killed: 0, slow: 0, ..FAULTS };
+    let is_meant = |complaint: &Complaint| matches!(complaint, Complaint::Doubled(_));
+    assert_eq!(play_all(0..500, only_tables, Sabotage::Nothing).complaints, []);
+    assert!(is_noticed(only_tables, Sabotage::ForgottenAcceptances, is_meant));
+}
+
+#[test]
+fn the_check_notices_demand_marks_that_are_removed_although_an_index_lags() {
+    let is_meant = |complaint: &Complaint| matches!(complaint, Complaint::Lost(_) | Complaint::Late(_));
+    assert!(is_noticed(NO_SWEEP, Sabotage::HastyMarks, is_meant));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use restock_local::aws::sqs::{Attribute, Message, SendOptions};
 use restock_local::template::{Endpoints, Template};
 use restock_queue::transport::{ACCEPTANCE, Acceptance, Outgoing, Pending, Transport};
 use restock_queue::{Error, Queue};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -86,6 +86,12 @@ fn name(queue: Queue) -> String {
     format!("restock-{}", queue.setting().trim_end_matches("_QUEUE").to_lowercase().replace('_', "-"))
 }
 
+fn without_acceptances(body: &str) -> String {
+    let Ok(mut message) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
+    message.as_object_mut().map(|message| message.remove("accepted"));
+    message.to_string()
+}
+
 impl World {
     /// Puts a message on a queue, from where it may come later than it should, and more than once.
     pub fn enqueue(&self, queue: Queue, outgoing: &Outgoing) {
@@ -110,7 +116,11 @@ impl World {
             let attributes = acceptance.map(attribute).collect();
             let delay_ms = Some(outgoing.delay.as_millis() as i64 + late);
             let options = SendOptions { delay_ms, group: outgoing.tenant.clone(), ..SendOptions::default() };
-            self.broker.send(&name(queue), outgoing.body.clone(), attributes, options).expect("the queue exists");
+            let body = match self.sabotage {
+                Sabotage::ForgottenAcceptances => without_acceptances(&outgoing.body),
+                _ => outgoing.body.clone(),
+            };
+            self.broker.send(&name(queue), body, attributes, options).expect("the queue exists");
         }
     }
 

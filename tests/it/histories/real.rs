@@ -50,7 +50,7 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     let store = restock.store();
     let link_key = restock.runtime.block_on(store.newest_link_key()).unwrap();
     let address_key = restock.runtime.block_on(store.address_key()).unwrap();
-    let workloads: Vec<(u64, Workload)> = seeds.map(|seed| (seed, Workload::random(seed, LONGEST_PAUSE))).collect();
+    let workloads: Vec<(u64, Workload)> = seeds.map(|seed| (seed, Workload::of_seed(seed, LONGEST_PAUSE))).collect();
     let stages: Vec<Stage<'_>> = workloads
         .iter()
         .map(|(seed, workload)| Stage {
@@ -116,7 +116,8 @@ fn cast(restock: &Restock, seed: u64, workload: &Workload) -> Cast {
     let address =
         |(n, kind): (usize, &Kind)| EmailAddress::parse(&format!("{}+{seed}-{n}@example.com", kind.mailbox())).unwrap();
     let addresses = mailboxes.clone().enumerate().map(address).collect();
-    let contacts = mailboxes.clone().chain(mailboxes).map(|kind| (*kind, OnceLock::new())).collect();
+    let generations = (0..workload.generations).flat_map(|_| mailboxes.clone());
+    let contacts = generations.map(|kind| (*kind, OnceLock::new())).collect();
     let cast = Cast { contacts, addresses, skus: (0..workload.skus).map(|n| format!("{seed}-{n}")).collect() };
     for contact in 0..cast.addresses.len() {
         assert_eq!(create(restock, &cast, contact), 201);
@@ -203,6 +204,7 @@ impl Stage<'_> {
             Asked::Lift(contact) if self.cast.contacts[*contact].0 == Kind::Unwilling => 200,
             Asked::Lift(contact) => self.change(*contact, &json!({"acceptsEmail": true})),
             Asked::Rename(contact) => self.change(*contact, &json!({"firstName": "Ann"})),
+            Asked::Move(contact) => self.change(*contact, &json!({"email": self.cast.new_address(*contact)})),
             Asked::Waves(Some(policy)) => restock.put("/waves", &policy.json()).status,
             Asked::Waves(None) => restock.delete("/waves").status,
             Asked::Level(level) => {

@@ -20,7 +20,16 @@ pub const LATE: u64 = 10_000;
 
 pub struct Simulated {
     world: Arc<World>,
-    bulk: Gather<(), (Subscription, String), Outcome>,
+    bulk: Gather<(), Letter, Outcome>,
+}
+
+/// What of a mail is looked at.
+#[derive(Clone)]
+struct Letter {
+    subscription: Subscription,
+    email: String,
+    /// What it says of the call that reported the level.
+    correlation: String,
 }
 
 impl Simulated {
@@ -31,9 +40,13 @@ impl Simulated {
 
 impl Mailer for Simulated {
     fn send<'a>(&'a self, _: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
-        let (subscription, email) = (mail.subscription.clone(), mail.contact.email.as_str().to_owned());
-        let about = subscription.delivery.to_string();
-        let ask = Ask { group: (), about, weight: 1, asked: (subscription, email) };
+        let letter = Letter {
+            subscription: mail.subscription.clone(),
+            email: mail.contact.email.as_str().to_owned(),
+            correlation: mail.correlation.to_owned(),
+        };
+        let about = letter.subscription.delivery.to_string();
+        let ask = Ask { group: (), about, weight: 1, asked: letter };
         let world = self.world.clone();
         Box::pin(self.bulk.ask(ask, move |mails| send_bulk(world, mails).boxed()))
     }
@@ -53,7 +66,7 @@ impl Mailer for Simulated {
 }
 
 /// Carries a bulk request out as fate has it; each of its mails has a fate of its own too.
-async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec<Outcome> {
+async fn send_bulk(world: Arc<World>, mails: Vec<Letter>) -> Vec<Outcome> {
     let (late, roll) = {
         let mut state = world.lock();
         (state.random.u64(1..80), if state.quiet || !world.faults.ses { 1000 } else { state.random.u32(0..1000) })
@@ -94,7 +107,7 @@ async fn send_bulk(world: Arc<World>, mails: Vec<(Subscription, String)>) -> Vec
     told(&world, outcomes)
 }
 
-async fn no_answer(world: &World, mails: &[(Subscription, String)]) -> Vec<Outcome> {
+async fn no_answer(world: &World, mails: &[Letter]) -> Vec<Outcome> {
     let late = world.lock().random.u64(0..15_000);
     tokio::time::sleep(Duration::from_millis(late)).await;
     told(world, mails.iter().map(|_| untold()).collect())
@@ -108,11 +121,11 @@ fn told(world: &World, outcomes: Vec<Outcome>) -> Vec<Outcome> {
 }
 
 /// Returns what became of each mail.
-fn take(world: &World, mails: &[(Subscription, String)], asked_at: Timestamp) -> Vec<Outcome> {
+fn take(world: &World, mails: &[Letter], asked_at: Timestamp) -> Vec<Outcome> {
     let throttled =
         |reason: &str| Outcome::NotAccepted { reason: reason.into(), retry_after: None, hindrance: Hindrance::Moment };
-    let one = |(subscription, email): &(Subscription, String)| {
-        if email.starts_with("refuse") {
+    let one = |letter: &Letter| {
+        if letter.email.starts_with("refuse") {
             return Outcome::Refused { reason: "injected".into() };
         }
         let roll = {
@@ -130,10 +143,10 @@ fn take(world: &World, mails: &[(Subscription, String)], asked_at: Timestamp) ->
             0..50 => throttled("injected"),
             50..60 => untold(),
             60..70 => {
-                accept(world, subscription, email, asked_at);
+                accept(world, letter, asked_at);
                 untold()
             }
-            _ => Outcome::Accepted { message_id: accept(world, subscription, email, asked_at) },
+            _ => Outcome::Accepted { message_id: accept(world, letter, asked_at) },
         }
     };
     mails.iter().map(one).collect()
@@ -145,7 +158,8 @@ fn untold() -> Outcome {
 }
 
 /// Takes a mail, and returns its message id.
-fn accept(world: &World, subscription: &Subscription, email: &str, asked_at: Timestamp) -> String {
+fn accept(world: &World, letter: &Letter, asked_at: Timestamp) -> String {
+    let Letter { subscription, email, correlation } = letter;
     let id = format!("mail-{}", world.lock().mails.len());
     world.lock().mails.push(SentMail {
         id: id.clone(),
@@ -153,7 +167,7 @@ fn accept(world: &World, subscription: &Subscription, email: &str, asked_at: Tim
         at: now(),
         subscription: subscription.id(),
         delivery: subscription.delivery.to_string(),
-        level: None,
+        level: Some(correlation.clone()),
     });
     if !world.faults.events {
         return id;

@@ -43,7 +43,7 @@ static PAGES: LazyLock<Arc<Pages>> = LazyLock::new(|| Arc::new(Pages::new().unwr
 /// Plays the history of a seed.
 pub fn play(seed: u64, faults: Faults, sabotage: Sabotage) -> History {
     let workload =
-        if seed.is_multiple_of(2) { Workload::random(seed, LONGEST_PAUSE) } else { Workload::random_with_waves(seed) };
+        if seed.is_multiple_of(2) { Workload::of_seed(seed, LONGEST_PAUSE) } else { Workload::random_with_waves(seed) };
     play_workload(seed, workload, faults, sabotage)
 }
 
@@ -103,7 +103,8 @@ async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
         |(n, kind): (usize, &Kind)| EmailAddress::parse(&format!("{}+{n}@example.com", kind.mailbox())).unwrap();
     let addresses: Vec<EmailAddress> = mailboxes.clone().enumerate().map(address).collect();
     let id = |n: usize| OnceLock::from(ContactId::new(Uuid::from_u128(n as u128 + 1)));
-    let contacts = mailboxes.clone().chain(mailboxes).enumerate().map(|(n, kind)| (*kind, id(n))).collect();
+    let generations = (0..workload.generations).flat_map(|_| mailboxes.clone());
+    let contacts = generations.enumerate().map(|(n, kind)| (*kind, id(n))).collect();
     let cast = Cast { contacts, addresses, skus };
     for contact in 0..cast.addresses.len() {
         assert!(matches!(create(&store, &cast, contact).await, Ok(CreatedContact::Done(_))));
@@ -204,8 +205,10 @@ impl Stage {
             }
             // One that does not accept mail goes on so.
             Asked::Lift(contact) if self.cast.contacts[*contact].0 == Kind::Unwilling => Ok(()),
+            Asked::Lift(_) if self.world.sabotage == Sabotage::NoLifts => Ok(()),
             Asked::Lift(contact) => self.change(*contact, json!({"acceptsEmail": true})).await,
             Asked::Rename(contact) => self.change(*contact, json!({"firstName": "Ann"})).await,
+            Asked::Move(contact) => self.change(*contact, json!({"email": self.cast.new_address(*contact)})).await,
             Asked::Level(level) => {
                 let body = Some(self.cast.level_json(*level, now()));
                 call::<UpdateStockLevel, _>(&update_stock_levels::App { store, queues, clock: now }, &[], body).await
@@ -283,7 +286,7 @@ impl Stage {
         History {
             cast: self.cast.clone(),
             calls: self.calls.lock().unwrap().clone(),
-            mails: state.mails_with_levels(),
+            mails: state.mails.clone(),
             stored: state.tables.stored.clone(),
             suppressed: state.suppressed.clone(),
             settled_at,

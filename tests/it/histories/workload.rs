@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Workload {
     /// Of each address.
     pub mailboxes: Vec<Kind>,
+    /// Contacts that may have an address, one after the other.
+    pub generations: usize,
     pub skus: usize,
     /// What each caller does, one thing after the other, each after a pause.
     pub callers: Vec<Vec<Step>>,
@@ -20,7 +22,16 @@ pub struct Step {
     pub retries: u32,
 }
 
+/// Contacts that may have an address, where contacts change.
+const GENERATIONS: usize = 4;
+
 impl Workload {
+    /// Makes the workload of a seed, without waves; in every second of them contacts change more than stock does.
+    pub fn of_seed(seed: u64, longest_pause: Duration) -> Self {
+        let with_contacts = seed % 4 == 2;
+        if with_contacts { Self::random_with_contacts(seed, longest_pause) } else { Self::random(seed, longest_pause) }
+    }
+
     /// Makes the workload of a seed. `longest_pause` bounds the time between two things that one caller does.
     pub fn random(seed: u64, longest_pause: Duration) -> Self {
         let mut random = Rng::with_seed(seed);
@@ -30,7 +41,23 @@ impl Workload {
         let callers = (0..random.usize(1..4))
             .map(|_| (0..random.usize(2..8)).map(|_| step(random, mailboxes.len(), skus, longest_pause)).collect())
             .collect();
-        Self { mailboxes, skus, callers }
+        Self { mailboxes, generations: 2, skus, callers }
+    }
+
+    /// Makes the workload of a seed in which one or two addresses change hands: contacts unsubscribe, ask for mail again, are
+    /// erased, made anew, imported and moved.
+    fn random_with_contacts(seed: u64, longest_pause: Duration) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let random = &mut random;
+        let mailboxes: Vec<Kind> = (0..random.usize(1..3)).map(|_| kind_of_address(random)).collect();
+        let mut made = vec![1; mailboxes.len()];
+        let callers = (0..random.usize(1..4))
+            .map(|_| {
+                let steps = 0..random.usize(4..14);
+                steps.map(|_| step_with_contacts(random, &mut made, longest_pause)).collect()
+            })
+            .collect();
+        Self { mailboxes, generations: GENERATIONS, skus: 1, callers }
     }
 }
 
@@ -50,7 +77,7 @@ impl Workload {
             })
             .collect();
         callers[0].insert(0, first);
-        Self { mailboxes, skus, callers }
+        Self { mailboxes, generations: 2, skus, callers }
     }
 
     /// Returns a workload of people who subscribe to one SKU one after the other, in all locales that have a feed, for which a
@@ -67,7 +94,26 @@ impl Workload {
             vec![step(2 * subscribers as u64 + known + after, Asked::Level(level))]
         });
         let callers = [steps].into_iter().chain(callers).collect();
-        Self { mailboxes: vec![Kind::Plain; subscribers], skus: 1, callers }
+        Self { mailboxes: vec![Kind::Plain; subscribers], generations: 2, skus: 1, callers }
+    }
+
+    /// Returns a workload of a contact whose address does not exist, which is mailed, moves about when that is told, and
+    /// waits for something again; then somebody else takes the address.
+    pub fn of_a_move(seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let mut pause = |longest: u64| Duration::from_millis(random.u64(0..longest));
+        let step = |pause, asked| Step { pause, asked, retries: 9 };
+        let wish = |contact| Wish { contact, sku: 0, locale: 0, external_id: None };
+        let level = Level { sku: 0, locale: None, external_id: None, quantity: 1, age: None };
+        let steps = vec![
+            step(Duration::ZERO, Asked::Subscribe(wish(0))),
+            step(Duration::from_secs(60), Asked::Level(level)),
+            step(pause(6_000), Asked::Move(0)),
+            step(pause(60_000), Asked::Subscribe(wish(0))),
+            step(pause(1_000), Asked::Create(1)),
+            step(pause(1_000), Asked::Subscribe(wish(1))),
+        ];
+        Self { mailboxes: vec![Kind::Bounces], generations: 2, skus: 1, callers: vec![steps] }
     }
 
     /// Returns a workload of so many who subscribe to one SKU, which then comes back.
@@ -77,7 +123,7 @@ impl Workload {
         let level = Level { sku: 0, locale: None, external_id: None, quantity: 1, age: None };
         let subscribe = (0..subscribers).map(|contact| step(0, Asked::Subscribe(wish(contact))));
         let callers = subscribe.chain([step(600, Asked::Level(level))]).collect();
-        Self { mailboxes: vec![Kind::Plain; subscribers], skus: 1, callers }
+        Self { mailboxes: vec![Kind::Plain; subscribers], generations: 2, skus: 1, callers }
     }
 
     /// Returns the same with a pause of all sending, some time after the level and for a while.
@@ -113,13 +159,52 @@ fn kind(random: &mut Rng) -> Kind {
     }
 }
 
-fn step(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration) -> Step {
-    // Much happens at about the same time, where the races are.
-    let pause = match random.u8(0..3) {
+/// As `kind`, with more of those that SES tells about.
+fn kind_of_address(random: &mut Rng) -> Kind {
+    match random.u8(0..10) {
+        0..3 => Kind::Bounces,
+        3 => Kind::Complains,
+        _ => Kind::Plain,
+    }
+}
+
+/// Much happens at about the same time, where the races are.
+fn pause(random: &mut Rng, longest: Duration) -> Duration {
+    match random.u8(0..3) {
         0 => Duration::ZERO,
         1 => Duration::from_millis(random.u64(0..200)),
-        _ => longest_pause.mul_f64(random.f64()),
+        _ => longest.mul_f64(random.f64()),
+    }
+}
+
+/// `made` is how many contacts each address has had or will have.
+fn step_with_contacts(random: &mut Rng, made: &mut [usize], longest_pause: Duration) -> Step {
+    let pause = pause(random, longest_pause);
+    let addresses = made.len();
+    let first = random.usize(0..addresses);
+    let contact = first + addresses * random.usize(0..made[first]);
+    let next = made[first];
+    let asked = match random.u8(0..100) {
+        0..30 => Asked::Subscribe(Wish { contact, ..wish(random, addresses, 1) }),
+        30..55 => Asked::Level(Level { quantity: random.i64(1..9), age: None, ..level(random, 1) }),
+        55..64 => Asked::UnsubscribeFromAll(contact),
+        64..73 => Asked::Lift(contact),
+        73..79 => Asked::Erase(contact),
+        79..88 if next < GENERATIONS => {
+            made[first] += 1;
+            Asked::Create(first + addresses * next)
+        }
+        79..88 => Asked::Erase(contact),
+        88..94 => Asked::Move(contact),
+        94..96 => Asked::Rename(contact),
+        96..98 => Asked::Import(first),
+        _ => Asked::Unsubscribe(Wish { contact, ..wish(random, addresses, 1) }),
     };
+    Step { pause, asked, retries: random.u32(0..4) }
+}
+
+fn step(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration) -> Step {
+    let pause = pause(random, longest_pause);
     let asked = match random.u8(0..100) {
         0..40 => Asked::Subscribe(wish(random, addresses, skus)),
         40..80 => Asked::Level(level(random, skus)),

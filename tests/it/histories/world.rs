@@ -19,7 +19,7 @@ use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, Store};
 use send_email::Settings;
 use serde_json::{Value, json};
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -79,6 +79,14 @@ pub enum Sabotage {
     OldContacts,
     /// Instead of being used up, a subscription starts from the beginning.
     AlwaysRenewed,
+    /// Who unsubscribed and asks for mail again is answered, and nothing is stored.
+    NoLifts,
+    /// Of a suppressed address that nobody has, nothing is remembered.
+    NoTraces,
+    /// What a sender knows of a mail that it could not record does not travel on.
+    ForgottenAcceptances,
+    /// A demand mark that found nobody is removed, however new it is.
+    HastyMarks,
     /// No pause and no hold is ever seen.
     NoStops,
     /// Places that were taken in waves are not remembered.
@@ -464,15 +472,6 @@ impl World {
 }
 
 impl State {
-    /// Returns the mails with the level that each was for, as its record says.
-    pub fn mails_with_levels(&self) -> Vec<SentMail> {
-        let records = self.tables.records().filter(|record| record.contains_key("entry"));
-        let levels: HashMap<String, String> =
-            records.map(|record| (string(record, "delivery"), string(record, "entry"))).collect();
-        let with_level = |mail: &SentMail| SentMail { level: levels.get(&mail.delivery).cloned(), ..mail.clone() };
-        self.mails.iter().map(with_level).collect()
-    }
-
     /// Returns how many accepted mails have no record.
     pub fn unrecorded(&self) -> u64 {
         let recorded: HashSet<String> = self

@@ -67,6 +67,8 @@ pub enum Skip {
     SubscriptionGone,
     /// Another subscription of the contact was mailed for this level, which used this one up too.
     SameContact,
+    /// The contact was mailed for this level before it subscribed again. It waits for the next level.
+    AlreadyMailed,
 }
 
 impl Skip {
