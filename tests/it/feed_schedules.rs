@@ -10,14 +10,20 @@ use std::sync::{Arc, Mutex};
 /// A web server with one file, which knows conditional requests.
 struct FeedServer {
     url: String,
-    /// The file and its ETag; nothing for a server that fails.
+    /// The file and its version; nothing for a server that fails.
     file: Arc<Mutex<Option<(String, String)>>>,
     /// The requests so far, in lower case.
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl FeedServer {
+    /// Starts one that names versions by `ETag`.
     fn start() -> Self {
+        Self::start_with("etag", "if-none-match")
+    }
+
+    /// Starts one that names versions by a header, as a caller has them by another, and compresses the file for whoever takes that.
+    fn start_with(version: &'static str, known_by: &'static str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}/feed.csv", listener.local_addr().unwrap());
         let server = Self { url, file: Arc::default(), requests: Arc::default() };
@@ -28,19 +34,24 @@ impl FeedServer {
                 let mut request = [0; 8192];
                 let length = connection.read(&mut request).unwrap();
                 let request = String::from_utf8_lossy(&request[..length]).to_lowercase();
-                let (status, head, rows) = match &*file.lock().unwrap() {
-                    None => ("503 Unavailable", String::new(), String::new()),
+                let (status, head, body) = match &*file.lock().unwrap() {
+                    None => ("503 Unavailable", String::new(), Vec::new()),
                     Some((rows, tag)) => {
-                        let known = request.contains(&format!("if-none-match: \"{tag}\""));
-                        let head = format!("etag: \"{tag}\"\r\ncontent-type: text/csv\r\n");
-                        if known { ("304 Not Modified", head, String::new()) } else { ("200 OK", head, rows.clone()) }
+                        let known = request.contains(&format!("{known_by}: {}", tag.to_lowercase()));
+                        let head = format!("{version}: {tag}\r\ncontent-type: text/csv\r\n");
+                        let takes_gzip =
+                            request.lines().any(|line| line.starts_with("accept-encoding") && line.contains("gzip"));
+                        match (known, takes_gzip) {
+                            (true, _) => ("304 Not Modified", head, Vec::new()),
+                            (false, true) => ("200 OK", head + "content-encoding: gzip\r\n", gzipped(rows)),
+                            (false, false) => ("200 OK", head, rows.clone().into_bytes()),
+                        }
                     }
                 };
-                let length = rows.len();
-                let answer =
-                    format!("HTTP/1.1 {status}\r\n{head}content-length: {length}\r\nconnection: close\r\n\r\n{rows}");
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\n{head}content-length: {length}\r\nconnection: close\r\n\r\n");
                 requests.lock().unwrap().push(request);
-                connection.write_all(answer.as_bytes()).unwrap();
+                connection.write_all(&[head.as_bytes(), &body].concat()).unwrap();
             }
         });
         server
@@ -49,7 +60,7 @@ impl FeedServer {
     /// Serves rows of id, title and price from now on.
     fn serve(&self, tag: &str, rows: &[&str]) {
         let rows: String = rows.iter().map(|row| format!("{row},https://shop.example/a\n")).collect();
-        *self.file.lock().unwrap() = Some((format!("id,title,price,link\n{rows}"), tag.to_owned()));
+        *self.file.lock().unwrap() = Some((format!("id,title,price,link\n{rows}"), format!("\"{tag}\"")));
     }
 
     fn fail(&self) {
@@ -173,6 +184,33 @@ fn a_file_that_has_not_changed_is_not_read_again_and_its_report_stays() {
     let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
     restock.imported("sv-SE", &started);
     assert!(!server.last_request().contains("if-none-match"));
+}
+
+#[test]
+fn a_file_that_is_compressed_on_its_way_and_has_only_a_date_is_read_once() {
+    let restock = Restock::start();
+    let server = FeedServer::start_with("last-modified", "if-modified-since");
+    server.serve("", &["A,Mug,10.00 EUR"]);
+    server.file.lock().unwrap().as_mut().unwrap().1 = "Sat, 28 Nov 2026 08:00:00 GMT".into();
+    restock.put("/feeds/sv-SE", &json!({"url": server.url}));
+
+    restock.quarter_of_an_hour();
+    assert!(server.last_request().contains("accept-encoding: gzip"), "{}", server.last_request());
+    assert_eq!(restock.last_import("sv-SE"), [1, 1, 0, 0]);
+    restock.age_feed("sv-SE", 1);
+    restock.quarter_of_an_hour();
+    assert!(
+        server.last_request().contains("if-modified-since: sat, 28 nov 2026 08:00:00 gmt"),
+        "{}",
+        server.last_request()
+    );
+    assert_eq!(restock.last_import("sv-SE"), [1, 0, 1, 0]);
+}
+
+fn gzipped(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
 }
 
 #[test]

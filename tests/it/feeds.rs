@@ -32,6 +32,13 @@ fn real_feeds_import_completely() {
         ("ro-marsupiu.xml", "application/xml", "ro-RO", 14),
         ("fr-pallmann.xml", "application/xml", "fr-FR", 305),
         ("en-lakeerie.tsv", "text/tab-separated-values", "en-US", 160),
+        ("en-jollyes.csv", "text/csv", "en-GB", 3),
+        ("ar-m5zoon.xml", "application/xml", "ar-AE", 263),
+        ("es-leder.xml", "application/xml", "es-AR", 426),
+        ("pl-dagra.csv", "text/csv", "csb-PL", 10),
+        ("sv-prisjakt.xml", "application/xml", "sv-FI", 1),
+        ("fr-mariannedenis.xml", "application/xml", "fr-BE", 289),
+        ("en-campers4sale.tsv", "text/tab-separated-values", "en-IE", 807),
     ];
 
     for (file, content_type, locale, items) in feeds {
@@ -45,6 +52,10 @@ fn real_feeds_import_completely() {
         let again = restock.import(locale, content_type, &file);
         assert_eq!(counts(&again), [items, 0, items, 0, 0]);
     }
+
+    let ceneo = std::fs::read(folder.join("pl-kompre-ceneo.xml")).unwrap();
+    let refused = restock.import("de-PL", "application/xml", &ceneo);
+    assert_eq!(refused["status"], "failed", "a format of its own: {refused}");
 
     // The facts that a careless reader gets wrong (INDEX.md): a nested price, quotes in a table, and the first item.
     let expected = [

@@ -78,7 +78,7 @@ fn a_template_is_stored_shown_versioned_and_deleted() {
     assert_eq!(versions, [1, 0]);
     // A compiled-in one has the version 0, until somebody stores another one.
     let of_none = |id: &str| {
-        let body = json!({"html": "{{ unsubscribe_url }}"});
+        let body = json!({"html": "<a href=\"{{ unsubscribe_url }}\">x</a>"});
         restock.api.header("if-match", "\"0\"").json("PUT", &format!("/templates/{id}"), &body).unwrap().status
     };
     assert_eq!((of_none("letter"), of_none("back-in-stock")), (412, 200));
@@ -157,7 +157,7 @@ fn a_preview_shows_the_mail_and_what_could_be_better() {
     assert!(warnings.contains("no picture") && warnings.contains("postal address"), "{warnings}");
 
     // A sample, a draft, and a language that there are no texts for.
-    let draft = json!({"html": "<p>{{ title }} {{ unsubscribe_url }}</p>"});
+    let draft = json!({"html": "<p>{{ title }} <a href=\"{{ unsubscribe_url }}\">x</a></p>"});
     let shown = preview(json!({"draft": draft, "locale": "hu-HU", "firstName": "Ann"}));
     assert!(shown["html"].as_str().unwrap().starts_with("<p>Wool sweater Fjäll"), "{shown}");
     assert!(shown["text"].as_str().unwrap().starts_with("Hi Ann!") && shown["warnings"].to_string().contains("hu-HU"));
@@ -167,7 +167,7 @@ fn a_preview_shows_the_mail_and_what_could_be_better() {
     assert!(pale.contains("The button is nearly as light as the page") && !pale.contains("dark"), "{pale}");
     // Each draft is shown as it is, whatever was shown before.
     for title in ["One", "Two", "Three"] {
-        let draft = json!({"html": format!("<p>{title} {{{{ unsubscribe_url }}}}</p>")});
+        let draft = json!({"html": format!("<p>{title} <a href=\"{{{{ unsubscribe_url }}}}\">x</a></p>")});
         let shown = preview(json!({"draft": draft, "locale": "en"}));
         assert!(shown["html"].as_str().unwrap().starts_with(&format!("<p>{title} ")), "{shown}");
     }

@@ -363,6 +363,10 @@ impl<const MAX: usize, const MAX_CHARACTERS: usize> Read for NamedTexts<MAX, MAX
         }
         let (mut texts, mut errors) = (BTreeMap::new(), Errors::default());
         for (name, value) in map {
+            if name.trim().is_empty() {
+                errors.add("", Invalid::new(ErrorCode::InvalidName, "Every text needs a name."));
+                continue;
+            }
             let read = string(value, |text| {
                 let fits = text.chars().count() <= MAX_CHARACTERS;
                 let long = || Invalid::new(ErrorCode::TooLong, format!("Use at most {MAX_CHARACTERS} characters."));

@@ -80,6 +80,18 @@ impl Locale {
         feeds
     }
 
+    /// Returns the tags to try when something of the shop's own is looked for, which it may have named as it named its feed: those
+    /// of [`Self::fallbacks`], then those of [`Self::feeds`].
+    pub fn tags(&self) -> Vec<String> {
+        let mut tags: Vec<String> = self.fallbacks().map(ToOwned::to_owned).collect();
+        for feed in self.feeds() {
+            if !tags.contains(&feed.key) {
+                tags.push(feed.key);
+            }
+        }
+        tags
+    }
+
     /// Returns true if its language is written from right to left (CLDR).
     pub fn is_right_to_left(&self) -> bool {
         let id = LanguageIdentifier::try_from_str(&self.key);
@@ -223,6 +235,8 @@ mod tests {
         let fallbacks = |tag: &str| Locale::parse(tag).unwrap().fallbacks().map(ToOwned::to_owned).collect::<Vec<_>>();
         assert_eq!(fallbacks("nn-NO"), ["nn-no", "nn", "nb", "no"]);
         assert_eq!(fallbacks("no"), ["no", "nb"]);
+        let tags = |tag: &str| Locale::parse(tag).unwrap().tags().join(" ");
+        assert_eq!([tags("no"), tags("de"), tags("sv-SE")], ["no nb no-no nb-no", "de de-de", "sv-se sv"]);
     }
 
     #[test]

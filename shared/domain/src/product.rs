@@ -1,5 +1,6 @@
 use crate::{Availability, Currency, ErrorCode, FieldValue, Fields, Invalid, Money, Sku, time};
 use jiff::Timestamp;
+use url::Url;
 
 /// One item of a product feed. `data` has every field of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,9 +167,13 @@ fn web_address(text: &str) -> Option<String> {
     let host = ["http://", "https://"].iter().find_map(|scheme| {
         text.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme)).map(|_| &text[scheme.len()..])
     })?;
-    let sound =
-        !host.is_empty() && !host.starts_with('/') && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    sound.then_some(text)
+    if host.starts_with('/') || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return None;
+    }
+    let parsed = Url::parse(&text).ok()?;
+    let has_host = parsed.host_str().is_some_and(|host| !host.trim_matches('.').is_empty());
+    // With letters that only browsers know, in the form that all programs do: of a domain, and of what may turn text around.
+    has_host.then(|| if text.is_ascii() { text } else { parsed.into() })
 }
 
 /// Reads two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`. One without a
@@ -224,6 +229,11 @@ mod tests {
             ("image_link", "data:text/html,x", "InvalidLink"),
             ("image_link", "/a.jpg", "InvalidLink"),
             ("image_link", "https:///a.jpg", "InvalidLink"),
+            ("image_link", "https://?a.jpg", "InvalidLink"),
+            ("image_link", "https:// shop.example/a.jpg", "InvalidLink"),
+            ("image_link", "https://[::1/a.jpg", "InvalidLink"),
+            ("image_link", "https://shop.example:99999/a.jpg", "InvalidLink"),
+            ("image_link", "https://./a.jpg", "InvalidLink"),
         ] {
             let (product, words) = left_out(&[(field, text)]);
             assert_eq!((product.text(field), words), (None, vec![word]), "{field} {text}");
@@ -272,6 +282,8 @@ mod tests {
         for (text, opened) in [
             ("https://shop.example/a?x=1 2", "https://shop.example/a?x=1%202"),
             (" https://shop.example/a ", "https://shop.example/a"),
+            ("https://blåbär.example/å", "https://xn--blbr-noae.example/%C3%A5"),
+            ("https://shop.example/a\u{202e}gpj", "https://shop.example/a%E2%80%AEgpj"),
             ("//cdn.shop.example/a.jpg", "https://cdn.shop.example/a.jpg"),
             ("https://shop.example/a?x=1&amp;y=2", "https://shop.example/a?x=1&y=2"),
         ] {
@@ -307,6 +319,9 @@ mod tests {
         assert!(during("2026-11-01/2026-11-22").is_none());
         assert!(during("2026-01-01/9999-12-31").is_some());
         assert!(during("2026-01-01T00:00+0100/9999-12-31T23:59+0100").is_some());
+        assert!(during("2026-01-01/9999-garbage").is_none());
+        assert!(during("20261123/20261123").is_some());
+        assert!(during("20261122/20261122").is_none());
         assert!(during("2026-11-24/2026-11-30").is_none());
         assert!(during("2020-01-01T00:00:00/2020-01-31T23:59:59").is_none());
         assert!(during("2099-01-01T00:00:00/2099-01-31T23:59:59").is_none());

@@ -28,15 +28,19 @@ pub fn moment(raw: &str) -> Option<Timestamp> {
 ///
 /// The last year that can be written stands for a period without an end.
 pub fn end_of(raw: &str) -> Option<Timestamp> {
-    match date(raw.trim()) {
-        _ if raw.trim().starts_with("9999-") => Some(Timestamp::MAX),
+    let raw = raw.trim();
+    if let Some(rest) = raw.strip_prefix("9999-") {
+        // Its end is later than any moment that can be written.
+        return moment(&format!("9998-{rest}")).map(|_| Timestamp::MAX);
+    }
+    match date(raw) {
         Some(date) => Some(utc(date.tomorrow().ok()?.into())? - Duration::from_millis(1)),
         None => moment(raw),
     }
 }
 
 fn date(raw: &str) -> Option<Date> {
-    raw.parse().ok().filter(|_| raw.len() == 10)
+    raw.parse().ok().filter(|_| raw.len() == 10 || (raw.len() == 8 && raw.bytes().all(|byte| byte.is_ascii_digit())))
 }
 
 fn utc(written: DateTime) -> Option<Timestamp> {

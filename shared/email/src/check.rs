@@ -4,6 +4,7 @@ use crate::personal::{Personal, Values, plain};
 use crate::render::{Content, Renderer};
 use crate::sample;
 use crate::template::{AsWritten, Compiled, Part, Parts, Unusable};
+use crate::texts::languages;
 use crate::variables::Variables;
 use restock_domain::{Brands, EmailChoice, Locale, Template};
 
@@ -17,14 +18,17 @@ impl Renderer {
         let as_written = AsWritten::of(&template.html)?;
         let compiled = Compiled::strictly(template)?;
         let email = EmailChoice::default();
-        let nobody = Brands::default();
+        let (nobody, whole) = (Brands::default(), sample::brands());
+        let locales: Vec<Locale> = languages().map(|tag| Locale::from(tag.to_owned())).collect();
+        let of_shop = locales.iter().map(|locale| (locale, brands));
+        let of_others = locales.iter().take(1).flat_map(|locale| [(locale, &nobody), (locale, &whole)]);
+        let looks: Vec<(&Locale, &Brands)> = of_shop.chain(of_others).collect();
         for product in sample::products() {
-            for (tag, brands) in [("en-GB", brands), ("sv-SE", &nobody), ("ar-EG", &sample::brands())] {
-                let locale = Locale::from(tag.to_owned());
+            for (locale, brands) in &looks {
                 let content = Content {
                     email: &email,
                     template,
-                    locale: &locale,
+                    locale,
                     product: &product,
                     first_name: None,
                     unsubscribe_url: "",
@@ -33,9 +37,12 @@ impl Renderer {
                     now: sample::now(),
                 };
                 let try_out = |personal: Personal| self.try_out(content, &as_written, &compiled, &personal);
+                let (one, other) = (try_out(Personal::new())?, try_out(Personal::longer())?);
+                let variables = self.language(locale, brands);
+                let bare = compiled.fill(&Variables::of(content, &variables, &Personal::nothing()))?;
                 // What comes out may differ by the values themselves, and by nothing else.
-                if try_out(Personal::new())? != try_out(Personal::longer())? {
-                    let reason = "greeting, unsubscribe_url and also_waiting differ between recipients: write them as they are, such as {{ greeting }}, without filters.";
+                if one != other || one.without_values != bare {
+                    let reason = "greeting, unsubscribe_url and also_waiting differ between recipients: write them as they are, such as {{ greeting }}, without filters, conditions and loops.";
                     return Err(Unusable::new(Part::Html, reason));
                 }
             }
@@ -50,16 +57,19 @@ impl Renderer {
         as_written: &AsWritten,
         compiled: &Compiled,
         personal: &Personal,
-    ) -> Result<Parts, Unusable> {
+    ) -> Result<Tried, Unusable> {
         let language = self.language(content.locale, content.brands);
         let variables = Variables::of(content, &language, personal);
         as_written.fill(&variables)?;
         let parts = compiled.fill(&variables)?;
-        for (part, text) in [(Part::Html, &parts.html), (Part::Text, &parts.text)] {
-            if !text.contains(&personal.unsubscribe_url) {
-                let reason = "Every mail needs a link to unsubscribe: write {{ unsubscribe_url }}.";
-                return Err(Unusable::new(part, reason));
-            }
+        let part_without_link = parts.without_link(personal);
+        if let Some(part) = part_without_link {
+            let reason = format!(
+                "Every mail needs a link to unsubscribe: write href=\"{{{{ unsubscribe_url }}}}\" in HTML, and {{{{ unsubscribe_url }}}} in text. A mail about {} in {} has none.",
+                content.product.title(),
+                content.locale
+            );
+            return Err(Unusable::new(part, reason));
         }
         if in_a_tag(&parts.html, &personal.also_waiting) {
             let reason =
@@ -73,12 +83,38 @@ impl Renderer {
             );
             return Err(Unusable::new(Part::Html, reason));
         }
-        let values = Values {
-            greeting: plain("Hi!"),
-            unsubscribe_url: plain("https://shop.example/unsubscribe"),
-            also_waiting: plain("Mug"),
+        let values = |greeting: &str, unsubscribe_url: &str, also_waiting: &str| Values {
+            greeting: plain(greeting),
+            unsubscribe_url: plain(unsubscribe_url),
+            also_waiting: plain(also_waiting),
         };
-        Ok(personal.fill(&parts, &values))
+        let whole = personal.fill(&parts, &values("Hi!", "https://shop.example/unsubscribe", "Mug"));
+        Ok(Tried { whole, without_values: personal.fill(&parts, &values("", "", "")) })
+    }
+}
+
+/// What came out of a template.
+#[derive(PartialEq)]
+struct Tried {
+    whole: Parts,
+    without_values: Parts,
+}
+
+impl Parts {
+    /// Returns the part that lacks the link to unsubscribe, if one does.
+    pub(crate) fn without_link(&self, personal: &Personal) -> Option<Part> {
+        let mark = &personal.unsubscribe_url;
+        let has_link =
+            |html: &str| ["href=\"", "href='", "href="].iter().any(|href| html.contains(&format!("{href}{mark}")));
+        // Outlook alone reads what is in a comment.
+        let shown =
+            self.html.split("<!--").enumerate().map(|(place, part)| {
+                if place == 0 { part } else { part.split_once("-->").map_or("", |(_, after)| after) }
+            });
+        if !shown.into_iter().any(has_link) {
+            return Some(Part::Html);
+        }
+        (!self.text.contains(mark)).then_some(Part::Text)
     }
 }
 
@@ -148,6 +184,17 @@ mod tests {
             ("<mj-text>{{ greeting | length }}</mj-text>", None, "differ between recipients"),
             ("<mj-text>{{ (greeting | split('!'))[0] }}</mj-text>", None, "differ between recipients"),
             ("<mj-text>{{ greeting[:3] }}</mj-text>", None, "differ between recipients"),
+            ("<mj-text>{% if also_waiting %}More{% endif %}</mj-text>", Some(6), "differ between recipients"),
+            (
+                "<mj-text>{% if greeting == \"Hi!\" %}Hi!{% else %}Dear{% endif %}</mj-text>",
+                Some(6),
+                "differ between recipients",
+            ),
+            ("<mj-text>{{ 'More' if also_waiting else '' }}</mj-text>", None, "differ between recipients"),
+            ("<mj-text>{% for letter in greeting %}x{% endfor %}</mj-text>", Some(6), "differ between recipients"),
+            ("<mj-text>{% if available_later %}{{ titel }}{% endif %}</mj-text>", Some(6), "undefined"),
+            ("<mj-text>{{ title | safe }}</mj-text>", Some(6), "safe"),
+            ("<mj-text>{% autoescape false %}{{ title }}{% endautoescape %}</mj-text>", Some(6), "autoescape"),
             ("<mj-text><p title=\"{{ also_waiting }}\">a</p></mj-text>", None, "a list in HTML"),
             ("<mj-text>{{ price }}</mj-text>", Some(6), "may be missing"),
             ("<mj-image src=\"{{ image }}\" />", Some(6), "may be missing"),
@@ -175,6 +222,19 @@ mod tests {
     fn every_part_needs_the_unsubscribe_link() {
         let html = TemplateSource::Html("<p>{{ title }}</p>".into());
         assert_eq!(refused(html, None).0, Part::Html);
+        let hidden = [
+            "<!-- {{ unsubscribe_url }} -->",
+            "<!-- <a href=\"{{ unsubscribe_url }}\">x</a> -->",
+            "<title>{{ unsubscribe_url }}</title>",
+            "<a href=\"mailto:a@b.se?subject={{ unsubscribe_url }}\">x</a>",
+            "<a href=\"https://shop.example/{{ unsubscribe_url }}\">x</a>",
+            "{% if lang in [\"en\", \"sv\", \"ar\"] %}<a href=\"{{ unsubscribe_url }}\">x</a>{% endif %}",
+            "{% if not available_later %}<a href=\"{{ unsubscribe_url }}\">x</a>{% endif %}",
+        ];
+        for html in hidden {
+            let (part, _, reason) = refused(TemplateSource::Html(html.into()), None);
+            assert!(part == Part::Html && reason.contains("link to unsubscribe"), "{html}: {reason}");
+        }
         assert_eq!(refused(mjml("<mj-text>a</mj-text>"), Some("{{ title }}")).0, Part::Text);
     }
 
@@ -205,7 +265,7 @@ mod tests {
                 };
                 renderer.render(content).unwrap().html.contains("Picture")
             });
-            assert_eq!(shows, [true, true, false], "{:?}", template.html);
+            assert_eq!(shows, [true, true, true, true, false], "{:?}", template.html);
         }
     }
 }

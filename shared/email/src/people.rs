@@ -25,8 +25,10 @@ pub fn one_line(title: &str) -> String {
 pub fn name_to_greet(name: &str) -> Option<String> {
     let name = one_line(name);
     let is_link = |word: &str| {
-        let after_dot = word.trim_end_matches('.').split('.').skip(1).last().unwrap_or_default();
-        word.contains("://") || word.contains('@') || word.contains('/') || after_dot.chars().count() > 1
+        // Browsers take each of these for the dot of a domain.
+        let dots = ['.', '。', '．', '｡', '․'];
+        let after_dot = word.trim_end_matches(dots).split(dots).skip(1).last().unwrap_or_default();
+        word.contains([':', '@', '/']) || after_dot.chars().count() > 1
     };
     let greeted = !name.is_empty() && name.graphemes(true).count() <= MAX_NAME && !name.split(' ').any(is_link);
     greeted.then_some(name)

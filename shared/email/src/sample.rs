@@ -19,9 +19,11 @@ const WHOLE: [(&str, &str); 12] = [
     ("item_group_id", "sweater"),
 ];
 
-/// Returns a product with everything that mails show, one on sale, and one with nothing that may be missing.
-pub fn products() -> [Product; 3] {
-    [product(WHOLE), on_sale(), bare()]
+/// Returns a product with everything that mails show, one on sale, those that are delivered later, and one with nothing that may be
+/// missing.
+pub fn products() -> [Product; 5] {
+    let available = |how| product(WHOLE.into_iter().chain([("availability", how)]));
+    [product(WHOLE), on_sale(), available("preorder"), available("backorder"), bare()]
 }
 
 pub fn on_sale() -> Product {

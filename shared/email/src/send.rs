@@ -1,6 +1,6 @@
 use crate::bulk::{Bulk, Entry, Shared};
 use crate::render::Draft;
-use crate::{Content, Rendered, Renderer, TemplateError, default_template};
+use crate::{Content, MAX_HTML_BYTES, Rendered, Renderer, TemplateError, default_template};
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
@@ -149,20 +149,23 @@ impl SesMailer {
         let (from, reply_to) = (self.ses.from(&automation.email, &brand), self.ses.reply_to(&automation.email, &brand));
         let of = |content: Content<'_>| {
             let Draft { subject, parts, values } = self.renderer.draft(content)?;
-            let shared = Shared::new(from.clone(), reply_to.clone(), &subject, &parts, self.renderer.personal());
-            Ok::<_, TemplateError>((shared, values))
+            let personal = self.renderer.personal();
+            let shared = Shared::new(from.clone(), reply_to.clone(), &subject, &parts, personal);
+            let too_long = parts.html.len() > MAX_HTML_BYTES || !shared.fits();
+            let fault = too_long
+                .then_some("it is too long")
+                .or(parts.without_link(personal).map(|_| "it has no link to unsubscribe"));
+            Ok::<_, TemplateError>((shared, values, fault))
         };
         let why = match of(content) {
-            Ok((shared, values)) if shared.fits() => {
-                return Ok((shared, Entry::new(mail, template, unsubscribe_url, &values)));
-            }
-            Ok(_) => "it is longer than SES takes".to_owned(),
+            Ok((shared, values, None)) => return Ok((shared, Entry::new(mail, template, unsubscribe_url, &values))),
+            Ok((_, _, Some(fault))) => fault.to_owned(),
             Err(error) => error.to_string(),
         };
         // The samples that it was tried with had no field of such a shape. The mail is worth more than its design.
         warn!(template = %template.id, sku = %subscription.sku, error = why, "A mail is sent in the default template");
         let in_default = default_template();
-        let (shared, values) = of(Content { template: &in_default, ..content })?;
+        let (shared, values, _) = of(Content { template: &in_default, ..content })?;
         Ok((shared, Entry::new(mail, &in_default, unsubscribe_url, &values)))
     }
 }

@@ -2,12 +2,14 @@
 //! read as markup.
 
 use crate::markup::check_markup;
+use crate::personal::Which;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use mrml::prelude::parser::Error as MjmlError;
 use mrml::prelude::render::RenderOptions;
 use restock_domain::{Template, TemplateId, TemplateSource};
 use serde::Serialize;
+use strum::IntoEnumIterator;
 
 /// A compiled-in template.
 struct BuiltIn {
@@ -171,11 +173,32 @@ fn empty(formatter: Formatter) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.set_formatter(formatter);
+    // Values come from feeds and from shoppers, so there is no way to have them unescaped.
+    environment.remove_filter("safe");
     environment
 }
 
 fn add(environment: &mut Environment<'static>, name: &'static str, part: Part, source: String) -> Result<(), Unusable> {
+    for (line, statement) in statements(&source) {
+        let words = || statement.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+        let reason = if words().next() == Some("autoescape") {
+            "autoescape can't be changed: values come from feeds and from shoppers, and are always escaped."
+        } else if words().any(|word| Which::iter().any(|which| <&str>::from(which) == word)) {
+            "greeting, unsubscribe_url and also_waiting differ between recipients, so nothing can depend on them: write them as they are, such as {{ greeting }}."
+        } else {
+            continue;
+        };
+        return Err(Unusable { part, line: Some(line), reason: reason.into() });
+    }
     environment.add_template_owned(name, source).map_err(|error| Unusable::of(part, &error))
+}
+
+/// Returns what stands between `{%` and `%}`, with its line from 1.
+fn statements(source: &str) -> impl Iterator<Item = (usize, &str)> {
+    source.match_indices("{%").map(|(at, _)| {
+        let code = &source[at + 2..];
+        (source[..at].matches('\n').count() + 1, code.split("%}").next().unwrap_or(code))
+    })
 }
 
 /// A source with the shared parts in it. mrml includes files too, but renders their sections as wide as the screen.

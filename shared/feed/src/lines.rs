@@ -33,7 +33,7 @@ pub fn read(
         let item = if too_large {
             fault(ErrorCode::ItemTooLarge, format!("Line {number} has more than {MAX_BYTES} bytes."))
         } else {
-            match serde_json::from_slice(&line) {
+            match serde_json::from_slice(&line).or_else(|error| with_whole_characters(&line).ok_or(error)) {
                 Ok(Value::Object(object)) => item::item(fields(object), Vec::new(), currency),
                 Ok(_) => fault(ErrorCode::MalformedJson, format!("Line {number} is not a JSON object.")),
                 Err(error) => {
@@ -49,6 +49,33 @@ pub fn read(
         each(position, item);
     }
     if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
+}
+
+/// Reads a line again in which a half of a character stands, as where a text was cut: `\ud83d` without the other half. It
+/// becomes the character for what can't be read, which costs its field.
+fn with_whole_characters(line: &[u8]) -> Option<Value> {
+    let unit = |at: usize| {
+        let digits = line.get(at..at + 6)?.strip_prefix(br"\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut whole, mut at) = (Vec::with_capacity(line.len()), 0);
+    while let Some(byte) = line.get(at) {
+        let length = match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                whole.extend_from_slice(br"\ufffd");
+                at += 6;
+                continue;
+            }
+            (Some(_), _) => 6,
+            // Whatever is escaped otherwise, a backslash too.
+            (None, _) if *byte == b'\\' => 2,
+            (None, _) => 1,
+        };
+        whole.extend_from_slice(&line[at..(at + length).min(line.len())]);
+        at += length;
+    }
+    serde_json::from_slice(&whole).ok()
 }
 
 fn fields(object: serde_json::Map<String, Value>) -> Fields {

@@ -8,17 +8,23 @@ const MAX_ENTITY: usize = 32;
 /// Bytes of a tag that formats text, with its attributes.
 const MAX_TAG: usize = 1_000;
 /// Elements that format text, so they are no fields of their own.
-const INLINE: [&str; 24] = [
-    "a", "b", "big", "del", "em", "font", "i", "ins", "mark", "ol", "q", "s", "small", "span", "strike", "strong",
-    "sub", "sup", "table", "tbody", "tt", "u", "ul", "wbr",
+const INLINE: [&str; 27] = [
+    "a", "b", "big", "code", "del", "em", "font", "i", "img", "ins", "mark", "nobr", "ol", "q", "s", "small", "span",
+    "strike", "strong", "sub", "sup", "table", "tbody", "tt", "u", "ul", "wbr",
 ];
 /// Elements that stand apart from the text around them, and headings do.
 const BLOCKS: [&str; 10] = ["blockquote", "br", "center", "div", "hr", "li", "p", "pre", "td", "tr"];
 
 /// Returns text without tags and entities, and with single spaces.
 pub fn plain_text(text: &str) -> String {
-    let text: String = without_entities(&without_tags(&without_entities(text))).chars().map(meant).collect();
+    let text = without_entities(&without_tags(&without_entities(text)));
+    let text: String = text.chars().map(meant).filter(|c| !is_invisible(*c)).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns true for what marks where a word may break, and for a byte order mark within a text.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}' | '\u{feff}')
 }
 
 /// Returns true if an element of this name formats the text that it stands in.
@@ -37,7 +43,8 @@ fn is_block(name: &str) -> bool {
     is_heading || BLOCKS.contains(&name.as_str())
 }
 
-/// Passes over `<b>`, `</b>` and the like. A `<` before anything but a name of a tag is text.
+/// Passes over `<b>`, `</b>` and the like, comments, and programs and styles with what is in them. A `<` before anything but a
+/// name of a tag is text, and so is one letter in upper case that nothing closes: `<S>` is a size.
 fn without_tags(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -47,7 +54,15 @@ fn without_tags(text: &str) -> String {
         let name = tag[1..].strip_prefix('/').unwrap_or(&tag[1..]);
         let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         let end = || tag.bytes().take(MAX_TAG).position(|byte| byte == b'>');
-        match is_inline(name).then(end).flatten() {
+        if let Some(after) = behind_what_is_no_text(tag) {
+            rest = after;
+            continue;
+        }
+        let is_size = name.len() == 1
+            && tag[1..].starts_with(|c: char| c.is_ascii_uppercase())
+            && !tag.contains(&format!("</{name}"));
+        let is_tag = is_inline(name) && !is_size;
+        match is_tag.then(end).flatten() {
             Some(end) => {
                 // What a line break separates stays apart.
                 kept.push_str(gap(name));
@@ -60,6 +75,19 @@ fn without_tags(text: &str) -> String {
         }
     }
     kept + rest
+}
+
+/// Returns what follows on a comment, or on a program or a style with what is in it.
+fn behind_what_is_no_text(tag: &str) -> Option<&str> {
+    if let Some(comment) = tag.strip_prefix("<!--") {
+        return comment.split_once("-->").map(|(_, after)| after);
+    }
+    ["script", "style"].iter().find_map(|name| {
+        let begins =
+            tag.get(1..=name.len())?.eq_ignore_ascii_case(name) && tag[1 + name.len()..].starts_with(['>', ' ']);
+        let ends = begins.then(|| tag.to_ascii_lowercase().find(&format!("</{name}>")))??;
+        Some(&tag[ends + name.len() + 3..])
+    })
 }
 
 /// Returns text with a character for each entity that there is; others stay as they stand.
@@ -121,6 +149,9 @@ mod tests {
             ("&#0;&#xD800;", "&#0;&#xD800;"),
             ("<b>", ""),
             ("<h1>Mug</h1>Big<wbr>gest <del>old</del>", "Mug Biggest old"),
+            ("Mug <!-- new --> red<script>x()</script><style >a{}</style><img src=\"a\">", "Mug red"),
+            ("Size <S> shirt, <A>-line <B>skirt</B>", "Size <S> shirt, <A>-line skirt"),
+            ("Donau\u{ad}dampf\u{200b}schiff", "Donaudampfschiff"),
             ("Tom&#146;s &#x85; \u{92} 5&#128;", "Tom’s … ’ 5€"),
         ] {
             assert_eq!(plain_text(written), read, "{written}");

@@ -209,27 +209,29 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
 
 /// Returns true if a text that begins in a column is a part of several rows: if a line of it ends a row there, or is a
 /// row by itself, with an address where one belongs; or if its first line ends a row and its last one, with what is
-/// `after` it, makes another, while as one field it would not fit the columns.
+/// `after` it, makes another, while as one field it would not fit the columns. Where one field does fit, only rows that lack no
+/// column tell against it.
 fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let Some((columns, address)) = form.columns else { return false };
     let lines = text.split(is_line_end).map(|line| line.split(|byte| *byte == form.delimiter).collect::<Vec<&[u8]>>());
     let lines: Vec<_> = lines.collect();
     let [first, others @ ..] = lines.as_slice() else { return false };
+    let behind =
+        after.split(is_line_end).next().unwrap_or_default().iter().filter(|byte| **byte == form.delimiter).count();
+    let fits = column + 1 + behind == columns;
     // Rows may have blank fields behind the last column, and lack columns behind the address.
-    let enough = columns.min(address + 2);
+    let enough = if fits { columns } else { columns.min(address + 2) };
     // An address in quotes may itself end with a line.
     let at = address.checked_sub(column).filter(|at| *at > 0);
     if column + first.len() >= enough && at.and_then(|at| first.get(at)).is_some_and(is_address) {
         return true;
     }
     // The quote that closes the text may do so in the middle of a row.
-    let is_row =
-        |fields: &Vec<&[u8]>| fields.len() >= columns.min(address + 2) && fields.get(address).is_some_and(is_address);
-    let behind =
-        after.split(is_line_end).next().unwrap_or_default().iter().filter(|byte| **byte == form.delimiter).count();
+    let is_row = |fields: &Vec<&[u8]>| fields.len() >= enough && fields.get(address).is_some_and(is_address);
+    let may_be_rows = !fits || column + first.len() >= columns;
     let begins_row = others.last().is_some_and(|last| last.len() + behind == columns);
     let ends_row = column + first.len() == columns;
-    others.iter().any(is_row) || (ends_row && begins_row && column + 1 + behind != columns)
+    (may_be_rows && others.iter().any(is_row)) || (ends_row && begins_row && !fits)
 }
 
 /// Returns true for what a link may be written as.

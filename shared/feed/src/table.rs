@@ -61,7 +61,8 @@ fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<Colum
             return Ok((columns, form));
         }
         let first = row.fields.first().map(|field| field.trim()).unwrap_or_default();
-        if !(first.is_empty() || first.starts_with('#')) {
+        // Excel writes the delimiter in a line of its own.
+        if !(first.is_empty() || first.starts_with('#') || first.to_ascii_lowercase().starts_with("sep=")) {
             break;
         }
     }

@@ -196,14 +196,20 @@ impl OpenItem {
             return;
         }
         let Some(at) = self.elements.iter().rposition(|element| element.name == name) else {
+            if is_inline(&local_name(name)) && !self.elements.is_empty() {
+                return;
+            }
             return self.damage(ErrorCode::MismatchedTags, format!("the tag /{name} closes nothing"));
         };
-        if let Some(unclosed) = self.elements.get(at + 1) {
+        // HTML needs no end of `<br>`, and of `<b>` none is missed.
+        if let Some(unclosed) = self.elements[at + 1..].iter().find(|element| !is_inline(&local_name(&element.name))) {
             let reason = format!("the tag {} is closed by /{name}", unclosed.name);
             self.damage(ErrorCode::MismatchedTags, reason);
+            self.elements.truncate(at + 1);
         }
-        self.elements.truncate(at + 1);
-        if let Some(element) = self.elements.pop() {
+        while self.elements.len() > at
+            && let Some(element) = self.elements.pop()
+        {
             self.add(element);
         }
     }

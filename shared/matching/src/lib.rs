@@ -63,12 +63,12 @@ pub async fn decide_all<'a>(
         purchases,
     )?;
     let decide = |subscription: &Subscription, found: &HashMap<ContactId, Contact>| {
-        let feed = feeds_of[&subscription.locale].iter().find(|feed| feeds.contains(feed));
+        let mut feeds = feeds_of[&subscription.locale].iter().filter(|feed| feeds.contains(feed)).peekable();
         let candidate = Candidate {
             subscription,
             quantity,
-            feed_configured: feed.is_some(),
-            product: feed.and_then(|feed| products.get(&(feed.key().to_owned(), sku.clone()))),
+            feed_configured: feeds.peek().is_some(),
+            product: feeds.find_map(|feed| products.get(&(feed.key().to_owned(), sku.clone()))),
             contact: found.get(&subscription.contact_id),
             purchased_on: purchases.get(&subscription.contact_id).copied(),
             now,

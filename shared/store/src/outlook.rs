@@ -10,8 +10,9 @@ use restock_domain::{KnownLevel, Locale, Outlook, Product, Subscription};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A feed that was imported less than so long ago is believed about stock. An older one may be from before it sold out.
-const FRESH_FEED: Duration = Duration::from_secs(3_600);
+/// A feed that was imported less than so long ago is believed about stock: one that is fetched each hour always is. An older one
+/// may be from before it sold out.
+const FRESH_FEED: Duration = Duration::from_secs(5_400);
 
 /// The facts about a subscription, and how its SKU's demand mark is.
 pub struct Prospect {
@@ -51,7 +52,10 @@ impl Store {
                 },
             }
         }
-        outlook.feed = may_serve.into_iter().find(|locale| fresh.contains_key(locale.key()));
+        // The first that has the SKU, as for the mail; if none has, the one that should.
+        let feeds: Vec<Locale> = may_serve.into_iter().filter(|feed| fresh.contains_key(feed.key())).collect();
+        let with_sku = feeds.iter().find(|feed| found.contains_key(feed.key()));
+        outlook.feed = with_sku.or(feeds.first()).cloned();
         outlook.feed_is_fresh = outlook.feed.as_ref().is_some_and(|feed| fresh[feed.key()]);
         outlook.product = outlook.feed.as_ref().and_then(|feed: &Locale| found.remove(feed.key()));
         let counts = |level: &KnownLevel| mark.as_ref().is_some_and(|mark| mark.has_seen(level));

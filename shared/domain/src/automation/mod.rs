@@ -115,8 +115,8 @@ impl Automation {
 impl EmailChoice {
     /// Returns the subject that fits a locale best, of those that the automation has.
     pub fn subject(&self, locale: &Locale) -> Option<&str> {
-        let tags = locale.fallbacks().chain([ANY_LANGUAGE]);
-        tags.into_iter().find_map(|tag| self.subject.get(tag)).map(String::as_str)
+        let own = locale.tags().iter().find_map(|tag| self.subject.get(tag));
+        own.or_else(|| self.subject.get(ANY_LANGUAGE)).map(String::as_str)
     }
 }
 

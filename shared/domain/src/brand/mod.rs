@@ -80,7 +80,8 @@ const MAX_FONT_BYTES: usize = 200;
 impl Brands {
     /// Returns the brand of a locale: what `sv-SE` names, then what `sv` names, then what the shop does.
     pub fn of(&self, locale: &Locale) -> Brand {
-        let named = locale.fallbacks().filter_map(|tag| self.locales.get(tag));
+        let tags = locale.tags();
+        let named = tags.iter().filter_map(|tag| self.locales.get(tag));
         let brand = named.fold(Brand::default(), |brand, less_special| brand.or(less_special));
         brand.or(&self.shop)
     }
@@ -88,7 +89,7 @@ impl Brands {
     /// Returns the shop's own texts for a locale: those of `sv-SE`, and those of `sv` that it lacks.
     pub fn texts(&self, locale: &Locale) -> TextsById {
         let mut texts = TextsById::new();
-        for named in locale.fallbacks().filter_map(|tag| self.texts.get(tag)) {
+        for named in locale.tags().iter().filter_map(|tag| self.texts.get(tag)) {
             for (id, text) in named {
                 texts.entry(id.clone()).or_insert_with(|| text.clone());
             }

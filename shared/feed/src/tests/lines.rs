@@ -44,3 +44,25 @@ fn json_lines_that_break_off_or_are_too_long_are_known() {
     assert_eq!(items(Format::JsonLines, &whole[..whole.len() - 9]).1, Ok(End::CutOff));
     assert_eq!(items(Format::JsonLines, "\n \n").1, Err("NoItems"));
 }
+
+#[test]
+fn half_a_character_costs_its_field_and_no_more() {
+    let line = |title: &str, description: &str| {
+        format!(
+            "{{\"id\":\"A\",\"title\":\"{title}\",\"link\":\"https://shop.example/a\",\"description\":\"{description}\"}}\n"
+        )
+    };
+    for (description, read) in [
+        (r"nice \ud83d", None),
+        (r"\ude00 nice", None),
+        (r"\ud83d\ud83d\ude00", None),
+        (r"a \ud83d\ude00 b", Some("a 😀 b")),
+        (r"\\ud83d", Some(r"\ud83d")),
+    ] {
+        let file = line("Mug", description);
+        assert_eq!(items(Format::JsonLines, &file).0, [good("Mug", "")], "{description}");
+        assert_eq!(text_of(Format::JsonLines, &file, "description").as_deref(), read, "{description}");
+        assert_eq!(left_out(Format::JsonLines, &file).len(), usize::from(read.is_none()), "{description}");
+    }
+    assert_eq!(items(Format::JsonLines, line(r"Mug \ud83d", "x")).0, [Err("A InvalidEncoding".into())]);
+}

@@ -255,3 +255,22 @@ fn a_first_line_is_read_in_every_form_that_shops_write_it() {
         );
     }
 }
+
+#[test]
+fn a_text_of_several_lines_that_fits_its_row_is_one_field_even_if_a_line_of_it_begins_like_a_row() {
+    for file in [
+        "link,id,title,description,price\nhttps://shop.example/1,A,T A,\"Care guide:\nhttps://shop.example/care, wash, cold, dry\",1.00 EUR\n",
+        "id,title,description,link,image_link,price\nA,T A,\"Sizes\ns, m, l, https://shop.example/sizes, or ask\",https://shop.example/1,,1.00 EUR\n",
+        "id,title,link,description,price\nA,T A,https://shop.example/1,\"one, two,\nthree, four, https://shop.example/x, five\",1.00 EUR\n",
+    ] {
+        assert_eq!(items(Format::Csv, file), (vec![good("T A", "1.00 EUR")], Ok(End::Complete)), "{file}");
+        assert_eq!(left_out(Format::Csv, file), [], "{file}");
+    }
+}
+
+#[test]
+fn a_line_in_which_excel_names_the_delimiter_is_passed_over() {
+    let file = "sep=;\r\nid;title;link;price\r\nA;T A;https://a.example;1.00 EUR\r\n";
+
+    assert_eq!(items(Format::Csv, file).0, [good("T A", "1.00 EUR")]);
+}

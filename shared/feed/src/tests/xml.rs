@@ -54,7 +54,7 @@ fn a_broken_item_is_reported_and_the_others_are_read() {
         ("<item><g:id>D</g:id><title>T</title>".to_owned(), "D MismatchedTags"),
         (format!("<item><g:id>F</g:id><title>{}</title></item>", "x".repeat(2_000_000)), "F ItemTooLarge"),
         (
-            "<item><g:id>G</g:id><title>T<br>T</title><link>https://a.example</link></item>".to_owned(),
+            "<item><g:id>G</g:id><title>T<x>T</title><link>https://a.example</link></item>".to_owned(),
             "G MismatchedTags",
         ),
         (item("H", "<description>T<g:price>9.00 SEK</g:price>"), "H MismatchedTags"),
@@ -115,15 +115,15 @@ fn an_item_whose_elements_nest_without_end_is_reported() {
 fn what_is_wrong_within_a_field_that_a_mail_can_do_without_costs_that_field() {
     let deep = "<a>".repeat(20) + &"</a>".repeat(20);
     for (field, error_code) in [
-        ("<description>Foo<br>bar</description>".to_owned(), "MismatchedTags"),
-        ("<description><b>x</i></description>".to_owned(), "MismatchedTags"),
-        ("<description><b>x</i></b></description>".to_owned(), "MismatchedTags"),
+        ("<description>Foo<x>bar</description>".to_owned(), "MismatchedTags"),
+        ("<description><x>x</y></description>".to_owned(), "MismatchedTags"),
+        ("<description><x>x</y></x></description>".to_owned(), "MismatchedTags"),
         (format!("<description>{deep}</description>"), "MismatchedTags"),
         (format!("<description>{}</description>", "x".repeat(110_000)), "ItemTooLarge"),
         (format!("<description>{}</description>", "å".repeat(1_500_000)), "ItemTooLarge"),
         (format!("<description>{}</description>", "<b>x</b>".repeat(60_000)), "ItemTooLarge"),
         (format!("<g:a>{0}</g:a><g:b>{0}x</g:b>", "x".repeat(60_000)), "ItemTooLarge"),
-        ("<g:sale_price_effective_date>2020<br></g:sale_price_effective_date>".to_owned(), "MismatchedTags"),
+        ("<g:sale_price_effective_date>2020<x></g:sale_price_effective_date>".to_owned(), "MismatchedTags"),
     ] {
         let sound = "<g:price>9.00 SEK</g:price><g:sale_price>8.00 SEK</g:sale_price>";
         let file = rss(&(item("A", &(field.clone() + sound)) + &item("B", "")));
@@ -137,6 +137,15 @@ fn what_is_wrong_within_a_field_that_a_mail_can_do_without_costs_that_field() {
         assert_eq!(left_out(Format::Xml, &file), [(1, error_code)], "{field}");
         let sale = text_of(Format::Xml, &file, "sale_price");
         assert_eq!(sale.is_none(), field.contains("sale_price"), "{field}");
+    }
+}
+
+#[test]
+fn tags_of_text_that_nothing_closes_cost_nothing() {
+    for title in ["T<br>A", "T <b>A", "T <b>A</i>", "T</b> <i><u>A</i>", "T <ul><li>A</ul>"] {
+        let file = rss(&format!("<item><g:id>A</g:id><title>{title}</title><link>https://a.example</link></item>"));
+        assert_eq!(items(Format::Xml, &file).0, [good("T A", "")], "{title}");
+        assert_eq!(left_out(Format::Xml, &file), [], "{title}");
     }
 }
 
