@@ -119,8 +119,8 @@ fn with_waves() -> Restock {
 }
 
 /// Returns how many wait: so many, unless `RESTOCK_WAITING` says otherwise.
-fn people(unless_told: u64) -> u64 {
-    std::env::var("RESTOCK_WAITING").ok().and_then(|people| people.parse().ok()).unwrap_or(unless_told)
+fn people(by_default: u64) -> u64 {
+    std::env::var("RESTOCK_WAITING").ok().and_then(|people| people.parse().ok()).unwrap_or(by_default)
 }
 
 /// Returns what the tick takes that lets the next five be mailed.

@@ -1,7 +1,23 @@
 //! What the docs say about `template.yaml`, against the template.
 
-use std::collections::BTreeSet;
+use restock_http::{LONG_REQUEST, MAX_DELETING};
+use restock_local::template::{Endpoints, Function, Template};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
 
+/// The template as it is deployed.
+static DEPLOYED: LazyLock<Template> = LazyLock::new(|| {
+    let endpoints = Endpoints { api: String::new(), sqs: String::new() };
+    Template::parse(TEMPLATE, &endpoints, &BTreeMap::new()).unwrap()
+});
+
+fn deployed(binary: &str) -> &'static Function {
+    DEPLOYED.functions.iter().find(|function| function.binary == binary).unwrap()
+}
+
+const GUIDE: &str = include_str!("../../docs/api.md");
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const PERFORMANCE: &str = include_str!("../../docs/performance.md");
@@ -124,4 +140,94 @@ fn alarms() -> usize {
         list.map_or(1, |list| list.split(',').count())
     });
     made.sum()
+}
+
+/// Returns the files of a folder and of those in it that have an ending.
+fn files_of(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.map(|path| if path.is_dir() { files_of(&path, ending) } else { vec![path] });
+    files.flatten().filter(|path| path.to_string_lossy().ends_with(ending)).collect()
+}
+
+#[test]
+fn what_alarms_look_for_in_the_logs_is_what_functions_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let sources: Vec<String> = ["shared", "functions"]
+        .iter()
+        .flat_map(|folder| files_of(&root.join(folder), ".rs"))
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let said = ["$.message = \"", "$.reason = \""].into_iter().flat_map(|begin| TEMPLATE.split(begin).skip(1));
+    let sentences = said.map(|rest| rest.split('"').next().unwrap().trim_end_matches('*'));
+    // What begins with anything is what AWS says.
+    let sentences: Vec<&str> = sentences.filter(|sentence| !sentence.starts_with('*')).collect();
+
+    assert!(sentences.len() >= 7, "{sentences:?}");
+    for sentence in sentences {
+        assert!(sources.iter().any(|source| source.contains(&format!("\"{sentence}"))), "nobody says {sentence:?}");
+    }
+}
+
+#[test]
+fn every_consumer_and_every_queue_is_in_each_list_of_alarms() {
+    let consumers = DEPLOYED.mappings.iter().map(|mapping| deployed(&mapping.function).id.as_str());
+    let consumers: BTreeSet<&str> = consumers.collect();
+    let queues = DEPLOYED.queues.iter().filter(|queue| queue.redrive.is_some());
+    let queues: BTreeSet<String> = queues
+        .map(|queue| queue.name.trim_start_matches("restock-").trim_end_matches(".fifo").replace('-', ""))
+        .collect();
+    for alarms in ["DeadLetterAlarms", "QueueAgeAlarms", "ErrorAlarms", "ThrottleAlarms", "RecursionAlarms"] {
+        let list = between(TEMPLATE, &format!("Fn::ForEach::{alarms}:\n"), "]").split('[').nth(1).unwrap();
+        let listed: BTreeSet<&str> = list.split(',').map(str::trim).collect();
+        if listed.contains("MatchStock") {
+            assert_eq!(listed, consumers, "{alarms}");
+        } else {
+            assert_eq!(listed.iter().map(|name| name.to_lowercase()).collect::<BTreeSet<_>>(), queues, "{alarms}");
+        }
+    }
+}
+
+#[test]
+fn a_request_ends_before_its_function_does_and_a_function_before_api_gateway_gives_up() {
+    let api_gateway = Duration::from_secs(30);
+    for route in &DEPLOYED.routes {
+        let timeout = Duration::from_secs(deployed(&route.function).timeout_seconds);
+        assert!(timeout < api_gateway, "{}", route.function);
+        // What a caller waits for, and what comes before and after it.
+        assert!(MAX_DELETING + Duration::from_secs(5) <= timeout, "{}", route.function);
+    }
+    for function in ["import-contacts", "import-purchases", "import-subscriptions", "show-demand"] {
+        let timeout = Duration::from_secs(deployed(function).timeout_seconds);
+        assert!(LONG_REQUEST + Duration::from_secs(5) <= timeout, "{function}");
+    }
+}
+
+/// Returns the method and the path of a call of the API guide.
+fn call_of(line: &str) -> Option<(&str, Vec<&str>)> {
+    let (before, path) = line.rsplit_once("$api/")?;
+    let end = path.find(['"', '?', ' ']).unwrap_or(path.len());
+    let sends = [" -d ", " --data"].iter().any(|option| line.contains(option)) || path.ends_with("/imports");
+    let method = before.rsplit_once("-X ").and_then(|(_, rest)| rest.split(' ').next());
+    Some((method.unwrap_or(if sends { "POST" } else { "GET" }), path[..end].split('/').collect()))
+}
+
+#[test]
+fn the_api_guide_has_a_call_for_every_endpoint() {
+    let fences: Vec<&str> = GUIDE.split("```").skip(1).step_by(2).collect();
+    let calls: Vec<_> = fences.iter().flat_map(|fence| fence.lines()).filter_map(call_of).collect();
+    // Links that stand in mails have no path that a caller writes.
+    let of_api = restock_api::endpoints().into_iter().filter(|endpoint| endpoint.scope.is_some());
+    let missing: Vec<String> = of_api
+        .filter(|endpoint| {
+            let parts: Vec<&str> = endpoint.path.trim_start_matches('/').split('/').collect();
+            let same = |(part, of_call): (&&str, &&str)| part.starts_with('{') || part == of_call;
+            let is_it = |(method, path): &(&str, Vec<&str>)| {
+                *method == endpoint.method.to_string() && path.len() == parts.len() && parts.iter().zip(path).all(same)
+            };
+            !calls.iter().any(is_it)
+        })
+        .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
+        .collect();
+
+    assert_eq!(missing, Vec::<String>::new());
 }

@@ -4,7 +4,7 @@ use restock_api::contacts::EraseContact;
 use restock_api::{ErrorCode, IdReply, Problem};
 use restock_domain::ContactId;
 use restock_domain::signing::AddressKey;
-use restock_http::{Call, Failure, Handles, Reply};
+use restock_http::{Call, Failure, Handles, MAX_DELETING, Reply};
 use restock_queue::{Erasure, Queues};
 use restock_store::Store;
 use std::time::Duration;
@@ -16,8 +16,6 @@ pub struct App {
     pub queues: Queues,
 }
 
-/// How long a caller waits for subscriptions and purchases to be deleted; what is left then is for `finish-erasure`.
-const AT_ONCE: Duration = Duration::from_secs(5);
 /// When `finish-erasure` looks; longer than this function may take.
 const FINISHED_AFTER: Duration = Duration::from_secs(60);
 
@@ -27,7 +25,7 @@ impl Handles<EraseContact> for App {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
         // First, so that nothing is left of a contact that is gone if this breaks off.
         self.queues.send_erasure(&Erasure { contact_id: id, made_until: None }, FINISHED_AFTER).await?;
-        if !self.store.erase_contact(id, &self.address_key, Instant::now() + AT_ONCE).await? {
+        if !self.store.erase_contact(id, &self.address_key, Instant::now() + MAX_DELETING).await? {
             let detail = "There is no contact with this id. It may be erased already.";
             return Err(Problem::not_found(ErrorCode::ContactNotFound, detail).into());
         }

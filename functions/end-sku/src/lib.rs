@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use restock_api::holds::{EndSku, Ended};
 use restock_domain::Sku;
-use restock_http::{Call, Failure, Handles, Reply};
+use restock_http::{Call, Failure, Handles, MAX_DELETING, Reply};
 use restock_queue::{EndedSku, Queues};
 use restock_store::{Deleted, Store};
 use std::time::Duration;
@@ -16,8 +16,6 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// How long a caller waits for subscriptions to be deleted; what is left then is for `finish-erasure`.
-const AT_ONCE: Duration = Duration::from_secs(5);
 /// When `finish-erasure` looks: longer after than this function may take, and than an index mostly lags.
 const FINISHED_AFTER: Duration = Duration::from_secs(60);
 
@@ -28,7 +26,7 @@ impl Handles<EndSku> for App {
         let made_until = (self.clock)();
         // First, so that the rest is deleted if this breaks off.
         self.queues.send_ended_sku(&EndedSku { sku: sku.clone(), made_until }, FINISHED_AFTER).await?;
-        let ended = self.store.end_subscriptions(&sku, made_until, Instant::now() + AT_ONCE).await?;
+        let ended = self.store.end_subscriptions(&sku, made_until, Instant::now() + MAX_DELETING).await?;
         let Deleted { items, complete } = ended;
         info!(%sku, subscriptions = items, complete, "The subscriptions of a SKU end");
         Ok(Reply::new(Ended { sku, ended: items as u64, complete }))

@@ -80,7 +80,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         && !address.is_documentation()
 }
 
-/// Of IPv6, only 2000::/3 is assigned as global unicast. What lies outside are, besides others, addresses of this machine
+/// Returns true for an address that anybody may have. Only 2000::/3 is assigned as global unicast; what lies outside are, besides others, addresses of this machine
 /// and network, and IPv4 addresses in another form (::ffff:0:0/96, 64:ff9b::/96).
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {

@@ -62,16 +62,17 @@ impl App {
     ) -> Result<(), Failure> {
         let unsent = |(_, when): &&(Recipient, Later)| !matches!(when, Later::Record(_));
         let tried = later.iter().filter(unsent).filter(|(_, when)| when.is_attempt()).count();
-        let reason = if tried > 0 && notification.attempt >= MAX_ATTEMPTS {
-            Some(format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts"))
-        } else if later.iter().any(|one| unsent(&one)) && notification.hops >= MAX_HOPS {
-            Some(format!("the recipients were sent on {MAX_HOPS} times, which none needs"))
+        let given_up = if later.iter().any(|one| unsent(&one)) && notification.hops >= MAX_HOPS {
+            Some(Failure::Malformed(format!("the recipients were sent on {MAX_HOPS} times, which none needs")))
+        } else if tried > 0 && notification.attempt >= MAX_ATTEMPTS {
+            let reason = format!("{tried} recipients could not be mailed in {MAX_ATTEMPTS} attempts");
+            Some(Failure::Retry { after: None, reason })
         } else {
             None
         };
         // Whose other subscriptions have to wait.
         let contacts: HashSet<ContactId> = later.iter().map(|(recipient, _)| recipient.contact_id).collect();
-        if reason.is_some() {
+        if given_up.is_some() {
             // What is known of a mail is never given up.
             later.retain(|one| !unsent(&one));
         }
@@ -132,6 +133,6 @@ impl App {
         }
         let sent = self.queues.send_notifications(messages).await;
         sent.map_err(|error| Failure::retry(&error))?;
-        reason.map_or(Ok(()), |reason| Err(Failure::Retry { after: None, reason }))
+        given_up.map_or(Ok(()), Err)
     }
 }

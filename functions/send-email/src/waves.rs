@@ -222,7 +222,7 @@ impl App {
             if is_left || !give_back.is_empty() {
                 self.wake(notification, scope, stopped).await?;
             } else if !rejoin.is_empty() {
-                // Also if whoever keeps the lines knows nothing of the policy yet.
+                // Even if whoever keeps the lines knows nothing of the policy yet.
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
                 self.store.put_tick(&tick, now + LOOKED_AGAIN_AFTER, now).await.map_err(retry)?;
             }

@@ -12,7 +12,7 @@ use restock_domain::signing::AddressKey;
 use restock_domain::unsubscribe::Unsubscribe;
 use restock_domain::{Brands, Locale};
 use restock_email::{Pages, UnsubscribePage};
-use restock_http::{Call, Failure, Handles, Reply};
+use restock_http::{Call, Failure, Handles, MAX_DELETING, Reply};
 use restock_queue::{Erasure, Queues};
 use restock_store::Store;
 use std::sync::Arc;
@@ -28,9 +28,6 @@ pub struct App {
     pub queues: Queues,
     pub clock: fn() -> Timestamp,
 }
-
-/// How long a shopper waits for subscriptions to be deleted; what is left then goes on by itself.
-const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Shows a button and changes nothing, since scanners follow links.
 impl Handles<AskToUnsubscribe> for App {
@@ -71,7 +68,7 @@ impl App {
             Unsubscribe::All { contact, address } => {
                 // The contact first: whoever is about to mail it looks at it once more.
                 let known = self.store.unsubscribe(contact, address, &self.address_key).await?;
-                let (now, deadline) = ((self.clock)(), Instant::now() + AT_ONCE);
+                let (now, deadline) = ((self.clock)(), Instant::now() + MAX_DELETING);
                 let deleted = self.store.delete_subscriptions_of(contact, Some(now), deadline).await?;
                 if !deleted.complete {
                     let rest = Erasure { contact_id: contact, made_until: Some(now) };

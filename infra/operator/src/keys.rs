@@ -66,7 +66,7 @@ fn word(word: &str) -> Result<String, String> {
     Ok(word.to_owned())
 }
 
-/// More than a single endpoint takes at all.
+/// Reads a limit of calls a second; the most is more than a single endpoint takes at all.
 fn limit() -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=100_000)
 }

@@ -122,7 +122,7 @@ impl Mailer for SesMailer {
 }
 
 impl SesMailer {
-    /// `patience` is the longest that SES is waited for.
+    /// Returns a mailer that waits for SES for at most `patience`.
     pub fn new(ses: Ses, renderer: Renderer, signing: Signing, public_url: String, patience: Duration) -> Self {
         Self { ses, renderer, signing, public_url, bulk: Bulk::new(patience) }
     }

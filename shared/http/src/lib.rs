@@ -20,3 +20,5 @@ use std::time::Duration;
 /// How long a request goes on that takes as long as it is given. API Gateway waits for 30 seconds, and such a function
 /// has 28; the rest is for what is on its way.
 pub const LONG_REQUEST: Duration = Duration::from_secs(20);
+/// How long a caller waits for subscriptions and the like to be deleted; what is left then is for `finish-erasure`.
+pub const MAX_DELETING: Duration = Duration::from_secs(5);

@@ -70,7 +70,7 @@ impl Acceptance {
         Self::correlation_of(&self.id)
     }
 
-    /// A call may have sent several messages; an id of SQS is one without a part.
+    /// Returns what several messages of a call share of their ids. An id of SQS has no such part, and is returned whole.
     pub(crate) fn correlation_of(id: &str) -> &str {
         id.split_once('.').map_or(id, |(call, _)| call)
     }

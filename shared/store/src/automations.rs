@@ -1,6 +1,6 @@
 use crate::cached::Cached;
 use crate::database::{AllWritten, Item, Query, Written};
-use crate::item::{damaged, read_each, string_of};
+use crate::item::{damaged, read_each, string_of, write_document};
 use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::wave_policy::WaveDocument;
@@ -192,13 +192,23 @@ impl CachedAutomations {
 }
 
 fn document(automation: &Automation) -> Result<String, Error> {
-    let Automation { id, name, enabled, priority, requires_consent, conditions, email, waves, updated_on, version: _ } =
-        automation.clone();
+    let Automation {
+        id: _,
+        name,
+        enabled,
+        priority,
+        requires_consent,
+        conditions,
+        email,
+        waves,
+        updated_on,
+        version: _,
+    } = automation.clone();
     let waves = waves.map(WaveDocument::from);
     let EmailChoice { template, sender, reply_to, subject } = email;
     let email = EmailDocument { template, sender, reply_to, subject };
     let document = Document { name, enabled, priority, requires_consent, conditions, email, waves, updated_on };
-    serde_json::to_string(&document).map_err(|error| damaged(TABLE, &KINDS.key(id.as_str()), error))
+    write_document(TABLE, &document)
 }
 
 fn read(item: &Item) -> Result<Automation, Error> {

@@ -1,6 +1,6 @@
 use crate::cached::Cached;
 use crate::database::{Item, Write, Written};
-use crate::item::{damaged, number, or_none, string_of, text};
+use crate::item::{DOCUMENT, number, or_none, read_document, text, write_document};
 use crate::keyspace::{self, kind_key};
 use crate::versions::{Expected, unchanged_since, version_of};
 use crate::{Error, Race, Store};
@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const TABLE: keyspace::Brand = keyspace::Brand;
-const DOCUMENT: &str = "document";
 
 /// The brand as it is stored, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -75,15 +74,12 @@ impl CachedBrands {
 
 fn item(brands: &Brands) -> Result<Item, Error> {
     let Brands { shop, locales, texts, version, updated_on } = brands.clone();
-    let document = serde_json::to_string(&Document { shop, locales, texts, updated_on });
-    let document = document.map_err(|error| damaged(TABLE, &key(), error))?;
+    let document = write_document(TABLE, &Document { shop, locales, texts, updated_on })?;
     Ok(Item::from([("version".into(), number(version as i64)), (DOCUMENT.into(), text(document))]))
 }
 
 fn read(item: &Item) -> Result<Brands, Error> {
-    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
-    let Document { shop, locales, texts, updated_on } =
-        serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))?;
+    let Document { shop, locales, texts, updated_on } = read_document(TABLE, item)?;
     Ok(Brands { shop, locales, texts, version: version_of(item), updated_on })
 }
 

@@ -297,7 +297,7 @@ impl DynamoDb {
     }
 }
 
-/// Returns what became of a statement. AWS answers 200 also if single statements were throttled, and the SDK does not repeat
+/// Returns what became of a statement. AWS answers 200 even if single statements were throttled, and the SDK does not repeat
 /// those.
 fn executed(answer: BatchStatementResponse) -> Executed {
     let Some(error) = answer.error else { return Executed::Done(answer.item.filter(|item| !item.is_empty())) };

@@ -1,5 +1,5 @@
 use crate::database::{Action, Item, Query, TableCondition, Write, Written};
-use crate::item::{damaged, number, read_each, read_item, string_of, text, texts};
+use crate::item::{number, read_each, read_item, string_of, text, texts};
 use crate::keyspace::{self, kind_key};
 use crate::{Error, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use restock_domain::{Currency, Feed, FeedSchedule, Import, ImportError, ImportStatus, Locale, time};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 const TABLE: keyspace::Feeds = keyspace::Feeds;
 const CREDENTIALS: keyspace::FeedCredentials = keyspace::FeedCredentials;
@@ -181,7 +182,7 @@ impl Store {
     pub async fn put_import(&self, locale: &Locale, import: &Import) -> Result<(), Error> {
         let started = text(time::sortable(import.started_at));
         let shown = serde_dynamo::to_attribute_value(ImportItem::from(import.clone()));
-        let shown = shown.map_err(|error| damaged(TABLE, &key(locale), error))?;
+        let shown = shown.map_err(|source| Error::Unwritable { table: TABLE.into(), source: Arc::new(source) })?;
         let newest = TableCondition::Any(vec![
             TableCondition::Missing("lastImportStartedAt"),
             TableCondition::AtMost("lastImportStartedAt", started.clone()),

@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tracing::error;
 
+/// The attribute that has the document of an item.
+pub const DOCUMENT: &str = "document";
+
 pub fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
@@ -34,6 +37,18 @@ pub fn number_of(item: &Item, name: &str) -> Option<i64> {
 pub fn write_item(table: impl Into<Table>, value: impl Serialize) -> Result<Item, Error> {
     let table = table.into();
     serde_dynamo::to_item(value).map_err(|source| Error::Unwritable { table, source: Arc::new(source) })
+}
+
+/// Writes a document that stands in one attribute of an item.
+pub fn write_document(table: impl Into<Table>, document: &impl Serialize) -> Result<String, Error> {
+    let table = table.into();
+    serde_json::to_string(document).map_err(|source| Error::Unwritable { table, source: Arc::new(source) })
+}
+
+/// Reads the document of an item.
+pub fn read_document<T: DeserializeOwned>(table: impl Into<Table>, item: &Item) -> Result<T, Error> {
+    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
+    serde_json::from_str(document).map_err(|error| damaged(table, item, error))
 }
 
 /// Reads an item. What is stored was checked when it came in, and is trusted.

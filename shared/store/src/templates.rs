@@ -1,5 +1,5 @@
 use crate::database::{AllWritten, Item, Query, Written};
-use crate::item::{damaged, or_none, read_each};
+use crate::item::{or_none, read_each, write_document};
 use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
@@ -137,9 +137,9 @@ impl CachedTemplates {
 }
 
 fn document(template: &Template) -> Result<String, Error> {
-    let Template { id, name, html, text, updated_on, version: _ } = template.clone();
+    let Template { id: _, name, html, text, updated_on, version: _ } = template.clone();
     let document = Document { name, html, text, updated_on };
-    serde_json::to_string(&document).map_err(|error| damaged(TABLE, &KINDS.key(id.as_str()), error))
+    write_document(TABLE, &document)
 }
 
 fn read(item: &Item) -> Result<Template, Error> {

@@ -1,12 +1,11 @@
 //! Documents with numbered versions, and what callers say of the version that they change.
 
 use crate::database::{Item, Query, Range, Table, TableCondition, Write};
-use crate::item::{damaged, number, number_of, string_of, text};
+use crate::item::{DOCUMENT, damaged, number, number_of, read_document, string_of, text};
 use crate::keyspace::{Keyspace, kind_key};
 use crate::{Error, Store};
 use serde::de::DeserializeOwned;
 
-const DOCUMENT: &str = "document";
 const VERSION: &str = "version";
 
 /// The outcome of a change of a versioned document.
@@ -82,8 +81,7 @@ pub(crate) fn document_of<T: DeserializeOwned>(item: &Item) -> Result<(&str, T),
     // The id of a version's item ends with its number.
     let id = string_of(item, "id").and_then(|id| id.split('#').next());
     let id = id.ok_or_else(|| damaged(Table::Configuration, item, "it has no id"))?;
-    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
-    Ok((id, serde_json::from_str(document).map_err(|error| damaged(Table::Configuration, item, error))?))
+    Ok((id, read_document(Table::Configuration, item)?))
 }
 
 /// Returns true for an item that has a document, and false for what is left of one that was deleted.

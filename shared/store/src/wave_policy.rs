@@ -2,7 +2,7 @@
 
 use crate::cached::Cached;
 use crate::database::{AllWritten, Item, Written};
-use crate::item::damaged;
+use crate::item::{damaged, write_document};
 use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
@@ -128,8 +128,7 @@ impl Store {
             }
             let updated_on = time::to_millisecond(now);
             let document = Document { policy: policy.clone().into(), updated_on };
-            let document =
-                serde_json::to_string(&document).map_err(|error| damaged(KINDS.newest, &KINDS.key(SHOP), error))?;
+            let document = write_document(KINDS.newest, &document)?;
             let writes = KINDS.next_version(SHOP, seen, document);
             if let AllWritten::Done = self.database.write_all(writes).await? {
                 let stored = ShopPolicy { policy, version: seen + 1, updated_on };

@@ -6,7 +6,7 @@
 //! lost, somebody might be overtaken, and nobody mailed too early.
 
 use crate::database::{Item, Write, Written};
-use crate::item::{damaged, number, string_of, text, texts};
+use crate::item::{DOCUMENT, number, read_document, text, texts, write_document};
 use crate::keyspace;
 use crate::stock::scope_key;
 use crate::subscriptions::{Cursor, cursor_before, order_of};
@@ -22,7 +22,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 const TABLE: keyspace::Stock = keyspace::Stock;
-const DOCUMENT: &str = "document";
 const VERSION: &str = "version";
 /// Changes that are remembered; the SDK repeats a request within some seconds.
 const MAX_CHANGES: usize = 32;
@@ -257,7 +256,7 @@ impl Store {
             if wave.changes.len() > MAX_CHANGES {
                 wave.changes.pop_front();
             }
-            let document = serde_json::to_string(&wave).map_err(|error| damaged(TABLE, &key(sku, scope), error))?;
+            let document = write_document(TABLE, &wave)?;
             let item = Item::from([(VERSION.into(), number(seen as i64 + 1)), (DOCUMENT.into(), text(document))]);
             let write = Write::put(TABLE, key(sku, scope), item).when(unchanged_since(seen));
             match self.database.write(write).await? {
@@ -309,8 +308,7 @@ impl Store {
 }
 
 fn read(item: &Item) -> Result<Wave, Error> {
-    let document = string_of(item, DOCUMENT).map(String::as_str).unwrap_or_default();
-    serde_json::from_str(document).map_err(|error| damaged(TABLE, item, error))
+    read_document(TABLE, item)
 }
 
 fn key(sku: &Sku, scope: &Scope) -> Item {
