@@ -44,4 +44,5 @@ mod stack;
 mod sweep;
 mod templates;
 mod unsubscribe;
+mod upgrade;
 mod waves;

@@ -80,8 +80,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         && !address.is_documentation()
 }
 
-/// Returns true for an address that anybody may have. Only 2000::/3 is assigned as global unicast; what lies outside are, besides others, addresses of this machine
-/// and network, and IPv4 addresses in another form (::ffff:0:0/96, 64:ff9b::/96).
+/// Returns true for an address that anybody may have. Only 2000::/3 is assigned as global unicast; what lies outside are, besides
+/// others, addresses of this machine and network, and IPv4 addresses in another form (::ffff:0:0/96, 64:ff9b::/96).
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // IETF protocol assignments, with Teredo (2001::/23).

@@ -75,8 +75,8 @@ impl App {
         }
     }
 
-    /// Handles the valid levels of a message, those of a SKU in their order. The others travel on alone, so that the message that is
-    /// given up for them holds nothing else.
+    /// Handles the valid levels of a message, those of a SKU in their order. The others travel on alone once these are done, so that
+    /// the message that is given up for them holds nothing else.
     async fn take_levels(
         &self,
         levels: Vec<Result<StockLevel, InvalidLevel>>,
@@ -97,8 +97,8 @@ impl App {
                 }
             }
         }
-        restock_metrics::count(Metric::StockLevels, (all - invalid.len()) as u64);
-        if invalid.len() == all && all > 0 {
+        let sound = all - invalid.len();
+        if sound == 0 && all > 0 {
             return Err(Failure::Malformed(reasons.join(" ")));
         }
         let of_skus = of_skus.into_iter().filter_map(|(sku, levels)| Some((in_demand.get(&sku)?, levels)));
@@ -109,11 +109,13 @@ impl App {
             Ok(())
         });
         // What goes wrong with one SKU holds up no other.
-        let mut taken: Vec<Result<(), Failure>> = stream::iter(taken).buffered(SKUS_AT_ONCE).collect().await;
-        if !invalid.is_empty() {
-            taken.push(self.queues.send_invalid_levels(invalid).await.map_err(|error| Failure::retry(&error)));
+        let taken: Vec<Result<(), Failure>> = stream::iter(taken).buffered(SKUS_AT_ONCE).collect().await;
+        taken.into_iter().collect::<Result<(), Failure>>()?;
+        restock_metrics::count(Metric::StockLevels, sound as u64);
+        if invalid.is_empty() {
+            return Ok(());
         }
-        taken.into_iter().collect()
+        self.queues.send_invalid_levels(invalid).await.map_err(|error| Failure::retry(&error))
     }
 
     async fn take_level(

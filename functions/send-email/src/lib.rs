@@ -33,8 +33,7 @@ use restock_queue::{
     correlate, correlation_in, named,
 };
 use restock_store::{
-    Accepted, CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, LogKey, Store,
-    Waiting,
+    CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, LogKey, Store, Waiting,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -157,18 +156,15 @@ impl App {
         };
         let shared = Shared { products, automation, brands, bounds, until };
 
-        let mails = waiting.iter().map(|(recipient, waiting)| async {
-            let known = notification.accepted.iter().find(|accepted| accepted.recipient == *recipient);
-            let ended = match known {
-                Some(accepted) => self.finish(&waiting.subscription, &notification, accepted.clone()).await,
-                None => self.mail(waiting, &notification, &shared).await.unwrap_or_else(Ended::from),
-            };
-            (*recipient, ended)
+        // What is known of mails comes first: another subscription of the contact may be among the others.
+        let known = self.record(&notification, &waiting).await;
+        let unsent = waiting.iter().filter(|(recipient, _)| !known.iter().any(|(one, ..)| one == recipient));
+        let mails = unsent.map(|(recipient, waiting)| async {
+            let ended = self.mail(waiting, &notification, &shared).await.unwrap_or_else(Ended::from);
+            (*recipient, Some(&waiting.subscription), ended)
         });
         // All at the same time, so that they share requests.
-        let ended: Vec<(Recipient, Ended)> = join_all(mails).await;
-
-        let of_gone = self.record_of_gone(&notification, &waiting).await;
+        let mails = join_all(mails).await;
 
         let gone = notification.recipients.len() - waiting.len();
         let mut outcomes = BTreeMap::new();
@@ -178,9 +174,7 @@ impl App {
         }
         let mut later: Vec<(Recipient, Later)> = Vec::new();
         let mut not_sent = Vec::new();
-        let subscriptions =
-            waiting.iter().map(|(_, waiting)| Some(&waiting.subscription)).chain(std::iter::repeat(None));
-        for ((recipient, ended), subscription) in ended.into_iter().chain(of_gone).zip(subscriptions) {
+        for (recipient, subscription, ended) in known.into_iter().chain(mails) {
             let (outcome, when) = ended.parts();
             let skip = outcome.and_then(|word| word.parse().ok());
             not_sent.extend(subscription.zip(skip));
@@ -213,33 +207,32 @@ impl App {
         self.put_off(&notification, later).await
     }
 
-    /// Records mails that SES accepted and whose subscriptions are gone, so that no other subscription of the contact is mailed
-    /// for the same level.
-    async fn record_of_gone(
+    /// Records the mails that SES accepted and nobody could record yet, even those whose subscriptions are gone: so that no other
+    /// subscription of the contact is mailed for the same level.
+    async fn record<'a>(
         &self,
         notification: &Notification,
-        waiting: &[(Recipient, Waiting)],
-    ) -> Vec<(Recipient, Ended)> {
-        let log = LogKey { sku: notification.sku.clone(), entry: notification.log_entry.clone() };
-        let mut ended = Vec::new();
-        for accepted in &notification.accepted {
-            let AcceptedMail { recipient, message_id, asked_at, template } = accepted;
-            if waiting.iter().any(|(other, _)| other == recipient) {
-                continue;
-            }
-            let mail = Accepted { message_id, template: template.as_deref(), at: *asked_at };
-            let Recipient { contact_id, delivery, .. } = *recipient;
-            let recorded =
-                self.store.record_sent_of_gone(contact_id, delivery, &log, mail, self.settings.log_kept).await;
-            ended.push((
-                *recipient,
-                match recorded {
-                    Ok(news) => Ended::Done(news.then_some(Milestone::Accepted.as_str())),
-                    Err(error) => not_recorded(accepted.clone(), &error),
-                },
-            ));
+        waiting: &'a [(Recipient, Waiting)],
+    ) -> Vec<(Recipient, Option<&'a Subscription>, Ended)> {
+        let record = notification.accepted.iter().map(|accepted| async {
+            let recipient = accepted.recipient;
+            let subscription = waiting.iter().find(|(one, _)| *one == recipient).map(|(_, found)| &found.subscription);
+            let ended = match subscription {
+                Some(subscription) => self.finish(subscription, notification, accepted.clone()).await,
+                None => self.record_of_gone(accepted).await,
+            };
+            (recipient, subscription, ended)
+        });
+        join_all(record).await
+    }
+
+    async fn record_of_gone(&self, accepted: &AcceptedMail) -> Ended {
+        let AcceptedMail { recipient: Recipient { contact_id, delivery, .. }, message_id, asked_at, .. } = accepted;
+        let kept = self.settings.log_kept;
+        match self.store.record_sent_of_gone(*contact_id, *delivery, message_id, *asked_at, kept).await {
+            Ok(news) => Ended::Done(news.then_some(Milestone::Accepted.as_str())),
+            Err(error) => not_recorded(accepted.clone(), &error),
         }
-        ended
     }
 
     /// Writes down for support why mails were not sent after all. That is not worth sending the message round again.

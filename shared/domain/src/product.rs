@@ -172,7 +172,7 @@ fn web_address(text: &str) -> Option<String> {
     }
     let parsed = Url::parse(&text).ok()?;
     let has_host = parsed.host_str().is_some_and(|host| !host.trim_matches('.').is_empty());
-    // With letters that only browsers know, in the form that all programs do: of a domain, and of what may turn text around.
+    // What is not ASCII is written as links have it: the host in Punycode, the rest percent-encoded.
     has_host.then(|| if text.is_ascii() { text } else { parsed.into() })
 }
 
@@ -321,6 +321,7 @@ mod tests {
         assert!(during("2026-01-01T00:00+0100/9999-12-31T23:59+0100").is_some());
         assert!(during("2026-01-01/9999-garbage").is_none());
         assert!(during("20261123/20261123").is_some());
+        assert!(during("20260101/99991231").is_some());
         assert!(during("20261122/20261122").is_none());
         assert!(during("2026-11-24/2026-11-30").is_none());
         assert!(during("2020-01-01T00:00:00/2020-01-31T23:59:59").is_none());

@@ -29,9 +29,9 @@ pub fn moment(raw: &str) -> Option<Timestamp> {
 /// The last year that can be written stands for a period without an end.
 pub fn end_of(raw: &str) -> Option<Timestamp> {
     let raw = raw.trim();
-    if let Some(rest) = raw.strip_prefix("9999-") {
+    if let Some(rest) = raw.strip_prefix("9999").filter(|rest| rest.len() >= 4) {
         // Its end is later than any moment that can be written.
-        return moment(&format!("9998-{rest}")).map(|_| Timestamp::MAX);
+        return moment(&format!("9998{rest}")).map(|_| Timestamp::MAX);
     }
     match date(raw) {
         Some(date) => Some(utc(date.tomorrow().ok()?.into())? - Duration::from_millis(1)),

@@ -19,17 +19,20 @@ impl Renderer {
         let compiled = Compiled::strictly(template)?;
         let email = EmailChoice::default();
         let (nobody, whole) = (Brands::default(), sample::brands());
-        let locales: Vec<Locale> = languages().map(|tag| Locale::from(tag.to_owned())).collect();
-        let of_shop = locales.iter().map(|locale| (locale, brands));
-        let of_others = locales.iter().take(1).flat_map(|locale| [(locale, &nobody), (locale, &whole)]);
-        let looks: Vec<(&Locale, &Brands)> = of_shop.chain(of_others).collect();
-        for product in sample::products() {
-            for (locale, brands) in &looks {
+        let samples = sample::products();
+        // Every language with one product, and all products and brands in both directions of writing.
+        let in_each = languages().map(|tag| (tag, &samples[..1], vec![brands]));
+        let in_two = ["en-GB", "ar-EG"].map(|tag| (tag, &samples[..], vec![brands, &nobody, &whole]));
+        for (tag, products, brands) in in_each.chain(in_two) {
+            let locale = &Locale::from(tag.to_owned());
+            for (product, brands) in
+                products.iter().flat_map(|product| brands.iter().map(move |brands| (product, *brands)))
+            {
                 let content = Content {
                     email: &email,
                     template,
                     locale,
-                    product: &product,
+                    product,
                     first_name: None,
                     unsubscribe_url: "",
                     also_waiting: &[],
@@ -104,18 +107,27 @@ impl Parts {
     /// Returns the part that lacks the link to unsubscribe, if one does.
     pub(crate) fn without_link(&self, personal: &Personal) -> Option<Part> {
         let mark = &personal.unsubscribe_url;
-        let has_link =
-            |html: &str| ["href=\"", "href='", "href="].iter().any(|href| html.contains(&format!("{href}{mark}")));
-        // Outlook alone reads what is in a comment.
-        let shown =
-            self.html.split("<!--").enumerate().map(|(place, part)| {
-                if place == 0 { part } else { part.split_once("-->").map_or("", |(_, after)| after) }
-            });
-        if !shown.into_iter().any(has_link) {
+        let html = without_comments(&self.html);
+        let is_link = |(at, _): (usize, &str)| {
+            let before = html[..at].trim_end_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+            let name = before.strip_suffix('=').map(str::trim_end).unwrap_or_default();
+            name.len() >= 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b"href")
+        };
+        if !html.match_indices(mark).any(is_link) {
             return Some(Part::Html);
         }
         (!self.text.contains(mark)).then_some(Part::Text)
     }
+}
+
+/// Returns HTML without its comments, which Outlook alone reads.
+fn without_comments(html: &str) -> String {
+    let (mut shown, mut rest) = (String::with_capacity(html.len()), html);
+    while let Some((before, comment)) = rest.split_once("<!--") {
+        shown.push_str(before);
+        rest = comment.split_once("-->").map_or("", |(_, behind)| behind);
+    }
+    shown + rest
 }
 
 /// Returns true if a mark stands in a tag or in the title, where no list can.
@@ -231,6 +243,15 @@ mod tests {
             "{% if lang in [\"en\", \"sv\", \"ar\"] %}<a href=\"{{ unsubscribe_url }}\">x</a>{% endif %}",
             "{% if not available_later %}<a href=\"{{ unsubscribe_url }}\">x</a>{% endif %}",
         ];
+        let shown = [
+            "<A HREF = '{{ unsubscribe_url }}'>x</A>",
+            "<!--[if !mso]><!--><a href=\"\n{{ unsubscribe_url }}\">x</a><!--<![endif]-->",
+            "<!-- one --><a href={{ unsubscribe_url }}>x</a><!-- two -->",
+        ];
+        for html in shown {
+            let template = template(TemplateSource::Html(html.into()), None);
+            Renderer::new().unwrap().check(&template, &Brands::default()).unwrap();
+        }
         for html in hidden {
             let (part, _, reason) = refused(TemplateSource::Html(html.into()), None);
             assert!(part == Part::Html && reason.contains("link to unsubscribe"), "{html}: {reason}");

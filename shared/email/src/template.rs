@@ -80,7 +80,8 @@ impl Compiled {
         if let TemplateSource::Mjml(source) = &template.html {
             check_markup(source)?;
         }
-        Self::with(template, empty(write_what_is_there))
+        check_statements(Part::Text, template.text.as_deref().unwrap_or_default())?;
+        Self::with(template, strict())
     }
 
     fn with(template: &Template, mut environment: Environment<'static>) -> Result<Self, Unusable> {
@@ -112,8 +113,9 @@ pub struct AsWritten {
 impl AsWritten {
     pub fn of(source: &TemplateSource) -> Result<Self, Unusable> {
         let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = source;
+        check_statements(Part::Html, source)?;
         let whole = Whole::of(source);
-        let mut environment = empty(write_what_is_there);
+        let mut environment = strict();
         let added = add(&mut environment, SOURCE_NAME, Part::Html, whole.text.clone());
         added.map_err(|unusable| whole.of_source(unusable))?;
         Ok(Self { environment, whole })
@@ -165,6 +167,14 @@ impl Unusable {
     }
 }
 
+/// Returns an environment for a template that is tried. Values come from feeds and from shoppers, so it has no way to leave them
+/// unescaped; those that were stored with one before go on.
+fn strict() -> Environment<'static> {
+    let mut environment = empty(write_what_is_there);
+    environment.remove_filter("safe");
+    environment
+}
+
 type Formatter = fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> Result<(), minijinja::Error>;
 
 fn empty(formatter: Formatter) -> Environment<'static> {
@@ -173,32 +183,36 @@ fn empty(formatter: Formatter) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.set_formatter(formatter);
-    // Values come from feeds and from shoppers, so there is no way to have them unescaped.
-    environment.remove_filter("safe");
     environment
 }
 
 fn add(environment: &mut Environment<'static>, name: &'static str, part: Part, source: String) -> Result<(), Unusable> {
-    for (line, statement) in statements(&source) {
-        let words = || statement.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
-        let reason = if words().next() == Some("autoescape") {
-            "autoescape can't be changed: values come from feeds and from shoppers, and are always escaped."
-        } else if words().any(|word| Which::iter().any(|which| <&str>::from(which) == word)) {
-            "greeting, unsubscribe_url and also_waiting differ between recipients, so nothing can depend on them: write them as they are, such as {{ greeting }}."
-        } else {
-            continue;
-        };
-        return Err(Unusable { part, line: Some(line), reason: reason.into() });
-    }
     environment.add_template_owned(name, source).map_err(|error| Unusable::of(part, &error))
 }
 
-/// Returns what stands between `{%` and `%}`, with its line from 1.
-fn statements(source: &str) -> impl Iterator<Item = (usize, &str)> {
-    source.match_indices("{%").map(|(at, _)| {
-        let code = &source[at + 2..];
-        (source[..at].matches('\n').count() + 1, code.split("%}").next().unwrap_or(code))
-    })
+/// Refuses statements that would have values unescaped, or make a mail depend on who gets it.
+fn check_statements(part: Part, source: &str) -> Result<(), Unusable> {
+    let (mut rest, mut line) = (source, 1);
+    while let Some((before, code)) = rest.split_once("{%") {
+        line += before.matches('\n').count();
+        let (statement, behind) = code.split_once("%}").unwrap_or((code, ""));
+        let words = || statement.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+        let reason = if words().next() == Some("autoescape") {
+            Some("autoescape can't be changed: values come from feeds and from shoppers, and are always escaped.")
+        } else if words().any(|word| Which::iter().any(|which| <&str>::from(which) == word)) {
+            Some(
+                "greeting, unsubscribe_url and also_waiting differ between recipients, so nothing can depend on them: write them as they are, such as {{ greeting }}.",
+            )
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            return Err(Unusable { part, line: Some(line), reason: reason.into() });
+        }
+        line += statement.matches('\n').count();
+        rest = behind;
+    }
+    Ok(())
 }
 
 /// A source with the shared parts in it. mrml includes files too, but renders their sections as wide as the screen.

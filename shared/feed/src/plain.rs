@@ -15,6 +15,9 @@ const INLINE: [&str; 27] = [
 /// Elements that stand apart from the text around them, and headings do.
 const BLOCKS: [&str; 10] = ["blockquote", "br", "center", "div", "hr", "li", "p", "pre", "td", "tr"];
 
+/// What begins and ends a part that nobody is shown.
+const HIDDEN: [(&str, &str); 3] = [("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>")];
+
 /// Returns text without tags and entities, and with single spaces.
 pub fn plain_text(text: &str) -> String {
     let text = without_entities(&without_tags(&without_entities(text)));
@@ -32,6 +35,11 @@ pub fn is_inline(name: &str) -> bool {
     INLINE.contains(&name.to_ascii_lowercase().as_str()) || is_block(name)
 }
 
+/// Returns true if an element of this name has no end in HTML.
+pub fn is_void(name: &str) -> bool {
+    matches!(name.to_ascii_lowercase().as_str(), "br" | "hr" | "img" | "wbr")
+}
+
 /// Returns what stands between the text before an element and its own.
 pub fn gap(name: &str) -> &'static str {
     if is_block(name) { " " } else { "" }
@@ -44,25 +52,29 @@ fn is_block(name: &str) -> bool {
 }
 
 /// Passes over `<b>`, `</b>` and the like, comments, and programs and styles with what is in them. A `<` before anything but a
-/// name of a tag is text, and so is one letter in upper case that nothing closes: `<S>` is a size.
+/// name of a tag is text, and so is a letter in upper case that nothing closes: `<S>` is a size.
 fn without_tags(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
+    let mut hidden = HIDDEN.to_vec();
     while let Some(begin) = rest.find('<') {
         kept.push_str(&rest[..begin]);
         let tag = &rest[begin..];
+        if let Some(place) = hidden.iter().position(|(begins, _)| starts_with(tag, begins)) {
+            let ends = hidden[place].1;
+            match tag.as_bytes().windows(ends.len()).position(|part| part.eq_ignore_ascii_case(ends.as_bytes())) {
+                Some(end) => {
+                    rest = &tag[end + ends.len()..];
+                    continue;
+                }
+                // None follows, so it need not be looked for again.
+                None => drop(hidden.remove(place)),
+            }
+        }
         let name = tag[1..].strip_prefix('/').unwrap_or(&tag[1..]);
         let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         let end = || tag.bytes().take(MAX_TAG).position(|byte| byte == b'>');
-        if let Some(after) = behind_what_is_no_text(tag) {
-            rest = after;
-            continue;
-        }
-        let is_size = name.len() == 1
-            && tag[1..].starts_with(|c: char| c.is_ascii_uppercase())
-            && !tag.contains(&format!("</{name}"));
-        let is_tag = is_inline(name) && !is_size;
-        match is_tag.then(end).flatten() {
+        match (is_inline(name) && !is_size(tag)).then(end).flatten() {
             Some(end) => {
                 // What a line break separates stays apart.
                 kept.push_str(gap(name));
@@ -77,17 +89,16 @@ fn without_tags(text: &str) -> String {
     kept + rest
 }
 
-/// Returns what follows on a comment, or on a program or a style with what is in it.
-fn behind_what_is_no_text(tag: &str) -> Option<&str> {
-    if let Some(comment) = tag.strip_prefix("<!--") {
-        return comment.split_once("-->").map(|(_, after)| after);
-    }
-    ["script", "style"].iter().find_map(|name| {
-        let begins =
-            tag.get(1..=name.len())?.eq_ignore_ascii_case(name) && tag[1 + name.len()..].starts_with(['>', ' ']);
-        let ends = begins.then(|| tag.to_ascii_lowercase().find(&format!("</{name}>")))??;
-        Some(&tag[ends + name.len() + 3..])
-    })
+fn starts_with(text: &str, begin: &str) -> bool {
+    text.len() >= begin.len() && text.as_bytes()[..begin.len()].eq_ignore_ascii_case(begin.as_bytes())
+}
+
+/// Returns true for a letter such as `<S>` that no tag soon closes; `<P>` needs none.
+fn is_size(tag: &str) -> bool {
+    let [b'<', letter @ b'A'..=b'Z', b'>', behind @ ..] = tag.as_bytes() else { return false };
+    let closes = [b'<', b'/', *letter, b'>'];
+    let behind = &behind[..behind.len().min(MAX_TAG)];
+    *letter != b'P' && !behind.windows(closes.len()).any(|part| part.eq_ignore_ascii_case(&closes))
 }
 
 /// Returns text with a character for each entity that there is; others stay as they stand.
@@ -151,6 +162,9 @@ mod tests {
             ("<h1>Mug</h1>Big<wbr>gest <del>old</del>", "Mug Biggest old"),
             ("Mug <!-- new --> red<script>x()</script><style >a{}</style><img src=\"a\">", "Mug red"),
             ("Size <S> shirt, <A>-line <B>skirt</B>", "Size <S> shirt, <A>-line skirt"),
+            ("<B>Sale</b> <A HREF=\"x\">Mug</a> <P>Text", "Sale Mug Text"),
+            ("Size <S> <STRONG>x</STRONG>", "Size <S> x"),
+            ("Mug <!-- new <script>", "Mug <!-- new <script>"),
             ("Donau\u{ad}dampf\u{200b}schiff", "Donaudampfschiff"),
             ("Tom&#146;s &#x85; \u{92} 5&#128;", "Tom’s … ’ 5€"),
         ] {

@@ -220,10 +220,11 @@ fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
         after.split(is_line_end).next().unwrap_or_default().iter().filter(|byte| **byte == form.delimiter).count();
     let fits = column + 1 + behind == columns;
     // Rows may have blank fields behind the last column, and lack columns behind the address.
-    let enough = if fits { columns } else { columns.min(address + 2) };
+    let least = columns.min(address + 2);
+    let enough = if fits { columns } else { least };
     // An address in quotes may itself end with a line.
     let at = address.checked_sub(column).filter(|at| *at > 0);
-    if column + first.len() >= enough && at.and_then(|at| first.get(at)).is_some_and(is_address) {
+    if column + first.len() >= least && at.and_then(|at| first.get(at)).is_some_and(is_address) {
         return true;
     }
     // The quote that closes the text may do so in the middle of a row.

@@ -1,6 +1,6 @@
 use crate::bounded::Bounded;
 use crate::item::{self, Item, ItemFault};
-use crate::plain::{gap, is_inline};
+use crate::plain::{gap, is_inline, is_void};
 use crate::{End, Unreadable};
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
@@ -180,6 +180,10 @@ impl OpenItem {
     }
 
     fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
+        let within_field = !self.elements.is_empty() && self.deeper == 0;
+        if within_field && is_void(&local_name(name)) {
+            return self.append(gap(&local_name(name)));
+        }
         if self.elements.len() >= MAX_DEPTH {
             self.deeper += 1;
             return self.damage(ErrorCode::MismatchedTags, "its elements nest too deeply".into());
@@ -191,17 +195,19 @@ impl OpenItem {
 
     /// Closes the innermost element of that name, with those that are open within it.
     fn end(&mut self, name: &str) {
-        if self.deeper > 0 {
+        let is_field = self.elements.first().is_some_and(|field| field.name == name) && !is_inline(&local_name(name));
+        if self.deeper > 0 && !is_field {
             self.deeper -= 1;
             return;
         }
+        self.deeper = 0;
         let Some(at) = self.elements.iter().rposition(|element| element.name == name) else {
             if is_inline(&local_name(name)) && !self.elements.is_empty() {
                 return;
             }
             return self.damage(ErrorCode::MismatchedTags, format!("the tag /{name} closes nothing"));
         };
-        // HTML needs no end of `<br>`, and of `<b>` none is missed.
+        // Nobody misses the end of `<b>`.
         if let Some(unclosed) = self.elements[at + 1..].iter().find(|element| !is_inline(&local_name(&element.name))) {
             let reason = format!("the tag {} is closed by /{name}", unclosed.name);
             self.damage(ErrorCode::MismatchedTags, reason);

@@ -12,6 +12,8 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use restock_queue::{Queues, Sqs, Urls};
 use restock_store::{CachedAutomations, CachedWavePolicy, DynamoDb, Store, Tables};
 use std::time::Duration;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 /// The connections and settings of one function.
 pub struct Runtime {
@@ -88,17 +90,17 @@ pub fn start_logging() {
     if let Some(namespace) = optional("METRICS_NAMESPACE") {
         restock_metrics::collect(namespace);
     }
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second subscriber in one process is refused; the first one stays.
-    let _ = tracing_subscriber::fmt()
+    // Not `EnvFilter`, which brings regular expressions into each binary.
+    let wanted = optional("LOG_LEVEL").and_then(|level| level.parse::<Targets>().ok());
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_target(false)
-        .with_env_filter(filter)
-        .try_init();
+        .with_target(false);
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    // A second subscriber in one process is refused; the first one stays.
+    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
 }
 
 /// Serves the messages of a queue until Lambda ends the instance.

@@ -64,9 +64,9 @@ impl Store {
                 }
                 writes = move_of(&contact, &changed, addresses);
                 writes.push(suppression::taken_over(trace, &changed.email, addresses));
-            } else if let Some(trace) = trace.filter(|trace| trace.is_unsubscription()) {
+            } else if let Some(trace) = trace {
                 // The link of an older contact left it: it would hold for who takes the address next, and is lifted too.
-                writes.push(suppression::taken_over(Some(trace), &changed.email, addresses));
+                writes.extend(trace.lifted(&changed.email, addresses));
             }
             if changed == contact && writes.is_empty() {
                 return Ok(ChangedContact::Unchanged(Box::new(changed)));

@@ -118,17 +118,18 @@ impl Store {
         }
     }
 
-    /// Records that SES accepted the mail of a subscription that is gone. Returns true if that was news.
+    /// Records that SES accepted the mail of a subscription that is gone, and no more of it, as the contact may be erased. Returns
+    /// true if that was news.
     pub async fn record_sent_of_gone(
         &self,
         contact_id: ContactId,
         delivery: DeliveryId,
-        log: &LogKey,
-        mail: Accepted<'_>,
+        message_id: &str,
+        at: Timestamp,
         log_kept: Duration,
     ) -> Result<bool, Error> {
-        let about = texts([("messageId", mail.message_id), ("sku", log.sku.as_str()), ("entry", &log.entry)]);
-        self.reach(key(contact_id, delivery), Milestone::Accepted, about, mail.at, log_kept).await
+        let about = texts([("messageId", message_id)]);
+        self.reach(key(contact_id, delivery), Milestone::Accepted, about, at, log_kept).await
     }
 
     /// Records what a subscription was that ends without a mail of its own.

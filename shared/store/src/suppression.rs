@@ -62,9 +62,15 @@ impl Trace {
         Write::update(TABLE, trace_key(addresses.digest_of_address(address)), actions)
     }
 
-    /// Returns true if nothing but an unsubscription stops mail to the address.
-    pub fn is_unsubscription(self) -> bool {
-        self.suppressed == Suppression::Unsubscribed
+    /// Returns the write that lifts the unsubscription of an address, if there is one; a more serious reason stays.
+    pub fn lifted(self, address: &EmailAddress, addresses: &AddressKey) -> Option<Write> {
+        if self.suppressed == Suppression::Unsubscribed {
+            return Some(taken_over(Some(self), address, addresses));
+        }
+        let as_read = suppressed_as(Some(self.suppressed), self.unsubscribed);
+        let actions = vec![Action::Remove("unsubscribed".into())];
+        let key = trace_key(addresses.digest_of_address(address));
+        self.unsubscribed.then(|| Write::update(TABLE, key, actions).when(as_read))
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Turn {
     Yours,
     /// Another subscription of the contact was mailed for this level; its mail was accepted then.
     Mailed(Timestamp),
-    /// The contact was mailed for this level before it subscribed.
+    /// The contact was mailed for this level before this subscription was made.
     Over,
     /// The mail of another subscription of the contact may be on its way.
     Theirs,

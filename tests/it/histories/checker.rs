@@ -267,8 +267,13 @@ impl OfWish<'_> {
             let done = end.answer != Answer::No
                 || match end.asked {
                     Asked::Delete(_) => true,
-                    // A link that found nobody with its address may hold for who takes it next, and for a contact that has left it.
-                    Asked::UnsubscribeFromAll(_) => true,
+                    // A link that found nobody with its address may hold for who takes it next, and for a contact that has left it, or
+                    // was not made yet.
+                    Asked::UnsubscribeFromAll(contact) => {
+                        contact != self.wish.contact
+                            || self.may_have_moved(contact, end.to)
+                            || !self.was_made_before(end.from)
+                    }
                     _ => false,
                 };
             let for_good = matches!(end.asked, Asked::UnsubscribeFromAll(_)) && !self.was_lifted(end, subscribed);
@@ -299,6 +304,13 @@ impl OfWish<'_> {
     /// Returns true if a contact may have left its first address before a moment.
     fn may_have_moved(&self, contact: usize, at: Timestamp) -> bool {
         self.moves(|mover| mover == contact).any(|call| call.answer != Answer::No && call.from <= at)
+    }
+
+    /// Returns true if the contact was there for certain at a moment: from the beginning, or as it was made.
+    fn was_made_before(&self, at: Timestamp) -> bool {
+        let made = |call: &Call| call.answer == Answer::Yes && call.to <= at;
+        self.wish.contact < self.history.cast.addresses.len()
+            || self.calls(|asked| matches!(asked, Asked::Create(_))).any(made)
     }
 
     /// Returns false if what ended is perhaps somebody else's: of an address that this contact may have left.

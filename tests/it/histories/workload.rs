@@ -26,7 +26,8 @@ pub struct Step {
 const GENERATIONS: usize = 4;
 
 impl Workload {
-    /// Makes the workload of a seed, without waves; in every second of them contacts change more than stock does.
+    /// Makes the workload of a seed, without waves; in every fourth of them, and so in half of those that the simulation plays without waves, contacts change more than
+    /// stock does.
     pub fn of_seed(seed: u64, longest_pause: Duration) -> Self {
         let with_contacts = seed % 4 == 2;
         if with_contacts { Self::random_with_contacts(seed, longest_pause) } else { Self::random(seed, longest_pause) }
@@ -159,7 +160,7 @@ fn kind(random: &mut Rng) -> Kind {
     }
 }
 
-/// As `kind`, with more of those that SES tells about.
+/// Returns how an address behaves, of which SES tells more often than of those of `kind`.
 fn kind_of_address(random: &mut Rng) -> Kind {
     match random.u8(0..10) {
         0..3 => Kind::Bounces,
@@ -168,7 +169,7 @@ fn kind_of_address(random: &mut Rng) -> Kind {
     }
 }
 
-/// Much happens at about the same time, where the races are.
+/// Returns how long a caller waits before a step. Much happens at about the same time, where the races are.
 fn pause(random: &mut Rng, longest: Duration) -> Duration {
     match random.u8(0..3) {
         0 => Duration::ZERO,
@@ -177,7 +178,7 @@ fn pause(random: &mut Rng, longest: Duration) -> Duration {
     }
 }
 
-/// `made` is how many contacts each address has had or will have.
+/// Returns a step of contacts that come and go. `made` is how many contacts each address has had or will have.
 fn step_with_contacts(random: &mut Rng, made: &mut [usize], longest_pause: Duration) -> Step {
     let pause = pause(random, longest_pause);
     let addresses = made.len();
