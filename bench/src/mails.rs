@@ -20,8 +20,6 @@ pub struct Mails {
 }
 
 impl Default for Mails {
-    /// # Panics
-    /// Never: what it makes is valid.
     fn default() -> Self {
         let paragraph = "<tr><td style=\"color: {{ light.text }}\">{{ title }}: {% if price %}{{ price }}{% endif %} <a href=\"{{ link }}\">{{ link }}</a></td></tr>\n";
         let html = format!(
@@ -52,17 +50,11 @@ impl Default for Mails {
 
 impl Mails {
     /// Renders a mail as `send-email` does, and returns its bytes.
-    ///
-    /// # Panics
-    /// If the template can't be rendered.
     pub fn render(&self) -> usize {
         self.render_as(&self.template)
     }
 
     /// Renders a mail in the compiled-in template.
-    ///
-    /// # Panics
-    /// If the template can't be rendered.
     pub fn render_default(&self) -> usize {
         self.render_as(&restock_email::default_template())
     }
@@ -84,9 +76,6 @@ impl Mails {
     }
 
     /// Fills in the same template with values that are ready, and returns its bytes.
-    ///
-    /// # Panics
-    /// If the template can't be rendered.
     pub fn render_bare(&self) -> usize {
         let fill = |name| {
             let values = context! {

@@ -1,21 +1,11 @@
 //! What the docs say about `template.yaml`, against the template.
 
+use crate::restock::DEPLOYED;
 use restock_http::{LONG_REQUEST, MAX_DELETING};
-use restock_local::template::{Endpoints, Function, Template};
-use std::collections::{BTreeMap, BTreeSet};
+use restock_local::template::Function;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::Duration;
-
-/// The template as it is deployed.
-static DEPLOYED: LazyLock<Template> = LazyLock::new(|| {
-    let endpoints = Endpoints { api: String::new(), sqs: String::new() };
-    Template::parse(TEMPLATE, &endpoints, &BTreeMap::new()).unwrap()
-});
-
-fn deployed(binary: &str) -> &'static Function {
-    DEPLOYED.functions.iter().find(|function| function.binary == binary).unwrap()
-}
 
 const GUIDE: &str = include_str!("../../docs/api.md");
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -23,6 +13,11 @@ const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const PERFORMANCE: &str = include_str!("../../docs/performance.md");
 const COST: &str = include_str!("../../docs/cost.md");
 const RUNBOOK: &str = "docs/operations.md#";
+
+/// Returns a function of the template by its binary.
+fn deployed(binary: &str) -> &'static Function {
+    DEPLOYED.functions.iter().find(|function| function.binary == binary).unwrap()
+}
 
 /// Returns the part of a text between two lines.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
@@ -215,7 +210,7 @@ fn a_request_ends_before_its_function_does_and_a_function_before_api_gateway_giv
 fn call_of(line: &str) -> Option<(&str, Vec<&str>)> {
     let (before, path) = line.rsplit_once("$api/")?;
     let end = path.find(['"', '?', ' ']).unwrap_or(path.len());
-    let sends = [" -d ", " --data"].iter().any(|option| line.contains(option)) || path.ends_with("/imports");
+    let sends = [" -d ", " --data"].iter().any(|option| line.contains(option));
     let method = before.rsplit_once("-X ").and_then(|(_, rest)| rest.split(' ').next());
     Some((method.unwrap_or(if sends { "POST" } else { "GET" }), path[..end].split('/').collect()))
 }

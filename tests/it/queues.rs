@@ -1,15 +1,14 @@
 //! What can't be handled ends in a dead-letter queue, and holds nothing else up.
 
+use crate::races;
 use crate::restock::{Restock, eventually, notification_for};
 use jiff::Timestamp;
-use restock_domain::delivery::Terms;
 use restock_domain::{Arrival, ContactId, Scope, Sku, Source, StockLevel, SubscriptionId};
 use restock_local::aws::lineage::{Lineage, MAX_INVOCATIONS};
 use restock_queue::{Continuation, LinedUp, Notification};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use uuid::Uuid;
 
 impl Restock {
     /// Hides a subscription from every index, as if none had caught up. Returns what ends that.
@@ -193,18 +192,12 @@ fn what_was_sent_on_more_often_than_anything_needs_ends_in_the_dead_letter_queue
     let contact = restock.contact("a");
     restock.subscribe(&contact, "A", "sv-SE", None);
     let store = restock.store();
-    let subscription = restock.runtime.block_on(async {
-        let subscription = store.subscriptions_of(ContactId::parse(&contact).unwrap()).await.unwrap().remove(0);
-        let waiting = store.waiting(&[subscription.id()]).await.unwrap().remove(&subscription.id()).unwrap();
-        let terms = Terms { lease: Duration::from_secs(3_600), grace: Duration::ZERO };
-        let claim = waiting.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
-        store.claim(&waiting, &claim, "2026-11-23T00:00:00.000Z#x").await.unwrap();
-        subscription
-    });
+    let waiting = races::waiting(&restock, &store, &contact);
+    races::claim(&restock, &store, &waiting, Duration::from_secs(3_600));
     let most = 10_000;
 
     // Somebody else has claimed it for long, so it would be put off once more.
-    let notification = Notification { hops: most, ..notification_for(&subscription, "default") };
+    let notification = Notification { hops: most, ..notification_for(&waiting.subscription, "default") };
     restock.send_message("notifications", &notification.body());
     // It has found everybody, and would be looked at once more.
     let (sku, scope) = (Sku::parse("A").unwrap(), Scope::Sku);

@@ -24,7 +24,7 @@ fn with_one_waiting() -> (Restock, Store, String, Waiting) {
     (restock, store, contact, waiting)
 }
 
-fn waiting(restock: &Restock, store: &Store, contact: &str) -> Waiting {
+pub fn waiting(restock: &Restock, store: &Store, contact: &str) -> Waiting {
     restock.runtime.block_on(async {
         let id = store.subscriptions_of(ContactId::parse(contact).unwrap()).await.unwrap()[0].id();
         store.waiting(&[id]).await.unwrap().remove(&id).unwrap()
@@ -32,7 +32,7 @@ fn waiting(restock: &Restock, store: &Store, contact: &str) -> Waiting {
 }
 
 /// Claims the delivery as a sender does that is then slow, or dies.
-fn claim(restock: &Restock, store: &Store, waiting: &Waiting, lease: Duration) {
+pub fn claim(restock: &Restock, store: &Store, waiting: &Waiting, lease: Duration) {
     let terms = Terms { lease, grace: Duration::ZERO };
     let claim = waiting.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
     restock.runtime.block_on(store.claim(waiting, &claim, ENTRY)).unwrap();

@@ -9,18 +9,25 @@ use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
 use restock_local::running;
 use restock_local::seed::{self, Seed};
+use restock_local::template::{Endpoints, Template};
 use restock_local::{Binaries, Options, Stack, build};
 use restock_queue::{FeedImport, Notification, Recipient};
 use restock_store::{LogKey, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Far beyond what anything takes; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The template as it is deployed.
+pub static DEPLOYED: LazyLock<Template> = LazyLock::new(|| {
+    let endpoints = Endpoints { api: String::new(), sqs: String::new() };
+    Template::parse(include_str!("../../template.yaml"), &endpoints, &BTreeMap::new()).expect("a template")
+});
 
 static BINARIES: OnceLock<Binaries> = OnceLock::new();
 

@@ -41,8 +41,8 @@ impl Renderer {
                 };
                 let try_out = |personal: Personal| self.try_out(content, &as_written, &compiled, &personal);
                 let (one, other) = (try_out(Personal::new())?, try_out(Personal::longer())?);
-                let variables = self.language(locale, brands);
-                let bare = compiled.fill(&Variables::of(content, &variables, &Personal::nothing()))?;
+                let (language, nothing) = (self.language(locale, brands), Personal::nothing());
+                let bare = compiled.fill(&Variables::of(content, &language, &nothing))?;
                 // What comes out may differ by the values themselves, and by nothing else.
                 if one != other || one.without_values != bare {
                     let reason = "greeting, unsubscribe_url and also_waiting differ between recipients: write them as they are, such as {{ greeting }}, without filters, conditions and loops.";
@@ -65,8 +65,7 @@ impl Renderer {
         let variables = Variables::of(content, &language, personal);
         as_written.fill(&variables)?;
         let parts = compiled.fill(&variables)?;
-        let part_without_link = parts.without_link(personal);
-        if let Some(part) = part_without_link {
+        if let Some(part) = parts.without_link(personal) {
             let reason = format!(
                 "Every mail needs a link to unsubscribe: write href=\"{{{{ unsubscribe_url }}}}\" in HTML, and {{{{ unsubscribe_url }}}} in text. A mail about {} in {} has none.",
                 content.product.title(),

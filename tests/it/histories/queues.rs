@@ -1,22 +1,16 @@
 //! Queues of the local stack on simulated time, with faults between them and whoever asks.
 
 use super::world::{MAX_MESSAGES, Mishap, Sabotage, World};
+use crate::restock::DEPLOYED;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_local::aws::poller::record;
 use restock_local::aws::sqs::{Attribute, Message, SendOptions};
-use restock_local::template::{Endpoints, Template};
 use restock_queue::transport::{ACCEPTANCE, Acceptance, Outgoing, Pending, Transport};
 use restock_queue::{Error, Queue};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
-
-/// The deployed template: names, limits and time-outs of queues and functions are what it says.
-pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
-    let endpoints = Endpoints { api: String::new(), sqs: String::new() };
-    Template::parse(include_str!("../../../template.yaml"), &endpoints, &BTreeMap::new()).expect("a template")
-});
 
 /// Longer than anything waits.
 const FOREVER: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -126,7 +120,7 @@ impl World {
 
     /// Returns how many messages wait or are being handled, apart from those of dead-letter queues.
     pub fn messages_left(&self) -> usize {
-        let living = TEMPLATE.queues.iter().filter(|queue| queue.redrive.is_some());
+        let living = DEPLOYED.queues.iter().filter(|queue| queue.redrive.is_some());
         living.map(|queue| self.count(&queue.name)).sum()
     }
 
@@ -143,7 +137,7 @@ impl World {
     }
 
     fn dead_letter_queues(&self) -> impl Iterator<Item = &'static str> {
-        TEMPLATE.queues.iter().filter_map(|queue| queue.redrive.as_ref().map(|(target, _)| target.as_str()))
+        DEPLOYED.queues.iter().filter_map(|queue| queue.redrive.as_ref().map(|(target, _)| target.as_str()))
     }
 
     fn count(&self, queue: &str) -> usize {
@@ -156,8 +150,8 @@ impl World {
     where
         F: Future<Output = SqsBatchResponse>,
     {
-        let mapping = TEMPLATE.mappings.iter().find(|mapping| mapping.function == function).expect("a mapping");
-        let deployed = TEMPLATE.functions.iter().find(|deployed| deployed.binary == function).expect("a function");
+        let mapping = DEPLOYED.mappings.iter().find(|mapping| mapping.function == function).expect("a mapping");
+        let deployed = DEPLOYED.functions.iter().find(|deployed| deployed.binary == function).expect("a function");
         let timeout = Duration::from_secs(deployed.timeout_seconds);
         let queue = mapping.queue.as_str();
         loop {

@@ -2,11 +2,10 @@
 
 use super::database::string;
 use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, WITH_FEED, Wish};
-use super::queues::TEMPLATE;
 use super::ses;
 use super::workload::{Step, Workload};
 use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simulate};
-use crate::restock::contact;
+use crate::restock::{DEPLOYED, contact};
 use lambda_http::RequestExt;
 use restock_api::contacts::{EraseContact, ImportContacts, UpdateContact};
 use restock_api::holds::{HoldSku, ReleaseSku};
@@ -132,7 +131,7 @@ impl Stage {
             return;
         }
         let is_sweep = |schedule: &&Schedule| schedule.queue.ends_with("stock-levels");
-        let schedule = TEMPLATE.schedules.iter().find(is_sweep).expect("a schedule of the sweep");
+        let schedule = DEPLOYED.schedules.iter().find(is_sweep).expect("a schedule of the sweep");
         tokio::time::sleep(schedule.every).await;
         self.world.enqueue(Queue::StockLevels, &Outgoing::new(schedule.message_at(now())));
         self.world.settle().await;

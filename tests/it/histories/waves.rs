@@ -9,8 +9,8 @@ use restock_domain::{ExternalId, KnownLevel, Locale, Scope, newest_covering};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Returns how long after a policy was stored a mail may still leave by the one before: as long as functions go by what they have read,
-/// and as a claim holds.
+/// Returns how long after a policy was stored a mail may still leave by the one before: as long as functions go by what they have
+/// read, and as a claim holds.
 fn late(history: &History) -> Duration {
     history.automations_kept + TERMS.lease
 }

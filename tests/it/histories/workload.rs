@@ -26,8 +26,8 @@ pub struct Step {
 const GENERATIONS: usize = 4;
 
 impl Workload {
-    /// Makes the workload of a seed, without waves; in every fourth of them, and so in half of those that the simulation plays without waves, contacts change more than
-    /// stock does.
+    /// Makes the workload of a seed, without waves. In every fourth, contacts change more than stock does; the simulation plays the
+    /// odd ones with waves, so that is half of the others.
     pub fn of_seed(seed: u64, longest_pause: Duration) -> Self {
         let with_contacts = seed % 4 == 2;
         if with_contacts { Self::random_with_contacts(seed, longest_pause) } else { Self::random(seed, longest_pause) }

@@ -3,8 +3,9 @@
 
 use super::database::{self, Tables, string};
 use super::history::SentMail;
-use super::queues::{self, TEMPLATE};
+use super::queues;
 use super::ses;
+use crate::restock::DEPLOYED;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use restock_domain::delivery::Terms;
@@ -232,7 +233,7 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             ambiguous: 0,
         };
         let world =
-            Arc::new(World { faults, sabotage, broker: Broker::new(&TEMPLATE.queues, now), state: Mutex::new(state) });
+            Arc::new(World { faults, sabotage, broker: Broker::new(&DEPLOYED.queues, now), state: Mutex::new(state) });
         let mut functions = JoinSet::new();
         world.start(&mut functions);
         run(world).await
@@ -366,7 +367,7 @@ impl World {
     /// Asks for due ticks each minute, as the schedule of `template.yaml` does; now and then not, and now and then twice.
     async fn keep_ticking(self: Arc<Self>) {
         let is_of_waves = |schedule: &&Schedule| schedule.message_at(now()).contains("due-wave-ticks");
-        let schedule = TEMPLATE.schedules.iter().find(is_of_waves).expect("a schedule of waves");
+        let schedule = DEPLOYED.schedules.iter().find(is_of_waves).expect("a schedule of waves");
         loop {
             tokio::time::sleep(schedule.every).await;
             // What there is to do is the same without the messages that find nothing.
