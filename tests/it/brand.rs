@@ -134,6 +134,8 @@ fn colors_that_can_not_be_read_and_senders_that_ses_refuses_are_refused() {
         found(senders),
         errors(&[("/locales/sv/sender", "SenderNotVerified"), ("/shop/sender", "SenderNotVerified")])
     );
+    let nameless = json!({"shop": {"linkParameters": {" ": "x"}}});
+    assert_eq!(found(nameless), errors(&[("/shop/linkParameters", "InvalidName")]));
     assert_eq!(restock.get("/brand").json()["version"], 0, "nothing was stored");
 }
 

@@ -33,6 +33,20 @@ fn a_subscription_that_no_feed_has_is_accepted_and_told_why_no_mail_can_come() {
 }
 
 #[test]
+fn a_product_comes_from_the_first_feed_that_has_it_when_subscribing_matching_and_sending() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["B"]);
+    restock.feed("sv", &["A"]);
+    let contact = restock.contact("a");
+
+    let subscribed = restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!((outlook(&subscribed), &subscribed["feedLocale"]), ((true, None), &json!("sv")));
+    assert_eq!(restock.mailed(), ["a"]);
+}
+
+#[test]
 fn what_is_in_stock_already_is_said_by_the_newest_level_and_else_by_a_fresh_feed() {
     let restock = Restock::start();
     feed_with_availability(&restock, "sv-SE", &[("in", "in_stock"), ("out", "out_of_stock")]);

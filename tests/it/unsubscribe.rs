@@ -235,3 +235,22 @@ fn the_link_of_an_erased_contact_holds_for_whoever_takes_the_address_after_the_o
     erase(&asks);
     assert_eq!(shown(&restock.contact("b")), (json!(null), json!(null)));
 }
+
+#[test]
+fn asking_for_mail_lifts_the_unsubscription_of_an_address_and_not_its_bounce() {
+    let restock = Restock::start();
+    let contact = restock.contact("a");
+    let address = EmailAddress::parse("a@example.com").unwrap();
+    let digest = restock.runtime.block_on(restock.store().address_key()).unwrap().digest_of_address(&address);
+    // An old link, and a bounce that SES told of before the contact had the address.
+    let trace = json!({
+        "key": {"S": format!("erased#{digest}")}, "suppressed": {"S": "bounce"}, "unsubscribed": {"BOOL": true},
+    });
+    restock.dynamodb("PutItem", json!({"TableName": restock.stack.ready.tables["contacts"], "Item": trace}));
+
+    assert_eq!(restock.patch(&contact, &json!({"acceptsEmail": true})).status, 200);
+    restock.delete(&format!("/contacts/{contact}"));
+    let again = restock.post("/contacts", &json!({"email": "a@example.com"})).json();
+
+    assert_eq!((&again["suppressed"], &again["unsubscribed"]), (&json!("bounce"), &json!(null)));
+}

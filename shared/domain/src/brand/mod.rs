@@ -172,6 +172,7 @@ mod tests {
             locales: BTreeMap::from([
                 ("sv".into(), named("Butik", Some("https://shop.example/sv"))),
                 ("sv-fi".into(), named("Butik i Finland", None)),
+                ("nb-no".into(), named("Butikk", None)),
             ]),
             ..Brands::default()
         };
@@ -179,6 +180,8 @@ mod tests {
 
         assert_eq!(brand("de").name.as_deref(), Some("Shop"));
         assert_eq!(brand("sv-SE").name.as_deref(), Some("Butik"));
+        // As it finds its feed.
+        assert_eq!((brand("no").name.as_deref(), brand("nn-NO").name.as_deref()), (Some("Butikk"), Some("Butikk")));
         assert_eq!(brand("SV_fi").name.as_deref(), Some("Butik i Finland"));
         assert_eq!(brand("sv-FI").link.as_deref(), Some("https://shop.example/sv"));
         assert_eq!(brand("sv-FI").font, brands.shop.font);
