@@ -110,6 +110,15 @@ fn a_function_that_dies_is_started_again_and_works() {
 }
 
 #[test]
+fn a_function_that_is_killed_while_it_waits_costs_nobody_an_answer() {
+    let restock = Restock::start();
+    for n in 0..8 {
+        restock.stack.kill("create-contact");
+        restock.contact(&n.to_string());
+    }
+}
+
+#[test]
 fn a_data_directory_keeps_tables_key_and_mails_over_a_restart() {
     let directory = std::env::temp_dir().join(format!("restock-{}", uuid::Uuid::new_v4()));
     let data = ["--data", directory.to_str().unwrap()];

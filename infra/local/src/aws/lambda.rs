@@ -251,6 +251,19 @@ impl Pool {
         });
     }
 
+    /// Makes an event the business of an instance, and returns its id, payload and trace id. If the instance was
+    /// killed or ended while it waited, the event goes back to those that wait for another one.
+    fn hand_over(&self, event: Event, instance: String) -> Option<(String, Bytes, String)> {
+        let mut state = self.lock();
+        if !state.switches.contains_key(&instance) {
+            // The pool itself has the other end.
+            let _ = self.events.send(event);
+            return None;
+        }
+        state.in_flight.insert(event.id.clone(), InFlight { instance, reply: event.reply });
+        Some((event.id, event.payload, event.trace_id))
+    }
+
     fn finish(&self, id: &str, answer: Result<Bytes, Failed>) {
         if let Some(in_flight) = self.lock().in_flight.remove(id) {
             // Whoever asked may have gone away.
@@ -331,7 +344,8 @@ async fn keep_running(pool: Weak<Pool>) {
         };
         pool.lock().switches.remove(&instance);
         pool.fail_all_of(&instance, &Failed::Crashed);
-        if !pool.lock().ready.remove(&instance) {
+        let came_up = pool.lock().ready.remove(&instance);
+        if !came_up && !killed {
             pool.fail_a_waiting_event();
         }
         pause = if killed || started.elapsed() > Duration::from_secs(2) {
@@ -383,24 +397,25 @@ async fn next(State(lambda): State<Arc<Lambda>>, Path((function, instance)): Pat
     let Some(event) = pool.waiting_events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    pool.backlog.fetch_sub(1, Ordering::SeqCst);
     drop(idle);
-    let in_flight = InFlight { instance, reply: event.reply };
-    pool.lock().in_flight.insert(event.id.clone(), in_flight);
-    let (watched, id, timeout) = (pool.clone(), event.id.clone(), pool.timeout);
+    let Some((id, payload, trace_id)) = pool.hand_over(event, instance) else {
+        return StatusCode::GONE.into_response();
+    };
+    pool.backlog.fetch_sub(1, Ordering::SeqCst);
+    let (watched, of_event, timeout) = (pool.clone(), id.clone(), pool.timeout);
     tokio::spawn(async move {
         tokio::time::sleep(timeout).await;
-        watched.end_over_time(&id);
+        watched.end_over_time(&of_event);
     });
     let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + timeout;
     let headers = [
-        ("lambda-runtime-aws-request-id", event.id),
+        ("lambda-runtime-aws-request-id", id),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
         ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}")),
-        ("lambda-runtime-trace-id", event.trace_id),
+        ("lambda-runtime-trace-id", trace_id),
         ("content-type", "application/json".to_owned()),
     ];
-    (headers, event.payload).into_response()
+    (headers, payload).into_response()
 }
 
 async fn response(
