@@ -14,8 +14,12 @@ pub struct Pace {
 const LEFT_BY_THROTTLING: f64 = 0.8;
 const ADDED_IN_A_SECOND: f64 = 0.02;
 const LEAST_PART: f64 = 0.1;
+/// The most that leaves at once after a while without mails, as a part of what may be sent in a second, unless a group is more.
+/// It makes up for the moment between two invocations. SES bears bursts that are short; what is missing to a whole second is
+/// for requests that take longer than those before them.
+const BURST: f64 = 0.75;
 
-/// As a bucket that holds a group and is filled by one mail each step.
+/// As a bucket that holds a burst and is filled by one mail each step.
 #[derive(Clone, Copy)]
 struct State {
     /// Mails a second.
@@ -25,15 +29,15 @@ struct State {
     throttled_at: Instant,
     /// When the newest group leaves.
     leaves_at: Instant,
-    /// When the bucket is full again, if nobody comes.
-    full_at: Instant,
+    /// When what left is made up for: until then there is room for no more than a group, and some time after it for a burst.
+    even_at: Instant,
 }
 
 impl Pace {
     /// Makes a pace of `rate` mails a second.
     pub fn new(rate: f64) -> Self {
         let now = Instant::now();
-        Self { state: Mutex::new(State { rate, part: 1.0, throttled_at: now, leaves_at: now, full_at: now }) }
+        Self { state: Mutex::new(State { rate, part: 1.0, throttled_at: now, leaves_at: now, even_at: now }) }
     }
 
     /// Changes the rate for the mails to come.
@@ -62,10 +66,11 @@ impl Pace {
     fn place(&self, deadline: Instant) -> Option<Instant> {
         let mut state = self.lock();
         let now = Instant::now();
-        let (step, interval) = state.times(now);
-        let (leaves_at, full_at) = (state.leaves_at.max(now), state.full_at.max(now));
-        let has_room = full_at + step <= leaves_at + interval;
-        let next = State { leaves_at: if has_room { leaves_at } else { full_at }, full_at: full_at + step, ..*state };
+        let Times { step, group, credit } = state.times(now);
+        let leaves_at = state.leaves_at.max(now);
+        let even_at = state.even_at.max(now.checked_sub(credit).unwrap_or(now));
+        let has_room = even_at + step <= leaves_at + group;
+        let next = State { leaves_at: if has_room { leaves_at } else { even_at }, even_at: even_at + step, ..*state };
         if next.leaves_at > deadline {
             return None;
         }
@@ -84,13 +89,22 @@ impl State {
         (self.part + now.duration_since(self.throttled_at).as_secs_f64() * ADDED_IN_A_SECOND).min(1.0)
     }
 
-    /// Returns what one mail takes of the time, and what a group takes.
-    fn times(&self, now: Instant) -> (Duration, Duration) {
+    fn times(&self, now: Instant) -> Times {
         let rate = self.rate * self.part_by(now);
         let size = rate.clamp(1.0, MAX_TOGETHER as f64).floor();
         let step = Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default();
-        (step, step.mul_f64(size))
+        let group = step.mul_f64(size);
+        Times { step, group, credit: Duration::from_secs_f64(BURST).saturating_sub(group) }
     }
+}
+
+/// How much of the time things take at a rate.
+struct Times {
+    /// A mail.
+    step: Duration,
+    group: Duration,
+    /// What a burst is more than a group.
+    credit: Duration,
 }
 
 #[cfg(test)]
@@ -130,6 +144,20 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(100)).await;
 
         assert_eq!(turns(&pace, Duration::from_millis(1_900)).await, [900, 900, 1900, 1900]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_sender_missed_between_two_invocations_leaves_with_the_next_group() {
+        let pace = Pace::new(200.0);
+        let sent = async |within| turns(&pace, within).await.len();
+        // Four groups are even after a second, and the last of them leaves a quarter before. So 40 were missed at 1.2 s.
+        assert_eq!(sent(Duration::from_millis(999)).await, 200);
+        tokio::time::sleep(Duration::from_millis(450)).await;
+        assert_eq!(sent(Duration::ZERO).await, 90);
+        // After a long time, three quarters of a second.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+
+        assert_eq!(sent(Duration::ZERO).await, 150);
     }
 
     #[tokio::test(start_paused = true)]

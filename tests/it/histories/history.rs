@@ -223,6 +223,8 @@ pub struct History {
     pub sent: u64,
     /// Invocations that were over their time, where that can be seen.
     pub over_time: u64,
+    /// How often SES took no mail, since the account had sent too many a second.
+    pub throttled: u64,
     /// Messages that were given up, and nobody can read.
     pub dead: usize,
     /// Answers of SES that did not tell: as injected, and as the system counted them.

@@ -9,6 +9,7 @@
 
 mod checker;
 mod database;
+mod drains;
 mod history;
 mod queues;
 mod real;
@@ -20,15 +21,11 @@ mod workload;
 mod world;
 
 use checker::{Complaint, check};
-use history::{Asked, Call};
-use restock_domain::ContactId;
 use restock_local::faults::{Fate, Spec};
 use simulated::{play, play_workload};
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use workload::Workload;
 use world::{Faults, Sabotage};
 
@@ -46,6 +43,7 @@ const FAULTS: Faults = Faults {
     delay: 100,
     hours: 10,
     key_units: 8,
+    senders: 2,
     send_rate: [1, 8],
     day_quota: 3,
     ses: true,
@@ -156,6 +154,7 @@ const CALM: Faults = Faults {
     delay: 0,
     hours: 0,
     key_units: 0,
+    senders: 2,
     send_rate: [0; 2],
     day_quota: 0,
     ses: false,
@@ -172,74 +171,6 @@ fn a_bounce_stays_with_the_address_that_a_contact_leaves_while_ses_tells_of_it()
     });
 
     assert_eq!(wrong.collect::<Vec<_>>(), []);
-}
-
-#[test]
-fn a_level_that_many_wait_for_is_matched_in_time_although_dynamodb_is_slow() {
-    let slow = Faults { latency: 2_000, ..CALM };
-
-    let history = play_workload(1, Workload::of_many(4_000), slow, Sabotage::Nothing);
-
-    let in_time = history.mails.iter().filter(|mail| mail.at < history.settled_at);
-    assert_eq!(in_time.map(|mail| mail.subscription).collect::<HashSet<_>>().len(), 4_000);
-    assert_eq!((history.stuck, history.redriven, history.over_time), (false, 0, 0));
-}
-
-#[test]
-fn a_million_who_wait_are_matched_in_at_most_twelve_invocations() {
-    // A request to AWS takes about ten milliseconds. At 25 times that, a 25th of so many takes as long.
-    let slow = Faults { latency: 250, events: false, ..CALM };
-    let many = 1_000_000_usize.div_ceil(12 * 25);
-
-    let history = play_workload(1, Workload::of_many(many), slow, Sabotage::Nothing);
-
-    assert_eq!((history.mails.len(), history.sent_on, history.over_time), (many, 0, 0));
-}
-
-/// Plays a drain of many who wait for one SKU, and returns how many seconds after their own level the last of five others is
-/// mailed, who wait for another SKU.
-fn seconds_of_five_others(many: usize, send_rate: u32) -> f64 {
-    let calm = Faults { latency: 5, send_rate: [send_rate; 2], events: false, ..CALM };
-
-    let history = play_workload(1, Workload::of_many_and_five_others(many), calm, Sabotage::Nothing);
-
-    let others: HashSet<ContactId> = (many..many + 5).map(|contact| history.cast.contact(contact)).collect();
-    let is_theirs = |call: &&Call| matches!(&call.asked, Asked::Level(level) if level.sku == 1);
-    let level = history.calls.iter().find(is_theirs).expect("their level");
-    let mailed = history.mails.iter().filter(|mail| others.contains(&mail.subscription.contact_id));
-    let mailed: Vec<f64> = mailed.map(|mail| mail.at.duration_since(level.from).as_secs_f64()).collect();
-    assert_eq!((mailed.len(), history.mails.len()), (5, many + 5));
-    // While the others were not done yet.
-    let busy_until = history.mails.iter().map(|mail| mail.at).max();
-    assert!(busy_until.is_some_and(|until| until > level.from + Duration::from_secs(5)));
-    mailed.into_iter().fold(0.0, f64::max)
-}
-
-#[test]
-fn a_drain_of_many_does_not_hold_up_five_who_wait_for_another_sku() {
-    let (fast, slow) = (seconds_of_five_others(10_000, 200), seconds_of_five_others(2_000, 14));
-
-    assert!(fast <= 10.0, "{fast} s at 200 mails a second");
-    assert!(slow <= 60.0, "{slow} s at 14 mails a second");
-}
-
-#[test]
-fn a_pause_in_the_middle_of_a_drain_stops_it_within_seconds_and_loses_nobody() {
-    // A message is sent for as long as an invocation lasts, 30 seconds.
-    let slow = Faults { send_rate: [2; 2], ..CALM };
-    let lasts = Duration::from_secs(300);
-    let workload = Workload::of_many_with_a_pause(200, Duration::from_secs(35), lasts);
-
-    let history = play_workload(1, workload, slow, Sabotage::Nothing);
-
-    assert_eq!(check(&history), []);
-    let paused = history.calls.iter().find(|call| call.asked == Asked::Pause { on: true }).expect("a pause");
-    let resumed_at = paused.to + lasts;
-    let before = history.mails.iter().filter(|mail| mail.at < resumed_at).count();
-    // Half a minute at two mails a second, and at most ten seconds more; then the others, the first of them soon.
-    assert!((50..=90).contains(&before) && history.mails.len() == 200, "{before} of {}", history.mails.len());
-    let first = history.mails.iter().map(|mail| mail.at).filter(|at| *at >= resumed_at).min();
-    assert!(first.is_some_and(|first| first <= resumed_at + Duration::from_secs(30)), "{first:?}");
 }
 
 /// Breaks something on purpose, and returns true if a history has such a complaint.

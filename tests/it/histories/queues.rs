@@ -158,6 +158,10 @@ impl World {
             // Somebody else may get what comes after.
             let max = self.lock().random.usize(1..=mapping.batch_size);
             let batch = self.broker.receive(queue, max, None, FOREVER).await.expect("the queue exists");
+            if self.faults.latency > 0 {
+                // What lies between the poller and the function.
+                tokio::time::sleep(Duration::from_millis(self.faults.latency)).await;
+            }
             let records: Vec<_> = batch.iter().map(|(message, receipt)| record(queue, message, receipt)).collect();
             let event = serde_json::from_value(json!({ "Records": records })).expect("an event");
             // An invocation without an answer leaves its messages to their visibility time-outs.

@@ -272,6 +272,7 @@ impl Stage<'_> {
             redriven: 0,
             sent_on: 0,
             over_time: 0,
+            throttled: 0,
             // What was given up is counted for all histories together.
             dead: self.malformed(),
             ambiguous: (0, 0),

@@ -296,6 +296,7 @@ impl Stage {
             sent_on: state.sent_on,
             sent: state.sent - state.events,
             over_time: state.over_time,
+            throttled: state.throttled,
             dead: self.world.dead_letters(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
             unrecorded: state.unrecorded(),

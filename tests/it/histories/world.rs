@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use restock_domain::delivery::Terms;
 use restock_domain::signing::AddressKey;
 use restock_domain::{ContactId, SendQuota};
+use restock_local::aws::ses::rate::SendRate;
 use restock_local::aws::sqs::Broker;
 use restock_local::template::Schedule;
 use restock_queue::transport::Outgoing;
@@ -46,6 +47,8 @@ pub struct Faults {
     /// The fewest write units a second that one key of a table or an index bears; a history draws up to eight times as many.
     /// DynamoDB's 1,000 are scaled down with the number of subscribers. 0 is no bound.
     pub key_units: u32,
+    /// How many functions send mails at the same time.
+    pub senders: u32,
     /// The fewest and the most mails a second that SES takes from the account, of which a history draws one. 0 is no bound.
     pub send_rate: [u32; 2],
     /// The fewest mails that SES takes from the account in 24 hours; some histories draw up to four times as many, others have
@@ -175,7 +178,9 @@ pub struct State {
     pub quiet: bool,
     partial: u32,
     /// The mails a second that SES takes, once they were drawn.
-    send_rate: Option<u32>,
+    send_rate: Option<(u32, SendRate)>,
+    /// How often SES took no mail, since the account had sent too many a second.
+    pub throttled: u64,
     /// The mails in 24 hours that SES takes, if it is bounded, once that was drawn.
     day_quota: Option<Option<u32>>,
     /// Answers of SES that did not tell, as they were injected.
@@ -203,9 +208,13 @@ const LOG_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Returns the simulated time.
 pub fn now() -> Timestamp {
-    let start = START.get().unwrap_or_else(Instant::now);
     // Any moment will do, as long as it is always the same.
-    Timestamp::from_second(1_800_000_000).unwrap_or_default() + start.elapsed()
+    Timestamp::from_second(1_800_000_000).unwrap_or_default() + elapsed()
+}
+
+/// Returns the simulated time since the world began.
+fn elapsed() -> Duration {
+    START.get().unwrap_or_else(Instant::now).elapsed()
 }
 
 /// Runs one history in a world of its own, from its first moment.
@@ -226,6 +235,7 @@ pub fn simulate<T>(seed: u64, faults: Faults, sabotage: Sabotage, run: impl Asyn
             sent_on: 0,
             over_time: 0,
             send_rate: None,
+            throttled: 0,
             day_quota: None,
             redriven: 0,
             quiet: true,
@@ -422,11 +432,12 @@ impl World {
                 async move { matcher.handle(event).await }
             };
             functions.spawn_local(self.clone().poll("match-stock", handle));
-
+        }
+        for _ in 0..self.faults.senders {
             let settings = Settings {
                 terms,
                 patience,
-                senders: 2,
+                senders: self.faults.senders,
                 max_rate: None,
                 budget: seconds(30),
                 settings_kept: AUTOMATIONS_KEPT,
@@ -484,20 +495,21 @@ impl State {
         self.mails.iter().filter(|mail| !recorded.contains(&mail.id)).count() as u64
     }
 
-    /// Returns true if SES has taken as many mails in this second as the account may send.
+    /// Returns true if SES takes no mail, since the account sends too many a second.
     pub fn is_over_send_rate(&mut self, faults: &Faults) -> bool {
-        if faults.send_rate == [0; 2] || self.quiet {
-            return false;
-        }
-        let most = self.send_rate(faults);
-        let second = now().as_second();
-        self.mails.iter().rev().take_while(|mail| mail.at.as_second() == second).count() >= most as usize
+        let is_over = !self.quiet && self.send_rate(faults).is_some_and(|(_, rate)| !rate.takes(1, elapsed()));
+        self.throttled += u64::from(is_over);
+        is_over
     }
 
-    fn send_rate(&mut self, faults: &Faults) -> u32 {
+    /// Returns the mails a second that SES takes, if they are bounded.
+    fn send_rate(&mut self, faults: &Faults) -> Option<&mut (u32, SendRate)> {
         let [fewest, most] = faults.send_rate;
+        if most == 0 {
+            return None;
+        }
         let drawn = self.random.u32(fewest..=most);
-        *self.send_rate.get_or_insert(drawn)
+        Some(self.send_rate.get_or_insert_with(|| (drawn, SendRate::new(drawn.into()))))
     }
 
     /// Returns true if SES has taken as many mails in 24 hours as the account may send.
@@ -524,8 +536,8 @@ impl State {
 
     /// Returns what SES says that the account may send.
     pub fn quota(&mut self, faults: &Faults) -> SendQuota {
-        let bounded = faults.send_rate != [0; 2] && !self.quiet;
-        let rate = if bounded { self.send_rate(faults).into() } else { 1_000.0 };
+        let bound = if self.quiet { None } else { self.send_rate(faults) };
+        let rate = bound.map_or(1_000.0, |(rate, _)| f64::from(*rate));
         SendQuota { rate, day: self.day_quota(faults).map(f64::from), sent: self.sent_in_a_day() as f64, enabled: true }
     }
 

@@ -6,7 +6,9 @@
 //! template; `malformed` has the whole request refused that it is in. The account's rate and its quota of 24 hours are kept to.
 
 mod bulk;
+pub mod rate;
 
+use self::rate::SendRate;
 use crate::aws::sqs::{Broker, SendOptions};
 use crate::faults::proxy::Observer;
 use crate::inbox::{Inbox, ReceivedMail};
@@ -34,8 +36,8 @@ pub struct Ses {
     observer: Option<Arc<Observer>>,
     /// Recipients a second that the account may mail.
     send_rate: u64,
-    /// How many the account may mail at once, and when that was so. A second's worth at the most.
-    left: Mutex<(f64, Instant)>,
+    rate: Mutex<SendRate>,
+    started: Instant,
     /// Recipients that the account may mail in 24 hours.
     day_quota: Option<u64>,
     /// When the account mailed whom, in the last 24 hours.
@@ -69,7 +71,8 @@ impl Ses {
             refusals: Mutex::default(),
             observer,
             send_rate,
-            left: Mutex::new((send_rate as f64, Instant::now())),
+            rate: Mutex::new(SendRate::new(send_rate as f64)),
+            started: Instant::now(),
             day_quota,
             day: Mutex::default(),
         }
@@ -93,12 +96,8 @@ impl Ses {
 
     /// Returns true if the account has mailed as many recipients as it may. Each recipient of a mail counts.
     fn is_over_rate(&self, recipients: usize) -> bool {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let rate = self.send_rate as f64;
-        let by_now = (left.0 + rate * left.1.elapsed().as_secs_f64()).min(rate);
-        let after = by_now - recipients as f64;
-        *left = (if after < 0.0 { by_now } else { after }, Instant::now());
-        after < 0.0
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        !rate.takes(recipients, self.started.elapsed())
     }
 
     /// Returns how many recipients the account has mailed in the last 24 hours.
