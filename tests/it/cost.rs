@@ -1,7 +1,7 @@
 //! What AWS is asked for, counted. A change that makes something dearer has to change these numbers.
 
 use crate::restock::Restock;
-use restock_local::stats::{Usage, Use, table};
+use restock_local::usage::{Usage, Use, table};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 //! Many who wait for one SKU.
 
 use crate::restock::Restock;
-use restock_local::stats::table;
+use restock_local::usage::table;
 use serde_json::json;
 use std::collections::HashSet;
 use std::time::Instant;

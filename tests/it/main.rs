@@ -41,6 +41,7 @@ mod restock;
 mod secrets;
 mod sending;
 mod stack;
+mod structure;
 mod sweep;
 mod templates;
 mod unsubscribe;

@@ -1,10 +1,9 @@
 //! Serves `GET`, `PUT` and `DELETE /waves`.
 
 use jiff::Timestamp;
-use restock_api::automations::ETAG;
 use restock_api::waves::{DeleteWaves, GetWaves, PutWaves, WaveSettings, Waves};
 use restock_api::{IdReply, Problem};
-use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
+use restock_http::{Call, Failure, Handles, Reply, expected_version};
 use restock_store::{DocumentChange, ShopPolicy, Store};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ impl Handles<GetWaves> for App {
     async fn handle(&self, _: Call, (): ()) -> Result<Reply<GetWaves>, Failure> {
         let stored = self.store.wave_policy().await?.ok_or_else(Problem::no_waves)?;
         let version = stored.version;
-        Ok(Reply::new(shown(stored)).with_header(ETAG, etag(version)))
+        Ok(Reply::new(shown(stored)).with_version(version))
     }
 }
 
@@ -30,7 +29,7 @@ impl Handles<PutWaves> for App {
         match self.store.put_wave_policy(policy, expected_version(&call), (self.clock)()).await? {
             DocumentChange::Done(stored) => {
                 let version = stored.version;
-                Ok(Reply::new(shown(*stored)).with_header(ETAG, etag(version)))
+                Ok(Reply::new(shown(*stored)).with_version(version))
             }
             DocumentChange::Stale | DocumentChange::Missing | DocumentChange::TooMany => Err(Problem::stale().into()),
         }

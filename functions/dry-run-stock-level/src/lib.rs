@@ -1,10 +1,9 @@
 //! Serves `POST /inventory/stock-levels/dry-run`.
 
 use jiff::Timestamp;
+use restock_api::StockLevel as Level;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
-use restock_api::stock_levels::{
-    DryRun, DryRunCost, DryRunStockLevel, Effect, Example, StockLevel as Level, WaveForecast,
-};
+use restock_api::stock_levels::{DryRun, DryRunCost, DryRunStockLevel, Effect, Example, WaveForecast};
 use restock_domain::automation::Tally;
 use restock_domain::waves::{Forecast, PolicyOwner};
 use restock_domain::{ContactId, Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};

@@ -4,6 +4,7 @@
 //! Doing any of it twice is harmless, because sending is what is guarded.
 
 mod line;
+mod look;
 mod meet;
 mod sweep;
 mod waves;

@@ -1,6 +1,6 @@
 //! Those who wait for a wave of a scope, oldest first across its groups.
 
-use crate::waves::Look;
+use crate::look::Look;
 use crate::{App, SKEW};
 use futures::future::try_join_all;
 use restock_domain::automation::Verdict;

@@ -4,13 +4,14 @@
 //! older; a sender that could not use one says so by a tick.
 
 use crate::line::{Choice, MIN_READ};
+use crate::look::Look;
 use crate::meet::{Waiting, notifications};
 use crate::{App, MAX_HOPS};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::Verdict;
-use restock_domain::waves::{Leave, PolicyOwner, WavePolicy, Waves};
-use restock_domain::{Arrival, KnownLevel, Scope, Sku, Subscription};
+use restock_domain::waves::{Leave, Waves};
+use restock_domain::{Scope, Sku, Subscription};
 use restock_queue::{Failure, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Decided, Line, LogKey, Tick};
 use std::time::Duration;
@@ -24,20 +25,6 @@ const PAGE: i32 = 100;
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(300);
 /// When is looked again at who waits while nothing may be sent.
 const STOPPED_FOR: Duration = Duration::from_secs(60);
-
-/// What a look at a line is about.
-pub struct Look<'a> {
-    pub tick: &'a WaveTick,
-    pub level: &'a KnownLevel,
-    pub arrival: &'a Arrival,
-    /// Of every scope of the SKU.
-    pub levels: &'a [KnownLevel],
-    pub waves: Waves<'a>,
-    pub owner: &'a PolicyOwner,
-    pub policy: &'a WavePolicy,
-    /// True if the level has just come: its own look tells right after this one whom it refuses.
-    pub is_new: bool,
-}
 
 /// Where a look at a line came to.
 enum Looked {

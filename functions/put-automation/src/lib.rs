@@ -1,11 +1,11 @@
 //! Serves `PUT /automations/{automationId}`.
 
 use jiff::Timestamp;
-use restock_api::automations::{self, AutomationSettings, ETAG, PutAutomation, warnings};
+use restock_api::automations::{self, AutomationSettings, PutAutomation, warnings};
 use restock_api::{ErrorCode, Errors, Problem};
 use restock_domain::{Automation, AutomationId, Invalid};
 use restock_email::{built_in_template, check_subject};
-use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
+use restock_http::{Call, Failure, Handles, Reply, expected_version};
 use restock_store::{DocumentChange, MAX_AUTOMATIONS, Store};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Handles<PutAutomation> for App {
             DocumentChange::Done(automation) => {
                 let version = automation.version;
                 let answer = automations::Automation { warnings: Some(warnings), ..(*automation).into() };
-                Ok(Reply::new(answer).with_header(ETAG, etag(version)))
+                Ok(Reply::new(answer).with_version(version))
             }
             DocumentChange::Stale | DocumentChange::Missing => Err(Problem::stale().into()),
             DocumentChange::TooMany => {

@@ -1,12 +1,11 @@
 //! Serves `PUT /brand`.
 
 use jiff::Timestamp;
-use restock_api::automations::ETAG;
 use restock_api::brand::{BrandSettings, PutBrand};
 use restock_api::{Errors, FieldError, Problem};
 use restock_domain::{Brands, Locale};
 use restock_email::check_texts;
-use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
+use restock_http::{Call, Failure, Handles, Reply, expected_version};
 use restock_store::Store;
 
 pub struct App {
@@ -24,7 +23,7 @@ impl Handles<PutBrand> for App {
         let stored = self.store.put_brands(brands, expected_version(&call), (self.clock)()).await?;
         let brands = stored.ok_or_else(Problem::stale)?;
         let version = brands.version;
-        Ok(Reply::new(brands).with_header(ETAG, etag(version)))
+        Ok(Reply::new(brands).with_version(version))
     }
 }
 

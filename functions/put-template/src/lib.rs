@@ -1,12 +1,11 @@
 //! Serves `PUT /templates/{templateId}`.
 
 use jiff::Timestamp;
-use restock_api::automations::ETAG;
 use restock_api::templates::{self, PutTemplate, TemplateSettings};
 use restock_api::{ErrorCode, Problem};
 use restock_domain::TemplateId;
 use restock_email::{Part, Renderer, Unusable};
-use restock_http::{Call, Failure, Handles, Reply, etag, expected_version};
+use restock_http::{Call, Failure, Handles, Reply, expected_version};
 use restock_store::{DocumentChange, MAX_TEMPLATES, Store};
 
 pub struct App {
@@ -28,7 +27,7 @@ impl Handles<PutTemplate> for App {
         match self.store.put_template(template, expected_version(&call), (self.clock)()).await? {
             DocumentChange::Done(template) => {
                 let version = template.version;
-                Ok(Reply::new(*template).with_header(ETAG, etag(version)))
+                Ok(Reply::new(*template).with_version(version))
             }
             DocumentChange::Stale | DocumentChange::Missing => Err(Problem::stale().into()),
             DocumentChange::TooMany => {

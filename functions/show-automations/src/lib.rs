@@ -1,9 +1,9 @@
 //! Serves `GET /automations` and `GET /automations/{automationId}`.
 
 use restock_api::Problem;
-use restock_api::automations::{Automation, ETAG, GetAutomation, ListAutomations};
+use restock_api::automations::{Automation, GetAutomation, ListAutomations};
 use restock_domain::AutomationId;
-use restock_http::{Call, Failure, Handles, Reply, etag, wanted_version};
+use restock_http::{Call, Failure, Handles, Reply, wanted_version};
 use restock_store::Store;
 
 pub struct App {
@@ -28,6 +28,6 @@ impl Handles<GetAutomation> for App {
         };
         let automation = found.ok_or_else(Problem::no_automation)?;
         let version = automation.version;
-        Ok(Reply::new(automation).with_header(ETAG, etag(version)))
+        Ok(Reply::new(automation).with_version(version))
     }
 }

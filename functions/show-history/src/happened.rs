@@ -1,16 +1,14 @@
 //! Something that happened to a subscription, and how the API shows it.
 
 use crate::sentences;
+use crate::what::{Automations, What, skipped, template_of};
 use jiff::Timestamp;
 use restock_api::Moment;
 use restock_api::history::{AutomationThen, Event, HistoryEntry, LevelThen, TemplateThen};
-use restock_api::log::{ExplainedRefusal, NamedCondition};
-use restock_domain::automation::{RefusedBy, Verdict, VerdictOutcome};
-use restock_domain::delivery::{Milestone, Record};
-use restock_domain::template::{count_of, counted};
-use restock_domain::{Automation, AutomationId, LogEntry, Skip, Subscription, TemplateId, time};
-use restock_store::{Error, LogKey, Store};
-use std::collections::HashMap;
+use restock_domain::automation::VerdictOutcome;
+use restock_domain::delivery::Milestone;
+use restock_domain::{LogEntry, Skip, Subscription, TemplateId, time};
+use restock_store::LogKey;
 
 /// Something that happened to a subscription.
 pub struct Happened<'a> {
@@ -20,17 +18,6 @@ pub struct Happened<'a> {
     /// The log entry of the level that brought it about.
     entry: Option<String>,
 }
-
-pub enum What<'a> {
-    Subscribed,
-    Decided { level: LogEntry, verdict: Verdict, place: Option<u32> },
-    Undecided(LogEntry),
-    NotSent(LogEntry, Verdict),
-    Reached(Milestone, &'a Record),
-}
-
-/// Versions of automations that decided.
-pub struct Automations(HashMap<(AutomationId, u64), Automation>);
 
 /// Returns true if a text may be a position in a history.
 pub fn is_position(text: &str) -> bool {
@@ -133,50 +120,5 @@ impl<'a> Happened<'a> {
     fn template(&self) -> Option<(TemplateId, u64)> {
         let What::Reached(Milestone::Accepted, record) = &self.what else { return None };
         template_of(record)
-    }
-}
-
-/// Returns why a verdict is against a mail.
-pub fn skipped(verdict: &Verdict) -> Option<Skip> {
-    if let VerdictOutcome::Skipped(skip) = verdict.outcome { Some(skip) } else { None }
-}
-
-/// Returns the template that a mail was made of, and its version.
-pub fn template_of(record: &Record) -> Option<(TemplateId, u64)> {
-    counted(&count_of(record.template.as_deref()?))
-}
-
-impl Automations {
-    /// Reads the versions that decided.
-    pub async fn of(store: &Store, happened: &[Happened<'_>]) -> Result<Self, Error> {
-        let verdicts = happened.iter().filter_map(|one| match &one.what {
-            What::Decided { verdict, .. } | What::NotSent(_, verdict) => Some(verdict),
-            What::Subscribed | What::Undecided(_) | What::Reached(..) => None,
-        });
-        let versions = verdicts.flat_map(|verdict| {
-            let refused = verdict.refusals.iter().map(|refusal| (refusal.automation.clone(), refusal.version));
-            let taken = match &verdict.outcome {
-                VerdictOutcome::Taken(id, version) | VerdictOutcome::InLine(id, version) => {
-                    Some((id.clone(), *version))
-                }
-                VerdictOutcome::Skipped(_) => None,
-            };
-            refused.chain(taken)
-        });
-        Ok(Self(store.automation_versions(&versions.collect()).await?))
-    }
-
-    /// Returns the name that the version had; its id, if the version is not known any more.
-    pub fn name<'a>(&'a self, id: &'a AutomationId, version: u64) -> &'a str {
-        self.0.get(&(id.clone(), version)).map_or(id.as_str(), |automation| &automation.name)
-    }
-
-    /// Returns why a version of an automation did not take a subscription.
-    pub fn explain(&self, refusal: &RefusedBy) -> ExplainedRefusal {
-        let RefusedBy { automation: id, version, no_consent, conditions } = refusal.clone();
-        let decided = self.0.get(&(id.clone(), version));
-        let named = conditions.into_iter().filter_map(|place| Some(decided?.named_condition(place)));
-        let conditions = named.map(|named| NamedCondition { pointer: named.pointer, condition: named.condition });
-        ExplainedRefusal { conditions: conditions.collect(), id, version, no_consent }
     }
 }

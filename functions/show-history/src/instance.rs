@@ -1,7 +1,8 @@
 //! A subscription from being made to its mail.
 
 use crate::App;
-use crate::happened::{Happened, What, skipped};
+use crate::happened::Happened;
+use crate::what::{What, skipped};
 use jiff::Timestamp;
 use restock_domain::delivery::Record;
 use restock_domain::{DeliveryId, LogEntry, Scope, Subscription, time};

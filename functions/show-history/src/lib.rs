@@ -7,9 +7,10 @@
 mod happened;
 mod instance;
 mod sentences;
+mod what;
 
 use futures::future::try_join_all;
-use happened::{Automations, Happened};
+use happened::Happened;
 use instance::{Instance, Level, Levels};
 use jiff::Timestamp;
 use restock_api::history::{
@@ -22,6 +23,7 @@ use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
 use restock_store::Store;
 use std::cmp::Reverse;
 use std::time::Duration;
+use what::Automations;
 
 /// Subscriptions that still wait and are explained.
 const MAX_WAITING: usize = 20;
@@ -108,7 +110,7 @@ impl App {
         all.truncate(limit);
         let last = all.last().map(Happened::position).or(horizon);
         let cursor = last.filter(|_| more).map(|last| to_cursor(&last));
-        let automations = Automations::of(&self.store, &all).await?;
+        let automations = Automations::of(&self.store, all.iter().map(|one| &one.what)).await?;
         let entries = all.iter().map(|one| one.entry(&automations)).collect();
         Ok(History { waiting, entries, cursor })
     }
@@ -132,7 +134,8 @@ impl App {
                 false => None,
             };
             let now = sentences::Now { outlook: &prospect.outlook, levels: &levels, has_waves, ahead };
-            let text = sentences::why_none_came(&instance.subscription, &now, newest.as_ref());
+            let text =
+                sentences::why_none_came(&instance.subscription, &now, newest.as_ref().map(|newest| &newest.what));
             said.push(StillWaiting { subscription: instance.subscription.clone().into(), text });
         }
         Ok(said)

@@ -1,6 +1,6 @@
 //! What happened, in sentences for somebody at a help desk who has a shopper on the phone.
 
-use crate::happened::{Automations, Happened, What, skipped, template_of};
+use crate::what::{Automations, What, skipped, template_of};
 use restock_domain::automation::{Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
 use restock_domain::{Contact, KnownLevel, Obstacle, Outlook, Skip, Subscription, newest_covering, time};
@@ -73,9 +73,8 @@ fn subscribed(subscription: &Subscription) -> String {
 }
 
 /// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
-pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&Happened<'_>>) -> String {
+pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&What<'_>>) -> String {
     let Subscription { sku, locale, external_id, .. } = subscription;
-    let newest = newest.map(|newest| &newest.what);
     let no_consent = now.outlook.contact.as_ref().is_some_and(|contact: &Contact| contact.accepts_email == Some(false));
     let outcome = match newest {
         Some(What::Decided { verdict, .. } | What::NotSent(_, verdict)) => Some(&verdict.outcome),

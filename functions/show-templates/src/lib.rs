@@ -1,11 +1,10 @@
 //! Serves `GET /templates`, `GET /templates/{templateId}` and its versions.
 
 use restock_api::Problem;
-use restock_api::automations::ETAG;
 use restock_api::templates::{GetTemplate, ListTemplateVersions, ListTemplates, MAX_VERSIONS, TemplateSummary};
 use restock_domain::{Template, TemplateId};
 use restock_email::{built_in_template, built_in_templates};
-use restock_http::{Call, Failure, Handles, Reply, etag, wanted_version};
+use restock_http::{Call, Failure, Handles, Reply, wanted_version};
 use restock_store::Store;
 
 pub struct App {
@@ -34,7 +33,7 @@ impl Handles<GetTemplate> for App {
         };
         let template = found.ok_or_else(Problem::no_template)?;
         let version = template.version;
-        Ok(Reply::new(template).with_header(ETAG, etag(version)))
+        Ok(Reply::new(template).with_version(version))
     }
 }
 

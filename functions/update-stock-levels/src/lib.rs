@@ -3,10 +3,9 @@
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::stock_levels::{
-    AcceptedLevels, ImportStockLevels, ImportedLevels, StockLevel as Level, StockLevels, UpdateStockLevel,
-    UpdateStockLevels,
+    AcceptedLevels, ImportStockLevels, ImportedLevels, StockLevels, UpdateStockLevel, UpdateStockLevels,
 };
-use restock_api::{ErrorCode, Problem, StockFile};
+use restock_api::{ErrorCode, Problem, StockFile, StockLevel as Level};
 use restock_domain::{Invalid, StockLevel};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_queue::{Queues, StockMessage};

@@ -16,9 +16,11 @@ pub mod seed;
 mod stack;
 pub mod stats;
 pub mod template;
+pub mod usage;
 
 pub use functions::{Binaries, build, workspace};
-pub use stack::{Options, Ready, Stack};
+pub use running::Ready;
+pub use stack::{Options, Stack};
 
 /// Anything that keeps the local stack from starting; for people, so a sentence is enough.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,10 +1,25 @@
 //! A stack that is running already, for commands that are about it.
 
+use crate::Error;
 use crate::client::Client;
-use crate::{Error, Ready};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use restock_store::{DynamoDb, Store, Tables};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The addresses of a running stack; also the line that `cargo local --json` prints.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    pub ready: bool,
+    pub api: String,
+    pub api_key: String,
+    pub inbox: String,
+    pub endpoints: BTreeMap<String, String>,
+    pub queues: BTreeMap<String, String>,
+    pub tables: BTreeMap<String, String>,
+}
 
 /// Returns the addresses of the stack whose inbox is on a port.
 pub async fn at(inbox: u16) -> Result<Ready, Error> {

@@ -12,7 +12,7 @@ use crate::faults::limits::Limits;
 use crate::faults::proxy::{self, Observer, Service};
 use crate::faults::{Faults, Spec};
 use crate::inbox::Inbox;
-use crate::running;
+use crate::running::{self, Ready};
 use crate::template::{Endpoints, Queue, Schedule, Table, Template};
 use crate::{Binaries, Error, functions, gallery, inbox, stats};
 use axum::body::Bytes;
@@ -26,7 +26,6 @@ use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
 use dynoxide::errors::DynoxideError;
 use restock_api::KeySet;
 use restock_store::ApiKey;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,19 +48,6 @@ pub struct Options {
     /// Puts proxies between functions and emulators, which hold functions to their permissions in the template, inject
     /// these faults, and count requests.
     pub faults: Option<Spec>,
-}
-
-/// The addresses of a running stack; also the line that `cargo local --json` prints.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ready {
-    pub ready: bool,
-    pub api: String,
-    pub api_key: String,
-    pub inbox: String,
-    pub endpoints: BTreeMap<String, String>,
-    pub queues: BTreeMap<String, String>,
-    pub tables: BTreeMap<String, String>,
 }
 
 /// A running stack; dropping it ends everything that it started.

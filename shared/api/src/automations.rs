@@ -2,10 +2,11 @@
 
 use crate::conditions::Conditions;
 use crate::schema::{Described, Schemas, WholeNumber};
+use crate::settings::{READ, Version, WRITE};
 use crate::values::{Name, by_language};
 use crate::waves::{WaveSettings, Waves};
 use crate::wire::{Read, alone};
-use crate::{Errors, FieldError, IdReply, KeyScope, Moment, answer, body, endpoints};
+use crate::{Errors, FieldError, IdReply, Moment, answer, body, endpoints};
 use restock_domain::automation::{ANY_LANGUAGE, DEFAULT_PRIORITY, LOWEST_PRIORITY};
 use restock_domain::{AutomationId, Condition, EmailAddress, EmailChoice, ErrorCode, Invalid, Sender, TemplateId};
 use serde::Serialize;
@@ -14,14 +15,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::openapi::{RefOr, Schema};
 
-pub(crate) const READ: Option<KeyScope> = Some(KeyScope::ReadAutomations);
-pub(crate) const WRITE: Option<KeyScope> = Some(KeyScope::WriteAutomations);
 /// Versions of an automation that are listed.
 pub const MAX_VERSIONS: usize = 100;
-/// The header with the version of an automation or of the brand.
-pub const ETAG: &str = "etag";
-/// The number of a version.
-pub(crate) type Version = WholeNumber<0, 1_000_000_000_000_000>;
 const NO_AUTOMATION: &str = "There is no such automation.";
 
 endpoints! {
@@ -35,7 +30,7 @@ endpoints! {
         }, "show-automations", READ,
         () => 200 Automation, "The automation.",
         |operation| operation
-            .header::<GetAutomation>(ETAG, "The version, for If-Match.")
+            .etag()
             .problem(404, NO_AUTOMATION);
 
     /// When an automation was changed
@@ -49,7 +44,7 @@ endpoints! {
         AutomationSettings => 200 Automation, "The automation, as its next version.",
         |operation| operation
             .conditional()
-            .header::<PutAutomation>(ETAG, "The version, for If-Match.")
+            .etag()
             .problem(409, "There are fifty automations already.");
 
     /// Delete an automation

@@ -1,7 +1,7 @@
 //! The brand: how mails and pages look as the shop's own. `docs/automations.md` teaches it.
 
-use crate::automations::{ETAG, READ, WRITE};
 use crate::schema::{Described, Schemas, of, of_type};
+use crate::settings::{READ, WRITE};
 use crate::values::{ByLanguage, Name, NamedTexts, ShortText, UpTo, WebAddress};
 use crate::wire::{Errors, Read, alone};
 use crate::{FieldError, Moment, answer, body, endpoints};
@@ -16,12 +16,12 @@ endpoints! {
     /// Show the brand of mails and pages
     GetBrand("getBrand"): Get "/brand", "show-brand", READ,
         () => 200 Brand, "The brand; an empty one if none was stored.",
-        |operation| operation.header::<GetBrand>(ETAG, "The version, for If-Match.");
+        |operation| operation.etag();
 
     /// Store the brand of mails and pages
     PutBrand("putBrand"): Put "/brand", "put-brand", WRITE,
         BrandSettings => 200 Brand, "The brand, as its next version.",
-        |operation| operation.conditional().header::<PutBrand>(ETAG, "The version, for If-Match.");
+        |operation| operation.conditional().etag();
 }
 
 body! {

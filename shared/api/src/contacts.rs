@@ -1,6 +1,6 @@
 //! Contacts: who may subscribe.
 
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{self, Body};
 use crate::purchases::Receipt;
 use crate::schema::{Described, Schemas, described};
@@ -48,7 +48,7 @@ endpoints! {
         }, "export-contact", READ,
         () => 200 ContactExport, "The contact, with up to 1,000 subscriptions and receipts; those that follow, and then its mails, are on the next page.",
         |operation| operation
-            .header::<ExportContact>(NEXT_CURSOR, "Gets the next page; the last one has none.")
+            .header(NEXT_CURSOR, "Gets the next page; the last one has none.")
             .problem(404, "There is no such contact.");
 
     /// Change a contact

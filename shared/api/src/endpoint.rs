@@ -1,6 +1,6 @@
 //! Endpoints, and the list of all of them.
 
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{Answer, Body};
 use crate::schema::Schemas;
 use strum::{Display, EnumIter, IntoEnumIterator, IntoStaticStr};
@@ -139,7 +139,15 @@ impl Description {
             function: E::FUNCTION,
             summary: E::SUMMARY,
             meaning: E::MEANING,
-            operation: |schemas| E::describe(E::Body::describe(Operation::of::<E>(schemas))).build(),
+            operation: |schemas| {
+                let operation = Operation::new(schemas, E::ID, E::SUMMARY);
+                let operation = match E::SCOPE {
+                    Some(scope) => operation.key(scope.as_str()),
+                    None => operation,
+                };
+                let operation = E::Answer::describe(operation.path(E::PATH), E::STATUS, E::MEANING);
+                E::describe(E::Body::describe(operation)).build()
+            },
         }
     }
 
@@ -180,10 +188,10 @@ macro_rules! endpoints {
                 const SUMMARY: &'static str = $summary.trim_ascii();
                 const MEANING: &'static str = $meaning;
 
-                fn describe(operation: $crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> {
+                fn describe(operation: $crate::operation::Operation<'_>) -> $crate::operation::Operation<'_> {
                     $($(let operation = operation.query::<$kind>($parameter, $about);)*)?
                     $(
-                        let describe: fn($crate::openapi::Operation<'_>) -> $crate::openapi::Operation<'_> = $describe;
+                        let describe: fn($crate::operation::Operation<'_>) -> $crate::operation::Operation<'_> = $describe;
                         let operation = describe(operation);
                     )?
                     operation

@@ -1,6 +1,6 @@
 //! Product feeds and their imports.
 
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{self, Body};
 use crate::schema::{Described, Schemas, of, of_type};
 use crate::values::WebAddress;

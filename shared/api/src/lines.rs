@@ -1,6 +1,6 @@
 //! Uploads of JSON lines, and the report about them.
 
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{Body, media_type, summary};
 use crate::wire::{alone, unmarked};
 use crate::{FieldError, Problem, answer};

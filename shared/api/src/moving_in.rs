@@ -1,7 +1,7 @@
 //! Moving in: the waiting list of another system, with the times at which people subscribed there.
 
 use crate::lines::{JSON_LINES, MAX_LINES, MAX_UPLOAD_BYTES, has_one_of, numbered_lines, read_json};
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::Body;
 use crate::table::{Columns, TABLES, Table};
 use crate::values::{ExportedTime, ShortText};

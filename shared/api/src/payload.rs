@@ -1,6 +1,6 @@
 //! Bodies of requests, and how successes are written.
 
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::schema::Described;
 use crate::wire::{Read, unmarked};
 use crate::{Errors, FieldError, Problem};
@@ -148,7 +148,7 @@ impl Answer for HtmlPage {
 mod tests {
     use super::*;
     use crate::Lines;
-    use crate::stock_levels::StockLevel;
+    use crate::stock_level::StockLevel;
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_a_body() {

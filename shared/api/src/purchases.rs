@@ -1,6 +1,6 @@
 //! Purchases: what contacts bought, for conditions about purchases.
 
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{self, Body, each};
 use crate::schema::{Described, Schemas, of_type};
 use crate::wire::{Properties, Read, alone, string, wrong_type};

@@ -1,6 +1,6 @@
 //! Whether mails leave: what the SES account lets Restock send, and the pause.
 
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{self, Body};
 use crate::values::ShortText;
 use crate::wire::unmarked;

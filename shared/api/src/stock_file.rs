@@ -1,9 +1,9 @@
 //! A file of stock levels: JSON lines, or a table (CSV). Every line stands for itself, so a broken one costs no other.
 
 use crate::lines::{JSON_LINES, LineError, MAX_UPLOAD_BYTES, has_one_of, numbered_lines, read_json};
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{Body, summary};
-use crate::stock_levels::StockLevel;
+use crate::stock_level::StockLevel;
 use crate::table::{Columns, TABLES, Table};
 use crate::wire::{Read, alone};
 use crate::{FieldError, Problem};

@@ -2,15 +2,16 @@
 
 use crate::lines::MAX_ERRORS;
 use crate::log::{ExplainedRefusal, ExplainedTally};
-use crate::openapi::Operation;
+use crate::operation::Operation;
 use crate::payload::{self, Body, summary};
 use crate::schema::{Described, Schemas, words};
 use crate::stock_file::RejectedLine;
+use crate::stock_level::StockLevel;
 use crate::subscriptions::Subscription;
 use crate::wire::Read;
-use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, body, endpoints};
+use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, endpoints};
 use restock_domain::waves::{Forecast, PolicyOwner};
-use restock_domain::{AutomationId, ContactId, ErrorCode, EventId, ExternalId, Locale, Scope, Sku};
+use restock_domain::{AutomationId, ContactId, ErrorCode, ExternalId, Locale, Sku};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,44 +54,6 @@ endpoints! {
             "contactId": Option<ContactId>, "Whose subscriptions are among the examples and come first, with what is decided about them even if the level would do nothing.";
         }, "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
         StockLevel => 200 DryRun, "Nothing was changed.";
-}
-
-body! {
-    /// A stock level, as the body of a request or in a message on the stock-level queue.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct StockLevel {
-        pub sku: Sku,
-        /// Zero and below mean "not in stock".
-        pub quantity: i64,
-        pub locale: Option<Locale>,
-        pub external_id: Option<ExternalId>,
-        /// The time of the reading; a level that is older than the newest known for its scope is ignored.
-        pub updated_on: Option<Moment>,
-        /// The sender's name of this statement. The same one again changes nothing, also on the queue and hours later: the newest 30 of
-        /// a scope are remembered while somebody waits.
-        pub event_id: Option<EventId>,
-    }
-}
-
-impl From<StockLevel> for restock_domain::StockLevel {
-    fn from(level: StockLevel) -> Self {
-        let StockLevel { sku, quantity, locale, external_id, updated_on, event_id } = level;
-        let updated_on = updated_on.map(|Moment(at)| at);
-        Self { sku, scope: Scope::of(locale, external_id), quantity, updated_on, event_id }
-    }
-}
-
-impl From<&restock_domain::StockLevel> for StockLevel {
-    fn from(level: &restock_domain::StockLevel) -> Self {
-        Self {
-            sku: level.sku.clone(),
-            quantity: level.quantity,
-            locale: level.scope.locale().cloned(),
-            external_id: level.scope.external_id().cloned(),
-            updated_on: level.updated_on.map(Moment),
-            event_id: level.event_id.clone(),
-        }
-    }
 }
 
 /// Limits of a batch.

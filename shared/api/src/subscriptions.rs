@@ -26,7 +26,7 @@ endpoints! {
     Subscribe("subscribe"): Post "/inventory/backinstock/subscriptions", "create-subscription", WRITE,
         NewSubscription => 201 Subscribed, "The subscription; the same call again answers with the same one.",
         |operation| operation
-            .header::<Subscribe>(UNSUBSCRIBE_URL, "A link that ends this subscription.")
+            .header(UNSUBSCRIBE_URL, "A link that ends this subscription.")
             .problem(404, "There is no such contact.");
 
     /// End a subscription
@@ -43,7 +43,7 @@ endpoints! {
         }, "list-subscriptions", READ,
         () => 200 Vec<Subscription>, "Its subscriptions, oldest first.",
         |operation| operation
-            .header::<ListSubscriptions>(NEXT_CURSOR, "Gets the next page; the last one has none.");
+            .header(NEXT_CURSOR, "Gets the next page; the last one has none.");
 
     /// A page with a button; changes nothing
     AskToUnsubscribe("askToUnsubscribe"): Get at "" "/unsubscribe/{token}", "unsubscribe", None,

@@ -1,7 +1,7 @@
 //! Templates of mails, and how mails look before anybody gets one. `docs/templates.md` teaches them.
 
-use crate::automations::{ETAG, READ, Version, WRITE};
 use crate::schema::{Described, Schemas, of, of_type};
+use crate::settings::{READ, Version, WRITE};
 use crate::values::{Name, ShortText};
 use crate::wire::{Read, alone, string};
 use crate::{FieldError, IdReply, Moment, answer, body, endpoints};
@@ -28,7 +28,7 @@ endpoints! {
         }, "show-templates", READ,
         () => 200 Template, "The template.",
         |operation| operation
-            .header::<GetTemplate>(ETAG, "The version, for If-Match.")
+            .etag()
             .problem(404, NO_TEMPLATE);
 
     /// When a template was changed
@@ -41,7 +41,7 @@ endpoints! {
         TemplateSettings => 200 Template, "The template, as its next version. It could be rendered with sample products.",
         |operation| operation
             .conditional()
-            .header::<PutTemplate>(ETAG, "The version, for If-Match.")
+            .etag()
             .problem(409, "There are fifty templates already.");
 
     /// Delete a template

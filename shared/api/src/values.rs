@@ -479,7 +479,7 @@ mod tests {
     use crate::contacts::NewContact;
     use crate::feeds::FeedSettings;
     use crate::purchases::Receipt;
-    use crate::stock_levels::StockLevel;
+    use crate::stock_level::StockLevel;
 
     #[test]
     fn an_optional_text_that_is_blank_counts_as_missing() {

@@ -1,7 +1,7 @@
 //! Waves: as many mails within an interval as the stock has places for. `docs/waves.md` teaches them.
 
-use crate::automations::{ETAG, READ, WRITE};
 use crate::schema::{Described, Schemas, of, of_type};
+use crate::settings::{READ, WRITE};
 use crate::values::{Name, UpTo, text_value};
 use crate::wire::{Read, alone, string, wrong_type};
 use crate::{Errors, FieldError, IdReply, Moment, answer, body, endpoints};
@@ -21,12 +21,12 @@ endpoints! {
     /// Show the policy for waves
     GetWaves("getWaves"): Get "/waves", "configure-waves", READ,
         () => 200 Waves, "The policy.",
-        |operation| operation.header::<GetWaves>(ETAG, "The version, for If-Match.").problem(404, NONE);
+        |operation| operation.etag().problem(404, NONE);
 
     /// Store the policy for waves
     PutWaves("putWaves"): Put "/waves", "configure-waves", WRITE,
         WaveSettings => 200 Waves, "The policy, as its next version. Functions go by it within a minute.",
-        |operation| operation.conditional().header::<PutWaves>(ETAG, "The version, for If-Match.");
+        |operation| operation.conditional().etag();
 
     /// Delete the policy for waves
     DeleteWaves("deleteWaves"): Delete "/waves", "configure-waves", WRITE,

@@ -22,6 +22,7 @@ mod scalar;
 mod seen_events;
 mod send_quota;
 pub mod signing;
+mod skip;
 mod stock_level;
 mod subscription;
 pub mod template;
@@ -30,7 +31,7 @@ pub mod unsubscribe;
 pub mod waves;
 
 pub use automation::{
-    Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, Skip, decide,
+    Automation, AutomationId, Candidate, Condition, Decision, EmailChoice, Facts, Refusal, Sender, decide,
 };
 pub use availability::Availability;
 pub use brand::{Brand, Brands};
@@ -49,6 +50,7 @@ pub use reputation::MailCounts;
 pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use seen_events::{Repetition, SeenEvents};
 pub use send_quota::{QuotaReading, SendQuota, SendingState};
+pub use skip::Skip;
 pub use stock_level::{
     Arrival, KnownLevel, Scope, Source, StockLevel, level_met, newest_covering, restocked_since, sold_out_since,
 };

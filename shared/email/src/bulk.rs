@@ -3,10 +3,11 @@
 //! The template of a request has placeholders only, and everything else is data: so nothing that stands in a product's title
 //! is read as a part of the template. What mails share is sent once, as the data that entries do not replace.
 
+use crate::mail::Mail;
 use crate::outcome::{of_entry, of_failure};
+use crate::parts::Parts;
 use crate::personal::{Personal, Piece, Values, Which};
-use crate::send::{Mail, Ses, headers};
-use crate::template::Parts;
+use crate::ses::{Ses, headers};
 use aws_sdk_sesv2::error::BuildError;
 use aws_sdk_sesv2::operation::send_bulk_email::builders::SendBulkEmailFluentBuilder;
 use aws_sdk_sesv2::types::{

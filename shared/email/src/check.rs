@@ -1,9 +1,11 @@
 //! Trying a template before it is stored.
 
+use crate::content::Content;
+use crate::parts::{Part, Parts, Unusable};
 use crate::personal::{Personal, Values, plain};
-use crate::render::{Content, Renderer};
+use crate::render::Renderer;
 use crate::sample;
-use crate::template::{AsWritten, Compiled, Part, Parts, Unusable};
+use crate::template::{AsWritten, Compiled};
 use crate::texts::languages;
 use crate::variables::Variables;
 use restock_domain::{Brands, EmailChoice, Locale, Template};

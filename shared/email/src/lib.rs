@@ -2,16 +2,20 @@
 
 mod bulk;
 mod check;
+mod content;
 mod fluent;
 mod links;
+mod mail;
 mod markup;
 mod money;
 mod outcome;
+mod parts;
 mod people;
 mod personal;
 mod render;
 pub mod sample;
 mod send;
+mod ses;
 mod subject;
 mod template;
 mod texts;
@@ -19,11 +23,15 @@ mod unsubscribe_page;
 mod variables;
 
 pub use check::MAX_HTML_BYTES;
+pub use content::Content;
+pub use mail::{Mail, Mailer};
 pub use money::format_price;
-pub use render::{Content, Rendered, Renderer};
-pub use send::{Letter, Mail, Mailer, Ses, SesMailer, Signing};
+pub use parts::{Part, Unusable};
+pub use render::{Rendered, Renderer};
+pub use send::{SesMailer, Signing};
+pub use ses::{Letter, Ses};
 pub use subject::check_subject;
-pub use template::{Part, Unusable, built_in_template, built_in_templates, default_template};
+pub use template::{built_in_template, built_in_templates, default_template};
 pub use texts::{check_texts, languages};
 pub use unsubscribe_page::{Pages, UnsubscribePage};
 

@@ -1,4 +1,4 @@
-use crate::template::{Part, Unusable};
+use crate::parts::{Part, Unusable};
 
 /// Elements of HTML that have no end.
 const VOID: [&str; 14] =

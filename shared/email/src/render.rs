@@ -1,27 +1,13 @@
 use crate::TemplateError;
+use crate::content::Content;
+use crate::parts::Parts;
 use crate::personal::{Personal, Values};
-use crate::template::{Compiled, Parts};
+use crate::template::Compiled;
 use crate::texts::{Language, Texts};
 use crate::variables::{Variables, values};
-use jiff::Timestamp;
-use restock_domain::{Brands, EmailChoice, Locale, Product, Template, TemplateSource};
+use restock_domain::{Brands, Locale, Template, TemplateSource};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// The contents of one email.
-#[derive(Clone, Copy)]
-pub struct Content<'a> {
-    pub email: &'a EmailChoice,
-    pub template: &'a Template,
-    pub locale: &'a Locale,
-    pub product: &'a Product,
-    pub first_name: Option<&'a str>,
-    pub unsubscribe_url: &'a str,
-    /// What the recipient waits for besides; read only if the template shows it.
-    pub also_waiting: &'a [Product],
-    pub brands: &'a Brands,
-    pub now: Timestamp,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
@@ -106,6 +92,7 @@ mod tests {
     use crate::built_in_templates;
     use restock_domain::brand::{Color, FontStack, Logo, Palette, SocialLink};
     use restock_domain::{Brand, EmailAddress};
+    use restock_domain::{EmailChoice, Product};
     use serde_json::{Value as Json, json};
 
     fn rendered(locale: &str, first_name: Option<&str>, fields: Json) -> Rendered {

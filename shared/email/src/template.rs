@@ -2,6 +2,7 @@
 //! read as markup.
 
 use crate::markup::check_markup;
+use crate::parts::{Part, Parts, Unusable, escaped};
 use crate::personal::Which;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
@@ -39,29 +40,6 @@ const FUEL: u64 = 100_000;
 const HTML_NAME: &str = "mail.html";
 const TEXT_NAME: &str = "mail.txt";
 const SOURCE_NAME: &str = "source";
-
-/// Why a template can't be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-pub struct Unusable {
-    pub part: Part,
-    /// The line of the source, from 1, where it is known.
-    pub line: Option<usize>,
-    pub reason: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    Html,
-    Text,
-}
-
-/// The two parts of a mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
-    pub html: String,
-    pub text: String,
-}
 
 /// A template, ready to be filled in.
 pub struct Compiled {
@@ -156,10 +134,6 @@ impl BuiltIn {
 }
 
 impl Unusable {
-    pub fn new(part: Part, reason: impl Into<String>) -> Self {
-        Self { part, line: None, reason: reason.into() }
-    }
-
     fn of(part: Part, error: &minijinja::Error) -> Self {
         let reason =
             error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
@@ -330,9 +304,4 @@ fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value
         return minijinja::escape_formatter(output, state, value);
     };
     output.write_str(&escaped(text)).map_err(minijinja::Error::from)
-}
-
-/// Returns a text as it stands in HTML, in an element or in a quoted attribute.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

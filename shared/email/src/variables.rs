@@ -1,10 +1,10 @@
+use crate::content::Content;
 use crate::links::with_parameters;
 use crate::money::format_price;
+use crate::parts::escaped;
 use crate::people::{name_to_greet, one_line};
 use crate::personal::{Personal, Values, plain};
-use crate::render::Content;
 use crate::subject::format_subject;
-use crate::template::escaped;
 use crate::texts::Language;
 use restock_domain::brand::Scheme;
 use restock_domain::{Availability, Brand, Fields, Money, Product};

@@ -13,7 +13,7 @@ pub use cursor::{position, to_cursor};
 pub use failure::Failure;
 pub use key_limits::KeyLimits;
 pub use serve::{Handles, Reply, Service, answer};
-pub use versions::{etag, expected_version, wanted_version};
+pub use versions::{expected_version, wanted_version};
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@ use crate::{Call, Failure};
 use futures::FutureExt;
 use lambda_http::http::{StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
-use restock_api::{Answer as _, Body as _, Endpoint, ErrorCode, KeyScope, Problem};
+use restock_api::{Answer as _, Body as _, ETAG, Endpoint, ErrorCode, KeyScope, Problem};
 use restock_store::Store;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -37,6 +37,12 @@ impl<E: Endpoint> Reply<E> {
     #[must_use]
     pub fn with_header(self, name: &'static str, value: String) -> Self {
         Self { header: Some((name, value)), ..self }
+    }
+
+    /// Returns the same reply with the `ETag` of a version.
+    #[must_use]
+    pub fn with_version(self, version: u64) -> Self {
+        self.with_header(ETAG, format!("\"{version}\""))
     }
 
     fn into_response(self) -> Result<Response<Body>, Failure> {

@@ -5,11 +5,6 @@ use restock_api::Problem;
 use restock_domain::{ErrorCode, Invalid};
 use restock_store::Expected;
 
-/// Returns the `ETag` of a version.
-pub fn etag(version: u64) -> String {
-    format!("\"{version}\"")
-}
-
 /// Returns what a call says of the version that it changes.
 pub fn expected_version(call: &Call) -> Expected {
     // One that can't be read is there, and meets no version.

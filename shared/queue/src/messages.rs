@@ -1,5 +1,4 @@
 use jiff::Timestamp;
-use restock_api::stock_levels as api;
 use restock_api::wire::unmarked;
 use restock_api::{FieldError, Read};
 use restock_domain::{Arrival, AutomationId, ContactId, DeliveryId, Locale, Scope, Sku, StockLevel, SubscriptionKey};
@@ -265,23 +264,23 @@ impl StockMessage {
 
     /// Returns the body that carries levels.
     pub fn body(levels: &[StockLevel]) -> String {
-        let levels: Vec<api::StockLevel> = levels.iter().map(api::StockLevel::from).collect();
+        let levels: Vec<restock_api::StockLevel> = levels.iter().map(restock_api::StockLevel::from).collect();
         json!(levels).to_string()
     }
 }
 
 fn read_level(sent: Value) -> Result<StockLevel, InvalidLevel> {
-    let level = api::StockLevel::read(sent.clone());
+    let level = restock_api::StockLevel::read(sent.clone());
     level.map(StockLevel::from).map_err(|errors| InvalidLevel { sent, errors })
 }
 
 /// Writes a level as callers write it, and reads it as theirs.
 mod level {
-    use super::{StockLevel, Value, api, read_level};
+    use super::{StockLevel, Value, read_level};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(level: &StockLevel, serializer: S) -> Result<S::Ok, S::Error> {
-        api::StockLevel::from(level).serialize(serializer)
+        restock_api::StockLevel::from(level).serialize(serializer)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StockLevel, D::Error> {

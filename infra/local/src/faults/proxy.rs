@@ -8,7 +8,7 @@ use crate::faults::partial::{Left, disturb_messages, leave_entries, leave_items,
 use crate::faults::permissions::{self, Permissions};
 use crate::faults::request::{of_statement, parts};
 use crate::faults::{Draw, Fate, Faults};
-use crate::stats::Usage;
+use crate::usage::Usage;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};

@@ -1,7 +1,6 @@
 use super::{Automation, Condition, Facts};
-use crate::{Contact, Product, Subscription};
+use crate::{Contact, Product, Skip, Subscription};
 use jiff::Timestamp;
-use strum::{EnumIter, EnumString, IntoStaticStr};
 
 /// Everything a decision about one subscription looks at.
 pub struct Candidate<'a> {
@@ -41,41 +40,6 @@ pub struct NamedCondition {
     pub pointer: String,
     /// The condition in words.
     pub condition: String,
-}
-
-/// Why a triggered subscription was not mailed. It stays and is tried again at the next level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, EnumString, IntoStaticStr)]
-#[strum(serialize_all = "camelCase")]
-pub enum Skip {
-    /// No product feed is configured for the subscription's locale.
-    NoFeed,
-    /// The locale's feed has no such SKU; out-of-stock products stay in a feed, so this is an error to look into.
-    NoProductData,
-    ContactGone,
-    /// Mail to the address permanently bounced, or its owner complained.
-    Suppressed,
-    Unsubscribed,
-    /// An automation would have accepted it if the contact accepted email.
-    NoConsent,
-    /// No automation is on, or none accepts it.
-    NoAutomation,
-    /// The automation that accepted it was switched off or deleted before the mail left.
-    AutomationOff,
-    /// Was in stock when the level was matched, and no more when the mail was about to leave.
-    SoldOutAgain,
-    /// Was used up, deleted, or deleted and made again since it was matched.
-    SubscriptionGone,
-    /// Another subscription of the contact was mailed for this level, which used this one up too.
-    SameContact,
-    /// The contact was mailed for this level before it subscribed again. It waits for the next level.
-    AlreadyMailed,
-}
-
-impl Skip {
-    /// Returns the word of the integration log.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// Finds the automation that a triggered subscription goes to: the preconditions of `docs/contract.md` first, then the

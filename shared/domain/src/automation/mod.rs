@@ -9,7 +9,7 @@ mod tally;
 mod verdict;
 
 pub use condition::{Condition, Test};
-pub use decide::{Candidate, Decision, NamedCondition, Refusal, Skip, decide};
+pub use decide::{Candidate, Decision, NamedCondition, Refusal, decide};
 pub use facts::Facts;
 pub use field::Field;
 pub use predicate::{Given, Misfit, Operator, Place, Predicate};

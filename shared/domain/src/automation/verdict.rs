@@ -1,4 +1,5 @@
-use super::{AutomationId, Decision, Skip};
+use super::{AutomationId, Decision};
+use crate::Skip;
 
 /// A decision about one subscription, as it is remembered: it stays what it was, whatever changes later.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

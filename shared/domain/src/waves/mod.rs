@@ -4,13 +4,15 @@
 //! the interval before are at most as many as the policy gives places to the stock in force.
 
 mod forecast;
+mod in_force;
 mod places;
 mod policy;
 mod quiet_hours;
 mod stock_history;
 
 pub use forecast::Forecast;
+pub use in_force::{PolicyOwner, Waves};
 pub use places::{LEAVES_WITHIN, ON_THE_WAY, Places};
-pub use policy::{First, Leave, PerUnit, PolicyOwner, Trigger, WavePolicy, Waves};
+pub use policy::{First, Leave, PerUnit, Trigger, WavePolicy};
 pub use quiet_hours::QuietHours;
 pub use stock_history::StockHistory;

@@ -1,5 +1,5 @@
 use super::{LEAVES_WITHIN, Places, QuietHours};
-use crate::{Automation, AutomationId, Contact, ErrorCode, Invalid, KnownLevel};
+use crate::{Contact, ErrorCode, Invalid, KnownLevel};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -61,20 +61,6 @@ pub enum Leave {
     NotBefore(Timestamp),
     /// None at this stock.
     NotAtThisStock,
-}
-
-/// Whose policy bounds the mails of an automation: they wait in one line.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum PolicyOwner {
-    Shop,
-    Automation(AutomationId),
-}
-
-/// The policies in force.
-#[derive(Debug, Clone, Copy)]
-pub struct Waves<'a> {
-    pub shop: Option<&'a WavePolicy>,
-    pub automations: &'a [Automation],
 }
 
 impl WavePolicy {
@@ -171,23 +157,6 @@ impl Serialize for PerUnit {
 impl fmt::Display for PerUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl<'a> Waves<'a> {
-    /// Returns the policy that bounds the mails of an automation, if there is one, and whose it is.
-    pub fn of(&self, automation: &'a Automation) -> Option<(PolicyOwner, &'a WavePolicy)> {
-        let own = automation.waves.as_ref().map(|policy| (PolicyOwner::Automation(automation.id.clone()), policy));
-        own.or_else(|| self.shop.map(|policy| (PolicyOwner::Shop, policy)))
-    }
-
-    /// Returns the policies that bound the mails of any automation that is on, each once.
-    pub fn all(&self) -> Vec<(PolicyOwner, &'a WavePolicy)> {
-        let enabled = self.automations.iter().filter(|automation| automation.enabled);
-        let mut all: Vec<_> = enabled.filter_map(|automation| self.of(automation)).collect();
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        all.dedup_by(|(one, _), (other, _)| one == other);
-        all
     }
 }
 
@@ -306,21 +275,5 @@ mod tests {
 
         assert!(policy.triggers(&level, at(100)) && !policy.triggers(&level, at(101)));
         assert!(WavePolicy { trigger: Trigger::Level, ..policy }.triggers(&level, at(150)));
-    }
-
-    #[test]
-    fn an_automation_has_its_own_policy_or_that_of_the_shop() {
-        let (shop, own) = (policy("1"), policy("2"));
-        let plain = Automation::built_in();
-        let special =
-            Automation { id: AutomationId::parse("club").unwrap(), waves: Some(own.clone()), ..Automation::built_in() };
-        let automations = [plain, special];
-        let waves = |shop| Waves { shop, automations: &automations };
-
-        assert_eq!(waves(Some(&shop)).of(&automations[0]), Some((PolicyOwner::Shop, &shop)));
-        assert_eq!(waves(None).of(&automations[0]), None);
-        let club = (PolicyOwner::Automation(automations[1].id.clone()), &own);
-        assert_eq!(waves(None).all(), std::slice::from_ref(&club));
-        assert_eq!(waves(Some(&shop)).all(), [(PolicyOwner::Shop, &shop), club]);
     }
 }

@@ -1,0 +1,31 @@
+use jiff::Timestamp;
+use restock_domain::delivery::{Claim, Outcome};
+use restock_domain::{Automation, Brands, Contact, Product, SendQuota, Subscription, Template};
+use std::pin::Pin;
+
+/// The subject of one mail: who gets it, and about which product.
+#[derive(Clone, Copy)]
+pub struct Mail<'a> {
+    pub subscription: &'a Subscription,
+    pub contact: &'a Contact,
+    pub product: &'a Product,
+    /// The automation that accepted the subscription.
+    pub automation: &'a Automation,
+    /// The one that the automation names.
+    pub template: &'a Template,
+    /// What the recipient waits for besides, if the template shows it.
+    pub also_waiting: &'a [Product],
+    pub brands: &'a Brands,
+    /// What names in the logs the call or message that the mail follows from.
+    pub correlation: &'a str,
+    pub now: Timestamp,
+}
+
+/// Sends mails.
+pub trait Mailer: Send + Sync {
+    /// Sends one. Whoever asks for it holds the claim on the delivery.
+    fn send<'a>(&'a self, claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+    /// Asks how many mails the account may send; `None` if SES does not say.
+    fn quota(&self) -> Pin<Box<dyn Future<Output = Option<SendQuota>> + Send + '_>>;
+}
