@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Far beyond what anything takes; only a failing test waits so long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The template as it is deployed.
 pub static DEPLOYED: LazyLock<Template> = LazyLock::new(|| {

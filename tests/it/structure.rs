@@ -1,4 +1,4 @@
-//! How the files of a crate hang together.
+//! How the files of a crate hang together. What a macro is given is not looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -60,10 +60,11 @@ impl Visit<'_> for Reader<'_> {
     }
 
     fn visit_item_use(&mut self, item: &ItemUse) {
-        for path in leaves(&item.tree) {
+        for (path, name) in leaves(&item.tree) {
             let Some(full) = self.names.resolve(&path, self.modules) else { continue };
             if !matches!(item.vis, Visibility::Inherited) {
-                self.names.shown.extend(full.last().cloned().map(|name| (name, full.clone())));
+                assert!(name != "*", "{:?} shows all of {path:?}, so nobody sees what", self.names.module);
+                self.names.shown.insert(name, full.clone());
             }
             self.names.used.insert(full);
         }
@@ -85,16 +86,16 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
         .any(|one| one.path().is_ident("cfg") && one.parse_args::<syn::Ident>().is_ok_and(|of| of == "test"))
 }
 
-/// Returns the paths that a `use` is about.
-fn leaves(tree: &UseTree) -> Vec<Vec<String>> {
+/// Returns the paths that a `use` is about, each with the name that it has then; `*` for all names.
+fn leaves(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     match tree {
         UseTree::Path(path) => {
             let rest = leaves(&path.tree).into_iter();
-            rest.map(|rest| [vec![path.ident.to_string()], rest].concat()).collect()
+            rest.map(|(rest, name)| ([vec![path.ident.to_string()], rest].concat(), name)).collect()
         }
-        UseTree::Name(name) => vec![vec![name.ident.to_string()]],
-        UseTree::Rename(name) => vec![vec![name.ident.to_string()]],
-        UseTree::Glob(_) => vec![Vec::new()],
+        UseTree::Name(name) => vec![(vec![name.ident.to_string()], name.ident.to_string())],
+        UseTree::Rename(name) => vec![(vec![name.ident.to_string()], name.rename.to_string())],
+        UseTree::Glob(_) => vec![(Vec::new(), "*".to_owned())],
         UseTree::Group(group) => group.items.iter().flat_map(leaves).collect(),
     }
 }
@@ -105,16 +106,19 @@ fn files(folder: &Path, module: &Module, found: &mut BTreeMap<Module, PathBuf>) 
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let child = [module.as_slice(), std::slice::from_ref(&name)].concat();
-        if path.is_dir() {
+        if path.is_dir() && name != "bin" {
             files(&path, &child, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let is_root = name == "mod" || module.is_empty() && ["lib", "main"].contains(&name.as_str());
-            found.entry(if is_root { module.clone() } else { child }).or_insert(path);
+            // A binary beside a library is a crate of its own.
+            if name != "main" || !folder.join("lib.rs").exists() {
+                found.insert(if is_root { module.clone() } else { child }, path);
+            }
         }
     }
 }
 
-/// Returns which file uses which, but for those that only show what their children have.
+/// Returns which file uses which, but for those in its own folder: a file that has others below it wires them, and they go on with its types.
 fn uses(source: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut found = BTreeMap::new();
     files(source, &Vec::new(), &mut found);
@@ -184,13 +188,13 @@ fn a_circle_is_found_through_what_a_file_shows_of_another_one() {
     let folder = std::env::temp_dir().join(format!("restock-{}", uuid::Uuid::new_v4()));
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
     fs::create_dir_all(folder.join("part")).unwrap();
-    write("lib.rs", "mod one; mod part; mod three; pub use one::One; use three::Three;");
+    write("lib.rs", "mod one; mod part; mod three; pub use one::One as First; use three::Three;");
     write(
         "one.rs",
         "use crate::part::{Two, Other}; pub struct One; #[cfg(test)] mod tests { use crate::three::Three; }",
     );
     write("part/mod.rs", "mod two; mod other; pub use two::Two; pub use other::Other;");
-    write("part/two.rs", "pub struct Two; fn f() { let _ = super::super::One; }");
+    write("part/two.rs", "pub struct Two; fn f() { let _ = super::super::First; }");
     write("part/other.rs", "pub struct Other;");
     write("three.rs", "use crate::part::Two; mod within { use super::super::one; } pub struct Three;");
 
