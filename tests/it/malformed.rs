@@ -2,7 +2,7 @@
 
 use crate::restock::Restock;
 use restock_local::client::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -149,4 +149,44 @@ fn what_is_not_http_is_refused_by_the_gateway() {
         assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 5"), "{request:?}");
     }
     assert_eq!(restock.get("/feeds").status, 200);
+}
+
+/// Stores a document past the API.
+fn store_document(restock: &Restock, kind: &str, id: &str, document: &Value) {
+    let document = document.to_string();
+    let item = json!({"kind": {"S": kind}, "id": {"S": id}, "version": {"N": "3"}, "document": {"S": document}});
+    restock.dynamodb("PutItem", json!({"TableName": restock.stack.ready.tables["configuration"], "Item": item}));
+}
+
+#[test]
+fn a_document_that_can_not_be_read_can_be_replaced_and_deleted() {
+    let restock = Restock::start();
+    let documents = [
+        ("automation", "a", "/automations/a", json!({"name": "A"})),
+        ("template", "t", "/templates/t", json!({"html": "<a href=\"{{ unsubscribe_url }}\">{{ title }}</a>"})),
+        ("wave-policy", "shop", "/waves", json!({"perUnit": 1})),
+    ];
+    for (kind, id, path, body) in documents {
+        store_document(&restock, kind, id, &json!(null));
+        let replaced = restock.put(path, &body);
+        assert_eq!((replaced.status, &replaced.json()["version"]), (200, &json!(4)), "{kind}: {}", replaced.text);
+        store_document(&restock, kind, id, &json!(null));
+        assert_eq!(restock.delete(path).status, 200, "{kind}");
+        assert_eq!(restock.get(path).status, 404, "{kind}");
+    }
+}
+
+#[test]
+fn a_policy_for_waves_that_callers_may_not_write_any_more_stays_in_force() {
+    let restock = Restock::start();
+    let quiet = json!({"from": "22:00", "to": "22:00", "zone": "Europe/Stockholm"});
+    let policy = json!({
+        "perUnit": "80", "intervalSeconds": 3600, "minimum": 1, "holdDownSeconds": 0, "trigger": "level",
+        "quietHours": quiet, "updatedOn": "2026-11-01T00:00:00Z",
+    });
+    store_document(&restock, "wave-policy", "shop", &policy);
+
+    let shown = restock.get("/waves");
+
+    assert_eq!((shown.status, &shown.json()["perUnit"]), (200, &json!(80)), "{}", shown.text);
 }

@@ -33,6 +33,21 @@ fn a_subscription_that_no_feed_has_is_accepted_and_told_why_no_mail_can_come() {
 }
 
 #[test]
+fn a_feed_that_is_new_is_known_at_once_although_feeds_are_remembered() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("AutomationsKeptSeconds".to_owned(), "60".to_owned());
+    });
+    let contact = restock.contact("a");
+    let subscribe = |locale: &str| restock.subscribe(&contact, "A", locale, None);
+
+    assert_eq!(outlook(&subscribe("sv-SE")), (false, Some("noFeed")));
+    restock.feed("sv", &["B"]);
+    assert_eq!(outlook(&subscribe("sv-SE")), (false, Some("noProductData")));
+    restock.feed("sv-SE", &["A"]);
+    assert_eq!(outlook(&subscribe("sv-SE")), (true, None));
+}
+
+#[test]
 fn a_product_comes_from_the_first_feed_that_has_it_when_subscribing_matching_and_sending() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["B"]);

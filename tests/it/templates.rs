@@ -284,6 +284,10 @@ fn a_product_that_a_template_can_not_show_is_mailed_in_the_default_one() {
 
     let html = restock.mails()[0]["html"].as_str().unwrap().to_owned();
     assert!(html.contains("Se produkten") && html.contains("/unsubscribe/"), "{html}");
+    eventually(|| {
+        let templates = &restock.log_entry("A")["templates"];
+        (*templates == json!([{"id": "back-in-stock", "version": 0, "mails": 1}])).then_some(())
+    });
 }
 
 #[test]

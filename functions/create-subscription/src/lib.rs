@@ -5,16 +5,17 @@ use jiff::Timestamp;
 use restock_api::subscriptions::{MAX_AHEAD, NewSubscription, Subscribe, Subscribed, UNSUBSCRIBE_URL};
 use restock_api::{KeyScope, Problem};
 use restock_domain::signing::LinkKey;
-use restock_domain::unsubscribe::{Unsubscribe, token};
+use restock_domain::unsubscribe::{Unsubscribe, link, token};
 use restock_domain::{DeliveryId, Subscription, time};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_metrics::Metric;
-use restock_store::{Prospect, Store};
+use restock_store::{CachedFeeds, Prospect, Store};
 use std::time::Duration;
 use tracing::warn;
 
 pub struct App {
     pub store: Store,
+    pub feeds: CachedFeeds,
     pub link_key: LinkKey,
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
@@ -36,7 +37,8 @@ impl Handles<Subscribe> for App {
         let wanted =
             Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on: None, delivery, expires_on };
 
-        let Prospect { outlook, marked } = self.store.prospect(&wanted, created_on).await?;
+        let Prospect { outlook, marked } =
+            self.store.prospect(&wanted, self.feeds.serving(&wanted.locale), created_on).await?;
         if outlook.contact.is_none() {
             return Err(Problem::no_contact().into());
         }
@@ -52,7 +54,7 @@ impl Handles<Subscribe> for App {
         }
         restock_metrics::count(Metric::Subscribed, 1);
         let token = token(&self.link_key, Unsubscribe::One(subscription.id()));
-        let link = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
+        let link = link(&self.public_url, &token, &subscription.locale);
         let may_see_contact = call.may(KeyScope::ReadContacts);
         let mut ahead = None;
         if self.shows_places {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use restock_api::templates::{self, Preview, PreviewMail, PreviewSettings, SendTestMail, SentTest, TestSettings};
 use restock_api::values::ShortText;
 use restock_api::{ErrorCode, FieldError, KeyScope, Problem};
+use restock_domain::unsubscribe::link;
 use restock_domain::{Brands, EmailAddress, EmailChoice, Invalid, Locale, Product, Sku, Template, TemplateId};
 use restock_email::{
     Content, Letter, MAX_HTML_BYTES, Part, Rendered, Renderer, Ses, Unusable, built_in_template, sample,
@@ -120,7 +121,7 @@ impl App {
         };
         let brands = self.store.brands().await?;
         // It belongs to nobody, so following it changes nothing.
-        let unsubscribe_url = format!("{}/unsubscribe/test?lang={locale}", self.public_url);
+        let unsubscribe_url = link(&self.public_url, "test", &locale);
         let content = Content {
             email: &email,
             template: &template,

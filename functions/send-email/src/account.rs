@@ -23,7 +23,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(3600);
 const WAITS: u32 = 4;
 const WAIT: Duration = Duration::from_millis(500);
 /// Mails a second while nothing is known: what SES grants an account at the least.
-const LEAST_RATE: f64 = 1.0;
+const MIN_RATE: f64 = 1.0;
 
 /// This instance's share of what the account may send.
 pub struct Account {
@@ -55,9 +55,9 @@ impl Account {
     pub fn rate(&self, reading: Option<QuotaReading>) -> f64 {
         let rate = match (reading.map(|reading| reading.quota.rate), self.max_rate) {
             (Some(rate), Some(max)) => rate.min(max),
-            (rate, max) => rate.or(max).unwrap_or(LEAST_RATE),
+            (rate, max) => rate.or(max).unwrap_or(MIN_RATE),
         };
-        rate.max(LEAST_RATE) / f64::from(self.senders)
+        rate.max(MIN_RATE) / f64::from(self.senders)
     }
 
     /// Takes a mail of what is left, and returns false if nothing is.

@@ -2,15 +2,25 @@
 
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
+use restock_domain::delivery::Milestone;
+use restock_domain::template::count_of;
 use restock_domain::{Scope, Skip};
 use restock_queue::AcceptedMail;
+use std::iter;
 use std::time::Duration;
 use tracing::warn;
 
-/// The outcome of one recipient. A word is for the integration log; `None` if it is counted already.
+/// The outcome of one recipient, with what the integration log counts of it, unless it has counted it already.
 pub(crate) enum Ended {
-    Done(Option<&'static str>),
-    PutOff(Option<&'static str>, Later),
+    Done(Option<Counted>),
+    PutOff(Option<Counted>, Later),
+}
+
+/// What the integration log counts of a recipient.
+pub(crate) enum Counted {
+    Word(&'static str),
+    /// A mail that SES accepted, made of the template with this tag.
+    Accepted(Option<String>),
 }
 
 /// A recipient that is to be looked at again, and when.
@@ -61,18 +71,29 @@ impl From<restock_store::Error> for Ended {
 
 impl Ended {
     pub(crate) fn skipped(why: Skip) -> Self {
-        Self::Done(Some(why.as_str()))
+        Self::Done(Some(Counted::Word(why.as_str())))
     }
 
     pub(crate) fn later(when: Later) -> Self {
         Self::PutOff(None, when)
     }
 
-    /// Returns the word for the log, and when the recipient is to be looked at again.
-    pub(crate) fn parts(self) -> (Option<&'static str>, Option<Later>) {
+    /// Returns what the log counts, and when the recipient is to be looked at again.
+    pub(crate) fn parts(self) -> (Option<Counted>, Option<Later>) {
         match self {
             Self::Done(outcome) => (outcome, None),
             Self::PutOff(outcome, when) => (outcome, Some(when)),
         }
+    }
+}
+
+impl Counted {
+    /// Returns the words that are counted up.
+    pub(crate) fn words(&self) -> impl Iterator<Item = String> {
+        let (word, template) = match self {
+            Self::Word(word) => (*word, None),
+            Self::Accepted(template) => (Milestone::Accepted.as_str(), template.as_deref()),
+        };
+        iter::once(word.to_owned()).chain(template.map(count_of))
     }
 }

@@ -15,14 +15,14 @@ mod waves;
 use account::Account;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
-use ended::{Ended, Later, Stop, not_recorded};
+use ended::{Counted, Ended, Later, Stop, not_recorded};
 use futures::future::join_all;
 use jiff::Timestamp;
 use pace::Pace;
 use refusals::Refusals;
 use restock_domain::automation::Verdict;
-use restock_domain::delivery::{Milestone, Terms};
-use restock_domain::template::count_of;
+use restock_domain::delivery::Terms;
+use restock_domain::template::counted;
 use restock_domain::{
     Automation, Brands, Product, Skip, Sku, Subscription, SubscriptionId, Template, TemplateId, restocked_since,
 };
@@ -175,20 +175,17 @@ impl App {
         let mut later: Vec<(Recipient, Later)> = Vec::new();
         let mut not_sent = Vec::new();
         for (recipient, subscription, ended) in known.into_iter().chain(mails) {
-            let (outcome, when) = ended.parts();
-            let skip = outcome.and_then(|word| word.parse().ok());
-            not_sent.extend(subscription.zip(skip));
-            if let Some(outcome) = outcome {
-                *outcomes.entry(outcome.to_owned()).or_default() += 1;
+            let (news, when) = ended.parts();
+            if let Some(Counted::Word(word)) = news {
+                not_sent.extend(subscription.zip(word.parse().ok()));
+            }
+            for word in news.iter().flat_map(Counted::words) {
+                *outcomes.entry(word).or_default() += 1;
             }
             later.extend(when.map(|when| (recipient, when)));
         }
-        for (outcome, count) in &outcomes {
+        for (outcome, count) in outcomes.iter().filter(|(word, _)| counted(word).is_none()) {
             restock_metrics::count_of(Metric::Mails, outcome, *count as u64);
-        }
-        let accepted = outcomes.get(Milestone::Accepted.as_str()).copied();
-        if let (Some(accepted), Some((_, template))) = (accepted, &shared.automation) {
-            outcomes.insert(count_of(&template.tag()), accepted);
         }
         let (sku, log_entry) = (notification.sku.clone(), notification.log_entry.clone());
         let counts = CountMails { sku, log_entry, outcomes, estimated: false };
@@ -227,10 +224,11 @@ impl App {
     }
 
     async fn record_of_gone(&self, accepted: &AcceptedMail) -> Ended {
-        let AcceptedMail { recipient: Recipient { contact_id, delivery, .. }, message_id, asked_at, .. } = accepted;
+        let AcceptedMail { recipient: Recipient { contact_id, delivery, .. }, message_id, asked_at, template } =
+            accepted;
         let kept = self.settings.log_kept;
         match self.store.record_sent_of_gone(*contact_id, *delivery, message_id, *asked_at, kept).await {
-            Ok(news) => Ended::Done(news.then_some(Milestone::Accepted.as_str())),
+            Ok(news) => Ended::Done(news.then(|| Counted::Accepted(template.clone()))),
             Err(error) => not_recorded(accepted.clone(), &error),
         }
     }

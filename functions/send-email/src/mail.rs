@@ -1,6 +1,6 @@
 //! One recipient's mail, from the claim to what became of it.
 
-use crate::ended::{Ended, Later, Stop, not_recorded};
+use crate::ended::{Counted, Ended, Later, Stop, not_recorded};
 use crate::{App, Settings, Shared};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement}
 use restock_domain::{
     Automation, Contact, Locale, Product, Skip, Subscription, Template, newest_covering, sold_out_since,
 };
-use restock_email::Mail;
+use restock_email::{Mail, Sent};
 use restock_metrics::Metric;
 use restock_queue::{AcceptedMail, Notification, Recipient, correlation_in};
 use restock_store::{Accepted, Claimed, LastLook, LogKey, Turn, Waiting};
@@ -132,7 +132,7 @@ impl App {
         let correlation = correlation_in(LogKey::arrival_id(&notification.log_entry));
         let mail =
             Mail { subscription, contact, product, automation, template, also_waiting, brands, correlation, now };
-        let outcome = self.mailer.send(&claim, mail).await;
+        let Sent { outcome, template } = self.mailer.send(&claim, mail).await;
         if let (Some(bounds), Outcome::Accepted { .. } | Outcome::Unknown { .. }) = (&shared.bounds, &outcome) {
             bounds.note_used(subscription.delivery);
         }
@@ -212,7 +212,7 @@ impl App {
             Err(error) => not_recorded(accepted, &error),
             Ok(news) => {
                 // If the event was faster, whoever handled it has counted the mail.
-                let outcome = news.then_some(Milestone::Accepted.as_str());
+                let outcome = news.then(|| Counted::Accepted(template.clone()));
                 match self.use_up(subscription, *asked_at).await.unwrap_or_else(Ended::from) {
                     Ended::Done(_) => Ended::Done(outcome),
                     Ended::PutOff(_, when) => Ended::PutOff(outcome, when),
@@ -226,7 +226,7 @@ impl App {
         subscription: &Subscription,
         settlement: Settlement,
         notification: &Notification,
-        template: &Template,
+        template: String,
         asked_at: Timestamp,
     ) -> Result<Ended, restock_store::Error> {
         let (delivery, log_entry) = (subscription.delivery, notification.log_entry.as_str());
@@ -238,15 +238,14 @@ impl App {
                 }
                 let key = subscription.id().key;
                 let recipient = Recipient { contact_id: subscription.contact_id, key, delivery };
-                let template = Some(template.tag());
-                let accepted = AcceptedMail { recipient, message_id, asked_at, template };
+                let accepted = AcceptedMail { recipient, message_id, asked_at, template: Some(template) };
                 Ok(self.finish(subscription, notification, accepted).await)
             }
             Settlement::Failed { reason, claim } => {
                 error!(%delivery, reason, "SES permanently refused a mail");
                 let kept = self.settings.log_kept;
                 self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at, kept).await?;
-                Ok(Ended::Done(Some(Milestone::Failed.as_str())))
+                Ok(Ended::Done(Some(Counted::Word(Milestone::Failed.as_str()))))
             }
             Settlement::Released { reason, hindrance, after, claim } => {
                 warn!(%delivery, reason, "SES did not accept a mail for now");
@@ -258,7 +257,7 @@ impl App {
             }
             Settlement::Unknown { reason, look_again } => {
                 warn!(%delivery, reason, "Whether SES accepted a mail is unknown");
-                Ok(Ended::PutOff(Some("unknown"), Later::At(look_again)))
+                Ok(Ended::PutOff(Some(Counted::Word("unknown")), Later::At(look_again)))
             }
         }
     }

@@ -13,7 +13,7 @@ pub struct Pace {
 /// may send from the account too.
 const LEFT_BY_THROTTLING: f64 = 0.8;
 const ADDED_IN_A_SECOND: f64 = 0.02;
-const LEAST_PART: f64 = 0.1;
+const MIN_PART: f64 = 0.1;
 /// The most that leaves at once after a while without mails, as a part of what may be sent in a second, unless a group is more.
 /// It makes up for the moment between two invocations. SES bears bursts that are short; what is missing to a whole second is
 /// for requests that take longer than those before them.
@@ -50,7 +50,7 @@ impl Pace {
         let mut state = self.lock();
         let now = Instant::now();
         if now.duration_since(state.throttled_at) >= Duration::from_secs(1) {
-            state.part = (state.part_by(now) * LEFT_BY_THROTTLING).max(LEAST_PART);
+            state.part = (state.part_by(now) * LEFT_BY_THROTTLING).max(MIN_PART);
             state.throttled_at = now;
         }
     }

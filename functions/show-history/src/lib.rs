@@ -122,7 +122,8 @@ impl App {
         let policy = self.store.wave_policy().await?.map(|stored| stored.policy);
         let has_waves = !Waves { shop: policy.as_ref(), automations: &automations }.all().is_empty();
         for (instance, levels) in instances.iter().zip(read).filter(|(instance, _)| instance.waits).take(MAX_WAITING) {
-            let prospect = self.store.prospect(&instance.subscription, (self.clock)()).await?;
+            let feeds = self.store.feeds_for(&instance.subscription.locale);
+            let prospect = self.store.prospect(&instance.subscription, feeds, (self.clock)()).await?;
             let mut newest = None;
             if let Some(level) = levels.levels.first() {
                 newest = self.decided(level).await?.into_iter().next();

@@ -8,23 +8,23 @@ use std::collections::BTreeMap;
 use strum::IntoEnumIterator;
 
 /// A file, and how its text is made of the text that it has.
-pub struct Document {
+pub struct Printed {
     /// From the root of the project.
     pub path: &'static str,
     pub print: fn(&str) -> Result<String, String>,
 }
 
 /// Every file that has a part of the contract in it.
-pub const DOCUMENTS: [Document; 3] = [
-    Document { path: "docs/openapi.json", print: |_| Ok(openapi::document()) },
-    Document {
+pub const DOCUMENTS: [Printed; 3] = [
+    Printed { path: "docs/openapi.json", print: |_| Ok(openapi::document()) },
+    Printed {
         path: "docs/api.md",
         print: |text| {
             let text = replace(text, "<!-- endpoints -->\n", "<!-- end -->", &endpoint_table())?;
             replace(&text, "<!-- error codes -->\n", "<!-- end -->", &error_table())
         },
     },
-    Document {
+    Printed {
         path: "Cargo.toml",
         print: |text| replace(text, "[workspace.metadata.lambda.watch.router]\n", "\n[", &watch_routes()),
     },

@@ -221,10 +221,10 @@ answer! {
         /// New or changed.
         pub imported: u64,
         pub unchanged: u64,
-        /// Stored before, and not in the file any more, or not so that it can be used.
+        /// Was stored before, and is no longer in the file, or has a form there that can't be used.
         pub removed: u64,
         pub rejected: u64,
-        /// Of those that are not rejected, the ones that are used without a part.
+        /// How many items are used although a part of them was left out.
         pub incomplete: u64,
         /// The first 100; those of rejected items go before the others.
         pub errors: Vec<ImportError>,

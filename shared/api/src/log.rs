@@ -1,6 +1,7 @@
 //! The integration log, and what shoppers wait for.
 
 use crate::schema::{Described, Schemas, WholeNumber, words};
+use crate::values::ExportedTime;
 use crate::{KeyScope, Moment, answer, endpoints};
 use restock_domain::automation::{self, AutomationTally};
 use restock_domain::delivery::Milestone;
@@ -23,8 +24,8 @@ endpoints! {
             "locale": Option<Locale>, "Only levels that carried this locale.";
             "automation": Option<AutomationId>, "Only levels that this automation was asked about.";
             "outcome": Option<Outcome>, "`sent`, `refused`, or a word of `skipped` or `mails`.";
-            "from": Option<Moment>, "At this time or later.";
-            "to": Option<Moment>, "Before this time.";
+            "from": Option<ExportedTime>, "At this time or later; a date is its beginning in UTC.";
+            "to": Option<ExportedTime>, "Before this time.";
             "limit": Option<WholeNumber<1, MAX_ENTRIES>>, "Entries to a page, 50 by default.";
             "cursor": Option<String>, "Of the page before.";
         }, "read-log", READ,

@@ -58,7 +58,8 @@ impl<'a> Operation<'a> {
             "templateId" => (self.schemas.of::<TemplateId>(), ""),
             "locale" => (self.schemas.of::<Locale>(), ""),
             "subscriptionId" => (self.schemas.of::<String>(), "The id that subscribing returned."),
-            _ => (self.schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
+            "token" => (self.schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
+            _ => (self.schemas.of::<String>(), ""),
         };
         self.parameter(name, ParameterIn::Path, true, schema, about)
     }

@@ -209,13 +209,12 @@ answer! {
         /// Subscriptions that no automation would take, by reason.
         pub skipped: BTreeMap<String, u64>,
         pub automations: Vec<ExplainedTally>,
-        /// The contact's that was asked for, and then the first hundred, oldest first within a locale.
+        /// The subscriptions of the contact that was asked about come first, then the first hundred, the oldest first within a locale.
         pub examples: Vec<Example>,
         /// How many of those that an automation would take leave when, if they leave in waves: for the shop's policy and for each
         /// that an automation has.
         pub waves: Option<Vec<WaveForecast>>,
-        /// What the mails would cost, in US dollars: those of SES, and those of all else, as docs/performance.md counts them in
-        /// us-east-1. A contact gets one mail, however many subscriptions it has.
+        /// What the mails would cost in us-east-1, in US dollars: what SES takes, and what everything else takes. A contact gets one mail, however many subscriptions it has.
         pub cost: DryRunCost,
         /// False if there were more than the 10,000 subscriptions that a dry run looks at.
         pub complete: bool,

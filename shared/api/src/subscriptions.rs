@@ -46,17 +46,20 @@ endpoints! {
             .header(NEXT_CURSOR, "Gets the next page; the last one has none.");
 
     /// A page with a button; changes nothing
-    AskToUnsubscribe("askToUnsubscribe"): Get at "" "/unsubscribe/{token}", "unsubscribe", None,
+    AskToUnsubscribe("askToUnsubscribe"): Get at "" "/unsubscribe/{token}"
+        ? { "lang": Option<String>, "The locale of the page, English by default."; }, "unsubscribe", None,
         () => 200 HtmlPage, "The question.",
         |operation| operation.page(404, "The link does not work.");
 
     /// Check that the link works; changes nothing
-    CheckUnsubscribe("checkUnsubscribe"): Head at "" "/unsubscribe/{token}", "unsubscribe", None,
+    CheckUnsubscribe("checkUnsubscribe"): Head at "" "/unsubscribe/{token}"
+        ? { "lang": Option<String>, "The locale of the page, English by default."; }, "unsubscribe", None,
         () => 200 HtmlPage, "It works.",
         |operation| operation.page(404, "The link does not work.");
 
     /// One-click unsubscribe (RFC 8058)
-    ConfirmUnsubscribe("confirmUnsubscribe"): Post at "" "/unsubscribe/{token}", "unsubscribe", None,
+    ConfirmUnsubscribe("confirmUnsubscribe"): Post at "" "/unsubscribe/{token}"
+        ? { "lang": Option<String>, "The locale of the page, English by default."; }, "unsubscribe", None,
         () => 200 HtmlPage, "It is done.",
         |operation| operation.page(404, "The link does not work.");
 }

@@ -9,7 +9,7 @@ endpoints! {
 
     /// Which version of Restock answers
     ShowVersion("showVersion"): Get "/version", "show-openapi", None,
-        () => 200 Version, "The version; CHANGELOG.md says what is in it.";
+        () => 200 Version, "The version of the software that answers.";
 }
 
 answer! {

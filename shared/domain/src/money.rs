@@ -34,6 +34,12 @@ impl Currency {
         is_among(CODES, letters).then_some(Self(letters))
     }
 
+    /// Returns a currency as it was stored, even if it is no more in the list; none if it is not three letters.
+    pub fn restore(raw: &str) -> Option<Self> {
+        let letters: [u8; 3] = raw.as_bytes().try_into().ok()?;
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
+    }
+
     pub fn as_str(&self) -> &str {
         // Only ASCII letters get in, so this never falls back.
         std::str::from_utf8(&self.0).unwrap_or("XXX")

@@ -1,5 +1,5 @@
 /// Below so many mails in a day, a share says nothing.
-const LEAST_MAILS: u64 = 500;
+const MIN_MAILS: u64 = 500;
 /// Of a hundred thousand mails, those that bounce for good; from here on SES reviews an account.
 const MAX_BOUNCES: u64 = 5_000;
 /// The same of complaints; from here on SES may pause an account.
@@ -17,7 +17,7 @@ pub struct MailCounts {
 impl MailCounts {
     /// Returns why sending has to be paused for how the mails of a day were received, if it has to (SES, "Reputation metrics").
     pub fn alarm(&self) -> Option<String> {
-        let is_over = |count: u64, max: u64| self.accepted >= LEAST_MAILS && count * 100_000 > self.accepted * max;
+        let is_over = |count: u64, max: u64| self.accepted >= MIN_MAILS && count * 100_000 > self.accepted * max;
         let Self { accepted, bounced, complained } = self;
         if is_over(*bounced, MAX_BOUNCES) {
             Some(format!("{bounced} of {accepted} mails of the last 24 hours bounced for good, which is more than 5%."))

@@ -4,7 +4,7 @@
 //! nor turned against another contact.
 
 use crate::signing::{AddressDigest, LinkKey};
-use crate::{ContactId, ErrorCode, Invalid, SubscriptionId};
+use crate::{ContactId, ErrorCode, Invalid, Locale, SubscriptionId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
@@ -24,6 +24,12 @@ pub enum Unsubscribe {
 const ALL: u8 = 1;
 const ONE: u8 = 2;
 const TAG: usize = 16;
+
+/// Returns the link with a token, to a page in the language of `locale`; it also answers a POST (RFC 8058). `public_url` is where the API is
+/// reachable from outside, without a slash at the end.
+pub fn link(public_url: &str, token: &str, locale: &Locale) -> String {
+    format!("{public_url}/unsubscribe/{token}?lang={locale}")
+}
 
 pub fn token(key: &LinkKey, what: Unsubscribe) -> String {
     let mut bytes = match what {

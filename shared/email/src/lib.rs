@@ -24,7 +24,7 @@ mod variables;
 
 pub use check::MAX_HTML_BYTES;
 pub use content::Content;
-pub use mail::{Mail, Mailer};
+pub use mail::{Mail, Mailer, Sent};
 pub use money::format_price;
 pub use parts::{Part, Unusable};
 pub use render::{Rendered, Renderer};

@@ -21,10 +21,17 @@ pub struct Mail<'a> {
     pub now: Timestamp,
 }
 
+/// A mail that SES was asked to send.
+pub struct Sent {
+    pub outcome: Outcome,
+    /// The tag of the template that it was made of: the default one stands in for one that can't show the product.
+    pub template: String,
+}
+
 /// Sends mails.
 pub trait Mailer: Send + Sync {
     /// Sends one. Whoever asks for it holds the claim on the delivery.
-    fn send<'a>(&'a self, claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+    fn send<'a>(&'a self, claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>>;
 
     /// Asks how many mails the account may send; `None` if SES does not say.
     fn quota(&self) -> Pin<Box<dyn Future<Output = Option<SendQuota>> + Send + '_>>;

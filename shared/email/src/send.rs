@@ -1,13 +1,14 @@
 use crate::bulk::{Bulk, Entry, Shared};
 use crate::content::Content;
-use crate::mail::{Mail, Mailer};
+use crate::mail::{Mail, Mailer, Sent};
 use crate::render::Draft;
 use crate::ses::Ses;
 use crate::{MAX_HTML_BYTES, Renderer, TemplateError, default_template};
-use restock_domain::SendQuota;
 use restock_domain::delivery::{Claim, Outcome};
 use restock_domain::signing::{AddressKey, LinkKey};
-use restock_domain::unsubscribe::{Unsubscribe, token};
+use restock_domain::unsubscribe::{Unsubscribe, link, token};
+use restock_domain::{SendQuota, Template};
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::time::Duration;
 use tracing::warn;
@@ -29,11 +30,16 @@ pub struct Signing {
 }
 
 impl Mailer for SesMailer {
-    fn send<'a>(&'a self, _claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+    fn send<'a>(&'a self, _claim: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>> {
         Box::pin(async move {
             match self.entry(mail) {
-                Ok((shared, entry)) => self.bulk.send(&self.ses, shared, entry).await,
-                Err(error) => Outcome::Refused { reason: error.to_string() },
+                Ok((shared, entry, template)) => {
+                    Sent { outcome: self.bulk.send(&self.ses, shared, entry).await, template: template.tag() }
+                }
+                Err(error) => {
+                    let outcome = Outcome::Refused { reason: error.to_string() };
+                    Sent { outcome, template: mail.template.tag() }
+                }
             }
         })
     }
@@ -49,13 +55,12 @@ impl SesMailer {
         Self { ses, renderer, signing, public_url, bulk: Bulk::new(patience) }
     }
 
-    /// Returns what a mail shares with others, and what it does not.
-    fn entry(&self, mail: Mail<'_>) -> Result<(Shared, Entry), TemplateError> {
+    /// Returns what a mail shares with others, what it does not, and the template that it is made of.
+    fn entry<'a>(&self, mail: Mail<'a>) -> Result<(Shared, Entry, Cow<'a, Template>), TemplateError> {
         let Mail { subscription, contact, product, automation, template, also_waiting, brands, now, .. } = mail;
         let address = self.signing.address_key.digest_of_address(&contact.email);
         let token = token(&self.signing.link_key, Unsubscribe::All { contact: contact.id, address });
-        // Also answers a POST, for one-click unsubscribing (RFC 8058).
-        let unsubscribe_url = format!("{}/unsubscribe/{token}?lang={}", self.public_url, subscription.locale);
+        let unsubscribe_url = link(&self.public_url, &token, &subscription.locale);
         let content = Content {
             email: &automation.email,
             template,
@@ -80,7 +85,10 @@ impl SesMailer {
             Ok::<_, TemplateError>((shared, values, fault))
         };
         let why = match of(content) {
-            Ok((shared, values, None)) => return Ok((shared, Entry::new(mail, template, unsubscribe_url, &values))),
+            Ok((shared, values, None)) => {
+                let entry = Entry::new(mail, template, unsubscribe_url, &values);
+                return Ok((shared, entry, Cow::Borrowed(template)));
+            }
             Ok((_, _, Some(fault))) => fault.to_owned(),
             Err(error) => error.to_string(),
         };
@@ -88,6 +96,7 @@ impl SesMailer {
         warn!(template = %template.id, sku = %subscription.sku, error = why, "A mail is sent in the default template");
         let in_default = default_template();
         let (shared, values, _) = of(Content { template: &in_default, ..content })?;
-        Ok((shared, Entry::new(mail, &in_default, unsubscribe_url, &values)))
+        let entry = Entry::new(mail, &in_default, unsubscribe_url, &values);
+        Ok((shared, entry, Cow::Owned(in_default)))
     }
 }

@@ -1,5 +1,5 @@
 use crate::cached::Cached;
-use crate::database::{AllWritten, Item, Query, Written};
+use crate::database::{AllWritten, Item, Query};
 use crate::item::{damaged, read_each, string_of, write_document};
 use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
@@ -21,7 +21,7 @@ pub const MAX_AUTOMATIONS: usize = 50;
 /// An automation as it is stored, as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct AutomationDocument {
     name: String,
     enabled: bool,
     priority: u32,
@@ -43,19 +43,6 @@ struct EmailDocument {
     subject: BTreeMap<String, String>,
 }
 
-/// An automation's newest item, or what stands for it where there is none.
-struct Newest {
-    version: u64,
-    automation: Option<Automation>,
-}
-
-impl Newest {
-    /// Returns true if it is what the caller has seen.
-    fn is(&self, expected: Expected) -> bool {
-        expected.allows(self.automation.as_ref().map(|automation| automation.version))
-    }
-}
-
 impl Store {
     /// Stores an automation as the next version.
     pub async fn put_automation(
@@ -68,54 +55,32 @@ impl Store {
         let mut race = Race::about("the change of an automation");
         loop {
             race.enter()?;
-            let newest = self.newest(&id).await?;
-            if !newest.is(expected) {
+            let (version, is_there) = self.newest_version(&KINDS, id.as_str(), is_built_in(&id)).await?;
+            if !expected.allows(is_there.then_some(version)) {
                 return Ok(DocumentChange::Stale);
             }
-            if newest.automation.is_none() && self.automations().await?.len() >= MAX_AUTOMATIONS {
+            if !is_there && self.automations().await?.len() >= MAX_AUTOMATIONS {
                 return Ok(DocumentChange::TooMany);
             }
             let updated_on = Some(time::to_millisecond(now));
-            let stored = Automation { version: newest.version + 1, updated_on, ..automation.clone() };
-            let writes = KINDS.next_version(id.as_str(), newest.version, document(&stored)?);
+            let stored = Automation { version: version + 1, updated_on, ..automation.clone() };
+            let writes = KINDS.next_version(id.as_str(), version, document(&stored)?);
             if let AllWritten::Done = self.database.write_all(writes).await? {
                 return Ok(DocumentChange::Done(Box::new(stored)));
             }
         }
     }
 
-    /// Deletes an automation, even the one that is built in, and returns what it was. Its number goes on counting if it
-    /// is stored again.
-    pub async fn delete_automation(
-        &self,
-        id: &AutomationId,
-        expected: Expected,
-    ) -> Result<DocumentChange<Automation>, Error> {
-        let mut race = Race::about("the change of an automation");
-        loop {
-            race.enter()?;
-            let newest = self.newest(id).await?;
-            if !newest.is(expected) {
-                return Ok(DocumentChange::Stale);
-            }
-            let Some(deleted) = newest.automation else { return Ok(DocumentChange::Missing) };
-            if let Written::Done(_) = self.database.write(KINDS.deletion(id.as_str(), newest.version)).await? {
-                return Ok(DocumentChange::Done(Box::new(deleted)));
-            }
-        }
-    }
-
-    async fn newest(&self, id: &AutomationId) -> Result<Newest, Error> {
-        let Some(item) = self.get(TABLE, KINDS.key(id.as_str())).await? else {
-            let built_in = Automation::built_in();
-            return Ok(Newest { version: 0, automation: (built_in.id == *id).then_some(built_in) });
-        };
-        let automation = has_document(&item).then(|| read(&item)).transpose()?;
-        Ok(Newest { version: version_of(&item), automation })
+    /// Deletes an automation, even the one that is built in. Its number goes on counting if it is stored again.
+    pub async fn delete_automation(&self, id: &AutomationId, expected: Expected) -> Result<DocumentChange<()>, Error> {
+        self.delete_document(&KINDS, id.as_str(), is_built_in(id), expected).await
     }
 
     pub async fn automation(&self, id: &AutomationId) -> Result<Option<Automation>, Error> {
-        Ok(self.newest(id).await?.automation)
+        match self.get(TABLE, KINDS.key(id.as_str())).await? {
+            Some(item) => has_document(&item).then(|| read(&item)).transpose(),
+            None => Ok(is_built_in(id).then(Automation::built_in)),
+        }
     }
 
     /// Returns an automation as it was in that version, even if it was deleted since.
@@ -207,12 +172,17 @@ fn document(automation: &Automation) -> Result<String, Error> {
     let waves = waves.map(WaveDocument::from);
     let EmailChoice { template, sender, reply_to, subject } = email;
     let email = EmailDocument { template, sender, reply_to, subject };
-    let document = Document { name, enabled, priority, requires_consent, conditions, email, waves, updated_on };
+    let document =
+        AutomationDocument { name, enabled, priority, requires_consent, conditions, email, waves, updated_on };
     write_document(TABLE, &document)
 }
 
+fn is_built_in(id: &AutomationId) -> bool {
+    Automation::built_in().id == *id
+}
+
 fn read(item: &Item) -> Result<Automation, Error> {
-    let (id, document) = document_of::<Document>(item)?;
+    let (id, document) = document_of::<AutomationDocument>(item)?;
     let EmailDocument { template, sender, reply_to, subject } = document.email;
     Ok(Automation {
         id: AutomationId::restore(id),

@@ -17,7 +17,7 @@ const TABLE: keyspace::Brand = keyspace::Brand;
 /// The brand as it is stored, as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct BrandDocument {
     shop: Brand,
     locales: BTreeMap<String, Brand>,
     #[serde(default)]
@@ -74,12 +74,12 @@ impl CachedBrands {
 
 fn item(brands: &Brands) -> Result<Item, Error> {
     let Brands { shop, locales, texts, version, updated_on } = brands.clone();
-    let document = write_document(TABLE, &Document { shop, locales, texts, updated_on })?;
+    let document = write_document(TABLE, &BrandDocument { shop, locales, texts, updated_on })?;
     Ok(Item::from([("version".into(), number(version as i64)), (DOCUMENT.into(), text(document))]))
 }
 
 fn read(item: &Item) -> Result<Brands, Error> {
-    let Document { shop, locales, texts, updated_on } = read_document(TABLE, item)?;
+    let BrandDocument { shop, locales, texts, updated_on } = read_document(TABLE, item)?;
     Ok(Brands { shop, locales, texts, version: version_of(item), updated_on })
 }
 

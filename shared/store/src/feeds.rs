@@ -1,3 +1,4 @@
+use crate::cached::CachedEach;
 use crate::database::{Action, Item, Query, TableCondition, Write, Written};
 use crate::item::{number, read_each, read_item, string_of, text, texts};
 use crate::keyspace::{self, kind_key};
@@ -8,6 +9,7 @@ use restock_domain::{Currency, Feed, FeedSchedule, Import, ImportError, ImportSt
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 const TABLE: keyspace::Feeds = keyspace::Feeds;
 const CREDENTIALS: keyspace::FeedCredentials = keyspace::FeedCredentials;
@@ -73,7 +75,7 @@ struct ErrorItem {
 
 impl From<FeedItem> for Feed {
     fn from(item: FeedItem) -> Self {
-        let currency = item.currency.as_deref().and_then(Currency::parse);
+        let currency = item.currency.as_deref().and_then(Currency::restore);
         Self {
             locale: item.locale,
             url: item.url,
@@ -170,6 +172,12 @@ impl Store {
         read(item.unwrap_or_default())
     }
 
+    /// Returns the feeds that may serve a locale; strongly consistent.
+    pub async fn feeds_for(&self, locale: &Locale) -> Result<Arc<[Feed]>, Error> {
+        let found = self.batch_get(TABLE, locale.feeds().iter().map(key).collect()).await?;
+        Ok(read_each(found, read).into())
+    }
+
     /// Returns the user name and the password for a URL of a locale's feed, if they were given for just that URL.
     pub async fn feed_credentials(&self, locale: &Locale, url: &str) -> Result<Option<(String, String)>, Error> {
         let Some(item) = self.get(CREDENTIALS, credentials_key(locale)).await? else { return Ok(None) };
@@ -228,11 +236,30 @@ impl Store {
     }
 }
 
-pub(crate) fn read(item: Item) -> Result<Feed, Error> {
+/// The feeds that may serve a locale, as they were a moment ago.
+pub struct CachedFeeds {
+    store: Store,
+    cached: CachedEach<Locale, Arc<[Feed]>>,
+}
+
+impl CachedFeeds {
+    pub fn new(store: Store, kept: Duration) -> Self {
+        Self { store, cached: CachedEach::new(kept) }
+    }
+
+    /// Returns the feeds that may serve a locale. That there is none, or one that was never imported, is not remembered.
+    pub async fn serving(&self, locale: &Locale) -> Result<Arc<[Feed]>, Error> {
+        let imported =
+            |feeds: &Arc<[Feed]>| !feeds.is_empty() && feeds.iter().all(|feed| feed.last_succeeded_on.is_some());
+        self.cached.current(locale, imported, self.store.feeds_for(locale)).await
+    }
+}
+
+fn read(item: Item) -> Result<Feed, Error> {
     read_item::<FeedItem>(TABLE, item).map(Feed::from)
 }
 
-pub(crate) fn key(locale: &Locale) -> Item {
+fn key(locale: &Locale) -> Item {
     kind_key(TABLE, locale.key())
 }
 

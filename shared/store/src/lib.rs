@@ -61,7 +61,7 @@ pub use deliveries::{Accepted, Claimed, Noted};
 pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};
 pub use error::{Error, Race};
-pub use feeds::FeedConfiguration;
+pub use feeds::{CachedFeeds, FeedConfiguration};
 pub use fetches::Fetch;
 pub use key_use::{Calls, Taken};
 pub use log::{LogKey, LoggedLevel, LoggedPage};

@@ -4,10 +4,11 @@ use crate::database::{Item, Table, wanted};
 use crate::item::read_each;
 use crate::keyspace;
 use crate::stock::{Mark, covering, demand, known, level_key};
-use crate::{Error, Store, contacts, feeds, products};
+use crate::{Error, Store, contacts, products};
 use jiff::Timestamp;
-use restock_domain::{KnownLevel, Locale, Outlook, Product, Subscription};
+use restock_domain::{Feed, KnownLevel, Locale, Outlook, Product, Subscription};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A feed that was imported less than so long ago is believed about stock: one that is fetched each hour always is. An older one
@@ -22,9 +23,15 @@ pub struct Prospect {
 }
 
 impl Store {
-    /// Reads what is known about a subscription that is about to be made. Two requests at the same time, strongly consistent: the
-    /// policy limits feeds by their key, and nothing says how that goes with other tables in one request.
-    pub async fn prospect(&self, subscription: &Subscription, now: Timestamp) -> Result<Prospect, Error> {
+    /// Reads what is known about a subscription that is about to be made, strongly consistent. `feeds` reads those that may serve
+    /// its locale: with a request of its own, as the policy limits them by their key and nothing says how that goes with other tables
+    /// in one.
+    pub async fn prospect(
+        &self,
+        subscription: &Subscription,
+        feeds: impl Future<Output = Result<Arc<[Feed]>, Error>>,
+        now: Timestamp,
+    ) -> Result<Prospect, Error> {
         let sku = &subscription.sku;
         let may_serve = subscription.locale.feeds();
         let mut keys: Vec<(Table, Item)> =
@@ -32,13 +39,11 @@ impl Store {
         keys.push(wanted(keyspace::Stock, demand(sku)));
         keys.push(wanted(keyspace::Contacts, contacts::key(subscription.contact_id)));
         keys.extend(may_serve.iter().map(|locale| wanted(keyspace::Products, products::key(locale, sku))));
-        let feed_keys = may_serve.iter().map(feeds::key).collect();
-        let (items, feeds) = tokio::try_join!(self.batch_get_all(keys), self.batch_get(keyspace::Feeds, feed_keys))?;
+        let (items, feeds) = tokio::try_join!(self.batch_get_all(keys), feeds)?;
         let mut outlook = Outlook::default();
         let (mut mark, mut levels) = (None, Vec::new());
-        let feeds = read_each(feeds, feeds::read).into_iter();
         let fresh: HashMap<String, bool> =
-            feeds.map(|feed| (feed.locale.key().to_owned(), feed.fresh_at(now, FRESH_FEED))).collect();
+            feeds.iter().map(|feed| (feed.locale.key().to_owned(), feed.fresh_at(now, FRESH_FEED))).collect();
         let mut found: HashMap<String, Product> = HashMap::new();
         for (table, item) in items {
             match table {
@@ -52,11 +57,13 @@ impl Store {
                 },
             }
         }
-        // The first that has the SKU, as for the mail; if none has, the one that should.
-        let feeds: Vec<Locale> = may_serve.into_iter().filter(|feed| fresh.contains_key(feed.key())).collect();
+        // The first that has the SKU, as for the mail; if none has, the one that should. What has products is a feed, even if it is so new
+        // that whoever remembers feeds does not know it.
+        let is_feed = |feed: &Locale| fresh.contains_key(feed.key()) || found.contains_key(feed.key());
+        let feeds: Vec<Locale> = may_serve.into_iter().filter(is_feed).collect();
         let with_sku = feeds.iter().find(|feed| found.contains_key(feed.key()));
         outlook.feed = with_sku.or(feeds.first()).cloned();
-        outlook.feed_is_fresh = outlook.feed.as_ref().is_some_and(|feed| fresh[feed.key()]);
+        outlook.feed_is_fresh = outlook.feed.as_ref().is_some_and(|feed| fresh.get(feed.key()) == Some(&true));
         outlook.product = outlook.feed.as_ref().and_then(|feed: &Locale| found.remove(feed.key()));
         let counts = |level: &KnownLevel| mark.as_ref().is_some_and(|mark| mark.has_seen(level));
         outlook.levels = levels.into_iter().filter(counts).collect();

@@ -1,4 +1,5 @@
-use crate::database::{AllWritten, Item, Query, Written};
+use crate::cached::CachedEach;
+use crate::database::{AllWritten, Item, Query};
 use crate::item::{or_none, read_each, write_document};
 use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
@@ -6,11 +7,8 @@ use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::{Template, TemplateId, TemplateSource, time};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 const TABLE: keyspace::Templates = keyspace::Templates;
 const KINDS: Kinds<keyspace::Templates, keyspace::TemplateVersions> =
@@ -21,7 +19,7 @@ pub const MAX_TEMPLATES: usize = 50;
 /// A template as it is stored, as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct TemplateDocument {
     name: Option<String>,
     html: TemplateSource,
     text: Option<String>,
@@ -42,11 +40,11 @@ impl Store {
         let mut race = Race::about("the change of a template");
         loop {
             race.enter()?;
-            let (seen, newest) = self.newest_template(&id).await?;
-            if !expected.allows(newest.as_ref().map(|newest| newest.version)) {
+            let (seen, is_there) = self.newest_version(&KINDS, id.as_str(), false).await?;
+            if !expected.allows(is_there.then_some(seen)) {
                 return Ok(DocumentChange::Stale);
             }
-            if newest.is_none() && self.templates().await?.len() >= MAX_TEMPLATES {
+            if !is_there && self.templates().await?.len() >= MAX_TEMPLATES {
                 return Ok(DocumentChange::TooMany);
             }
             let writes = KINDS.next_version(id.as_str(), seen, document.clone());
@@ -56,36 +54,15 @@ impl Store {
         }
     }
 
-    /// Deletes a stored template, and returns what it was. Its number goes on counting if it is stored again.
-    pub async fn delete_template(
-        &self,
-        id: &TemplateId,
-        expected: Expected,
-    ) -> Result<DocumentChange<Template>, Error> {
-        let mut race = Race::about("the change of a template");
-        loop {
-            race.enter()?;
-            let (seen, newest) = self.newest_template(id).await?;
-            if !expected.allows(newest.as_ref().map(|newest| newest.version)) {
-                return Ok(DocumentChange::Stale);
-            }
-            let Some(deleted) = newest else { return Ok(DocumentChange::Missing) };
-            if let Written::Done(_) = self.database.write(KINDS.deletion(id.as_str(), seen)).await? {
-                return Ok(DocumentChange::Done(Box::new(deleted)));
-            }
-        }
-    }
-
-    /// Returns the number of the newest version, 0 if there never was one, and the template unless it was deleted.
-    async fn newest_template(&self, id: &TemplateId) -> Result<(u64, Option<Template>), Error> {
-        let item = self.get(TABLE, KINDS.key(id.as_str())).await?;
-        let version = item.as_ref().map_or(0, version_of);
-        Ok((version, item.filter(has_document).map(|item| read(&item)).transpose()?))
+    /// Deletes a stored template. Its number goes on counting if it is stored again.
+    pub async fn delete_template(&self, id: &TemplateId, expected: Expected) -> Result<DocumentChange<()>, Error> {
+        self.delete_document(&KINDS, id.as_str(), false, expected).await
     }
 
     /// Returns a stored template; strongly consistent.
     pub async fn template(&self, id: &TemplateId) -> Result<Option<Template>, Error> {
-        Ok(self.newest_template(id).await?.1)
+        let item = self.get(TABLE, KINDS.key(id.as_str())).await?;
+        item.filter(has_document).map(|item| read(&item)).transpose()
     }
 
     /// Returns a template as it was stored in that version, even if it was deleted since.
@@ -109,40 +86,28 @@ impl Store {
 /// Stored templates as they were not longer than a while ago, so that not every message reads them.
 pub struct CachedTemplates {
     store: Store,
-    kept: Duration,
-    seen: Mutex<HashMap<TemplateId, Seen>>,
+    cached: CachedEach<TemplateId, Option<Arc<Template>>>,
 }
-
-/// A template, or that there was none, and when that was read.
-type Seen = (Instant, Option<Arc<Template>>);
 
 impl CachedTemplates {
     pub fn new(store: Store, kept: Duration) -> Self {
-        Self { store, kept, seen: Mutex::default() }
+        Self { store, cached: CachedEach::new(kept) }
     }
 
     /// Returns a stored template; none if it can't be read.
     pub async fn get(&self, id: &TemplateId) -> Result<Option<Arc<Template>>, Error> {
-        let mut seen = self.seen.lock().await;
-        if let Some((since, template)) = seen.get(id)
-            && since.elapsed() < self.kept
-        {
-            return Ok(template.clone());
-        }
-        let asked = Instant::now();
-        let template = or_none(self.store.template(id).await)?.map(Arc::new);
-        seen.insert(id.clone(), (asked, template.clone()));
-        Ok(template)
+        let read = async { Ok(or_none(self.store.template(id).await)?.map(Arc::new)) };
+        self.cached.current(id, |_| true, read).await
     }
 }
 
 fn document(template: &Template) -> Result<String, Error> {
     let Template { id: _, name, html, text, updated_on, version: _ } = template.clone();
-    let document = Document { name, html, text, updated_on };
+    let document = TemplateDocument { name, html, text, updated_on };
     write_document(TABLE, &document)
 }
 
 fn read(item: &Item) -> Result<Template, Error> {
-    let (id, Document { name, html, text, updated_on }) = document_of(item)?;
+    let (id, TemplateDocument { name, html, text, updated_on }) = document_of(item)?;
     Ok(Template { id: TemplateId::restore(id), name, html, text, version: version_of(item), updated_on })
 }

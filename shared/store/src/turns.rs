@@ -5,7 +5,7 @@
 //! whoever subscribed after it waits for the next level.
 
 use crate::database::{Action, Item, Statement, Table, TableCondition, Write, Written, wanted};
-use crate::item::{number, number_of, string_of, text, texts};
+use crate::item::{damaged, number, number_of, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{Waiting, key as subscription_key, read};
 use crate::together::Tried;
@@ -80,7 +80,7 @@ impl Store {
                 let is_answered = subscription.created_on <= mailed_on;
                 return Ok(if is_answered { Turn::Mailed(mailed_on) } else { Turn::Over });
             }
-            if so_far.is_open && now.as_millisecond() < number_of(&other, KNOWN_BY).unwrap_or_default() {
+            if so_far.is_open && now.as_millisecond() < end_of(&other)? {
                 return Ok(Turn::Theirs);
             }
             // Whoever else wants it may be faster.
@@ -92,9 +92,11 @@ impl Store {
     async fn turn_so_far(&self, turn: &Item, contact_id: ContactId) -> Result<TurnSoFar, Error> {
         let holder = || Some((DeliveryId::parse(string_of(turn, BY)?)?, string_of(turn, SUBSCRIPTION)?));
         let key = |(delivery, key): (DeliveryId, &String)| Some((delivery, SubscriptionKey::parse(key).ok()?));
-        let Some((delivery, key)) = holder().and_then(key) else {
+        if turn.is_empty() {
             return Ok(TurnSoFar { mailed_on: None, is_open: false });
-        };
+        }
+        // Taken for free, a damaged turn would be one mail more.
+        let (delivery, key) = holder().and_then(key).ok_or_else(|| damaged(TABLE, turn, "it names no subscription"))?;
         let id = SubscriptionId { contact_id, key };
         let keys = vec![
             wanted(TABLE, delivery_record::key(contact_id, delivery)),
@@ -114,4 +116,9 @@ impl Store {
         // its mail, it may be claimed again, or its sender may have found that it must not be mailed.
         Ok(TurnSoFar { mailed_on: sent_at, is_open: sent_at.is_none() && !given_back })
     }
+}
+
+/// Returns when it will be known, in milliseconds, what became of the mail of a turn.
+fn end_of(turn: &Item) -> Result<i64, Error> {
+    number_of(turn, KNOWN_BY).ok_or_else(|| damaged(TABLE, turn, "it has no end"))
 }

@@ -1,9 +1,9 @@
 //! Documents with numbered versions, and what callers say of the version that they change.
 
-use crate::database::{Item, Query, Range, Table, TableCondition, Write};
+use crate::database::{Item, Query, Range, Table, TableCondition, Write, Written};
 use crate::item::{DOCUMENT, damaged, number, number_of, read_document, string_of, text};
 use crate::keyspace::{Keyspace, kind_key};
-use crate::{Error, Store};
+use crate::{Error, Race, Store};
 use serde::de::DeserializeOwned;
 
 const VERSION: &str = "version";
@@ -52,6 +52,42 @@ impl<N: Keyspace, V: Keyspace> Kinds<N, V> {
 }
 
 impl Store {
+    /// Returns the number of a document's newest version, 0 if there never was one, and whether it is there: even one that can't be read
+    /// can be replaced and deleted. `built_in` stands for a version 0 where nothing is stored.
+    pub(crate) async fn newest_version<N: Keyspace, V: Keyspace>(
+        &self,
+        kinds: &Kinds<N, V>,
+        id: &str,
+        built_in: bool,
+    ) -> Result<(u64, bool), Error> {
+        let item = self.get(kinds.newest, kinds.key(id)).await?;
+        Ok(item.map_or((0, built_in), |item| (version_of(&item), has_document(&item))))
+    }
+
+    /// Deletes a document. Its number goes on counting if it is stored again.
+    pub(crate) async fn delete_document<N: Keyspace, V: Keyspace>(
+        &self,
+        kinds: &Kinds<N, V>,
+        id: &str,
+        built_in: bool,
+        expected: Expected,
+    ) -> Result<DocumentChange<()>, Error> {
+        let mut race = Race::about("the deletion of a document");
+        loop {
+            race.enter()?;
+            let (version, is_there) = self.newest_version(kinds, id, built_in).await?;
+            if !expected.allows(is_there.then_some(version)) {
+                return Ok(DocumentChange::Stale);
+            }
+            if !is_there {
+                return Ok(DocumentChange::Missing);
+            }
+            if let Written::Done(_) = self.database.write(kinds.deletion(id, version)).await? {
+                return Ok(DocumentChange::Done(Box::new(())));
+            }
+        }
+    }
+
     /// Returns the items of a document's versions, even if it was deleted since; the newest first, at most so many. Says too
     /// whether these are all.
     pub(crate) async fn versions_of(

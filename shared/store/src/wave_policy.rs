@@ -1,14 +1,14 @@
 //! The shop's policy for waves, with its versions.
 
 use crate::cached::Cached;
-use crate::database::{AllWritten, Item, Written};
+use crate::database::{AllWritten, Item};
 use crate::item::{damaged, write_document};
 use crate::keyspace;
 use crate::versions::{DocumentChange, Expected, Kinds, document_of, has_document, version_of};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::waves::{First, PerUnit, QuietHours, Trigger};
-use restock_domain::{Invalid, WavePolicy, time};
+use restock_domain::{WavePolicy, time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct ShopPolicy {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct PolicyDocument {
     #[serde(flatten)]
     policy: WaveDocument,
     updated_on: Timestamp,
@@ -88,20 +88,17 @@ impl From<WavePolicy> for WaveDocument {
 }
 
 impl WaveDocument {
-    /// Returns the policy. Taken for none, one that can't be read would let too many mails leave.
+    /// Returns the policy; what callers may not write any more stays as it was stored. Taken for none, one that can't be read would let too
+    /// many mails leave.
     pub fn policy(self) -> Result<WavePolicy, Box<dyn std::error::Error + Send + Sync>> {
-        let said = |invalid: Invalid| invalid.message;
-        let quiet = |hours: QuietDocument| {
-            let [from, to] = [hours.from, hours.to].map(|time| QuietHours::time(&time));
-            QuietHours::new(from?, to?, QuietHours::zone(&hours.zone)?)
-        };
+        let quiet = |hours: QuietDocument| QuietHours::restore(&hours.from, &hours.to, &hours.zone);
         Ok(WavePolicy {
-            per_unit: self.per_unit.map(|per_unit| PerUnit::parse(&per_unit)).transpose().map_err(said)?,
+            per_unit: self.per_unit.map(|per_unit| PerUnit::restore(&per_unit)).transpose()?,
             interval: Duration::from_secs(self.interval_seconds),
             minimum: self.minimum,
             hold_down: Duration::from_secs(self.hold_down_seconds),
             trigger: self.trigger.parse::<Trigger>()?,
-            quiet_hours: self.quiet_hours.map(quiet).transpose().map_err(said)?,
+            quiet_hours: self.quiet_hours.map(quiet).transpose()?,
             first: self.first.map(|first| First {
                 attribute: first.attribute,
                 values: first.values,
@@ -122,12 +119,12 @@ impl Store {
         let mut race = Race::about("the change of the policy for waves");
         loop {
             race.enter()?;
-            let (seen, stored) = self.newest_policy().await?;
-            if !expected.allows(stored.map(|stored| stored.version)) {
+            let (seen, is_there) = self.newest_version(&KINDS, SHOP, false).await?;
+            if !expected.allows(is_there.then_some(seen)) {
                 return Ok(DocumentChange::Stale);
             }
             let updated_on = time::to_millisecond(now);
-            let document = Document { policy: policy.clone().into(), updated_on };
+            let document = PolicyDocument { policy: policy.clone().into(), updated_on };
             let document = write_document(KINDS.newest, &document)?;
             let writes = KINDS.next_version(SHOP, seen, document);
             if let AllWritten::Done = self.database.write_all(writes).await? {
@@ -137,37 +134,20 @@ impl Store {
         }
     }
 
-    /// Deletes the shop's policy, and returns what it was. Its number goes on counting if one is stored again.
-    pub async fn delete_wave_policy(&self, expected: Expected) -> Result<DocumentChange<ShopPolicy>, Error> {
-        let mut race = Race::about("the change of the policy for waves");
-        loop {
-            race.enter()?;
-            let (seen, stored) = self.newest_policy().await?;
-            if !expected.allows(stored.as_ref().map(|stored| stored.version)) {
-                return Ok(DocumentChange::Stale);
-            }
-            let Some(stored) = stored else { return Ok(DocumentChange::Missing) };
-            if let Written::Done(_) = self.database.write(KINDS.deletion(SHOP, seen)).await? {
-                return Ok(DocumentChange::Done(Box::new(stored)));
-            }
-        }
+    /// Deletes the shop's policy. Its number goes on counting if one is stored again.
+    pub async fn delete_wave_policy(&self, expected: Expected) -> Result<DocumentChange<()>, Error> {
+        self.delete_document(&KINDS, SHOP, false, expected).await
     }
 
     /// Returns the shop's policy, if there is one; strongly consistent.
     pub async fn wave_policy(&self) -> Result<Option<ShopPolicy>, Error> {
-        Ok(self.newest_policy().await?.1)
-    }
-
-    /// Returns the number of the newest version, and the policy unless it was deleted.
-    async fn newest_policy(&self) -> Result<(u64, Option<ShopPolicy>), Error> {
-        let Some(item) = self.get(KINDS.newest, KINDS.key(SHOP)).await? else { return Ok((0, None)) };
-        let stored = has_document(&item).then(|| read(&item)).transpose()?;
-        Ok((version_of(&item), stored))
+        let item = self.get(KINDS.newest, KINDS.key(SHOP)).await?;
+        item.filter(has_document).map(|item| read(&item)).transpose()
     }
 }
 
 fn read(item: &Item) -> Result<ShopPolicy, Error> {
-    let (_, Document { policy, updated_on }) = document_of::<Document>(item)?;
+    let (_, PolicyDocument { policy, updated_on }) = document_of::<PolicyDocument>(item)?;
     let policy = policy.policy().map_err(|error| damaged(KINDS.newest, item, error))?;
     Ok(ShopPolicy { policy, version: version_of(item), updated_on })
 }

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Hindrance, MAX_TOGETHER, Outcome};
 use restock_domain::{SendQuota, Subscription, time};
-use restock_email::{Mail, Mailer};
+use restock_email::{Mail, Mailer, Sent};
 use restock_gather::{Ask, Gather, Second};
 use restock_queue::Queue;
 use restock_queue::transport::Outgoing;
@@ -39,7 +39,7 @@ impl Simulated {
 }
 
 impl Mailer for Simulated {
-    fn send<'a>(&'a self, _: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+    fn send<'a>(&'a self, _: &'a Claim, mail: Mail<'a>) -> Pin<Box<dyn Future<Output = Sent> + Send + 'a>> {
         let letter = Letter {
             subscription: mail.subscription.clone(),
             email: mail.contact.email.as_str().to_owned(),
@@ -48,7 +48,8 @@ impl Mailer for Simulated {
         let about = letter.subscription.delivery.to_string();
         let ask = Ask { group: (), about, weight: 1, asked: letter };
         let world = self.world.clone();
-        Box::pin(self.bulk.ask(ask, move |mails| send_bulk(world, mails).boxed()))
+        let sent = self.bulk.ask(ask, move |mails| send_bulk(world, mails).boxed());
+        Box::pin(sent.map(move |outcome| Sent { outcome, template: mail.template.tag() }))
     }
 
     fn quota(&self) -> Pin<Box<dyn Future<Output = Option<SendQuota>> + Send + '_>> {

@@ -23,7 +23,7 @@ use restock_local::template::Schedule;
 use restock_queue::Queue;
 use restock_queue::transport::Outgoing;
 use restock_store::database::Table;
-use restock_store::{CreatedContact, Expected, FeedConfiguration, ProductChange, Store};
+use restock_store::{CachedFeeds, CreatedContact, Expected, FeedConfiguration, ProductChange, Store};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -171,6 +171,7 @@ impl Stage {
         match asked {
             Asked::Subscribe(wish) => {
                 let app = create_subscription::App {
+                    feeds: CachedFeeds::new(store.clone(), Duration::ZERO),
                     store,
                     link_key: LinkKey(KEY),
                     public_url: String::new(),

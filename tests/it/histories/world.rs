@@ -37,7 +37,7 @@ pub struct Faults {
     pub twice: u32,
     pub killed: u32,
     pub slow: u32,
-    /// How long each request to DynamoDB and SQS takes at least, in milliseconds.
+    /// How long each request to DynamoDB and SQS takes at least, and a batch on its way to a function, in milliseconds.
     pub latency: u64,
     pub partial: u32,
     pub duplicate: u32,
@@ -178,7 +178,7 @@ pub struct State {
     pub quiet: bool,
     partial: u32,
     /// The mails a second that SES takes, once they were drawn.
-    send_rate: Option<(u32, SendRate)>,
+    send_rate: Option<SendRate>,
     /// How often SES took no mail, since the account had sent too many a second.
     pub throttled: u64,
     /// The mails in 24 hours that SES takes, if it is bounded, once that was drawn.
@@ -497,19 +497,19 @@ impl State {
 
     /// Returns true if SES takes no mail, since the account sends too many a second.
     pub fn is_over_send_rate(&mut self, faults: &Faults) -> bool {
-        let is_over = !self.quiet && self.send_rate(faults).is_some_and(|(_, rate)| !rate.takes(1, elapsed()));
+        let is_over = !self.quiet && self.send_rate(faults).is_some_and(|rate| !rate.takes(1, elapsed()));
         self.throttled += u64::from(is_over);
         is_over
     }
 
     /// Returns the mails a second that SES takes, if they are bounded.
-    fn send_rate(&mut self, faults: &Faults) -> Option<&mut (u32, SendRate)> {
+    fn send_rate(&mut self, faults: &Faults) -> Option<&mut SendRate> {
         let [fewest, most] = faults.send_rate;
         if most == 0 {
             return None;
         }
         let drawn = self.random.u32(fewest..=most);
-        Some(self.send_rate.get_or_insert_with(|| (drawn, SendRate::new(drawn.into()))))
+        Some(self.send_rate.get_or_insert_with(|| SendRate::new(drawn.into())))
     }
 
     /// Returns true if SES has taken as many mails in 24 hours as the account may send.
@@ -537,7 +537,7 @@ impl State {
     /// Returns what SES says that the account may send.
     pub fn quota(&mut self, faults: &Faults) -> SendQuota {
         let bound = if self.quiet { None } else { self.send_rate(faults) };
-        let rate = bound.map_or(1_000.0, |(rate, _)| f64::from(*rate));
+        let rate = bound.map_or(1_000.0, |rate| rate.a_second());
         SendQuota { rate, day: self.day_quota(faults).map(f64::from), sent: self.sent_in_a_day() as f64, enabled: true }
     }
 

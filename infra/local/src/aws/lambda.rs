@@ -276,7 +276,7 @@ impl Pool {
         let mut state = self.lock();
         if let Some(in_flight) = state.in_flight.remove(id) {
             (self.sink)(&self.name, "an invocation took longer than its time-out");
-            if let Some(switch) = state.switches.get(&in_flight.instance) {
+            if let Some(switch) = state.switches.remove(&in_flight.instance) {
                 switch.notify_one();
             }
             let _ = in_flight.reply.send(Err(Failed::TimedOut));
@@ -335,6 +335,8 @@ async fn keep_running(pool: Weak<Pool>) {
                         "it was killed".to_owned()
                     }
                     used = more_memory_than(process, pool.memory_mb) => {
+                        // From here on it gets no events.
+                        pool.lock().switches.remove(&instance);
                         let _ = child.kill().await;
                         format!("it used {used} MB of memory and has {}", pool.memory_mb)
                     }

@@ -128,6 +128,11 @@ impl PerUnit {
         number.map(Self).ok_or_else(|| Invalid::new(ErrorCode::OutOfRange, message))
     }
 
+    /// Returns a number as it was stored.
+    pub fn restore(raw: &str) -> Result<Self, rust_decimal::Error> {
+        raw.parse().map(Self)
+    }
+
     /// Returns how many mails of an interval a stock has places for; at least one.
     pub fn places(self, quantity: i64) -> u64 {
         let places = self.0.checked_mul(Decimal::from(quantity)).map(|places| places.floor());

@@ -25,6 +25,11 @@ impl QuietHours {
         Ok(Self { from, to, zone })
     }
 
+    /// Returns hours as they were stored.
+    pub fn restore(from: &str, to: &str, zone: &str) -> Result<Self, jiff::Error> {
+        Ok(Self { from: from.parse()?, to: to.parse()?, zone: TimeZone::get(zone)? })
+    }
+
     /// Reads a time of day such as `22:00`.
     pub fn time(raw: &str) -> Result<Time, Invalid> {
         let well_formed = raw.len() == 5 && raw.as_bytes()[2] == b':';

@@ -15,6 +15,10 @@ impl SendRate {
         Self { a_second, left: a_second, at: Duration::ZERO }
     }
 
+    pub fn a_second(&self) -> f64 {
+        self.a_second
+    }
+
     /// Takes so many recipients `now`, a time since any beginning, or none of them if that is too many. Returns true if it
     /// took them.
     pub fn takes(&mut self, recipients: usize, now: Duration) -> bool {
