@@ -105,12 +105,10 @@ fn drain(many: usize, send_rate: u32, senders: u32) -> (f64, u64) {
     (used, history.throttled)
 }
 
-/// Eight senders are those of the parameter `Throughput` for accounts that may send more than 400 mails a second.
-const SENDERS: [(u32, u32); 2] = [(200, 2), (1_000, 8)];
-
 #[test]
 fn a_drain_keeps_the_rate_of_ses_busy_and_is_not_throttled() {
-    for (send_rate, senders) in SENDERS {
+    // Eight senders are those of the parameter `Throughput` for accounts that may send more than 400 mails a second.
+    for (send_rate, senders) in [(200, 2), (1_000, 8)] {
         let (used, throttled) = drain(10_000, send_rate, senders);
 
         assert!(used >= 0.99 && throttled == 0, "{used} of {send_rate} a second, {throttled} throttled");
@@ -123,14 +121,4 @@ fn a_drain_at_the_rate_of_a_new_account_is_hardly_throttled() {
 
     // A group is half of what SES takes in a second, and both senders may come at once with one that is a little late.
     assert!(used >= 0.95 && throttled <= 10, "{used}, {throttled} throttled");
-}
-
-#[test]
-#[ignore = "takes some minutes; docs/performance.md has its figures"]
-fn a_drain_of_a_hundred_thousand_keeps_the_rate_of_ses_busy_to_its_end() {
-    for (send_rate, senders) in SENDERS {
-        let (used, throttled) = drain(100_000, send_rate, senders);
-
-        assert!(used >= 0.99 && throttled == 0, "{used} of {send_rate} a second, {throttled} throttled");
-    }
 }

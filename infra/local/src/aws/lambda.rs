@@ -77,6 +77,8 @@ struct PoolState {
     ready: HashSet<String>,
     /// Ends an instance.
     switches: HashMap<String, Arc<Notify>>,
+    /// Instances that are replaced from outside, which is no failure of whoever waits for one.
+    replaced: HashSet<String>,
 }
 
 struct Event {
@@ -138,7 +140,10 @@ impl Lambda {
     /// Kills every instance of a function (SIGKILL); others take their places.
     pub fn kill_all(&self, function: &str) {
         if let Some(pool) = self.pools.get(function) {
-            pool.lock().switches.drain().for_each(|(_, switch)| switch.notify_one());
+            let mut state = pool.lock();
+            let switches = std::mem::take(&mut state.switches);
+            switches.values().for_each(|switch| switch.notify_one());
+            state.replaced.extend(switches.into_keys());
         }
     }
 
@@ -346,8 +351,11 @@ async fn keep_running(pool: Weak<Pool>) {
         };
         pool.lock().switches.remove(&instance);
         pool.fail_all_of(&instance, &Failed::Crashed);
-        let came_up = pool.lock().ready.remove(&instance);
-        if !came_up && !killed {
+        let (came_up, is_replaced) = {
+            let mut state = pool.lock();
+            (state.ready.remove(&instance), state.replaced.remove(&instance))
+        };
+        if !came_up && !is_replaced {
             pool.fail_a_waiting_event();
         }
         pause = if killed || started.elapsed() > Duration::from_secs(2) {
