@@ -91,6 +91,7 @@ impl Restock {
             data: None,
             binaries: Some(binaries().clone()),
             parameters: BTreeMap::new(),
+            settings: Vec::new(),
             // What functions print is shown by the test runner for a test that fails.
             sink: Arc::new(move |function, line| {
                 println!("[{function}] {line}");

@@ -90,6 +90,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
         data: cli.data,
         binaries,
         parameters: parameters(cli.no_functions, cli.faults.is_some()),
+        settings: Vec::new(),
         // Without faults, functions are held to their permissions and to AWS's limits.
         faults: cli.faults.clone().or((!cli.no_functions).then(Spec::default)),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),

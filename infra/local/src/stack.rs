@@ -43,6 +43,8 @@ pub struct Options {
     pub binaries: Option<Binaries>,
     /// Replaces values of the template's parameters.
     pub parameters: BTreeMap<String, String>,
+    /// Replaces settings of functions that no parameter changes: a function, a setting and its value.
+    pub settings: Vec<(&'static str, &'static str, &'static str)>,
     /// Takes what functions print.
     pub sink: Sink,
     /// Puts proxies between functions and emulators, which hold functions to their permissions in the template, inject
@@ -79,7 +81,12 @@ impl Stack {
         let mut parameters: BTreeMap<String, String> =
             LOCAL_PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         parameters.extend(options.parameters);
-        let template = Template::parse(&yaml, &endpoints, &parameters)?;
+        let mut template = Template::parse(&yaml, &endpoints, &parameters)?;
+        for (function, setting, value) in options.settings {
+            let named = template.functions.iter_mut().find(|named| named.binary == function);
+            let function = named.ok_or_else(|| format!("template.yaml has no function {function}"))?;
+            function.environment.insert(setting.to_owned(), value.to_owned());
+        }
         if let Some(directory) = &options.data {
             fs::create_dir_all(directory).map_err(|error| format!("{} can't be used: {error}", directory.display()))?;
         }
