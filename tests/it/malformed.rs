@@ -177,7 +177,7 @@ fn a_document_that_can_not_be_read_can_be_replaced_and_deleted() {
 }
 
 #[test]
-fn a_policy_for_waves_that_callers_may_not_write_any_more_stays_in_force() {
+fn a_policy_for_waves_that_callers_may_not_write_any_more_can_be_read() {
     let restock = Restock::start();
     let quiet = json!({"from": "22:00", "to": "22:00", "zone": "Europe/Stockholm"});
     let policy = json!({
@@ -188,5 +188,6 @@ fn a_policy_for_waves_that_callers_may_not_write_any_more_stays_in_force() {
 
     let shown = restock.get("/waves");
 
-    assert_eq!((shown.status, &shown.json()["perUnit"]), (200, &json!(80)), "{}", shown.text);
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    assert_eq!((&shown.json()["perUnit"], &shown.json()["quietHours"]), (&json!(80), &quiet));
 }

@@ -25,7 +25,6 @@ pub type Authorized<'a> = Pin<Box<dyn Future<Output = Result<Vec<KeyScope>, Fail
 
 /// Checks API keys. It remembers by its digest each key that it has looked up, also one that does not exist.
 pub struct Keys {
-    clock: fn() -> Timestamp,
     store: Store,
     limits: KeyLimits,
     looked_up: Mutex<HashMap<String, (Option<Known>, Instant)>>,
@@ -49,7 +48,7 @@ impl Authorize for Keys {
                 let detail = "This API key is not known. Check it, or ask for a new one.";
                 return Err(Problem::unauthorized(ErrorCode::UnknownApiKey, detail).into());
             };
-            let now = (self.clock)();
+            let now = Timestamp::now();
             if key.has_expired(now) {
                 let detail = "This API key has expired. Ask for a new one.";
                 return Err(Problem::unauthorized(ErrorCode::ExpiredApiKey, detail).into());
@@ -64,8 +63,8 @@ impl Authorize for Keys {
 }
 
 impl Keys {
-    pub fn of(store: Store, clock: fn() -> Timestamp) -> Self {
-        Self { clock, limits: KeyLimits::of(store.clone()), store, looked_up: Mutex::default() }
+    pub fn of(store: Store) -> Self {
+        Self { limits: KeyLimits::of(store.clone()), store, looked_up: Mutex::default() }
     }
 
     async fn find(&self, digest: &str) -> Result<Option<Known>, Failure> {

@@ -57,8 +57,8 @@ impl Store {
                 },
             }
         }
-        // The first that has the SKU, as for the mail; if none has, the one that should. What has products is a feed, even if it is so new
-        // that whoever remembers feeds does not know it.
+        // The first that has the SKU, as for the mail; if none has, the one that should. What has products is a feed, even one so
+        // new that whoever remembers feeds does not know it.
         let is_feed = |feed: &Locale| fresh.contains_key(feed.key()) || found.contains_key(feed.key());
         let feeds: Vec<Locale> = may_serve.into_iter().filter(is_feed).collect();
         let with_sku = feeds.iter().find(|feed| found.contains_key(feed.key()));

@@ -10,8 +10,8 @@ use restock_domain::ContactId;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// A request to DynamoDB or SQS takes a few milliseconds, mostly less than ten; the simulation adds up to 40 to half of them. One to SES takes up
-/// to 80, and to a quarter of them up to 40 are added.
+/// A request to DynamoDB or SQS takes a few milliseconds, mostly less than ten; the simulation adds up to 40 to half of them. One
+/// to SES takes up to 80, and to a quarter of them up to 40 are added.
 const AS_AWS: Faults = Faults { latency: 5, events: false, ..CALM };
 
 #[test]

@@ -21,6 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const CALLERS: usize = 24;
 /// The lease of the local stack, and what a busy machine adds to it.
 const SLACK: Duration = Duration::from_secs(20);
+/// How often an operator moves back what was given up.
+const MAX_REDRIVES: u32 = 5;
 const QUEUES: [&str; 5] = ["stock-levels", "notifications", "email-events", "feed-imports", "erasures"];
 
 /// The outcome of many histories on one stack.
@@ -117,12 +119,14 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
 /// batches are large, and one that is killed again and again is given up as a whole.
 fn settle(restock: &Restock, malformed: usize, kills: bool) {
     restock.settle_queues(&QUEUES);
-    for _ in 0..if kills { 5 } else { 0 } {
+    let mut redrives = if kills { MAX_REDRIVES } else { 0 };
+    while redrives > 0 && !given_up(restock, malformed).is_empty() {
         for queue in given_up(restock, malformed) {
             println!("redriven: {queue}");
             restock.redrive(&queue);
         }
         restock.settle_queues(&QUEUES);
+        redrives -= 1;
     }
 }
 
