@@ -160,6 +160,8 @@ pub enum ErrorCode {
     OutOfTime,
     /// The request or the file is too large.
     PayloadTooLarge,
+    /// The item has the field more than once, with different values.
+    RepeatedField,
     /// The property is required.
     Required,
     /// There is no such method and path.

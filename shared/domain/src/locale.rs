@@ -1,7 +1,7 @@
 use crate::{ErrorCode, Invalid};
 use icu_locale::{LocaleDirectionality, LocaleExpander};
 use icu_locale_core::LanguageIdentifier;
-use icu_locale_core::subtags::{Language, Script, language, script};
+use icu_locale_core::subtags::{Language, Script, Variants, language, script};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -69,8 +69,11 @@ impl Locale {
             name => &[name],
         };
         for language in names.iter().filter_map(|name| Language::try_from_str(name).ok()) {
-            for (script, region) in forms {
-                let id = LanguageIdentifier { language, script, region, ..own.clone() };
+            // CLDR drops variants first, such as `posix`.
+            let variants = [own.variants.clone(), Variants::default()];
+            for ((script, region), variants) in variants.iter().flat_map(|variants| forms.map(|form| (form, variants)))
+            {
+                let id = LanguageIdentifier { language, script, region, variants: variants.clone() };
                 let (locale, meant) = (Self::from(id.to_string()), maximized(id));
                 if (meant.script, meant.region) == (full.script, full.region) && !feeds.contains(&locale) {
                     feeds.push(locale);
@@ -206,6 +209,8 @@ mod tests {
         assert_eq!(feeds("zh-TW"), ["zh-TW", "zh-Hant-TW", "zh-Hant"]);
         assert_eq!(feeds("zh-HK"), ["zh-HK", "zh-Hant-HK"]);
         assert_eq!(feeds("xx"), ["xx"]);
+        assert_eq!(feeds("en_US_POSIX"), ["en-US-POSIX", "en-posix", "en-US", "en"]);
+        assert_eq!(feeds("de-DE-1996").last().map(String::as_str), Some("de"));
     }
 
     #[test]

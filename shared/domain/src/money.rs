@@ -91,7 +91,9 @@ impl Money {
         };
         let is_digit = |c: char| c.is_ascii_digit();
         let (first, last) = raw.find(is_digit).zip(raw.rfind(is_digit)).ok_or_else(invalid)?;
-        let currency = match (raw[..first].trim(), raw[last + 1..].trim()) {
+        let behind = raw[last + 1..].trim();
+        let behind = NO_FRACTION.iter().find_map(|dash| behind.strip_prefix(dash)).unwrap_or(behind);
+        let currency = match (raw[..first].trim(), behind.trim()) {
             ("", "") => usual,
             ("", code) | (code, "") => currency(code, usual),
             _ => None,
@@ -107,8 +109,11 @@ impl Money {
     }
 }
 
+/// What stands in place of a fraction that is zero.
+const NO_FRACTION: [&str; 4] = [",-", ".-", ",–", ".–"];
+
 /// Signs that one currency has for itself.
-const SIGNS: [(&str, &str); 10] = [
+const SIGNS: [(&str, &str); 17] = [
     ("€", "EUR"),
     ("£", "GBP"),
     ("zł", "PLN"),
@@ -119,6 +124,13 @@ const SIGNS: [(&str, &str); 10] = [
     ("₪", "ILS"),
     ("₴", "UAH"),
     ("₩", "KRW"),
+    ("US$", "USD"),
+    ("R$", "BRL"),
+    ("CA$", "CAD"),
+    ("AU$", "AUD"),
+    ("NZ$", "NZD"),
+    ("HK$", "HKD"),
+    ("S$", "SGD"),
 ];
 
 /// Signs that several currencies share.
@@ -132,12 +144,13 @@ const SHARED_SIGNS: [(&str, &[&str]); 7] = [
     ("Fr.", &["CHF"]),
 ];
 
-/// Returns the currency of a code or a sign; a shared sign is the usual currency's if that has it.
+/// Returns the currency of a code or a sign, in any case; a shared sign is the usual currency's if that has it.
 fn currency(text: &str, usual: Option<Currency>) -> Option<Currency> {
-    if let Some((_, sharing)) = SHARED_SIGNS.iter().find(|(sign, _)| *sign == text) {
+    let is_it = |sign: &str| sign.to_lowercase() == text.to_lowercase();
+    if let Some((_, sharing)) = SHARED_SIGNS.iter().find(|(sign, _)| is_it(sign)) {
         return usual.filter(|usual| sharing.contains(&usual.as_str()));
     }
-    let code = SIGNS.iter().find(|(sign, _)| *sign == text).map_or(text, |(_, code)| code);
+    let code = SIGNS.iter().find(|(sign, _)| is_it(sign)).map_or(text, |(_, code)| code);
     Currency::parse(code)
 }
 
@@ -213,6 +226,11 @@ mod tests {
             ("1,234,567 USD", "1234567 USD"),
             ("€199.00", "199.00 EUR"),
             ("199 zł", "199 PLN"),
+            ("199 ZŁ", "199 PLN"),
+            ("€ 199,-", "199 EUR"),
+            ("199.- CHF", "199 CHF"),
+            ("R$ 199,00", "199.00 BRL"),
+            ("US$199.00", "199.00 USD"),
             ("1.234 KWD", "1.234 KWD"),
             ("1,299.500 KWD", "1299.500 KWD"),
             ("0,500 KWD", "0.500 KWD"),
@@ -238,6 +256,8 @@ mod tests {
             ("199.00", "199.00 SEK"),
             ("199,00 kr", "199.00 SEK"),
             ("1 299:-", "1299 SEK"),
+            ("1299,-", "1299 SEK"),
+            ("199 Kr", "199 SEK"),
             ("199.00 EUR", "199.00 EUR"),
             ("€5", "5 EUR"),
         ] {

@@ -15,6 +15,10 @@ impl Product {
     /// price that says no currency is in the usual one.
     pub fn from_feed(mut data: Fields, usual: Option<Currency>) -> Result<(Self, Vec<Invalid>), Invalid> {
         let id = first_text(&data, "id").ok_or_else(|| Invalid::new(ErrorCode::MissingId, "The item has no id."))?;
+        // Two items that have become one, in most cases.
+        if let Some(Err(_)) = only_text(&data, "id", ErrorCode::InvalidId) {
+            return Err(Invalid::new(ErrorCode::InvalidId, "The item has two ids. Send each item by itself."));
+        }
         let sku = Sku::parse(id).map_err(|invalid| Invalid::new(ErrorCode::InvalidId, invalid.message))?;
         if first_text(&data, "title").is_none() {
             return Err(Invalid::new(ErrorCode::MissingTitle, "The item has no title."));
@@ -23,9 +27,15 @@ impl Product {
             first_text(&data, "link").ok_or_else(|| Invalid::new(ErrorCode::MissingLink, "The item has no link."))?;
         let link = web_address(link)
             .ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "The item's link is not an http or https address."))?;
+        let mut left_out = Vec::new();
+        for field in ["title", "link"] {
+            if let Some(Err(invalid)) = only_text(&data, field, ErrorCode::RepeatedField) {
+                let message = format!("The item is used with the first {field}. {}", invalid.message);
+                left_out.push(Invalid::new(invalid.error_code, message));
+            }
+        }
         data.insert("id".into(), FieldValue::from(sku.as_str()));
         data.insert("link".into(), FieldValue::from(link.as_str()));
-        let mut left_out = Vec::new();
         for (field, read) in [
             ("price", price as fn(&Fields, &str, Option<Currency>) -> Option<Result<String, Invalid>>),
             ("sale_price", price),
@@ -159,15 +169,18 @@ fn image(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<Strin
     Some(address.ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "It is not an http or https address.")))
 }
 
-/// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, and one without a
+/// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, line breaks
+/// are left out, and one without a
 /// scheme is https. Links reach a mail's `href`, so `javascript:` and the like are none.
 fn web_address(text: &str) -> Option<String> {
-    let text = text.trim().replace("&amp;", "&").replace(' ', "%20");
+    // As browsers do: a line break within an address is none.
+    let text: String = text.trim().chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
+    let text = text.replace("&amp;", "&").replace(' ', "%20");
     let text = if text.starts_with("//") { format!("https:{text}") } else { text };
     let host = ["http://", "https://"].iter().find_map(|scheme| {
         text.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme)).map(|_| &text[scheme.len()..])
     })?;
-    if host.starts_with('/') || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if host.starts_with('/') || text.chars().any(char::is_control) {
         return None;
     }
     let parsed = Url::parse(&text).ok()?;
@@ -286,6 +299,8 @@ mod tests {
             ("https://shop.example/a\u{202e}gpj", "https://shop.example/a%E2%80%AEgpj"),
             ("//cdn.shop.example/a.jpg", "https://cdn.shop.example/a.jpg"),
             ("https://shop.example/a?x=1&amp;y=2", "https://shop.example/a?x=1&y=2"),
+            ("https://shop.example/a\u{a0}b", "https://shop.example/a%C2%A0b"),
+            ("https://shop.example/\n\ta\r\nb", "https://shop.example/ab"),
         ] {
             assert_eq!(product(&[("link", text)]).unwrap().link(), Some(opened));
             assert_eq!(product(&[("image_link", text)]).unwrap().image(), Some(opened));

@@ -77,10 +77,10 @@ impl FieldValue {
         }
     }
 
-    /// Returns how many bytes its texts and names have together.
+    /// Returns how many bytes its texts and names have together, written in JSON.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Text(text) => text.len(),
+            Self::Text(text) => text.len() + text.bytes().map(escape_bytes).sum::<usize>(),
             Self::Many(values) => values.iter().map(Self::bytes).sum(),
             Self::Group(fields) => bytes_of(fields),
         }
@@ -90,6 +90,15 @@ impl FieldValue {
 /// Returns how many bytes the names and values of fields have together.
 pub fn bytes_of(fields: &Fields) -> usize {
     fields.iter().map(|(name, value)| name.len() + value.bytes()).sum()
+}
+
+/// Returns how many bytes more a byte of a text has in JSON.
+fn escape_bytes(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 1,
+        0..=31 => 5,
+        _ => 0,
+    }
 }
 
 impl Number {

@@ -30,7 +30,9 @@ pub fn name_to_greet(name: &str) -> Option<String> {
         let after_dot = word.trim_end_matches(dots).split(dots).skip(1).last().unwrap_or_default();
         word.contains([':', '@', '/']) || after_dot.chars().count() > 1
     };
-    let greeted = !name.is_empty() && name.graphemes(true).count() <= MAX_NAME && !name.split(' ').any(is_link);
+    // A letter may have a few marks, and not hundreds.
+    let fits = name.graphemes(true).count() <= MAX_NAME && name.chars().count() <= 4 * MAX_NAME;
+    let greeted = name.chars().any(char::is_alphanumeric) && fits && !name.split(' ').any(is_link);
     greeted.then_some(name)
 }
 

@@ -11,6 +11,11 @@ const MAX_TAG: usize = 64 * 1024;
 const COMMENT: &[u8] = b"<!--";
 const CDATA: &[u8] = b"<![CDATA[";
 const DOCTYPE: &[u8] = b"<!DOCTYPE";
+const CDATA_END: &[u8] = b"]]>";
+/// Where these stand in CDATA and another one begins before it ends, the item has forgotten to end its own.
+const ITEM_ENDS: [&[u8]; 2] = [b"</item>", b"</entry>"];
+/// Bytes of the longest of these.
+const MAX_END: usize = 8;
 
 /// Where in the file the next byte stands.
 enum Place {
@@ -20,7 +25,10 @@ enum Place {
         quote: Option<u8>,
     },
     Comment,
-    Cdata,
+    /// Perhaps its end is missing: an item has ended since, which is held with what is behind it.
+    Cdata {
+        perhaps_over: bool,
+    },
     Instruction,
     /// In a document type, and there perhaps within its declarations.
     Doctype {
@@ -67,21 +75,67 @@ impl<R> Clean<R> {
             }
             Place::Comment => self.pass_over(byte, b"-->"),
             Place::Instruction => self.pass_over(byte, b"?>"),
-            Place::Cdata => {
+            Place::Cdata { perhaps_over } => {
                 self.held.push(byte);
-                if self.held.ends_with(b"]]>") {
-                    self.held.clear();
-                    self.place = Place::Text;
-                } else if self.held.len() > 2 {
-                    let first = self.held.remove(0);
-                    self.give_escaped(first);
-                }
+                self.go_on_in_cdata(perhaps_over);
             }
             Place::Doctype { declarations } => match byte {
                 b'[' | b']' => self.place = Place::Doctype { declarations: byte == b'[' },
                 b'>' if !declarations => self.place = Place::Text,
                 _ => {}
             },
+        }
+    }
+
+    /// Decides on the held bytes of CDATA.
+    fn go_on_in_cdata(&mut self, perhaps_over: bool) {
+        if self.held.ends_with(CDATA_END) {
+            self.held.truncate(self.held.len() - CDATA_END.len());
+            self.give_held(self.held.len());
+            self.place = Place::Text;
+        } else if perhaps_over && self.held.ends_with(CDATA) {
+            self.end_cdata_at_item();
+        } else if perhaps_over && self.held.len() > MAX_TAG {
+            self.give_held(self.held.len() - MAX_END);
+            self.place = Place::Cdata { perhaps_over: false };
+        } else if !perhaps_over {
+            match ITEM_ENDS.into_iter().find(|end| self.held.ends_with(end)) {
+                Some(end) => {
+                    self.give_held(self.held.len() - end.len());
+                    self.place = Place::Cdata { perhaps_over: true };
+                }
+                None => self.give_held(self.held.len().saturating_sub(MAX_END)),
+            }
+        }
+    }
+
+    /// Takes what is held from the end of an item on as what it would be if CDATA had ended before.
+    fn end_cdata_at_item(&mut self) {
+        self.place = Place::Text;
+        let held = std::mem::take(&mut self.held);
+        self.feed(&held);
+    }
+
+    /// Gives held bytes of CDATA as text.
+    fn give_held(&mut self, bytes: usize) {
+        for byte in self.held.drain(..bytes) {
+            match byte {
+                b'<' => self.output.extend_from_slice(b"&lt;"),
+                b'&' => self.output.extend_from_slice(b"&amp;"),
+                byte => self.output.push(byte),
+            }
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let [byte, others @ ..] = rest {
+            if let Place::Text = self.place {
+                rest = self.take_text(rest);
+            } else {
+                self.take(*byte);
+                rest = others;
+            }
         }
     }
 
@@ -95,7 +149,7 @@ impl<R> Clean<R> {
         let held = self.held.as_slice();
         let known = match held {
             COMMENT => Some(Place::Comment),
-            CDATA => Some(Place::Cdata),
+            CDATA => Some(Place::Cdata { perhaps_over: false }),
             b"<?" => Some(Place::Instruction),
             _ if held.eq_ignore_ascii_case(DOCTYPE) => Some(Place::Doctype { declarations: false }),
             _ => None,
@@ -134,14 +188,6 @@ impl<R> Clean<R> {
         self.place = Place::Text;
     }
 
-    fn give_escaped(&mut self, byte: u8) {
-        match byte {
-            b'<' => self.output.extend_from_slice(b"&lt;"),
-            b'&' => self.output.extend_from_slice(b"&amp;"),
-            byte => self.output.push(byte),
-        }
-    }
-
     fn pass_over(&mut self, byte: u8, end: &[u8]) {
         self.held.push(byte);
         if self.held.ends_with(end) {
@@ -162,21 +208,16 @@ impl<R: BufRead> BufRead for Clean<R> {
             let bytes = input.len();
             if bytes == 0 {
                 // The file breaks off in a tag, which the parser says.
-                if let Place::Markup { .. } | Place::Cdata = self.place {
-                    self.output.append(&mut self.held);
+                match self.place {
+                    Place::Markup { .. } => self.output.append(&mut self.held),
+                    Place::Cdata { perhaps_over: true } => self.end_cdata_at_item(),
+                    Place::Cdata { .. } => self.give_held(self.held.len()),
+                    _ => {}
                 }
                 break;
             }
             let input = input.to_vec();
-            let mut rest = input.as_slice();
-            while let [byte, others @ ..] = rest {
-                if let Place::Text = self.place {
-                    rest = self.take_text(rest);
-                } else {
-                    self.take(*byte);
-                    rest = others;
-                }
-            }
+            self.feed(&input);
             self.input.consume(bytes);
         }
         Ok(&self.output[self.used..])
@@ -224,6 +265,10 @@ mod tests {
             ("<a b=\"1></a><c>", "&lt;a b=\"1></a><c>"),
             ("</it's><é>", "</it's><é>"),
             ("<a", "<a"),
+            ("<![CDATA[a</b></item><item>]]><c>", "a&lt;/b>&lt;/item>&lt;item><c>"),
+            ("<![CDATA[a</b></item><item><![CDATA[<d>]]><c>", "a&lt;/b></item><item>&lt;d><c>"),
+            ("<![CDATA[</items></entry></entry>", "&lt;/items></entry></entry>"),
+            ("<![CDATA[ <![CDATA[ ]]>", " &lt;![CDATA[ "),
             ("a<!-- <b>", "a"),
         ] {
             assert_eq!(clean(file), cleaned, "{file}");

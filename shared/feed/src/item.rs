@@ -6,7 +6,7 @@ const NEEDED: [&str; 3] = ["id", "title", "link"];
 /// Fields that people read as they are.
 const TEXTS: [&str; 7] = ["brand", "color", "material", "pattern", "product_type", "size", "title"];
 /// Fields that programs of web pages write.
-const ADDRESSES: [&str; 2] = ["image_link", "link"];
+const ESCAPED: [&str; 4] = ["image_link", "link", "price", "sale_price"];
 /// Bytes of an item, and of a row, a line or a field that it is read from. DynamoDB takes 400 KB; no product needs as
 /// much.
 pub const MAX_BYTES: usize = 100_000;
@@ -49,7 +49,7 @@ pub fn item(
         }
     };
     write(&TEXTS, plain_text);
-    write(&ADDRESSES, without_entities);
+    write(&ESCAPED, without_entities);
     let (product, unusable) = Product::from_feed(data, currency).map_err(fault)?;
     left_out.extend(unusable);
     Ok(Item { product, left_out: left_out.into_iter().map(fault).collect() })

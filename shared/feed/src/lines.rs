@@ -33,7 +33,9 @@ pub fn read(
         let item = if too_large {
             fault(ErrorCode::ItemTooLarge, format!("Line {number} has more than {MAX_BYTES} bytes."))
         } else {
-            match serde_json::from_slice(&line).or_else(|error| with_whole_characters(&line).ok_or(error)) {
+            // Files that were put together have a byte order mark each.
+            let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
+            match serde_json::from_slice(line).or_else(|error| with_whole_characters(line).ok_or(error)) {
                 Ok(Value::Object(object)) => item::item(fields(object), Vec::new(), currency),
                 Ok(_) => fault(ErrorCode::MalformedJson, format!("Line {number} is not a JSON object.")),
                 Err(error) => {

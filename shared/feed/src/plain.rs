@@ -8,12 +8,30 @@ const MAX_ENTITY: usize = 32;
 /// Bytes of a tag that formats text, with its attributes.
 const MAX_TAG: usize = 1_000;
 /// Elements that format text, so they are no fields of their own.
-const INLINE: [&str; 27] = [
-    "a", "b", "big", "code", "del", "em", "font", "i", "img", "ins", "mark", "nobr", "ol", "q", "s", "small", "span",
-    "strike", "strong", "sub", "sup", "table", "tbody", "tt", "u", "ul", "wbr",
+const INLINE: [&str; 38] = [
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dl", "em", "font", "i", "img", "ins",
+    "kbd", "label", "mark", "nobr", "ol", "q", "s", "small", "span", "strike", "strong", "sub", "sup", "table",
+    "tbody", "thead", "tt", "u", "ul", "var", "wbr", "samp",
 ];
 /// Elements that stand apart from the text around them, and headings do.
-const BLOCKS: [&str; 10] = ["blockquote", "br", "center", "div", "hr", "li", "p", "pre", "td", "tr"];
+const BLOCKS: [&str; 16] = [
+    "article",
+    "blockquote",
+    "br",
+    "center",
+    "dd",
+    "div",
+    "dt",
+    "figure",
+    "hr",
+    "li",
+    "p",
+    "pre",
+    "section",
+    "td",
+    "th",
+    "tr",
+];
 
 /// What begins and ends a part that nobody is shown.
 const HIDDEN: [(&str, &str); 3] = [("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>")];
@@ -22,7 +40,16 @@ const HIDDEN: [(&str, &str); 3] = [("<!--", "-->"), ("<script", "</script>"), ("
 pub fn plain_text(text: &str) -> String {
     let text = without_entities(&without_tags(&without_entities(text)));
     let text: String = text.chars().map(meant).filter(|c| !is_invisible(*c)).collect();
+    if text.chars().all(is_mark_of_direction) {
+        return String::new();
+    }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns true for what only says in which direction text runs.
+fn is_mark_of_direction(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Returns true for what marks where a word may break, and for a byte order mark within a text.
@@ -60,6 +87,12 @@ fn without_tags(text: &str) -> String {
     while let Some(begin) = rest.find('<') {
         kept.push_str(&rest[..begin]);
         let tag = &rest[begin..];
+        // Of XML that was written as text.
+        if let Some((text, behind)) = tag.strip_prefix("<![CDATA[").and_then(|text| text.split_once("]]>")) {
+            kept.push_str(&without_tags(text));
+            rest = behind;
+            continue;
+        }
         if let Some(place) = hidden.iter().position(|(begins, _)| starts_with(tag, begins)) {
             let ends = hidden[place].1;
             match tag.as_bytes().windows(ends.len()).position(|part| part.eq_ignore_ascii_case(ends.as_bytes())) {
@@ -165,7 +198,9 @@ mod tests {
             ("<B>Sale</b> <A HREF=\"x\">Mug</a> <P>Text", "Sale Mug Text"),
             ("Size <S> <STRONG>x</STRONG>", "Size <S> x"),
             ("Mug <!-- new <script>", "Mug <!-- new <script>"),
+            ("\u{202e} \u{200f}", ""),
             ("Donau\u{ad}dampf\u{200b}schiff", "Donaudampfschiff"),
+            ("<![CDATA[Foo <abbr>bar</abbr>]]> &amp; <![CDATA[<b>x</b>", "Foo bar & <![CDATA[x"),
             ("Tom&#146;s &#x85; \u{92} 5&#128;", "Tom’s … ’ 5€"),
         ] {
             assert_eq!(plain_text(written), read, "{written}");

@@ -155,10 +155,12 @@ struct Field {
 /// Reads the field at the beginning of `rest`, which belongs to that column. `last` says that the file has no more than
 /// that.
 fn field(rest: &[u8], column: usize, form: Form, last: bool) -> Field {
-    if rest.first() == Some(&b'"')
-        && let Some((text, bytes)) = quoted(rest, column, form, last)
+    // Some write a space behind the delimiter.
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    if rest.get(spaces) == Some(&b'"')
+        && let Some((text, bytes)) = quoted(&rest[spaces..], column, form, last)
     {
-        return Field { text, bytes, stray_quote: false };
+        return Field { text, bytes: spaces + bytes, stray_quote: false };
     }
     let bytes = rest.iter().position(|byte| *byte == form.delimiter || is_line_end(byte)).unwrap_or(rest.len());
     // A quoted word within the text, as in "Hello" says the cat, has its own end.
@@ -209,8 +211,8 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
 
 /// Returns true if a text that begins in a column is a part of several rows: if a line of it ends a row there, or is a
 /// row by itself, with an address where one belongs; or if its first line ends a row and its last one, with what is
-/// `after` it, makes another, while as one field it would not fit the columns. Where one field does fit, only rows that lack no
-/// column tell against it.
+/// `after` it, makes another. Where one field does fit the columns, only rows that lack no column, or that have an address, tell
+/// against it.
 fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let Some((columns, address)) = form.columns else { return false };
     let lines = text.split(is_line_end).map(|line| line.split(|byte| *byte == form.delimiter).collect::<Vec<&[u8]>>());
@@ -230,9 +232,10 @@ fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     // The quote that closes the text may do so in the middle of a row.
     let is_row = |fields: &Vec<&[u8]>| fields.len() >= enough && fields.get(address).is_some_and(is_address);
     let may_be_rows = !fits || column + first.len() >= columns;
-    let begins_row = others.last().is_some_and(|last| last.len() + behind == columns);
+    let begins_row =
+        |last: &&Vec<&[u8]>| last.len() + behind == columns && (!fits || last.get(address).is_some_and(is_address));
     let ends_row = column + first.len() == columns;
-    (may_be_rows && others.iter().any(is_row)) || (ends_row && begins_row && !fits)
+    (may_be_rows && others.iter().any(is_row)) || (ends_row && others.last().is_some_and(|last| begins_row(&last)))
 }
 
 /// Returns true for what a link may be written as.

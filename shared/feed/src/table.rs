@@ -2,7 +2,7 @@ use crate::column::Column;
 use crate::item::{self, Item, ItemFault, MAX_BYTES, is_needed};
 use crate::rows::{Form, Row, Rows};
 use crate::{End, Unreadable};
-use restock_domain::{Currency, ErrorCode, Fields, MAX_IDENTIFIER_BYTES};
+use restock_domain::{Currency, ErrorCode, Fields, Invalid, MAX_IDENTIFIER_BYTES};
 use std::io::BufRead;
 
 /// Lines before the one that names the columns: comments of a template, and empty ones.
@@ -50,7 +50,13 @@ fn is_cut(columns: &[Column], row: &Row, item: &Result<Item, ItemFault>) -> bool
 fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<Column>, Form), Unreadable> {
     for _ in 0..MAX_PREFACE {
         let line = rows.peek_line()?;
-        let count = |delimiter: &u8| line.iter().filter(|byte| *byte == delimiter).count();
+        let mut quotes = 0;
+        let outside = line.iter().filter(|byte| {
+            quotes += usize::from(**byte == b'"');
+            quotes % 2 == 0
+        });
+        let outside: Vec<u8> = outside.copied().collect();
+        let count = |delimiter: &u8| outside.iter().filter(|byte| *byte == delimiter).count();
         // max_by_key takes the last of equals, so the preferred delimiter comes last.
         let delimiter = delimiters.iter().rev().copied().max_by_key(count).unwrap_or(b',');
         let Some(row) = rows.next(Form { delimiter, columns: None })? else { break };
@@ -89,12 +95,39 @@ fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>
             item::add(&mut data, &column.name, column.value(text));
         }
     }
-    let mut item = item::item(data, Vec::new(), currency)?;
+    let unreadable = if further.is_empty() { Vec::new() } else { prices_in_two(columns, row) };
+    let mut item = item::item(data, unreadable, currency)?;
     if row.stray_quote {
         let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
         item.left_out.push(fault(id, row, ErrorCode::StrayQuote, message));
     }
     Ok(item)
+}
+
+/// Returns the prices of a row with more fields than columns that may go on in the field behind them, as `199,50` does in a table
+/// with commas.
+fn prices_in_two(columns: &[Column], row: &Row) -> Vec<(String, Invalid)> {
+    let goes_on = |pair: &[String]| {
+        let ends_with_digit = pair[0].trim().bytes().next_back().is_some_and(|byte| byte.is_ascii_digit());
+        let behind = pair[1].trim();
+        let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
+        ends_with_digit && matches!(digits, 2 | 3) && !behind[digits..].starts_with(char::is_alphanumeric)
+    };
+    let in_two =
+        columns.iter().zip(row.fields.windows(2)).filter(|(column, pair)| is_price(&column.name) && goes_on(pair));
+    let unreadable = in_two.map(|(column, pair)| {
+        let message = format!(
+            "The item is used without its {}: line {} has more fields than columns, so {} may go on as {}. Write a decimal point, or \
+             put the price in quotes.",
+            column.name, row.line, pair[0], pair[1]
+        );
+        (column.name.clone(), Invalid::new(ErrorCode::InvalidPrice, message))
+    });
+    unreadable.collect()
+}
+
+fn is_price(column: &str) -> bool {
+    matches!(column, "price" | "sale_price")
 }
 
 fn fault(id: usize, row: &Row, error_code: ErrorCode, message: String) -> ItemFault {

@@ -147,7 +147,7 @@ struct OpenItem {
     bytes: usize,
     fields: Fields,
     ranks: HashMap<String, u8>,
-    /// The first thing that is wrong with the open field, and with the item as a whole.
+    /// The first thing that is wrong with the open field, and with the item beside its fields.
     field_damage: Option<Damage>,
     damage: Option<Damage>,
     left_out: Vec<(String, Invalid)>,
@@ -222,6 +222,10 @@ impl OpenItem {
 
     fn add(&mut self, element: Element) {
         let name = local_name(&element.name);
+        if !element.children.is_empty() && !element.text.trim().is_empty() {
+            let reason = format!("the tag {} has text beside other tags", element.name);
+            self.field_damage.get_or_insert((ErrorCode::MismatchedTags, reason));
+        }
         let Some(parent) = self.elements.last_mut() else { return self.add_field(name, element) };
         if self.open_bytes > item::MAX_BYTES {
             return;
@@ -236,7 +240,12 @@ impl OpenItem {
     fn add_field(&mut self, name: String, element: Element) {
         let (rank, damage) = (element.rank, self.field_damage.take());
         let damage = damage.map(|(error_code, reason)| {
-            Invalid::new(error_code, format!("The item is used without its {name}, which can't be read: {reason}."))
+            let message = if item::is_needed(&name) {
+                format!("The item can't be read: {reason}.")
+            } else {
+                format!("The item is used without its {name}, which can't be read: {reason}.")
+            };
+            Invalid::new(error_code, message)
         });
         let bytes = std::mem::take(&mut self.open_bytes);
         self.bytes += damage.as_ref().map_or(bytes, |damage| damage.message.len());
@@ -255,6 +264,7 @@ impl OpenItem {
         }
         if rank > known {
             self.fields.remove(&name);
+            self.left_out.retain(|(left_out, _)| *left_out != name);
         }
         self.ranks.insert(name.clone(), rank);
         match damage {
@@ -286,11 +296,9 @@ impl OpenItem {
         self.damage(ErrorCode::ItemTooLarge, "it has more text than any product needs".into());
     }
 
-    /// Remembers the first thing that is wrong with the field that is open, or with the item: if none is open, or one
-    /// that the item needs.
+    /// Remembers the first thing that is wrong with the field that is open, or with the item if none is.
     fn damage(&mut self, error_code: ErrorCode, reason: String) {
-        let optional = self.elements.first().is_some_and(|field| !item::is_needed(&local_name(&field.name)));
-        let damage = if optional { &mut self.field_damage } else { &mut self.damage };
+        let damage = if self.elements.is_empty() { &mut self.damage } else { &mut self.field_damage };
         damage.get_or_insert((error_code, reason));
     }
 
@@ -300,8 +308,12 @@ impl OpenItem {
             let reason = format!("the tag {} is not closed", element.name);
             self.damage.get_or_insert((ErrorCode::MismatchedTags, reason));
         }
-        match self.damage.take() {
-            Some((error_code, reason)) => Err(self.fault(error_code, format!("The item can't be read: {reason}."))),
+        if let Some((error_code, reason)) = self.damage.take() {
+            return Err(self.fault(error_code, format!("The item can't be read: {reason}.")));
+        }
+        // A copy that does not count is none of these.
+        match self.left_out.iter().find(|(name, _)| item::is_needed(name)) {
+            Some((_, Invalid { error_code, message })) => Err(self.fault(*error_code, message.clone())),
             None => item::item(self.fields, self.left_out, currency),
         }
     }
@@ -359,7 +371,9 @@ fn href(start: &BytesStart<'_>) -> Option<String> {
     let attribute = |name: &str| {
         let attribute =
             start.attributes().with_checks(false).flatten().find(|attribute| attribute.key.as_ref() == name)?;
-        attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
+        // A stray ampersand stays, as it does in a text.
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+        Some(value.map_or_else(|_| attribute.value.to_string(), |value| value.into_owned()))
     };
     attribute("rel").is_none_or(|rel| rel == "alternate").then(|| attribute("href"))?
 }

@@ -66,3 +66,11 @@ fn half_a_character_costs_its_field_and_no_more() {
     }
     assert_eq!(items(Format::JsonLines, line(r"Mug \ud83d", "x")).0, [Err("A InvalidEncoding".into())]);
 }
+
+#[test]
+fn files_that_were_put_together_have_a_byte_order_mark_each() {
+    let line =
+        |id: &str| format!("\u{feff}{{\"id\":\"{id}\",\"title\":\"T {id}\",\"link\":\"https://shop.example\"}}\n");
+
+    assert_eq!(items(Format::JsonLines, line("A") + &line("B")).0, [good("T A", ""), good("T B", "")]);
+}

@@ -274,3 +274,66 @@ fn a_line_in_which_excel_names_the_delimiter_is_passed_over() {
 
     assert_eq!(items(Format::Csv, file).0, [good("T A", "1.00 EUR")]);
 }
+
+#[test]
+fn a_quote_behind_the_address_that_closes_in_the_next_row_fuses_no_rows() {
+    let file = "id,title,link,description,price\nA,Mug,https://a.example,\"Big,10.00 EUR\nB,Pan,https://b.example,Fits 24\",20.00 EUR\n";
+    assert_eq!(items(Format::Csv, file).0, [good("Mug", "10.00 EUR"), good("Pan", "20.00 EUR")]);
+
+    let title_last =
+        "id,link,title,price\nA,https://a.example,\"Mug,10.00 EUR\nB,https://b.example,Pan 24\",20.00 EUR\n";
+    assert_eq!(items(Format::Csv, title_last).0, [good("\"Mug", "10.00 EUR"), good("Pan 24\"", "20.00 EUR")]);
+    let description = "id,title,link,description,price\nA,Mug,https://a.example,\"Big,\nround\",10.00 EUR\n";
+    assert_eq!(items(Format::Csv, description).0, [good("Mug", "10.00 EUR")]);
+}
+
+#[test]
+fn quotes_behind_a_space_are_quotes() {
+    let file = "\"id\", \"title\", \"link\", \"price\"\n\"A\", \"Mug, red\", \"https://a.example\", \"1.00 EUR\"\nB, \"Big\" mug,https://b.example, 2.00 EUR\n";
+
+    assert_eq!(items(Format::Csv, file).0, [good("Mug, red", "1.00 EUR"), good("\"Big\" mug", "2.00 EUR")]);
+}
+
+#[test]
+fn delimiters_in_a_quoted_name_of_a_column_are_text() {
+    let file = "id;title;link;\"Price, net, EUR, 2026\"\nA;Mug;https://a.example;1\n";
+
+    assert_eq!(items(Format::Csv, file).0, [good("Mug", "")]);
+}
+
+#[test]
+fn a_price_that_may_go_on_in_the_next_field_is_not_shown() {
+    let file = |row: &str| format!("id,title,link,price,brand\n{row}\n");
+    for row in [
+        "A,Mug,https://a.example,199,50,",
+        "A,Mug,https://a.example,\"1\",299.00 SEK,",
+        "A,Mug,https://a.example,SEK 1,299,",
+    ] {
+        assert_eq!(items(Format::Csv, file(row)).0, [good("Mug", "")], "{row}");
+        assert_eq!(left_out(Format::Csv, file(row)), [(1, "InvalidPrice")], "{row}");
+    }
+    for row in ["A,Mug,https://a.example,199.50 SEK,3M,", "A,Mug,https://a.example,199.50 SEK,50,"] {
+        assert_eq!(items(Format::Csv, file(row)).0, [good("Mug", "199.50 SEK")], "{row}");
+    }
+}
+
+#[test]
+fn an_id_has_no_invisible_marks_around_it() {
+    let file = "id,title,link\n\u{feff}B,Cup,https://b.example\n\u{200b}C ,Mug,https://c.example\n";
+    let mut skus = Vec::new();
+    let media_type = MediaType { format: Format::Csv, charset: None };
+    read(file.as_bytes(), &media_type, None, &mut |_, item| skus.push(item.unwrap().product.sku().to_string()))
+        .unwrap();
+
+    assert_eq!(skus, ["B", "C"]);
+}
+
+#[test]
+fn a_workbook_is_said_to_be_one() {
+    let mut zip = b"PK\x03\x04\x14\x00[Content_Types].xml".to_vec();
+    zip.extend([0xff; 40]);
+
+    let media_type = MediaType { format: Format::Csv, charset: None };
+    let said = read(zip.as_slice(), &media_type, None, &mut |_, _| {}).unwrap_err().to_string();
+    assert!(said.contains("ZIP") && said.contains("save it as CSV"), "{said}");
+}

@@ -175,3 +175,74 @@ fn what_is_no_feed_is_refused_as_a_whole() {
         assert_eq!(items(Format::Csv, file).1, Err("NoIdColumn"), "{file}");
     }
 }
+
+#[test]
+fn an_item_that_forgets_the_end_of_its_cdata_is_reported_and_the_next_one_stays_itself() {
+    let rest = "<g:price>10.00 EUR</g:price></item>";
+    let next = "<item><g:id>B</g:id><title>Plate</title><link>https://b.example</link><description><![CDATA[White]]></description></item>";
+    for broken in ["<title>Mug</title><description><![CDATA[Blue</description>", "<title><![CDATA[Mug</title>"] {
+        let file = rss(&format!("<item><g:id>A</g:id>{broken}<link>https://a.example</link>{rest}{next}"));
+
+        assert_eq!(
+            items(Format::Xml, file),
+            (vec![Err("A MismatchedTags".into()), good("Plate", "")], Ok(End::Complete))
+        );
+    }
+}
+
+#[test]
+fn an_item_with_two_ids_is_none_and_a_second_title_or_link_is_reported() {
+    let two = |extra: &str| {
+        rss(&format!(
+            "<item><g:id>A</g:id><title>Mug</title><link>https://a.example</link><g:price>10 EUR</g:price>{extra}</item>"
+        ))
+    };
+
+    assert_eq!(items(Format::Xml, two("<g:id>B</g:id><title>Plate</title>")).0, [Err("A InvalidId".into())]);
+    assert_eq!(left_out(Format::Xml, two("<g:id>A</g:id><title> Mug </title>")), []);
+    assert_eq!(
+        left_out(Format::Xml, two("<title>Plate</title><link>https://b.example</link>")),
+        [(1, "RepeatedField"); 2]
+    );
+    assert_eq!(items(Format::Xml, two("<title>Plate</title>")).0, [good("Mug", "10 EUR")]);
+}
+
+#[test]
+fn damage_in_a_copy_of_a_field_that_does_not_count_costs_nothing() {
+    let file = |fields: &str| rss(&format!("<item><g:id>A</g:id><g:link>https://a.example</g:link>{fields}</item>"));
+    for sound in [
+        "<title>Mug <x>new</title><g:title>Mug</g:title><g:price>1.00 EUR</g:price>",
+        "<g:title>Mug</g:title><title>Mug <x>new</title><g:price>1.00 EUR</g:price>",
+        "<media:title>Mug <x>new</media:title><title>Mug</title><g:price>1.00 EUR</g:price>",
+        "<title>Mug</title><price>1<x></price><g:price>1.00 EUR</g:price>",
+        "<title>Mug</title><g:price>1.00 EUR</g:price><price>1<x></price>",
+    ] {
+        assert_eq!(items(Format::Xml, file(sound)).0, [good("Mug", "1.00 EUR")], "{sound}");
+        assert_eq!(left_out(Format::Xml, file(sound)), [], "{sound}");
+    }
+    assert_eq!(
+        items(Format::Xml, file("<title>Mug</title><g:title>Mug <x>new</g:title>")).0,
+        [Err("A MismatchedTags".into())]
+    );
+    let damaged = file("<title>Mug</title><price>1 EUR</price><g:price>2<x></g:price>");
+    assert_eq!(left_out(Format::Xml, damaged.clone()), [(1, "MismatchedTags")]);
+    assert_eq!(items(Format::Xml, damaged).0, [good("Mug", "")]);
+}
+
+#[test]
+fn a_stray_ampersand_in_an_address_of_atom_stays() {
+    let entry = r#"<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>A</id><title>T</title><link href="https://a.example/?a=1&b=2&amp;c=3"/></entry></feed>"#;
+
+    assert_eq!(text_of(Format::Xml, entry, "link").as_deref(), Some("https://a.example/?a=1&b=2&c=3"));
+}
+
+#[test]
+fn text_beside_tags_that_format_none_is_reported_and_not_half_of_it_shown() {
+    let file = |fields: &str| rss(&item("A", fields));
+
+    assert_eq!(left_out(Format::Xml, file("<g:color>Red <shade>x</shade></g:color>")), [(1, "MismatchedTags")]);
+    assert_eq!(text_of(Format::Xml, file("<g:color>Red <shade>x</shade></g:color>"), "color"), None);
+    assert_eq!(text_of(Format::Xml, file("<g:color>Red <cite>x</cite></g:color>"), "color").as_deref(), Some("Red x"));
+    let shipping = "<g:shipping>\n <g:price>5.00 SEK</g:price>\n <g:country>SE</g:country>\n</g:shipping>";
+    assert_eq!(left_out(Format::Xml, file(shipping)), []);
+}
