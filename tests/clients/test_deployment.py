@@ -237,7 +237,7 @@ def test_the_functions_of_this_build_do_the_main_job_as_deployed(cloud, tmp_path
 
     [mail] = wait_for(mails)
     # What SES does with the data that all mails of a request share, MiniStack leaves out; the words are looked at elsewhere.
-    assert (mail["To"], mail["Source"]) == (["ann@example.com"], "Restock <restock@shop.example>")
+    assert (mail["To"], mail["Source"]) == (["ann@example.com"], '"Restock" <restock@shop.example>')
 
     def logged():
         entries = shop.call("GET", "/inventory/backinstock/log?sku=A")["entries"]

@@ -34,7 +34,7 @@ impl Restock {
     }
 
     /// Deploys, or deletes, as far as secrets are concerned; returns what CloudFormation is answered.
-    fn deploys_secrets(&self, request: &str) -> Value {
+    fn deploys_secrets(&self, request: &str, properties: Value) -> Value {
         let bucket = TcpListener::bind("127.0.0.1:0").unwrap();
         let event = json!({
             "RequestType": request,
@@ -45,7 +45,7 @@ impl Restock {
             "ResourceType": "Custom::Secrets",
             "LogicalResourceId": "Secrets",
             "PhysicalResourceId": "secrets",
-            "ResourceProperties": {},
+            "ResourceProperties": properties,
             "OldResourceProperties": {},
         });
         let answer = thread::spawn(move || {
@@ -117,7 +117,7 @@ fn a_deployment_makes_the_secrets_that_are_missing_and_keeps_those_that_are_ther
     let first = restock.link_key_ids();
 
     for request in ["Create", "Update", "Delete"] {
-        let answer = restock.deploys_secrets(request);
+        let answer = restock.deploys_secrets(request, json!({}));
         let expected = json!({
             "Status": "SUCCESS",
             "PhysicalResourceId": "secrets",
@@ -130,8 +130,41 @@ fn a_deployment_makes_the_secrets_that_are_missing_and_keeps_those_that_are_ther
     }
 
     restock.runtime.block_on(restock.store().delete_link_key(&first[0])).unwrap();
-    restock.deploys_secrets("Create");
+    restock.deploys_secrets("Create", json!({}));
     assert_eq!(restock.link_key_ids().len(), 1);
+}
+
+#[test]
+fn a_deployment_whose_sender_ses_would_refuse_fails_and_says_what_to_change() {
+    let restock = Restock::start();
+    let deployed = |sender: &str, identity: &str, reply_to: &str| {
+        let properties = json!({"Sender": sender, "SenderIdentity": identity, "ReplyTo": reply_to, "Restart": ""});
+        let answer = restock.deploys_secrets("Update", properties);
+        answer["Reason"].as_str().map_or_else(|| answer["Status"].as_str().unwrap().to_owned(), ToOwned::to_owned)
+    };
+
+    for (sender, identity) in [
+        ("My Shop <hello@shop.se>", "shop.se"),
+        ("hello@mail.shop.se", "shop.se"),
+        ("Hello@Shop.se", "shop.se"),
+        ("hello@shop.se", "hello@shop.se"),
+        ("Kafé <hej@kafé.se>", "xn--kaf-dma.se"),
+    ] {
+        assert_eq!(deployed(sender, identity, "Café <reply@elsewhere.se>"), "SUCCESS", "{sender}");
+    }
+    for (sender, identity) in
+        [("hello@other.se", "shop.se"), ("hello@notshop.se", "shop.se"), ("info@shop.se", "hello@shop.se")]
+    {
+        let said = deployed(sender, identity, "");
+        assert_eq!(
+            said,
+            format!(
+                "The parameter Sender: SES may send from {identity} only. Use such an address, or verify another one."
+            )
+        );
+    }
+    assert!(deployed("hello@shop", "shop", "").starts_with("The parameter Sender: "));
+    assert!(deployed("hello@shop.se", "shop.se", "reply@").starts_with("The parameter ReplyTo: "));
 }
 
 #[test]
@@ -139,7 +172,7 @@ fn a_deployment_that_can_not_make_the_secrets_fails_at_once_and_says_why() {
     let faults = Spec { error: 1.0, function: Some("make-secrets".into()), ..Spec::default() };
     let restock = Restock::start_with_faults(faults, &[]);
 
-    let answer = restock.deploys_secrets("Create");
+    let answer = restock.deploys_secrets("Create", json!({}));
 
     assert_eq!(answer["Status"], "FAILED");
     assert!(answer["Reason"].as_str().unwrap().starts_with("DynamoDB did not carry out"), "{answer}");

@@ -1,10 +1,13 @@
-//! Makes the secrets of a stack when it is deployed, as a custom resource of CloudFormation. No other function may write them.
+//! Makes the secrets of a stack when it is deployed, as a custom resource of CloudFormation, and refuses a deployment whose sender
+//! SES would refuse. No other function may write secrets.
 
 use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as Request;
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use lambda_runtime::Error;
+use restock_domain::Sender;
 use restock_store::Store;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tracing::info;
@@ -15,6 +18,15 @@ const PHYSICAL_ID: &str = "secrets";
 /// answer, a deployment waits for long.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// What the template says of the sender. The properties of a version that did not say it yet have nothing.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Addresses {
+    sender: String,
+    sender_identity: String,
+    reply_to: String,
+}
+
 pub struct App {
     pub store: Store,
     pub clock: fn() -> Timestamp,
@@ -23,22 +35,25 @@ pub struct App {
 impl App {
     /// Makes the secrets that are missing, and tells CloudFormation. Secrets stay when the stack is deleted, as their table does.
     pub async fn handle(&self, request: Request) -> Result<(), Error> {
-        let (makes, url, mut answer) = match request {
+        let (properties, url, mut answer) = match request {
             Request::Create(create) => {
                 let answer = answer_to(create.stack_id, create.request_id, create.logical_resource_id);
-                (true, create.response_url, answer)
+                (Some(create.resource_properties), create.response_url, answer)
             }
             Request::Update(update) => {
                 let answer = answer_to(update.stack_id, update.request_id, update.logical_resource_id);
-                (true, update.response_url, answer)
+                (Some(update.resource_properties), update.response_url, answer)
             }
             Request::Delete(delete) => {
                 let answer = answer_to(delete.stack_id, delete.request_id, delete.logical_resource_id);
-                (false, delete.response_url, answer)
+                (None, delete.response_url, answer)
             }
             _ => return Err("CloudFormation asks for something that there was not when this was written".into()),
         };
-        let made = if makes { self.make().await } else { Ok(()) };
+        let made = match properties {
+            Some(properties) => self.deploy(properties).await,
+            None => Ok(()),
+        };
         answer["Status"] = json!(if made.is_ok() { "SUCCESS" } else { "FAILED" });
         if let Err(reason) = made {
             answer["Reason"] = json!(reason);
@@ -53,11 +68,29 @@ impl App {
         Ok(())
     }
 
-    /// Makes the secrets, or returns why not.
-    async fn make(&self) -> Result<(), String> {
+    /// Makes the secrets if the properties hold, or returns why not.
+    async fn deploy(&self, properties: Value) -> Result<(), String> {
+        let addresses = Addresses::deserialize(properties).map_err(|error| error.to_string())?;
+        addresses.check()?;
         let made = tokio::time::timeout(PATIENCE, self.store.make_secrets((self.clock)())).await;
         made.map_err(|_| "DynamoDB did not answer in time; deploy again".to_owned())?
             .map_err(|error| DisplayErrorChain::new(&error).to_string())
+    }
+}
+
+impl Addresses {
+    /// Returns why SES would refuse every mail.
+    fn check(&self) -> Result<(), String> {
+        let Self { sender, sender_identity, reply_to } = self;
+        if !sender.is_empty() {
+            let checked = Sender::parse(sender).and_then(|sender| sender.check(sender_identity));
+            checked.map_err(|invalid| format!("The parameter Sender: {}", invalid.message))?;
+        }
+        if !reply_to.is_empty() {
+            let address = Sender::parse(reply_to);
+            address.map_err(|invalid| format!("The parameter ReplyTo: {}", invalid.message))?;
+        }
+        Ok(())
     }
 }
 

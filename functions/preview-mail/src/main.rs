@@ -18,8 +18,8 @@ async fn main() -> Result<(), Error> {
     let store = runtime.store();
     let ses = Ses {
         client: runtime.ses(PATIENCE),
-        sender: restock_runtime::required("SENDER")?,
-        reply_to: restock_runtime::optional("REPLY_TO"),
+        sender: restock_runtime::required("SENDER")?.into(),
+        reply_to: restock_runtime::optional("REPLY_TO").map(Into::into),
         configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
     let listed = restock_runtime::optional("TEST_RECIPIENTS").unwrap_or_default();

@@ -15,8 +15,8 @@ async fn main() -> Result<(), Error> {
     let patience = lease / 2;
     let ses = Ses {
         client: runtime.ses(patience),
-        sender: restock_runtime::required("SENDER")?,
-        reply_to: restock_runtime::optional("REPLY_TO"),
+        sender: restock_runtime::required("SENDER")?.into(),
+        reply_to: restock_runtime::optional("REPLY_TO").map(Into::into),
         configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
     let signing = Signing { link_key: store.newest_link_key().await?, address_key: store.address_key().await? };

@@ -12,14 +12,14 @@ use restock_access::{Access, note};
 use restock_domain::{Brand, EmailAddress, EmailChoice, SendQuota, Sender};
 use tracing::warn;
 
-/// SES v2. Cheap to clone. The client must not retry by itself (see [`Outcome::Unknown`]).
+/// SES v2. Cheap to clone. The client must not retry by itself (see [`Outcome::Unknown`](restock_domain::delivery::Outcome::Unknown)).
 #[derive(Clone)]
 pub struct Ses {
     pub client: Client,
-    /// As it stands in `From`, such as `My Shop <hello@shop.example>`, where neither the automation nor the brand has one.
-    pub sender: String,
     /// Where neither the automation nor the brand has one.
-    pub reply_to: Option<String>,
+    pub sender: Sender,
+    /// Where neither the automation nor the brand has one.
+    pub reply_to: Option<Sender>,
     pub configuration_set: Option<String>,
 }
 
@@ -92,12 +92,12 @@ impl Ses {
 
     /// Returns what stands in `From`.
     pub fn from(&self, email: &EmailChoice, brand: &Brand) -> String {
-        email.sender.as_ref().or(brand.sender.as_ref()).map_or_else(|| self.sender.clone(), from)
+        from(email.sender.as_ref().or(brand.sender.as_ref()).unwrap_or(&self.sender))
     }
 
     pub(crate) fn reply_to(&self, email: &EmailChoice, brand: &Brand) -> Option<String> {
         let reply_to = email.reply_to.as_ref().or(brand.reply_to.as_ref());
-        reply_to.map(|address| address.as_str().to_owned()).or(self.reply_to.clone())
+        reply_to.map(|address| address.as_str().to_owned()).or_else(|| self.reply_to.as_ref().map(from))
     }
 
     fn request(&self, letter: Letter<'_>) -> Result<SendEmailFluentBuilder, BuildError> {
@@ -136,7 +136,7 @@ fn domain_of(sender: &str) -> &str {
     sender.rsplit('@').next().unwrap_or_default().trim_end_matches('>')
 }
 
-/// Returns a `From` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
+/// Returns a `From` or `Reply-To` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
 fn from(sender: &Sender) -> String {
     // Its domain in lower case, as the policy names the identity.
     let (local, domain) = sender.address.as_str().rsplit_once('@').unwrap_or_default();
