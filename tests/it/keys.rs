@@ -1,20 +1,14 @@
 //! API keys, as the operator's command makes them.
 
 use crate::api::assert_problem;
+use crate::hooked::Hooked;
 use crate::restock::Restock;
 use jiff::{SignedDuration, Span, Timestamp};
 use restock_http::KeyLimits;
 use restock_local::client::Client;
-use restock_local::running;
 use restock_operator::keys::{self, Keys};
-use restock_store::database::{
-    AllWritten, BatchGot, Consistency, Database, Executed, FoundItems, Item, Pending, PlainWrite, Query, Scan,
-    Statement, Table, Write, Written,
-};
-use restock_store::{ApiKey, DynamoDb, Store};
+use restock_store::{ApiKey, Store};
 use serde_json::json;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Restock {
     /// Carries a command out, and returns what it printed.
@@ -147,46 +141,11 @@ fn a_revoked_key_is_gone_from_the_list_and_a_wrong_id_is_told() {
     assert!(restock.keys(Keys::Revoke { id: String::new() }).is_err(), "not all of them");
 }
 
-/// The tables of a stack, of which only single writes are asked, and counted.
-#[derive(Clone)]
-struct CountedWrites(Arc<DynamoDb>, Arc<AtomicU64>);
-
-impl Database for CountedWrites {
-    fn write(&self, write: Write) -> Pending<'_, Written> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.write(write)
-    }
-
-    fn batch_get(&self, _: Vec<(Table, Item)>, _: Consistency) -> Pending<'_, BatchGot> {
-        unreachable!()
-    }
-
-    fn write_all(&self, _: Vec<Write>) -> Pending<'_, AllWritten> {
-        unreachable!()
-    }
-
-    fn execute(&self, _: Vec<Statement>) -> Pending<'_, Vec<Executed>> {
-        unreachable!()
-    }
-
-    fn batch_write(&self, _: Vec<PlainWrite>) -> Pending<'_, Vec<PlainWrite>> {
-        unreachable!()
-    }
-
-    fn query(&self, _: Query) -> Pending<'_, FoundItems> {
-        unreachable!()
-    }
-
-    fn scan(&self, _: Scan) -> Pending<'_, FoundItems> {
-        unreachable!()
-    }
-}
-
 /// Lets so many instances handle calls of one key for a minute, each in turn, and returns how many calls came, were let through and
 /// were asked of the table.
 fn minute_of_calls(instances: usize, calls_per_second: i64, limit: u32) -> [u64; 3] {
     let restock = Restock::start();
-    let database = CountedWrites(Arc::new(running::database(&restock.stack.ready)), Arc::default());
+    let database = Hooked::new(&restock, |_| None);
     let limits: Vec<_> = (0..instances).map(|_| KeyLimits::of(Store::new(database.clone()))).collect();
     let (begin, calls) = (Timestamp::from_second(1_800_000_000).unwrap(), 60 * calls_per_second);
     let admit = async {
@@ -198,7 +157,7 @@ fn minute_of_calls(instances: usize, calls_per_second: i64, limit: u32) -> [u64;
         admitted
     };
     let admitted = restock.runtime.block_on(admit);
-    [calls as u64, admitted, database.1.load(Ordering::Relaxed)]
+    [calls as u64, admitted, database.writes()]
 }
 
 #[test]

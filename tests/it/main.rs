@@ -19,6 +19,7 @@ mod feed_schedules;
 mod feeds;
 mod histories;
 mod history;
+mod hooked;
 mod imports;
 mod keys;
 mod limits;

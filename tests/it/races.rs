@@ -1,11 +1,15 @@
 //! Things that happen while a mail is on its way. The histories meet them by chance; here each is made to happen.
 
+use crate::hooked::Hooked;
 use crate::restock::{Restock, eventually, notification, notification_for};
 use jiff::Timestamp;
 use restock_domain::delivery::{Standing, Terms};
-use restock_domain::{ContactId, DeliveryId, Subscription, time};
+use restock_domain::{
+    Arrival, ContactId, DeliveryId, Locale, Scope, Sku, Source, StockLevel, Subscription, Suppression, time,
+};
 use restock_queue::{AcceptedMail, Notification, Recipient};
-use restock_store::{Accepted, Store, Turn, Waiting};
+use restock_store::database::{Action, AttributeValue, Change, Item, Table, TableCondition, Write};
+use restock_store::{Accepted, LevelWrite, Store, Turn, Waiting};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -122,20 +126,103 @@ fn who_subscribed_again_before_the_mail_left_is_answered_by_it() {
 
 #[test]
 fn a_level_that_comes_while_the_mail_is_leaving_mails_who_subscribed_again_before_it() {
-    let (restock, store, contact, first) = with_one_waiting();
-    let mailed_at = Timestamp::now();
-    claim(&restock, &store, &first, Duration::ZERO);
-    restock.subscribe(&contact, "A", "sv-SE", None);
-    // It still meets the first instance.
-    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
-    eventually(|| (restock.on_queue("stock-levels") == 0).then_some(()));
+    // Also if it was read from the shelf before they did.
+    for read_before in [0, 60] {
+        let (restock, store, contact, first) = with_one_waiting();
+        let mailed_at = Timestamp::now();
+        claim(&restock, &store, &first, Duration::ZERO);
+        restock.subscribe(&contact, "A", "sv-SE", None);
+        // It still meets the first instance.
+        let read_at = Timestamp::now() - Duration::from_secs(read_before);
+        restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1, "updatedOn": read_at}));
+        eventually(|| (restock.on_queue("stock-levels") == 0).then_some(()));
 
-    let subscription = &first.subscription;
-    restock.runtime.block_on(store.use_up(subscription.id(), subscription.delivery, mailed_at)).unwrap();
-    restock.settle();
+        let subscription = &first.subscription;
+        restock.runtime.block_on(store.use_up(subscription.id(), subscription.delivery, mailed_at)).unwrap();
+        restock.settle();
 
-    assert_eq!(restock.mailed(), ["a"]);
-    assert!(restock.subscriptions(&contact).is_empty());
+        assert_eq!(restock.mailed(), ["a"], "{read_before} s before");
+        assert!(restock.subscriptions(&contact).is_empty());
+    }
+}
+
+#[test]
+fn of_two_levels_of_one_moment_the_one_counts_that_came_later_in_whatever_order_they_are_handled() {
+    let (restock, store, _, _) = with_one_waiting();
+    let (sku, now) = (Sku::parse("A").unwrap(), Timestamp::now());
+    let mark = restock.runtime.block_on(store.in_demand(&[sku.clone()].into())).unwrap().remove(&sku).unwrap();
+    let put = |scope: &Scope, quantity, updated_on, (second, id): (u64, &str)| {
+        let level = StockLevel { sku: sku.clone(), scope: scope.clone(), quantity, updated_on, event_id: None };
+        let arrival = Arrival { at: now + Duration::from_secs(second), id: id.to_owned(), source: Source::Http };
+        restock.runtime.block_on(store.put_level(&level, &arrival, &mark)).unwrap()
+    };
+
+    // Of the messages of one call.
+    assert_eq!(put(&Scope::Sku, 5, None, (0, "call.10-7")), LevelWrite::Stored);
+    assert_eq!(put(&Scope::Sku, 0, None, (0, "call.2-90")), LevelWrite::Outdated);
+    assert_eq!(put(&Scope::Sku, 0, None, (0, "call.10-6")), LevelWrite::Outdated);
+    assert_eq!(put(&Scope::Sku, 5, None, (0, "call.10-7")), LevelWrite::Stored, "the same one again");
+    assert_eq!(put(&Scope::Sku, 6, None, (0, "call.10-10")), LevelWrite::Stored);
+    // Readings of one second.
+    let scope = Scope::Locale(Locale::parse("sv-SE").unwrap());
+    let read_at = Some(now - Duration::from_secs(60));
+    assert_eq!(put(&scope, 5, read_at, (2, "b-0")), LevelWrite::Stored);
+    assert_eq!(put(&scope, 0, read_at, (1, "c-0")), LevelWrite::Outdated);
+    assert_eq!(put(&scope, 0, read_at, (3, "a-0")), LevelWrite::Stored);
+}
+
+#[test]
+fn an_unsubscription_holds_although_the_bounce_before_it_ends_at_the_same_moment() {
+    let (restock, store, contact, _) = with_one_waiting();
+    let contact = ContactId::parse(&contact).unwrap();
+    restock.runtime.block_on(store.suppress(contact, Suppression::Bounce)).unwrap();
+    // As where the contact takes another address.
+    let key = Item::from([("key".to_owned(), AttributeValue::S(format!("contact#{contact}")))]);
+    let moves = move |number| (number == 2).then(|| update(Table::Contacts, &key, Action::Remove("suppressed".into())));
+    let hooked = Store::new(Hooked::new(&restock, moves));
+
+    assert!(restock.runtime.block_on(hooked.suppress(contact, Suppression::Unsubscribed)).unwrap());
+
+    let found = restock.runtime.block_on(store.contact(contact)).unwrap().unwrap();
+    assert_eq!((found.suppressed, found.unsubscribed), (Some(Suppression::Unsubscribed), true));
+}
+
+#[test]
+fn whoever_asks_again_while_the_subscriptions_of_the_contact_are_deleted_keeps_the_one_that_was_asked_for() {
+    let (restock, _, contact, waiting) = with_one_waiting();
+    let id = waiting.subscription.id();
+    let key = [("contactId", id.contact_id.to_string()), ("subscription", id.key.to_string())];
+    let key: Item = key.into_iter().map(|(name, text)| (name.to_owned(), AttributeValue::S(text))).collect();
+    // After they were read.
+    let again = AttributeValue::L(vec![AttributeValue::S(time::sortable(Timestamp::now() + Duration::from_secs(1)))]);
+    let asks = move |number| {
+        (number == 1).then(|| update(Table::Subscriptions, &key, Action::Set("renewedOn".into(), again.clone())))
+    };
+    let hooked = Store::new(Hooked::new(&restock, asks));
+    let far = tokio::time::Instant::now() + Duration::from_secs(60);
+
+    let delete = hooked.end_subscriptions_of(id.contact_id, Timestamp::now(), far);
+    let deleted = restock.runtime.block_on(delete).unwrap();
+
+    assert_eq!((deleted.items, restock.subscriptions(&contact).len()), (0, 1));
+}
+
+#[test]
+fn a_record_whose_answer_was_lost_is_news_to_whoever_wrote_it_and_to_nobody_else() {
+    let (restock, store, _, waiting) = with_one_waiting();
+    let twice = Store::new(Hooked::twice(&restock));
+    let mail = Accepted { message_id: "1", template: None, at: Timestamp::now() };
+    let record = |store: &Store| {
+        let record = store.record_sent(&waiting.subscription, ENTRY, mail, Duration::from_secs(60));
+        restock.runtime.block_on(record).unwrap()
+    };
+
+    assert!(record(&twice));
+    assert!(!record(&twice) && !record(&store));
+}
+
+fn update(table: Table, key: &Item, action: Action) -> Write {
+    Write { table, key: key.clone(), change: Change::Update(vec![action]), condition: TableCondition::Always }
 }
 
 #[test]

@@ -47,7 +47,10 @@ impl App {
             warn!(contact = %contact_id, "An erasure was not carried out, so the contact stays");
             return Ok(Deleted { items: 0, complete: true });
         }
-        let mut deleted = self.store.delete_subscriptions_of(contact_id, made_until, deadline).await?;
+        let mut deleted = match made_until {
+            Some(made_until) => self.store.end_subscriptions_of(contact_id, made_until, deadline).await?,
+            None => self.store.delete_subscriptions_of(contact_id, deadline).await?,
+        };
         if deleted.complete && is_erasure {
             let purchases = self.store.delete_purchases_of(contact_id, deadline).await?;
             deleted.items += purchases.items;

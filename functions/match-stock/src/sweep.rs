@@ -2,7 +2,7 @@
 //! `template.yaml` begins one each day.
 
 use crate::meet::{Met, Untold};
-use crate::{App, MAX_HOPS, MAX_LAG};
+use crate::{App, MAX_HOPS, MAX_LAG, SKEW};
 use jiff::Timestamp;
 use restock_domain::waves::Waves;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
@@ -62,7 +62,7 @@ impl App {
         let has_waves = !Waves { shop: (*shop).as_ref(), automations: &automations }.all().is_empty();
         for ((sku, _), missed) in missed(page, &facts, settled_before, has_waves) {
             let Missed { level, arrival, subscriptions } = missed;
-            let met = Met::late(self, sku, &level.scope, level.quantity, &arrival);
+            let met = Met::late(self, sku, &level, &arrival);
             // If the log can't be told, the mails are worth more than their count.
             self.meet(&met, number, &subscriptions, &mut Untold::default(), &mut LinedUp::default()).await?;
         }
@@ -87,7 +87,7 @@ fn missed(
     let mut all: BTreeMap<(Sku, String), Missed> = BTreeMap::new();
     for Waiting { subscription, decided_for, claimed_for, place_changed_on, .. } in page {
         let levels = facts.levels.get(&subscription.sku).map(Vec::as_slice).unwrap_or_default();
-        let Some((level, arrival)) = level_met(levels, subscription) else { continue };
+        let Some((level, arrival)) = level_met(levels, subscription, SKEW) else { continue };
         let LogKey { sku, entry } = LogKey::new(subscription.sku.clone(), arrival);
         // Entries sort by time: a level that came even later decided about it too.
         let claimed_for = claimed_for.as_ref().filter(|_| !has_waves);

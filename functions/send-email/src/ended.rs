@@ -24,6 +24,7 @@ pub(crate) enum Counted {
 }
 
 /// A recipient that is to be looked at again, and when.
+#[derive(Debug, Clone)]
 pub(crate) enum Later {
     /// Nothing was tried.
     AtOnce,

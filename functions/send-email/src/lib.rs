@@ -24,7 +24,7 @@ use restock_domain::automation::Verdict;
 use restock_domain::delivery::Terms;
 use restock_domain::template::counted;
 use restock_domain::{
-    Automation, Brands, Product, Skip, Sku, Subscription, SubscriptionId, Template, TemplateId, restocked_since,
+    Automation, Brands, Product, Skip, Sku, Subscription, SubscriptionId, Template, TemplateId, level_met,
 };
 use restock_email::{Mailer, built_in_template, default_template};
 use restock_metrics::Metric;
@@ -197,11 +197,16 @@ impl App {
             }
         }
         self.explain(&notification, not_sent).await;
-        let later = match &shared.bounds {
-            Some(bounds) => self.end_share(bounds, &notification, &waiting, later).await?,
-            None => later,
-        };
-        self.put_off(&notification, later).await
+        let Some(bounds) = &shared.bounds else { return self.put_off(&notification, later).await };
+        let accepted = later.iter().filter(|(_, when)| matches!(when, Later::Record(_))).cloned().collect();
+        match self.end_share(bounds, &notification, &waiting, later).await {
+            Ok(later) => self.put_off(&notification, later).await,
+            Err(failure) => {
+                // The message comes back, and knows nothing of these mails.
+                self.put_off(&Notification { then: Vec::new(), ..notification }, accepted).await?;
+                Err(failure)
+            }
+        }
     }
 
     /// Records the mails that SES accepted and nobody could record yet, even those whose subscriptions are gone: so that no other
@@ -273,8 +278,7 @@ impl App {
                 recipients.push((*recipient, waiting));
             } else if waiting.follows == Some(recipient.delivery) {
                 let levels = self.store.last_look(subscription).await?.levels;
-                let external_id = subscription.external_id.as_ref();
-                if restocked_since(&levels, &subscription.locale, external_id, subscription.created_on) {
+                if level_met(&levels, subscription, Duration::ZERO).is_some() {
                     recipients.push((Recipient { delivery: subscription.delivery, ..*recipient }, waiting));
                 }
             }

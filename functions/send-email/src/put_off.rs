@@ -92,8 +92,8 @@ impl App {
             let delay = match when {
                 Later::AtOnce => Duration::ZERO,
                 Later::Stopped(_) => stopped_for,
-                // SES may ask for none at all.
-                Later::After(delay) => delay.max(Duration::from_secs(1)),
+                // SES may always ask for a second, or for none at all, and the attempts are to last for about a day.
+                Later::After(delay) => delay.max(backoff),
                 // Several messages may wait for one moment. If they all came at it, they would throttle each other.
                 Later::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default() + backoff,
                 Later::Backoff | Later::NextWave(_) => backoff,

@@ -69,7 +69,7 @@ impl App {
                 // The contact first: whoever is about to mail it looks at it once more.
                 let known = self.store.unsubscribe(contact, address, &self.address_key).await?;
                 let (now, deadline) = ((self.clock)(), Instant::now() + MAX_DELETING);
-                let deleted = self.store.delete_subscriptions_of(contact, Some(now), deadline).await?;
+                let deleted = self.store.end_subscriptions_of(contact, now, deadline).await?;
                 if !deleted.complete {
                     let rest = Erasure { contact_id: contact, made_until: Some(now) };
                     self.queues.send_erasure(&rest, Duration::ZERO).await?;

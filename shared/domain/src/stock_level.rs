@@ -2,6 +2,7 @@ use crate::waves::StockHistory;
 use crate::{EventId, ExternalId, Locale, Sku, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// A statement of a shop or a warehouse about its stock of one SKU.
@@ -72,6 +73,17 @@ impl StockLevel {
     }
 }
 
+impl Arrival {
+    /// Returns what sorts arrivals: by time, and those of one call by their place in it.
+    pub fn order(&self) -> impl Ord + use<> {
+        // The id ends with the number of the call's message, behind a dot, and the place in the message.
+        let number = |text: &str| text.parse::<u64>().unwrap_or_default();
+        let (message, place) = self.id.rsplit_once('-').unwrap_or((&self.id, ""));
+        let (call, message) = message.rsplit_once('.').unwrap_or((message, ""));
+        (self.at, call.to_owned(), number(message), number(place))
+    }
+}
+
 impl KnownLevel {
     /// Returns since when the stock has been at least `minimum`, if it is; a minimum is at least 1.
     pub fn in_stock_since(&self, minimum: i64) -> Option<Timestamp> {
@@ -128,23 +140,16 @@ pub fn sold_out_since(levels: &[KnownLevel], locale: &Locale, external_id: Optio
     in_stock(levels, locale, external_id) == Some(false)
 }
 
-/// Returns true if the newest of the levels that cover a subscription says that the SKU is in stock, and is not older than
-/// `since`.
-pub fn restocked_since(
-    levels: &[KnownLevel],
-    locale: &Locale,
-    external_id: Option<&ExternalId>,
-    since: Timestamp,
-) -> bool {
-    newest_covering(levels, locale, external_id).is_some_and(|newest| newest.quantity > 0 && newest.at >= since)
-}
-
 /// Returns the level that must have met a subscription: the newest that covers it, if it is positive and came after the
-/// subscription.
-pub fn level_met<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> Option<(&'a KnownLevel, &'a Arrival)> {
+/// subscription, by clocks that differ by `skew` at the most.
+pub fn level_met<'a>(
+    levels: &'a [KnownLevel],
+    subscription: &Subscription,
+    skew: Duration,
+) -> Option<(&'a KnownLevel, &'a Arrival)> {
     let newest = newest_covering(levels, &subscription.locale, subscription.external_id.as_ref())?;
     let arrival = newest.arrival.as_ref()?;
-    (newest.quantity > 0 && subscription.here_since() <= arrival.at).then_some((newest, arrival))
+    (newest.quantity > 0 && subscription.here_since() <= arrival.at + skew).then_some((newest, arrival))
 }
 
 /// Returns the level that counts for such subscriptions: the newest that covers them.
@@ -209,7 +214,7 @@ mod tests {
             expires_on: None,
         };
         let met = |levels: &[KnownLevel], second| {
-            level_met(levels, &subscribed(second)).map(|(_, arrival)| arrival.id.clone())
+            level_met(levels, &subscribed(second), Duration::ZERO).map(|(_, arrival)| arrival.id.clone())
         };
         let of_locale = Scope::Locale(sv.clone());
 

@@ -70,27 +70,35 @@ impl Store {
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect().await
     }
 
-    /// Deletes what is in a partition and the filter lets through, a page at a time, until the deadline.
-    pub(crate) async fn delete_all(
+    /// Deletes what is in a partition, until the deadline.
+    pub(crate) async fn delete_all<K: Keyspace>(
+        &self,
+        of: K,
+        partition: String,
+        deadline: Instant,
+    ) -> Result<Deleted, Error> {
+        let delete = |items: Vec<Item>| async move {
+            // By their keys alone, so that an item that can't be read is deleted too.
+            let deletions: Vec<_> = items.iter().map(|item| PlainWrite::delete(of, K::TABLE.key_of(item))).collect();
+            self.batch_write(deletions).await?;
+            Ok(items.len())
+        };
+        self.delete_pages(of, partition, delete, deadline).await
+    }
+
+    /// Goes through a partition page by page until the deadline. `delete` deletes what it will of a page, and returns how many items.
+    pub(crate) async fn delete_pages<D: Future<Output = Result<usize, Error>>>(
         &self,
         of: impl Keyspace,
         partition: String,
-        filter: impl Fn(&Item) -> bool,
+        delete: impl Fn(Vec<Item>) -> D,
         deadline: Instant,
     ) -> Result<Deleted, Error> {
         let mut query = Query { limit: Some(DELETED_AT_ONCE), ..Query::of(of, partition) };
         let mut deleted = Deleted { items: 0, complete: false };
         while !deleted.complete && Instant::now() < deadline {
             let found = self.database.query(query.clone()).await?;
-            // By their keys alone, so that an item that can't be read is deleted too.
-            let deletions: Vec<PlainWrite> = found
-                .items
-                .iter()
-                .filter(|item| filter(item))
-                .map(|item| PlainWrite::delete(of, query.table.key_of(item)))
-                .collect();
-            deleted.items += deletions.len();
-            self.batch_write(deletions).await?;
+            deleted.items += delete(found.items).await?;
             query.after = found.next;
             deleted.complete = query.after.is_none();
         }

@@ -105,18 +105,26 @@ impl Store {
     /// Stops all mail to a contact. The most serious reason is kept: a complaint even if the address bounces later,
     /// a bounce even if its owner unsubscribes. Returns true if there is such a contact.
     pub async fn suppress(&self, id: ContactId, why: Suppression) -> Result<bool, Error> {
-        let conditions =
-            TableCondition::All(vec![TableCondition::Exists("key"), suppression::nothing_more_serious(why)]);
-        match self.database.write(Write::update(TABLE, key(id), suppression::set(why)).when(conditions)).await? {
-            Written::Done(_) => Ok(true),
-            Written::Refused(None) => Ok(false),
-            Written::Refused(Some(_)) => {
-                // It is remembered for when the more serious reason is gone.
-                if why == Suppression::Unsubscribed {
-                    let write = Write::update(TABLE, key(id), vec![suppression::unsubscribed()]);
-                    self.database.write(write.when(TableCondition::Exists("key"))).await?;
-                }
-                Ok(true)
+        let mut race = Race::about("a contact");
+        loop {
+            race.enter()?;
+            let conditions =
+                TableCondition::All(vec![TableCondition::Exists("key"), suppression::nothing_more_serious(why)]);
+            let write = Write::update(TABLE, key(id), suppression::set(why)).when(conditions);
+            let contact = match self.database.write(write).await? {
+                Written::Done(_) => return Ok(true),
+                Written::Refused(None) => return Ok(false),
+                Written::Refused(Some(contact)) => contact,
+            };
+            if why != Suppression::Unsubscribed {
+                return Ok(true);
+            }
+            // It is remembered for when the more serious reason is gone, which that may be by now.
+            let still = contact.get("suppressed").map(|reason| TableCondition::Is("suppressed", reason.clone()));
+            let write = Write::update(TABLE, key(id), vec![suppression::unsubscribed()]);
+            let write = write.when(still.unwrap_or(TableCondition::Exists("key")));
+            if let Written::Done(_) = self.database.write(write).await? {
+                return Ok(true);
             }
         }
     }
@@ -205,7 +213,7 @@ impl Store {
                 break;
             }
         }
-        let subscriptions = self.delete_subscriptions_of(id, None, deadline).await?;
+        let subscriptions = self.delete_subscriptions_of(id, deadline).await?;
         let purchases = self.delete_purchases_of(id, deadline).await?;
         Ok(found || subscriptions.items + purchases.items > 0)
     }

@@ -23,6 +23,8 @@ use tokio::time::Instant;
 const MIN_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 const EXPIRES_AT: &str = "expiresAt";
+/// On a record: the call that has written that the mail was accepted.
+const RECORDED_BY: &str = "recordedBy";
 
 /// A mail that SES accepted.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +108,7 @@ impl Store {
         let milestone = Milestone::Accepted;
         let mut facts = facts(subscription, log_entry, mail.template);
         facts.insert("messageId".into(), text(mail.message_id));
+        facts.insert(RECORDED_BY.into(), this_call());
         let mut record = facts.clone();
         record.extend([
             (milestone.as_str().to_owned(), text(time::sortable(mail.at))),
@@ -224,7 +227,7 @@ impl Store {
 
     /// Deletes what is known of the mails of a contact, or as much as the deadline allows. Nobody mails one that is gone.
     pub async fn delete_deliveries_of(&self, contact_id: ContactId, deadline: Instant) -> Result<Deleted, Error> {
-        self.delete_all(keyspace::Deliveries, contact_id.to_string(), |_| true, deadline).await
+        self.delete_all(keyspace::Deliveries, contact_id.to_string(), deadline).await
     }
 
     /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
@@ -279,10 +282,11 @@ impl Store {
         &self,
         record: Item,
         milestone: Milestone,
-        facts: Item,
+        mut facts: Item,
         at: Timestamp,
         log_kept: Duration,
     ) -> Result<bool, Error> {
+        let this = facts.entry(RECORDED_BY.into()).or_insert_with(this_call).clone();
         let mut actions: Vec<Action> = facts.into_iter().map(|(name, value)| Action::Set(name, value)).collect();
         actions.push(Action::set(milestone.as_str(), text(time::sortable(at))));
         actions.push(Action::SetIfMissing(EXPIRES_AT.into(), expiry(at, log_kept)));
@@ -290,8 +294,17 @@ impl Store {
         if milestone != Milestone::Failed {
             write = write.when(TableCondition::Missing(milestone.as_str()));
         }
-        Ok(matches!(self.database.write(write).await?, Written::Done(_)))
+        Ok(match self.database.write(write).await? {
+            Written::Done(_) => true,
+            // The SDK repeats a request whose answer was lost; the second one then meets what the first one wrote.
+            Written::Refused(record) => record.is_some_and(|record| record.get(RECORDED_BY) == Some(&this)),
+        })
     }
+}
+
+/// Returns a name of one call, by which it knows what it has written itself.
+fn this_call() -> AttributeValue {
+    text(format!("{:08x}", fastrand::u32(..)))
 }
 
 /// Returns when a record that was made then is deleted.

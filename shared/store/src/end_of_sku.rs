@@ -1,6 +1,6 @@
 use crate::database::{Statement, TableCondition, Write, Written};
 use crate::item::text;
-use crate::subscription_item::{DELIVERY, RENEWED_ON, TABLE, Waiting, key, read};
+use crate::subscription_item::{DELIVERY, RENEWED_ON, TABLE, key, read};
 use crate::together::Tried;
 use crate::{Deleted, Error, Store};
 use futures::future::try_join_all;
@@ -33,7 +33,7 @@ impl Store {
     }
 
     /// Deletes a subscription that the index shows. Returns false if it is gone, or was made or asked for again later.
-    async fn end_subscription(&self, found: &Subscription, made_until: Timestamp) -> Result<bool, Error> {
+    pub(crate) async fn end_subscription(&self, found: &Subscription, made_until: Timestamp) -> Result<bool, Error> {
         let same = TableCondition::Is(DELIVERY, text(found.delivery.to_string()));
         let unless_renewed = TableCondition::All(vec![same, TableCondition::Missing(RENEWED_ON)]);
         let statement = Statement::remove(TABLE, key(found.id())).when(unless_renewed);
@@ -43,8 +43,7 @@ impl Store {
         };
         while let Some(item) = seen {
             let waiting = read(item)?;
-            let Waiting { subscription, renewed_on, .. } = &waiting;
-            if subscription.here_since() > made_until || renewed_on.iter().any(|on| *on > made_until) {
+            if !waiting.is_made_until(made_until) {
                 return Ok(false);
             }
             let delete = Write::delete(TABLE, key(found.id())).when(waiting.unchanged());

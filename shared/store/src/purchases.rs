@@ -123,7 +123,7 @@ impl Store {
 
     /// Deletes the purchases of a contact, or as many as the deadline allows.
     pub async fn delete_purchases_of(&self, contact: ContactId, deadline: Instant) -> Result<Deleted, Error> {
-        self.delete_all(TABLE, contact.to_string(), |_| true, deadline).await
+        self.delete_all(TABLE, contact.to_string(), deadline).await
     }
 }
 

@@ -20,6 +20,8 @@ const DEMAND: &str = "demand";
 const NEWEST: &str = "newest";
 /// On a level: the events of its scope that were handled.
 const EVENTS: &str = "events";
+/// On a level: how it came in.
+const ARRIVAL: &str = "arrival";
 /// On a demand mark: when it was made.
 const SINCE: &str = "since";
 /// A younger mark is not written again, so that a storm of subscribers does not write it each time.
@@ -142,20 +144,23 @@ impl Store {
     /// Remembers a level of a SKU that has this mark, unless a newer one of its scope is known.
     pub async fn put_level(&self, level: &StockLevel, arrival: &Arrival, mark: &Mark) -> Result<LevelWrite, Error> {
         let StockLevel { sku, scope, quantity, .. } = level;
-        let at = level.effective_at(arrival.at);
+        let at = time::to_millisecond(level.effective_at(arrival.at));
         let mut race = Race::about("a stock level");
         loop {
             race.enter()?;
             let item = self.get(TABLE, level_key(sku, scope)).await?;
             let seen = item.as_ref().and_then(|item| string_of(item, "at")).cloned();
             let same_level = seen.map_or(TableCondition::Missing("at"), |seen| TableCondition::Is("at", text(seen)));
+            let same_arrival = unchanged(ARRIVAL, item.as_ref().and_then(|item| item.get(ARRIVAL)));
             let events = item.as_ref().and_then(|item| item.get(EVENTS)).cloned();
             match seen_events(events.as_ref()).compare(level) {
                 Repetition::None => {}
                 repetition => return Ok(LevelWrite::Repeated { differs: repetition == Repetition::Different }),
             }
             let before = or_none(item.map(known).transpose())?;
-            if before.as_ref().is_some_and(|before| before.at > at) {
+            // Of two that speak of one moment, the one counts that came later, in whatever order they are handled.
+            let order = (at, Some(arrival.order()));
+            if before.as_ref().is_some_and(|known| (known.at, known.arrival.as_ref().map(Arrival::order)) > order) {
                 return Ok(LevelWrite::Outdated);
             }
             let history = match before {
@@ -169,7 +174,7 @@ impl Store {
             let same_events = unchanged(EVENTS, events.as_ref());
             item.extend(events.map(|events| (EVENTS.to_owned(), events)));
             let write = Write::put(TABLE, level_key(sku, scope), item);
-            let same = TableCondition::All(vec![same_level, same_events]);
+            let same = TableCondition::All(vec![same_level, same_arrival, same_events]);
             if let Written::Done(_) = self.database.write(write.when(same)).await? {
                 return Ok(LevelWrite::Stored);
             }

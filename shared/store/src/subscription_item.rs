@@ -147,6 +147,11 @@ pub fn renewals(renewed_on: &[Timestamp]) -> AttributeValue {
 }
 
 impl Waiting {
+    /// Returns true if nobody made it, moved it in or asked for it again later.
+    pub(crate) fn is_made_until(&self, until: Timestamp) -> bool {
+        self.subscription.here_since() <= until && self.renewed_on.iter().all(|on| *on <= until)
+    }
+
     /// Returns when the shopper first subscribed again after a mail that was accepted then.
     pub(crate) fn renewed_since(&self, accepted_at: Timestamp) -> Option<Timestamp> {
         self.renewed_on.iter().find(|on| **on > accepted_at).copied()

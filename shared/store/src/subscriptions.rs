@@ -1,5 +1,7 @@
 use crate::batch::Deleted;
-use crate::database::{Action, Index, Item, Query, Range, Scan, Statement, TableCondition, Write, Written};
+use crate::database::{
+    Action, Index, Item, PlainWrite, Query, Range, Scan, Statement, Table, TableCondition, Write, Written,
+};
 use crate::item::{number, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
@@ -122,22 +124,34 @@ impl Store {
         Ok(feeds.iter().filter_map(product).collect())
     }
 
+    /// Deletes the subscriptions of a contact, or as many as the deadline allows.
+    pub async fn delete_subscriptions_of(&self, contact: ContactId, deadline: Instant) -> Result<Deleted, Error> {
+        self.delete_all(TABLE, contact.to_string(), deadline).await
+    }
+
     /// Deletes the subscriptions of a contact, or as many as the deadline allows. Those that were made, or asked for again, after
-    /// `made_until` stay, if it is given.
-    pub async fn delete_subscriptions_of(
+    /// `made_until` stay.
+    pub async fn end_subscriptions_of(
         &self,
         contact: ContactId,
-        made_until: Option<Timestamp>,
+        made_until: Timestamp,
         deadline: Instant,
     ) -> Result<Deleted, Error> {
-        let made_later = |item: &Item| {
-            let Some(made_until) = made_until else { return false };
-            // One that can't be read is deleted too.
-            read(item.clone()).is_ok_and(|Waiting { subscription, renewed_on, .. }| {
-                subscription.here_since() > made_until || renewed_on.iter().any(|on| *on > made_until)
-            })
+        let delete = |items: Vec<Item>| async move {
+            let (mut old, mut damaged) = (Vec::new(), Vec::new());
+            for item in items {
+                match read(item.clone()) {
+                    Ok(waiting) if waiting.is_made_until(made_until) => old.push(waiting.subscription),
+                    Ok(_) => {}
+                    Err(_) => damaged.push(PlainWrite::delete(TABLE, Table::Subscriptions.key_of(&item))),
+                }
+            }
+            let deleted = damaged.len();
+            self.batch_write(damaged).await?;
+            let ended = try_join_all(old.iter().map(|found| self.end_subscription(found, made_until))).await?;
+            Ok(deleted + ended.into_iter().filter(|ended| *ended).count())
         };
-        self.delete_all(TABLE, contact.to_string(), |item| !made_later(item), deadline).await
+        self.delete_pages(TABLE, contact.to_string(), delete, deadline).await
     }
 
     /// Returns the given subscriptions that exist, whatever their delivery; strongly consistent.
