@@ -33,6 +33,18 @@ fn a_subscription_that_no_feed_has_is_accepted_and_told_why_no_mail_can_come() {
 }
 
 #[test]
+fn whoever_does_not_accept_email_is_told_so_unless_an_automation_does_not_ask_for_that() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.patch(&contact, &json!({"acceptsEmail": false}));
+
+    assert_eq!(outlook(&restock.subscribe(&contact, "A", "sv-SE", None)), (false, Some("noConsent")));
+    restock.automation("all", &json!({"name": "All", "requiresConsent": false}));
+    assert_eq!(outlook(&restock.subscribe(&contact, "A", "sv-SE", None)), (true, None));
+}
+
+#[test]
 fn a_feed_that_is_new_is_known_at_once_although_feeds_are_remembered() {
     let restock = Restock::start_as(|options| {
         options.parameters.insert("AutomationsKeptSeconds".to_owned(), "60".to_owned());

@@ -9,13 +9,14 @@ use restock_domain::unsubscribe::{Unsubscribe, link, token};
 use restock_domain::{DeliveryId, Subscription, time};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_metrics::Metric;
-use restock_store::{CachedFeeds, Prospect, Store};
+use restock_store::{CachedAutomations, CachedFeeds, Prospect, Store};
 use std::time::Duration;
 use tracing::warn;
 
 pub struct App {
     pub store: Store,
     pub feeds: CachedFeeds,
+    pub automations: CachedAutomations,
     pub link_key: LinkKey,
     /// Where the API is reachable from outside, without a slash at the end.
     pub public_url: String,
@@ -37,10 +38,14 @@ impl Handles<Subscribe> for App {
         let wanted =
             Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on: None, delivery, expires_on };
 
-        let Prospect { outlook, marked } =
+        let Prospect { mut outlook, marked } =
             self.store.prospect(&wanted, self.feeds.serving(&wanted.locale), created_on).await?;
         if outlook.contact.is_none() {
             return Err(Problem::no_contact().into());
+        }
+        if outlook.refuses_email() {
+            let automations = self.automations.current().await?;
+            outlook.asks_for_consent = automations.iter().filter(|one| one.enabled).all(|one| one.requires_consent);
         }
 
         // The order matters. Whoever reads the demand mark after our answer must find the subscription; and a contact

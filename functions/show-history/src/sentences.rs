@@ -90,9 +90,8 @@ pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<
         Some(Obstacle::NoProductData) => {
             format!("No mail can come, because the product feed of {locale} does not have {sku}.")
         }
-        _ if no_consent && matches!(outcome, Some(VerdictOutcome::Skipped(Skip::NoConsent))) => {
-            "No mail can come, because the shopper does not accept email.".to_owned()
-        }
+        _ if no_consent && matches!(outcome, Some(VerdictOutcome::Skipped(Skip::NoConsent))) => no_consent_yet(),
+        Some(Obstacle::NoConsent) => no_consent_yet(),
         Some(Obstacle::InStock) => in_stock(subscription, now, outcome),
         None if newest.is_some() => {
             "The product is not in stock now. The shopper waits for it to be reported in stock.".to_owned()
@@ -118,6 +117,10 @@ pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<
             }
         }
     }
+}
+
+fn no_consent_yet() -> String {
+    "No mail can come, because the shopper does not accept email.".to_owned()
 }
 
 /// Says why no mail has come about a product that is in stock.
@@ -180,6 +183,10 @@ fn no_mail(skip: Skip, subscription: &Subscription, is_all: bool) -> String {
         Skip::Unsubscribed => "the shopper had unsubscribed from all mail".to_owned(),
         Skip::NoConsent => "the shopper did not accept email".to_owned(),
         Skip::NoAutomation => "no automation is on".to_owned(),
+        Skip::BelowMinimum => "the stock was below the minimum that is set for waves".to_owned(),
+        Skip::NotRestocked => {
+            "the product had not been sold out since the shopper subscribed, and only a restock counts".to_owned()
+        }
         Skip::AutomationOff => "the automation was switched off or deleted meanwhile".to_owned(),
         Skip::SoldOutAgain => "the product was sold out again before the mail left".to_owned(),
         Skip::SubscriptionGone => "the subscription had ended".to_owned(),

@@ -172,6 +172,9 @@ fn advice(obstacle: Obstacle) -> &'static str {
         Obstacle::Unsubscribed => {
             "The contact unsubscribed from all mail. If the shopper asks for mail again, PATCH the contact with acceptsEmail: true."
         }
+        Obstacle::NoConsent => {
+            "The contact does not accept email, which the automations ask for. If the shopper asks for mail, PATCH the contact with acceptsEmail: true."
+        }
         Obstacle::NoFeed => {
             "No product feed serves this locale. Configure one with PUT /feeds/{locale}, and import it."
         }

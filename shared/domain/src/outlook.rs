@@ -8,6 +8,8 @@ use strum::{EnumIter, IntoStaticStr};
 #[derive(Debug, Default)]
 pub struct Outlook {
     pub contact: Option<Contact>,
+    /// True if every automation that is on asks for contacts who accept email.
+    pub asks_for_consent: bool,
     /// The locale whose feed serves the subscription; none if no feed does.
     pub feed: Option<Locale>,
     /// True if the feed was imported so recently that its word about stock still counts.
@@ -24,6 +26,8 @@ pub enum Obstacle {
     /// Mail to the address permanently bounced, or its owner complained.
     Suppressed,
     Unsubscribed,
+    /// The contact does not accept email, and every automation that is on asks for that.
+    NoConsent,
     /// No product feed is configured that serves the locale.
     NoFeed,
     /// The feed has no such SKU.
@@ -40,17 +44,23 @@ impl Obstacle {
 
     /// Returns true if it tells something about the contact.
     pub fn is_personal(self) -> bool {
-        matches!(self, Self::Suppressed | Self::Unsubscribed)
+        matches!(self, Self::Suppressed | Self::Unsubscribed | Self::NoConsent)
     }
 }
 
 impl Outlook {
+    /// Returns true if the contact does not accept email.
+    pub fn refuses_email(&self) -> bool {
+        self.contact.as_ref().is_some_and(|contact| contact.accepts_email == Some(false))
+    }
+
     /// Returns everything that stands in the way, the contact's own first.
     pub fn obstacles(&self, subscription: &Subscription) -> Vec<Obstacle> {
         let mut obstacles = Vec::new();
         match self.contact.as_ref().and_then(|contact| contact.suppressed) {
             Some(Suppression::Unsubscribed) => obstacles.push(Obstacle::Unsubscribed),
             Some(Suppression::Bounce | Suppression::Complaint) => obstacles.push(Obstacle::Suppressed),
+            None if self.asks_for_consent && self.refuses_email() => obstacles.push(Obstacle::NoConsent),
             None => {}
         }
         if self.feed.is_none() {
@@ -99,6 +109,7 @@ mod tests {
         });
         Outlook {
             contact: None,
+            asks_for_consent: false,
             feed: Some(Locale::parse("sv-SE").unwrap()),
             feed_is_fresh,
             product: Some(Product::restore(Sku::parse("A").unwrap(), data)),

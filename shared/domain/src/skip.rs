@@ -16,6 +16,10 @@ pub enum Skip {
     NoConsent,
     /// No automation is on, or none accepts it.
     NoAutomation,
+    /// The stock is below the minimum of the policy for waves that bounds the automation's mails.
+    BelowMinimum,
+    /// That policy asks for a restock, and the stock has not been below its minimum since the shopper subscribed.
+    NotRestocked,
     /// The automation that accepted it was switched off or deleted before the mail left.
     AutomationOff,
     /// Was in stock when the level was matched, and no more when the mail was about to leave.

@@ -356,8 +356,6 @@ impl OfWish<'_> {
             counts && in_time(call) && call.from > subscribed.to
         });
         let sold_out = self.levels().any(|(call, level)| level.quantity <= 0 && call.to > subscribed.from);
-        // A level may also be overtaken by one that says that it is newer.
-        let overtaken = self.levels().any(|(_, level)| level.age.is_some());
         let without_product = self.calls(|asked| matches!(asked, Asked::Feed { .. })).any(|call| match &call.asked {
             Asked::Feed { skus, .. } => call.answer != Answer::No && in_time(call) && !skus.contains(&self.wish.sku),
             _ => false,
@@ -366,7 +364,6 @@ impl OfWish<'_> {
             self.calls(|asked| *asked == Asked::Automation { enabled: false }).any(|call| call.answer != Answer::No);
         restocked
             && !sold_out
-            && !overtaken
             && !without_product
             && !switched_off
             && !self.may_wait_forever(subscribed)

@@ -31,10 +31,15 @@ type Key = (Table, String, String);
 #[derive(Default)]
 pub struct Tables {
     items: BTreeMap<Key, Item>,
-    /// What the indexes show: by index, partition, sort key and the item's own key.
-    shown: BTreeMap<(Index, String, String, Key), Item>,
-    /// What they will show, in the order of the writes.
-    coming: Vec<(Timestamp, Key, Option<Item>)>,
+    /// What the indexes show of each partition, by sort key and the item's own key.
+    shown: BTreeMap<(Index, String), BTreeMap<(String, Key), Item>>,
+    /// The items that they show.
+    shown_items: BTreeMap<Key, Item>,
+    /// What they will show, by when and the order of the writes.
+    coming: BTreeMap<(Timestamp, u64), (Key, Option<Item>)>,
+    /// When the last write of an item will be shown.
+    coming_last: BTreeMap<Key, Timestamp>,
+    writes: u64,
     /// What items were before, until when, for eventually consistent reads.
     past: VecDeque<(Timestamp, Key, Option<Item>)>,
     /// SKUs whose part of an index can't keep up.
@@ -296,9 +301,7 @@ impl World {
         };
         if write.table == Table::Subscriptions {
             let lag = self.lag(&mut state, &sku);
-            let earlier = state.tables.coming.iter().rev().find(|(_, other, _)| *other == key).map(|(at, ..)| *at);
-            let at = (now() + lag).max(earlier.unwrap_or(Timestamp::UNIX_EPOCH));
-            state.tables.coming.push((at, key, after));
+            state.tables.show(now() + lag, key, after);
         }
         Written::Done(answer)
     }
@@ -418,9 +421,8 @@ impl Tables {
             }
             Some(index) => {
                 self.catch_up(now);
-                let rows =
-                    self.shown.iter().filter(|((of, partition, ..), _)| (*of, partition) == (index, &query.partition));
-                rows.map(|((_, _, sort, _), item)| (sort.clone(), item)).collect()
+                let rows = self.shown.get(&(index, query.partition.clone())).into_iter().flatten();
+                rows.map(|((sort, _), item)| (sort.clone(), item)).collect()
             }
         };
         found.retain(|(sort, _)| in_range(sort));
@@ -444,21 +446,38 @@ impl Tables {
         FoundItems { items: found.into_iter().map(|(_, item)| item.clone()).collect(), next }
     }
 
+    /// Lets the indexes show a write then, and after the writes of the item before.
+    fn show(&mut self, at: Timestamp, key: Key, item: Option<Item>) {
+        let last = self.coming_last.entry(key.clone()).or_insert(at);
+        *last = at.max(*last);
+        self.writes += 1;
+        self.coming.insert((*last, self.writes), (key, item));
+    }
+
     fn catch_up(&mut self, now: Timestamp) {
-        let (due, coming) = std::mem::take(&mut self.coming).into_iter().partition(|(at, ..)| *at <= now);
-        self.coming = coming;
-        for (_, key, item) in due {
-            self.shown.retain(|(_, _, _, of), _| *of != key);
-            let Some(item) = item else { continue };
-            for index in [Index::BySkuLocale, Index::BySkuExternalId] {
-                let (partition, sort) = index.key();
-                if item.contains_key(sort) {
-                    let place = (index, string(&item, partition), string(&item, sort), key.clone());
-                    self.shown.insert(place, item.clone());
+        while let Some(due) = self.coming.first_entry().filter(|first| first.key().0 <= now) {
+            let (key, item) = due.remove();
+            if let Some(before) = self.shown_items.remove(&key) {
+                for (partition, sort) in places(&before) {
+                    self.shown.get_mut(&partition).map(|shown| shown.remove(&(sort, key.clone())));
                 }
             }
+            let Some(item) = item else { continue };
+            for (partition, sort) in places(&item) {
+                self.shown.entry(partition).or_default().insert((sort, key.clone()), item.clone());
+            }
+            self.shown_items.insert(key, item);
         }
     }
+}
+
+/// Returns where indexes show an item: their partition, and the sort key in it.
+fn places(item: &Item) -> impl Iterator<Item = ((Index, String), String)> {
+    let place = |index: Index| {
+        let (partition, sort) = index.key();
+        item.contains_key(sort).then(|| ((index, string(item, partition)), string(item, sort)))
+    };
+    [Index::BySkuLocale, Index::BySkuExternalId].into_iter().filter_map(place)
 }
 
 /// Returns the key's attributes of an item.
@@ -487,6 +506,10 @@ fn holds(condition: &TableCondition, item: Option<&Item>) -> bool {
         TableCondition::IsNot(name, other) => value(name) != Some(other),
         TableCondition::AtMost(name, most) => match (value(name), most) {
             (Some(AttributeValue::S(value)), AttributeValue::S(most)) => value <= most,
+            (Some(AttributeValue::N(value)), AttributeValue::N(most)) => {
+                let number = |text: &String| text.parse::<i64>().expect("a whole number");
+                number(value) <= number(most)
+            }
             _ => false,
         },
         TableCondition::All(conditions) => conditions.iter().all(|condition| holds(condition, item)),

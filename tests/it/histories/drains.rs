@@ -2,11 +2,11 @@
 
 use super::CALM;
 use super::checker::check;
-use super::history::{Asked, Call, History};
+use super::history::{Answer, Asked, Call, History};
 use super::simulated::play_workload;
 use super::workload::Workload;
 use super::world::{Faults, Sabotage};
-use restock_domain::ContactId;
+use restock_domain::{ContactId, SubscriptionId};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -121,4 +121,31 @@ fn a_drain_at_the_rate_of_a_new_account_is_hardly_throttled() {
 
     // A group is half of what SES takes in a second, and both senders may come at once with one that is a little late.
     assert!(used >= 0.95 && throttled <= 10, "{used}, {throttled} throttled");
+}
+
+#[test]
+fn a_storm_of_sign_ups_is_let_through_as_far_as_the_keys_limit_goes_and_nobody_who_was_told_yes_is_lost() {
+    let (lasts, a_second, limit) = (8, 5_000, 500);
+    // One key of an index bears 1,000 writes a second.
+    let faults = Faults { calls_per_second: limit, key_units: 1_000, ..AS_AWS };
+    let workload = Workload::of_storm(lasts * a_second, Duration::from_secs(lasts as u64));
+
+    let history = play_workload(1, workload, faults, Sabotage::Nothing);
+
+    let subscribed = history.calls.iter().filter(|call| call.answer == Answer::Yes);
+    let subscribed: HashSet<SubscriptionId> = subscribed
+        .filter_map(|call| match call.asked {
+            Asked::Subscribe(wish) => Some(history.cast.id(wish)),
+            _ => None,
+        })
+        .collect();
+    let in_time = history.mails.iter().filter(|mail| mail.at < history.settled_at);
+    let mailed: Vec<SubscriptionId> = in_time.map(|mail| mail.subscription).collect();
+    assert_eq!(mailed.len(), subscribed.len());
+    assert_eq!(HashSet::from_iter(mailed), subscribed);
+    // A key that was at rest may make up for two seconds.
+    let allowed = (lasts + 2) * limit as usize;
+    assert!((allowed * 8 / 10..=allowed * 12 / 10).contains(&subscribed.len()), "{} of {allowed}", subscribed.len());
+    assert_eq!(subscribed.len() + history.refused.len(), lasts * a_second);
+    assert!(history.refused.iter().all(|seconds| (1..=5).contains(seconds)));
 }

@@ -225,6 +225,8 @@ pub struct History {
     pub over_time: u64,
     /// How often SES took no mail, since the account had sent too many a second.
     pub throttled: u64,
+    /// After how many seconds each call was to be made again that was over its key's limit, where that can be seen.
+    pub refused: Vec<u32>,
     /// Messages that were given up, and nobody can read.
     pub dead: usize,
     /// Answers of SES that did not tell: as injected, and as the system counted them.

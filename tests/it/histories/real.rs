@@ -299,6 +299,7 @@ impl Stage<'_> {
             sent_on: 0,
             over_time: 0,
             throttled: 0,
+            refused: Vec::new(),
             // What was given up is counted for all histories together.
             dead: self.malformed(),
             ambiguous: (0, 0),

@@ -18,12 +18,14 @@ use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::unsubscribe::{Unsubscribe, token};
 use restock_domain::{Automation, ContactId, EmailAddress, Locale, Sku};
 use restock_email::Pages;
-use restock_http::{Call as Request, Failure, Handles, answer};
+use restock_http::{Call as Request, Failure, Handles, KeyLimits, answer};
 use restock_local::template::Schedule;
 use restock_queue::Queue;
 use restock_queue::transport::Outgoing;
 use restock_store::database::Table;
-use restock_store::{CachedFeeds, CreatedContact, Expected, FeedConfiguration, ProductChange, Store};
+use restock_store::{
+    CachedAutomations, CachedFeeds, CreatedContact, Expected, FeedConfiguration, ProductChange, Store,
+};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -53,7 +55,8 @@ pub fn play_workload(seed: u64, workload: Workload, faults: Faults, sabotage: Sa
     tracing::subscriber::with_default(counter, || {
         simulate(seed, faults, sabotage, async |world| {
             let cast = set_up(&world, &workload).await;
-            let stage = Arc::new(Stage { world, cast, calls: std::sync::Mutex::default() });
+            let (idle, calls, refused) = Default::default();
+            let stage = Arc::new(Stage { world, cast, idle, calls, refused });
             stage.world.lock().quiet = false;
 
             let mut callers = JoinSet::new();
@@ -86,7 +89,11 @@ pub fn play_workload(seed: u64, workload: Workload, faults: Faults, sabotage: Sa
 struct Stage {
     world: Arc<World>,
     cast: Cast,
+    /// What instances of the function that is called know of their key's limit, while no call is in them.
+    idle: std::sync::Mutex<Vec<KeyLimits>>,
     calls: std::sync::Mutex<Vec<Call>>,
+    /// After how many seconds calls were to be made again that were over the key's limit.
+    refused: std::sync::Mutex<Vec<u32>>,
 }
 
 async fn set_up(world: &Arc<World>, workload: &Workload) -> Cast {
@@ -166,12 +173,32 @@ impl Stage {
         answer
     }
 
+    /// Holds the callers' key to its limit, if it has one: in an instance that no other call is in, as in Lambda.
     async fn handle(&self, asked: &Asked) -> Result<(), Failure> {
+        let calls_per_second = self.world.faults.calls_per_second;
+        if calls_per_second == 0 {
+            return self.admitted(asked).await;
+        }
+        let idle = self.idle.lock().unwrap().pop();
+        let instance = idle.unwrap_or_else(|| KeyLimits::of(self.world.store()));
+        let answer = match instance.admit("digest", calls_per_second, now()).await {
+            Ok(()) => self.admitted(asked).await,
+            Err(Failure(problem)) => {
+                self.refused.lock().unwrap().push(problem.retry_after_seconds.expect("a time to wait"));
+                Err(Failure(problem))
+            }
+        };
+        self.idle.lock().unwrap().push(instance);
+        answer
+    }
+
+    async fn admitted(&self, asked: &Asked) -> Result<(), Failure> {
         let (store, queues) = (self.world.store(), self.world.queues());
         match asked {
             Asked::Subscribe(wish) => {
                 let app = create_subscription::App {
                     feeds: CachedFeeds::new(store.clone(), Duration::ZERO),
+                    automations: CachedAutomations::new(store.clone(), Duration::ZERO),
                     store,
                     link_key: LinkKey(KEY),
                     public_url: String::new(),
@@ -298,6 +325,7 @@ impl Stage {
             sent: state.sent - state.events,
             over_time: state.over_time,
             throttled: state.throttled,
+            refused: self.refused.lock().unwrap().clone(),
             dead: self.world.dead_letters(),
             ambiguous: (state.ambiguous, counted.load(std::sync::atomic::Ordering::Relaxed)),
             unrecorded: state.unrecorded(),

@@ -117,6 +117,15 @@ impl Workload {
         Self { mailboxes: vec![Kind::Bounces], generations: 2, skus: 1, callers: vec![steps] }
     }
 
+    /// Returns a workload of so many who subscribe to one SKU within so long, each once. Then it comes back.
+    pub fn of_storm(subscribers: usize, lasts: Duration) -> Self {
+        let mut storm = Self::of_many(subscribers);
+        for (place, steps) in storm.callers[..subscribers].iter_mut().enumerate() {
+            steps[0] = Step { pause: lasts * place as u32 / subscribers as u32, retries: 0, ..steps[0].clone() };
+        }
+        storm
+    }
+
     /// Returns a workload of so many who subscribe to one SKU, which then comes back.
     pub fn of_many(subscribers: usize) -> Self {
         let step = |pause, asked| vec![Step { pause: Duration::from_secs(pause), asked, retries: 9 }];

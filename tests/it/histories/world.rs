@@ -54,6 +54,8 @@ pub struct Faults {
     /// The fewest mails that SES takes from the account in 24 hours; some histories draw up to four times as many, others have
     /// no bound. 0 is no bound.
     pub day_quota: u32,
+    /// Calls a second that the callers' key may make. 0 is no bound.
+    pub calls_per_second: u32,
     /// True if SES throttles, refuses and does not tell now and then.
     pub ses: bool,
     /// True if SES's events arrive.
