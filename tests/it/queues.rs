@@ -5,9 +5,8 @@ use crate::restock::{Restock, eventually, notification_for};
 use jiff::Timestamp;
 use restock_domain::{Arrival, ContactId, Scope, Sku, Source, StockLevel, SubscriptionId};
 use restock_local::aws::lineage::{Lineage, MAX_INVOCATIONS};
-use restock_queue::{Continuation, LinedUp, Notification};
+use restock_queue::{Continuation, Notification};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl Restock {
@@ -65,8 +64,7 @@ fn a_malformed_notification_ends_in_the_dead_letter_queue_and_the_others_are_sen
 pub fn second_look(sku: &str, arrival: Arrival) -> String {
     let level =
         StockLevel { sku: Sku::parse(sku).unwrap(), scope: Scope::Sku, quantity: 1, updated_on: None, event_id: None };
-    let (seen, cursor, untold, lined_up) = (Vec::new(), BTreeMap::new(), Vec::new(), LinedUp::default());
-    Continuation { level, arrival, second_look: true, seen, page: 1_000_000, cursor, untold, lined_up, hops: 0 }.body()
+    Continuation { second_look: true, page: 1_000_000, ..Continuation::new(level, arrival) }.body()
 }
 
 /// Returns the notification of a contact's only subscription.
@@ -201,17 +199,9 @@ fn what_was_sent_on_more_often_than_anything_needs_ends_in_the_dead_letter_queue
     restock.send_message("notifications", &notification.body());
     // It has found everybody, and would be looked at once more.
     let (sku, scope) = (Sku::parse("A").unwrap(), Scope::Sku);
-    let continuation = Continuation {
-        level: StockLevel { sku, scope, quantity: 1, updated_on: None, event_id: None },
-        arrival: Arrival { at: Timestamp::now(), id: "x".into(), source: Source::Queue },
-        second_look: false,
-        seen: Vec::new(),
-        page: 0,
-        cursor: BTreeMap::new(),
-        untold: Vec::new(),
-        lined_up: LinedUp::default(),
-        hops: most,
-    };
+    let level = StockLevel { sku, scope, quantity: 1, updated_on: None, event_id: None };
+    let arrival = Arrival { at: Timestamp::now(), id: "x".into(), source: Source::Queue };
+    let continuation = Continuation { hops: most, ..Continuation::new(level, arrival) };
     restock.send_message("stock-levels", &continuation.body());
 
     for queue in ["notifications-dead-letters", "stock-levels-dead-letters"] {

@@ -67,24 +67,20 @@ async fn dry_run(
     let most_examples = MAX_EXAMPLES + examples.len();
     for _ in 0..MAX_PAGES {
         let page = store.matching(sku, scope, None, cursor, PAGE).await?;
-        let decisions =
+        let mut decisions =
             decide_all(store, &automations, sku, *quantity, &page.subscriptions, Refusals::DecidedAgain, now).await?;
         let mut contacts = HashMap::new();
         if waves.all().iter().any(|(_, policy)| policy.first.is_some()) {
             let asked = page.subscriptions.iter().map(|subscription| subscription.contact_id);
             contacts = store.contacts(asked, Consistency::Eventual).await?;
         }
-        for (subscription, decision) in page.subscriptions.into_iter().zip(&decisions) {
+        for (subscription, decision) in page.subscriptions.into_iter().zip(&mut decisions) {
+            waves.leave_out(decision, &level, subscription.created_on);
             tally.add(decision);
-            let waits_for = decision.outcome.ok().and_then(|automation| waves.of(automation));
-            let is_concerned = |policy: &WavePolicy| policy.triggers(&level, subscription.created_on);
-            let is_mailed =
-                waits_for.as_ref().is_none_or(|(_, policy)| is_concerned(policy) && *quantity >= policy.minimum);
-            if decision.outcome.is_ok() && is_mailed {
+            if decision.outcome.is_ok() {
                 mailed.insert(subscription.contact_id);
             }
-            let concerned = waits_for.filter(|(_, policy)| is_concerned(policy));
-            if let Some((owner, policy)) = concerned {
+            if let Some((owner, policy)) = decision.outcome.ok().and_then(|automation| waves.of(automation)) {
                 lines.add(owner, policy.pass_of(contacts.get(&subscription.contact_id)), &subscription);
             }
             if examples.len() < most_examples && contact != Some(subscription.contact_id) {

@@ -12,16 +12,17 @@ mod waves;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
-use meet::{Met, Untold};
-use restock_domain::{Arrival, Sku, StockLevel, Subscription};
+use meet::{Met, Untold, Waiting};
+use restock_domain::waves::{StockHistory, Trigger, Waves};
+use restock_domain::{Arrival, KnownLevel, Sku, StockLevel, Subscription};
 use restock_matching::PAGE;
 use restock_metrics::Metric;
 use restock_queue::{
-    Continuation, Failure, InvalidLevel, LinedUp, Queues, Record, StockMessage, WaveTick, consume, correlate,
-    correlation_in, named,
+    Continuation, Failure, InvalidLevel, Queues, Record, StockMessage, WaveTick, consume, correlate, correlation_in,
+    named,
 };
 use restock_store::{CachedAutomations, CachedStops, CachedWavePolicy, LevelWrite, Mark, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -70,7 +71,7 @@ impl App {
         match StockMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))? {
             StockMessage::Continuation(continuation) => self.match_level(*continuation, until).await,
             StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
-            StockMessage::Tick(tick) => self.tick(&tick, false, until).await,
+            StockMessage::Tick(tick) => self.tick(&tick, false, until).await.map(drop),
             StockMessage::DueTicks => self.due_ticks(until).await,
             StockMessage::Levels(levels) => self.take_levels(levels, &record, until).await,
         }
@@ -151,27 +152,19 @@ impl App {
 
     /// Looks at those who wait for a wave, and then goes through the subscriptions that a level covers.
     async fn begin_matching(&self, level: StockLevel, arrival: Arrival, until: Instant) -> Result<(), Failure> {
-        self.tick(&WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 }, true, until).await?;
-        let matching = Continuation {
-            level,
-            arrival,
-            second_look: false,
-            seen: Vec::new(),
-            page: 0,
-            cursor: BTreeMap::new(),
-            untold: Vec::new(),
-            lined_up: LinedUp::default(),
-            hops: 0,
-        };
-        self.match_level(matching, until).await
+        let tick = WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 };
+        let lines = self.tick(&tick, true, until).await?;
+        self.match_level(Continuation { lines, ..Continuation::new(level, arrival) }, until).await
     }
 
     /// Goes through the subscriptions that a level covers, from where the continuation says.
     async fn match_level(&self, mut matching: Continuation, until: Instant) -> Result<(), Failure> {
         correlate(correlation_in(&matching.arrival.id));
-        let StockLevel { sku, scope, quantity, .. } = matching.level.clone();
+        let StockLevel { sku, scope, .. } = matching.level.clone();
         let received_at = matching.arrival.at;
-        let met = Met::new(self, sku.clone(), &scope, quantity, &matching.arrival, !matching.second_look);
+        let arrival = matching.arrival.clone();
+        let level = self.with_history(&matching.level, &arrival).await.map_err(|error| Failure::retry(&error))?;
+        let met = Met::new(self, sku.clone(), &level, &arrival, !matching.second_look);
         let mut untold = Untold::of(&matching.untold);
         // Those that the first look may have missed were made shortly before the level.
         let since = matching.second_look.then_some(received_at - self.lag);
@@ -191,6 +184,7 @@ impl App {
             let (page, lined_up) = (matching.page.into(), &mut matching.lined_up);
             let waiting = self.meet(&met, page, &subscriptions, &mut untold, lined_up).await?;
             if !matching.second_look {
+                self.begin_lines(&mut matching, &waiting).await?;
                 // An index may have shown whoever waits for a wave only after their line had begun.
                 let waits = |found: &&Subscription| waiting.iter().any(|(_, one)| one.delivery == found.delivery);
                 let seen = subscriptions.iter().filter(|found| just_made(found) && !waits(found));
@@ -205,6 +199,39 @@ impl App {
             matching.page += 1;
         }
         self.send_on(Continuation { untold: untold.to_texts(), ..matching }, Duration::ZERO).await
+    }
+
+    /// Returns a level with the history of its scope, if that counts and no newer one has come.
+    async fn with_history(&self, level: &StockLevel, arrival: &Arrival) -> Result<KnownLevel, restock_store::Error> {
+        let automations = self.automations.current().await?;
+        let shop = self.wave_policy.current().await?;
+        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
+        let mut known = Vec::new();
+        if waves.all().iter().any(|(_, policy)| policy.trigger == Trigger::Restock) {
+            known = self.store.levels_of(&level.sku).await?;
+        }
+        let without = KnownLevel {
+            scope: level.scope.clone(),
+            quantity: level.quantity,
+            at: arrival.at,
+            arrival: Some(arrival.clone()),
+            history: StockHistory::beginning(level.quantity, arrival.at),
+        };
+        let is_this = |known: &KnownLevel| known.scope == without.scope && known.arrival == without.arrival;
+        Ok(known.into_iter().find(is_this).unwrap_or(without))
+    }
+
+    /// Has the lines of those who wait begun whose policy was not there yet when matching began.
+    async fn begin_lines(&self, matching: &mut Continuation, waiting: &Waiting) -> Result<(), Failure> {
+        let StockLevel { sku, scope, .. } = &matching.level;
+        let lines: BTreeSet<String> = waiting.iter().map(|(owner, _)| owner.line()).collect();
+        if lines.is_subset(&matching.lines) {
+            return Ok(());
+        }
+        let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
+        self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error))?;
+        matching.lines.extend(lines);
+        Ok(())
     }
 
     /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, unless somebody

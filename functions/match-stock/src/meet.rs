@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use restock_domain::automation::{Tally, Verdict};
 use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::waves::{PolicyOwner, Waves};
-use restock_domain::{Arrival, Automation, AutomationId, ContactId, Scope, Sku, Subscription};
+use restock_domain::{Arrival, Automation, AutomationId, ContactId, KnownLevel, Scope, Sku, Subscription};
 use restock_matching::{Refusals, decide_all};
 use restock_metrics::Metric;
 use restock_queue::{Failure, LinedUp, Notification, Recipient};
@@ -23,6 +23,7 @@ pub type Waiting = Vec<(PolicyOwner, Subscription)>;
 pub struct Met<'a> {
     pub key: LogKey,
     pub logged: LoggedLevel<'a>,
+    level: &'a KnownLevel,
     received_at: Timestamp,
     is_first_look: bool,
 }
@@ -72,14 +73,15 @@ impl Untold {
 }
 
 impl<'a> Met<'a> {
-    pub fn new(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival, is_first_look: bool) -> Self {
-        let logged = LoggedLevel { source: arrival.source, scope, quantity, kept: app.log_kept, late: false };
-        Self { key: LogKey::new(sku, arrival), logged, received_at: arrival.at, is_first_look }
+    pub fn new(app: &App, sku: Sku, level: &'a KnownLevel, arrival: &Arrival, is_first_look: bool) -> Self {
+        let (source, kept) = (arrival.source, app.log_kept);
+        let logged = LoggedLevel { source, scope: &level.scope, quantity: level.quantity, kept, late: false };
+        Self { key: LogKey::new(sku, arrival), logged, level, received_at: arrival.at, is_first_look }
     }
 
     /// Returns a level that subscriptions meet in a sweep.
-    pub fn late(app: &App, sku: Sku, scope: &'a Scope, quantity: i64, arrival: &Arrival) -> Self {
-        let met = Self::new(app, sku, scope, quantity, arrival, false);
+    pub fn late(app: &App, sku: Sku, level: &'a KnownLevel, arrival: &Arrival) -> Self {
+        let met = Self::new(app, sku, level, arrival, false);
         Self { logged: LoggedLevel { late: true, ..met.logged }, ..met }
     }
 }
@@ -105,14 +107,15 @@ impl App {
         let shop = self.wave_policy.current().await.map_err(retry)?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
-        let decisions =
+        let mut decisions =
             decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now)
                 .await
                 .map_err(retry)?;
         let young = |found: &Subscription| found.here_since() >= met.received_at - MAX_LAG;
         let (mut tally, mut stay) = (Tally::default(), Vec::new());
         let (mut at_once, mut waiting, mut decided) = (Vec::new(), Waiting::new(), Vec::new());
-        for (found, decision) in subscriptions.iter().zip(&decisions) {
+        for (found, decision) in subscriptions.iter().zip(&mut decisions) {
+            waves.leave_out(decision, met.level, found.created_on);
             let owner = decision.outcome.ok().and_then(|automation| Some(waves.of(automation)?.0));
             // Whoever waits for a wave may be met again and again.
             let is_met_again = owner.is_some() && !met.is_first_look;

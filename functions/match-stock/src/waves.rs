@@ -14,6 +14,7 @@ use restock_domain::waves::{Leave, Waves};
 use restock_domain::{Scope, Sku, Subscription};
 use restock_queue::{Failure, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Decided, Line, LogKey, Tick};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::field::Empty;
@@ -47,7 +48,7 @@ impl App {
             let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
             let span = error_span!("tick", correlation = Empty);
             match self.tick(&tick, false, until).instrument(span).await {
-                Ok(()) => handled += 1,
+                Ok(_) => handled += 1,
                 Err(failure) => {
                     error!(%sku, ?failure, "A tick of a wave will be tried again");
                     let now = (self.clock)();
@@ -63,20 +64,26 @@ impl App {
     }
 
     /// Looks at those who wait for a wave of a scope, and lets as many leave as there are places for. Before somebody else may
-    /// leave, a tick is due. `is_new` says that the scope's level has just come.
-    pub(crate) async fn tick(&self, tick: &WaveTick, is_new: bool, until: Instant) -> Result<(), Failure> {
+    /// leave, a tick is due. `is_new` says that the scope's level has just come. Returns the lines of the policies in force.
+    pub(crate) async fn tick(
+        &self,
+        tick: &WaveTick,
+        is_new: bool,
+        until: Instant,
+    ) -> Result<BTreeSet<String>, Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let automations = self.automations.current().await.map_err(retry)?;
         let shop = self.wave_policy.current().await.map_err(retry)?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let mut policies = waves.all();
+        let lines = policies.iter().map(|(owner, _)| owner.line()).collect();
         if policies.is_empty() {
-            return Ok(());
+            return Ok(lines);
         }
         let levels = self.store.levels_of(&tick.sku).await.map_err(retry)?;
         let known = levels.iter().find(|level| level.scope == tick.scope && level.quantity > 0);
         let Some((level, arrival)) = known.and_then(|level| Some((level, level.arrival.as_ref()?))) else {
-            return Ok(());
+            return Ok(lines);
         };
         correlate(correlation_in(&arrival.id));
         let mut due: Option<Timestamp> = None;
@@ -88,12 +95,14 @@ impl App {
             match self.look(&look, until).await? {
                 Looked::Through => {}
                 Looked::Until(at) => due = Some(due.map_or(at, |due| due.min(at))),
-                Looked::OutOfTime => return self.go_on(tick).await,
+                Looked::OutOfTime => return self.go_on(tick).await.map(|()| lines),
             }
         }
-        let Some(at) = due else { return Ok(()) };
-        let tick = Tick { sku: tick.sku.clone(), scope: tick.scope.clone() };
-        self.store.put_tick(&tick, at, (self.clock)()).await.map_err(retry)
+        if let Some(at) = due {
+            let tick = Tick { sku: tick.sku.clone(), scope: tick.scope.clone() };
+            self.store.put_tick(&tick, at, (self.clock)()).await.map_err(retry)?;
+        }
+        Ok(lines)
     }
 
     /// Lets those who wait back into their lines, at their places, and has the lines looked at.
@@ -136,21 +145,20 @@ impl App {
                 }
             };
             // Whoever has places sees to it that a tick comes when one is free again; this one is for those who are lost.
-            let on_the_way = || wave.waits_until(now).map_or(Looked::Through, Looked::Until);
+            let on_the_way = wave.waits_until(now);
             if groups.is_empty() {
-                return Ok(on_the_way());
+                return Ok(on_the_way.map_or(Looked::Through, Looked::Until));
             }
             if let Some(begins) = policy.begins(pass, level).filter(|begins| *begins > now) {
                 return Ok(Looked::Until(begins));
             }
-            let places = match policy.leave(level, &wave.taken, now) {
+            let promised = wave.given(owner, &key.entry, now);
+            let places = match policy.leave(level, &wave.taken, promised, now) {
                 Leave::NotAtThisStock => return Ok(Looked::Through),
-                Leave::NotBefore(at) => return Ok(Looked::Until(at)),
-                Leave::Now(places) => places.saturating_sub(wave.given(owner, &key.entry, now)),
+                Leave::AllPromised => return Ok(on_the_way.map_or(Looked::Through, Looked::Until)),
+                Leave::NotBefore(at) => return Ok(Looked::Until(on_the_way.map_or(at, |until| at.min(until)))),
+                Leave::Now(places) => places,
             };
-            if places == 0 {
-                return Ok(on_the_way());
-            }
             if Instant::now() >= until {
                 return Ok(Looked::OutOfTime);
             }

@@ -4,7 +4,10 @@ use restock_api::{FieldError, Read};
 use restock_domain::{Arrival, AutomationId, ContactId, DeliveryId, Locale, Scope, Sku, StockLevel, SubscriptionKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Envelopes around a message, such as EventBridge's in one of SNS.
+const MAX_ENVELOPES: usize = 3;
 
 /// A body that cannot be read, in words for whoever looks into the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +50,9 @@ pub struct Continuation {
     pub untold: Vec<String>,
     #[serde(default)]
     pub lined_up: LinedUp,
+    /// The lines that somebody has begun to go through for this level.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lines: BTreeSet<String>,
     /// How often the level was sent on, whatever for. A chain that is far longer than any level needs is given up.
     #[serde(default)]
     pub hops: u32,
@@ -232,18 +238,20 @@ pub struct InvalidLevel {
 }
 
 impl StockMessage {
-    /// Reads a body: one level, an array of levels, a continuation or a sweep. What SNS or EventBridge has put into an envelope of its
+    /// Reads a body: one level, an array of levels, a continuation or a sweep. What SNS or EventBridge has put into envelopes of their
     /// own is taken out.
     pub fn parse(body: &str) -> Result<Self, ParseError> {
         let json = |text: &str| {
             serde_json::from_slice(unmarked(text.as_bytes())).map_err(|error| ParseError::NotJson(error.to_string()))
         };
-        let value: Value = json(body)?;
-        let value = match (value.get("Type"), value.get("Message"), value.get("detail-type"), value.get("detail")) {
-            (Some(kind), Some(Value::String(message)), ..) if kind == "Notification" => json(message)?,
-            (_, _, Some(_), Some(detail)) => detail.clone(),
-            _ => value,
-        };
+        let mut value: Value = json(body)?;
+        for _ in 0..MAX_ENVELOPES {
+            value = match (value.get("Type"), value.get("Message"), value.get("detail-type"), value.get("detail")) {
+                (Some(kind), Some(Value::String(message)), ..) if kind == "Notification" => json(message)?,
+                (_, _, Some(_), Some(detail)) => detail.clone(),
+                _ => break,
+            };
+        }
         match value {
             Value::Array(levels) => Ok(Self::Levels(levels.into_iter().map(read_level).collect())),
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == Continuation::TYPE) => {
@@ -316,6 +324,22 @@ mod scope {
 
 impl Continuation {
     const TYPE: &'static str = "continue-matching";
+
+    /// Returns the first look at a level, from its beginning.
+    pub fn new(level: StockLevel, arrival: Arrival) -> Self {
+        Self {
+            level,
+            arrival,
+            second_look: false,
+            seen: Vec::new(),
+            page: 0,
+            cursor: BTreeMap::new(),
+            untold: Vec::new(),
+            lined_up: LinedUp::default(),
+            lines: BTreeSet::new(),
+            hops: 0,
+        }
+    }
 
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
@@ -514,6 +538,7 @@ mod tests {
             page: 3,
             untold: vec!["{}".into()],
             lined_up: LinedUp { locale: "sv-se".into(), count: 3 },
+            lines: BTreeSet::from(["shop".into()]),
             hops: 4,
             cursor: BTreeMap::from([("sku".into(), "A".into())]),
         };

@@ -122,7 +122,7 @@ impl Wave {
     /// Returns how many places are on their way to senders, as it counts for a policy's line for a level: in one that begins
     /// anew its own are met again.
     pub fn given(&self, owner: &PolicyOwner, entry: &str, now: Timestamp) -> u64 {
-        let own = line_of(owner);
+        let own = owner.line();
         let begins = self.line_for(owner, entry).is_none();
         let counts = |given: &&Given| given.until > now && (!begins || given.line != own);
         self.given.values().filter(counts).map(|given| given.places).sum()
@@ -130,7 +130,7 @@ impl Wave {
 
     /// Notes that a message may take so many places. It is waited for as long as an interval of its policy.
     pub fn give(&mut self, owner: &PolicyOwner, message: &str, places: usize, interval: Duration, now: Timestamp) {
-        let given = Given { line: line_of(owner), places: places as u64, until: now + interval.max(MIN_WAIT) };
+        let given = Given { line: owner.line(), places: places as u64, until: now + interval.max(MIN_WAIT) };
         self.given.insert(message.to_owned(), given);
     }
 
@@ -150,7 +150,7 @@ impl Wave {
         if self.line_for(owner, &next.entry) != seen {
             return false;
         }
-        let name = line_of(owner);
+        let name = owner.line();
         if seen.is_none() {
             self.given.retain(|_, given| given.line != name);
         }
@@ -160,7 +160,7 @@ impl Wave {
 
     /// Lets a policy's line begin anew, so that whoever is in it is met again.
     pub fn begin_anew(&mut self, owner: &PolicyOwner) {
-        self.lines.remove(&line_of(owner));
+        self.lines.remove(&owner.line());
     }
 
     /// Returns true if a message that was on its way is no longer waited for.
@@ -170,13 +170,13 @@ impl Wave {
 
     /// Returns the line of a policy, if it is gone through for that level.
     pub fn line_for(&self, owner: &PolicyOwner, entry: &str) -> Option<&Line> {
-        self.lines.get(&line_of(owner)).filter(|line| line.entry == entry)
+        self.lines.get(&owner.line()).filter(|line| line.entry == entry)
     }
 
     /// Lets somebody back into the line, at their place.
     pub fn rejoin(&mut self, owner: &PolicyOwner, scope: &Scope, subscription: &Subscription) {
         // Without a line it begins with everybody.
-        let Some(line) = self.lines.get_mut(&line_of(owner)) else { return };
+        let Some(line) = self.lines.get_mut(&owner.line()) else { return };
         let (group, before) = (group_of(scope, subscription), cursor_before(scope, subscription));
         let is_ahead = |at: &Cursor| order_of(at) > order_of(&before);
         match line.groups.get(&group) {
@@ -199,13 +199,6 @@ impl Wave {
             }
             is_waited_for
         });
-    }
-}
-
-fn line_of(owner: &PolicyOwner) -> String {
-    match owner {
-        PolicyOwner::Shop => "shop".to_owned(),
-        PolicyOwner::Automation(id) => format!("automation#{}", id.as_str()),
     }
 }
 
@@ -295,7 +288,7 @@ impl Store {
                 // One that it has from a try before counts from now on.
                 wave.give_up(*delivery);
                 let leave =
-                    policy.as_ref().map_or(Leave::Now(u64::MAX), |policy| policy.leave(level, &wave.taken, now));
+                    policy.as_ref().map_or(Leave::Now(u64::MAX), |policy| policy.leave(level, &wave.taken, 0, now));
                 answers[*place] = matches!(leave, Leave::Now(_)).then(|| wave.taken.take(now));
             }
             answers

@@ -2,7 +2,7 @@
 
 use super::CALM;
 use super::checker::check;
-use super::history::{Asked, WaveSpec};
+use super::history::{Asked, Kind, Level, WaveSpec, Wish};
 use super::simulated::play_workload;
 use super::workload::{Step, Workload};
 use super::world::{Faults, Sabotage};
@@ -129,4 +129,25 @@ fn drains_of_twenty_seconds_and_as_long_as_the_interval_let_no_wave_out_on_top_o
         assert_eq!(check(&history), []);
         assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), 3 * places);
     }
+}
+
+#[test]
+fn whoever_a_level_meets_after_a_policy_appeared_is_in_a_line_that_somebody_goes_through() {
+    let many = 800;
+    let step = |pause, asked| Step { pause: Duration::from_secs(pause), asked, retries: 9 };
+    let wish = |contact, sku| Wish { contact, sku, locale: 0, external_id: None };
+    let level = |sku, quantity| Asked::Level(Level { sku, locale: None, external_id: None, quantity, age: None });
+    let subscribe = (0..many).map(|contact| vec![step(0, Asked::Subscribe(wish(contact, 0)))]);
+    let other = (many..many + 5).map(|contact| vec![step(0, Asked::Subscribe(wish(contact, 1)))]);
+    // So that both functions know that there is no policy, and learn of the new one while they go through the pages.
+    let known = (0..2).map(|later| vec![step(570 + later, level(1, 1))]);
+    let callers = [vec![step(580, Asked::Waves(Some(WAVES)))], vec![step(598, level(0, many as i64))]];
+    let callers = subscribe.chain(other).chain(known).chain(callers).collect();
+    let workload = Workload { mailboxes: vec![Kind::Plain; many + 5], generations: 2, skus: 2, callers };
+    let slow = Faults { latency: 250, ..CALM };
+
+    let history = play_workload(1, workload, slow, Sabotage::Nothing);
+
+    assert_eq!(check(&history), []);
+    assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), many + 5);
 }

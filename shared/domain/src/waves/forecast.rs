@@ -1,7 +1,6 @@
 use super::{Leave, Places};
 use crate::{KnownLevel, WavePolicy};
 use jiff::Timestamp;
-use std::time::Duration;
 
 /// What becomes of a number of people who wait, if the stock stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,32 +14,45 @@ pub struct Forecast {
     pub last_on: Option<Timestamp>,
 }
 
-/// Waves after which nobody plans any more.
-const MAX_WAVES: u64 = 10_000;
+/// Moments at which some leave, after which nobody plans any more.
+const MAX_WAVES: usize = 10_000;
 
 impl Forecast {
-    /// Returns what becomes of so many people at a level. `on_their_way` have a place that they have not used yet.
+    /// Returns what becomes of so many people at a level. `promised` have a place that they have not used yet.
     pub fn of(
         policy: &WavePolicy,
         level: &KnownLevel,
         taken: &Places,
-        on_their_way: u64,
+        promised: u64,
         people: u64,
         now: Timestamp,
     ) -> Self {
-        let places = policy.per_unit.map_or(u64::MAX, |per_unit| per_unit.places(level.quantity));
-        let (leave_now, next_on) = match policy.leave(level, taken, now) {
-            Leave::Now(free) => (people.min(free.saturating_sub(on_their_way)), Some(now + policy.interval)),
-            Leave::NotBefore(at) => (0, Some(at)),
-            Leave::NotAtThisStock => (0, None),
-        };
-        let wait = people - leave_now;
-        let next_on = next_on.filter(|_| wait > 0);
-        let waves = Some(wait.div_ceil(places)).filter(|waves| *waves <= MAX_WAVES);
-        let after_the_next = |waves: u64| policy.interval.checked_mul(u32::try_from(waves.saturating_sub(1)).ok()?);
-        let rest: Option<Duration> = waves.and_then(after_the_next);
-        let last_on = next_on.zip(rest).and_then(|(next, rest)| next.checked_add(rest).ok());
-        Self { leave_now, wait, next_on, last_on }
+        let (mut taken, mut wait, mut at) = (taken.clone(), people, now);
+        let mut said = Self { leave_now: 0, wait: people, next_on: None, last_on: None };
+        taken.take_many(promised, now);
+        for _ in 0..MAX_WAVES {
+            if wait == 0 {
+                said.last_on = Some(at).filter(|at| *at > now);
+                break;
+            }
+            at = match policy.leave(level, &taken, 0, at) {
+                Leave::Now(free) => {
+                    let leave = free.min(wait);
+                    wait -= leave;
+                    taken.take_many(leave, at);
+                    if at == now {
+                        (said.leave_now, said.wait) = (leave, wait);
+                    } else {
+                        said.next_on.get_or_insert(at);
+                    }
+                    at
+                }
+                Leave::NotBefore(later) => later,
+                Leave::AllPromised | Leave::NotAtThisStock => break,
+            };
+            taken.forget_before(at - policy.interval, at);
+        }
+        said
     }
 }
 
@@ -48,7 +60,8 @@ impl Forecast {
 mod tests {
     use super::*;
     use crate::Scope;
-    use crate::waves::{PerUnit, StockHistory, Trigger};
+    use crate::waves::{PerUnit, QuietHours, StockHistory, Trigger};
+    use std::time::Duration;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -56,27 +69,58 @@ mod tests {
 
     #[test]
     fn it_says_how_many_leave_now_and_when_the_last_does() {
-        let policy = |hold_down| WavePolicy {
-            per_unit: Some(PerUnit::default()),
-            interval: Duration::from_secs(3_600),
-            minimum: 2,
-            hold_down: Duration::from_secs(hold_down),
-            trigger: Trigger::Level,
-            quiet_hours: None,
-            first: None,
-        };
         let forecast = |hold_down, quantity, people| {
-            let history = StockHistory::beginning(quantity, at(0));
-            let level = KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history };
-            let said = Forecast::of(&policy(hold_down), &level, &Places::default(), 0, people, at(10));
-            let seconds = |at: Option<Timestamp>| at.map(Timestamp::as_second);
-            (said.leave_now, said.wait, seconds(said.next_on), seconds(said.last_on))
+            let policy = WavePolicy { hold_down: Duration::from_secs(hold_down), ..policy() };
+            said(&policy, quantity, &Places::default(), 0, people)
         };
 
         assert_eq!(forecast(0, 5, 3), (3, 0, None, None));
-        assert_eq!(forecast(0, 5, 12), (5, 7, Some(3_610), Some(7_210)));
-        assert_eq!(forecast(60, 5, 12), (0, 12, Some(60), Some(7_260)));
+        // A place counts from when its mail has left for certain.
+        assert_eq!(forecast(0, 5, 12), (5, 7, Some(3_617), Some(7_224)));
+        assert_eq!(forecast(60, 5, 12), (0, 12, Some(60), Some(7_274)));
         assert_eq!(forecast(0, 1, 12), (0, 12, None, None));
-        assert_eq!(forecast(0, 2, u64::MAX), (2, u64::MAX - 2, Some(3_610), None));
+        assert_eq!(forecast(0, 2, u64::MAX), (2, u64::MAX - 2, Some(3_617), None));
+        let without_waves = WavePolicy { per_unit: None, ..policy() };
+        assert_eq!(said(&without_waves, 5, &Places::default(), 0, 1_000), (1_000, 0, None, None));
+    }
+
+    #[test]
+    fn it_knows_the_places_that_are_taken_and_promised_and_the_hours_in_which_nothing_leaves() {
+        let mut taken = Places::default();
+        taken.take_many(2, at(-1_800));
+
+        // One more is free now, two half an hour later, and one and what is promised after an hour.
+        assert_eq!(said(&policy(), 5, &taken, 2, 4), (1, 3, Some(1_807), Some(3_617)));
+        let hour = |raw| QuietHours::time(raw).unwrap();
+        let quiet = QuietHours::new(hour("00:30"), hour("08:00"), QuietHours::zone("UTC").unwrap()).unwrap();
+        let policy = WavePolicy { quiet_hours: Some(quiet), ..policy() };
+        assert_eq!(said(&policy, 5, &Places::default(), 0, 6), (5, 1, Some(8 * 3_600), Some(8 * 3_600)));
+    }
+
+    fn policy() -> WavePolicy {
+        WavePolicy {
+            per_unit: Some(PerUnit::default()),
+            interval: Duration::from_secs(3_600),
+            minimum: 2,
+            hold_down: Duration::ZERO,
+            trigger: Trigger::Level,
+            quiet_hours: None,
+            first: None,
+        }
+    }
+
+    /// Returns what is said at second 10, with times in seconds.
+    fn said(
+        policy: &WavePolicy,
+        quantity: i64,
+        taken: &Places,
+        promised: u64,
+        people: u64,
+    ) -> (u64, u64, Option<i64>, Option<i64>) {
+        let history = StockHistory::beginning(quantity, at(0));
+        let level = KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history };
+        let said = Forecast::of(policy, &level, taken, promised, people, at(10));
+        let seconds = |at: Option<Timestamp>| at.map(Timestamp::as_second);
+        (said.leave_now, said.wait, seconds(said.next_on), seconds(said.last_on))
     }
 }

@@ -1,11 +1,23 @@
 use super::WavePolicy;
-use crate::{Automation, AutomationId};
+use crate::automation::Decision;
+use crate::{Automation, AutomationId, KnownLevel};
+use jiff::Timestamp;
 
 /// Whose policy bounds the mails of an automation: they wait in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PolicyOwner {
     Shop,
     Automation(AutomationId),
+}
+
+impl PolicyOwner {
+    /// Returns the name of its line, as it is stored: `shop`, or `automation#` and the automation's id.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Shop => "shop".to_owned(),
+            Self::Automation(id) => format!("automation#{}", id.as_str()),
+        }
+    }
 }
 
 /// The policies in force.
@@ -20,6 +32,14 @@ impl<'a> Waves<'a> {
     pub fn of(&self, automation: &'a Automation) -> Option<(PolicyOwner, &'a WavePolicy)> {
         let own = automation.waves.as_ref().map(|policy| (PolicyOwner::Automation(automation.id.clone()), policy));
         own.or_else(|| self.shop.map(|policy| (PolicyOwner::Shop, policy)))
+    }
+
+    /// Leaves out whoever the policy of the automation that took them does not let a level mail, however many places there are.
+    pub fn leave_out(&self, decision: &mut Decision<'_>, level: &KnownLevel, subscribed_on: Timestamp) {
+        let policy = decision.outcome.ok().and_then(|automation| self.of(automation));
+        if let Some(skip) = policy.and_then(|(_, policy)| policy.skip(level, subscribed_on)) {
+            decision.outcome = Err(skip);
+        }
     }
 
     /// Returns the policies that bound the mails of any automation that is on, each once.

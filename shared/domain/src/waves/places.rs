@@ -20,8 +20,14 @@ pub struct Places(BTreeMap<i64, u64>);
 impl Places {
     /// Takes a place for a mail whose request leaves within [`LEAVES_WITHIN`], and returns the moment that it counts from.
     pub fn take(&mut self, now: Timestamp) -> Timestamp {
+        self.take_many(1, now)
+    }
+
+    /// Takes places for so many mails.
+    pub(super) fn take_many(&mut self, mails: u64, now: Timestamp) -> Timestamp {
         let left_by = (now + LEAVES_WITHIN).as_second() + 1;
-        *self.0.entry(left_by).or_default() += 1;
+        let count = self.0.entry(left_by).or_default();
+        *count = count.saturating_add(mails);
         Timestamp::from_second(left_by).unwrap_or(now)
     }
 
@@ -37,7 +43,7 @@ impl Places {
 
     /// Returns how many were taken after a moment.
     pub fn since(&self, moment: Timestamp) -> u64 {
-        self.0.range(moment.as_second() + 1..).map(|(_, count)| count).sum()
+        self.0.range(moment.as_second() + 1..).fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
     }
 
     /// Returns when fewer than `all` will have been taken in the interval before, if no other one is taken until then; `all`

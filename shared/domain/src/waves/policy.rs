@@ -1,5 +1,5 @@
 use super::{LEAVES_WITHIN, Places, QuietHours};
-use crate::{Contact, ErrorCode, Invalid, KnownLevel};
+use crate::{Contact, ErrorCode, Invalid, KnownLevel, Skip};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -59,6 +59,8 @@ pub enum Leave {
     Now(u64),
     /// None before that, if nothing changes.
     NotBefore(Timestamp),
+    /// None before those have taken their places to whom all are promised.
+    AllPromised,
     /// None at this stock.
     NotAtThisStock,
 }
@@ -88,8 +90,9 @@ impl WavePolicy {
         Some(level.in_stock_since(self.minimum)? + self.hold_down + head_start.unwrap_or_default())
     }
 
-    /// Returns whether mails about a scope may leave, given its newest level and the places that were taken.
-    pub fn leave(&self, level: &KnownLevel, taken: &Places, now: Timestamp) -> Leave {
+    /// Returns whether mails about a scope may leave, given its newest level, the places that were taken, and how many others are
+    /// promised to mails that have not taken theirs yet.
+    pub fn leave(&self, level: &KnownLevel, taken: &Places, promised: u64, now: Timestamp) -> Leave {
         let Some(first) = self.begins(0, level) else { return Leave::NotAtThisStock };
         if first > now {
             return Leave::NotBefore(first);
@@ -100,11 +103,20 @@ impl WavePolicy {
             return Leave::NotBefore(end);
         }
         let Some(per_unit) = self.per_unit else { return Leave::Now(u64::MAX) };
-        let all = per_unit.places(level.quantity);
+        let all = per_unit.places(level.quantity).saturating_sub(promised);
         match all.saturating_sub(taken.since(now - self.interval)) {
+            0 if all == 0 => Leave::AllPromised,
             0 => Leave::NotBefore(taken.free_at(self.interval, all).unwrap_or(now).max(now)),
             left => Leave::Now(left),
         }
+    }
+
+    /// Returns why a level mails nobody who subscribed then, however many places there are.
+    pub fn skip(&self, level: &KnownLevel, subscribed_on: Timestamp) -> Option<Skip> {
+        if level.quantity < self.minimum {
+            return Some(Skip::BelowMinimum);
+        }
+        (!self.triggers(level, subscribed_on)).then_some(Skip::NotRestocked)
     }
 
     /// Returns true if a level concerns who subscribed then.
@@ -237,7 +249,7 @@ mod tests {
     fn eighty_in_stock_at_rate_one_are_eighty_mails_and_forty_left_an_hour_later_are_forty_more() {
         let (policy, mut taken) = (policy("1"), Places::default());
         let leave = |quantity, taken: &Places, second| {
-            policy.leave(&level(quantity, StockHistory::beginning(quantity, at(0))), taken, at(second))
+            policy.leave(&level(quantity, StockHistory::beginning(quantity, at(0))), taken, 0, at(second))
         };
         assert_eq!(leave(80, &taken, 0), Leave::Now(80));
         (0..80).for_each(|_| {
@@ -252,8 +264,24 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_is_promised_is_nobody_elses_and_one_that_becomes_free_beside_it_is() {
+        let mut taken = Places::default();
+        (0..6).for_each(|_| {
+            taken.take(at(0));
+        });
+        let leave = |quantity, promised, second| {
+            policy("1").leave(&level(quantity, StockHistory::beginning(9, at(0))), &taken, promised, at(second))
+        };
+
+        assert_eq!([leave(9, 2, 10), leave(9, 0, 10)], [Leave::Now(1), Leave::Now(3)]);
+        assert_eq!(leave(9, 3, 10), Leave::NotBefore(at(3_607)));
+        assert_eq!(leave(9, 3, 3_607), Leave::Now(6));
+        assert_eq!([leave(9, 9, 10), leave(5, 7, 10)], [Leave::AllPromised; 2]);
+    }
+
+    #[test]
     fn a_multiplier_of_five_lets_fifty_leave_for_ten_in_stock() {
-        let leave = policy("5").leave(&level(10, StockHistory::beginning(10, at(0))), &Places::default(), at(0));
+        let leave = policy("5").leave(&level(10, StockHistory::beginning(10, at(0))), &Places::default(), 0, at(0));
 
         assert_eq!(leave, Leave::Now(50));
     }
@@ -263,7 +291,7 @@ mod tests {
         let policy = WavePolicy { minimum: 3, hold_down: Duration::from_secs(7_200), ..policy("1") };
         let history = StockHistory::beginning(2, at(0)).then(5, at(100)).then(4, at(200));
         let leave = |quantity, history: &StockHistory, second| {
-            policy.leave(&level(quantity, history.clone()), &Places::default(), at(second))
+            policy.leave(&level(quantity, history.clone()), &Places::default(), 0, at(second))
         };
 
         assert_eq!(leave(2, &StockHistory::beginning(2, at(0)), 90_000), Leave::NotAtThisStock);
@@ -279,6 +307,9 @@ mod tests {
         let level = level(7, StockHistory::beginning(0, at(0)).then(5, at(100)).then(7, at(200)));
 
         assert!(policy.triggers(&level, at(100)) && !policy.triggers(&level, at(101)));
+        assert_eq!([100, 101].map(|second| policy.skip(&level, at(second))), [None, Some(Skip::NotRestocked)]);
+        let higher = WavePolicy { minimum: 8, ..policy.clone() };
+        assert_eq!(higher.skip(&level, at(100)), Some(Skip::BelowMinimum));
         assert!(WavePolicy { trigger: Trigger::Level, ..policy }.triggers(&level, at(150)));
     }
 }

@@ -14,7 +14,8 @@ struct Step {
     quantity: i64,
 }
 
-/// Steps that are kept. Beyond that, a stock counts as lower than it was, which lets mails wait longer and nobody too short.
+/// Steps that are kept. Beyond that, a stock counts as lower for a part of the time, which lets mails wait longer and nobody too
+/// short; the more steps there were, and the longer ago, the longer that part.
 const MAX_STEPS: usize = 20;
 
 impl StockHistory {
@@ -30,7 +31,7 @@ impl StockHistory {
         let since = self.0.iter().find(|step| step.quantity >= quantity).map_or(at, |step| step.since);
         steps.push(Step { since, quantity });
         if steps.len() > MAX_STEPS {
-            steps.remove(1);
+            steps.remove(least_missed(&steps, at));
         }
         Self(steps)
     }
@@ -39,6 +40,16 @@ impl StockHistory {
     pub fn since(&self, quantity: i64) -> Option<Timestamp> {
         self.0.iter().find(|step| step.quantity >= quantity).map(|step| step.since)
     }
+}
+
+/// Returns the place of the step, neither the first nor the last, without which the others are the least further apart for their
+/// age: whoever asks for its quantity is told the time of the next one.
+fn least_missed(steps: &[Step], now: Timestamp) -> usize {
+    let apart = |place: usize| {
+        let (before, after) = (steps[place - 1].since, steps[place + 1].since);
+        before.duration_until(after).as_secs_f64() / before.duration_until(now).as_secs_f64().max(1.0)
+    };
+    (1..steps.len() - 1).min_by(|one, other| apart(*one).total_cmp(&apart(*other))).unwrap_or(1)
 }
 
 impl From<(Timestamp, i64)> for Step {
@@ -103,6 +114,20 @@ mod tests {
         let rising: Vec<(i64, i64)> = (1..100).map(|n| (n, n)).collect();
         let rising = history(&rising);
         assert_eq!((rising.0.len(), rising.since(1)), (MAX_STEPS, Some(at(1))));
-        assert_eq!(rising.since(50), Some(at(81)), "later than it was");
+    }
+
+    #[test]
+    fn a_stock_that_rises_every_minute_for_a_week_has_been_so_high_for_most_of_the_time_that_it_was() {
+        let minutes = 7 * 24 * 60;
+        let mut rising = StockHistory::default();
+        for now in 0..minutes {
+            rising = rising.then(now, at(60 * now));
+            for quantity in
+                [1, 2, 10, 50, now / 2, now - 10].into_iter().filter(|quantity| (0..=now).contains(quantity))
+            {
+                let (truly, said) = (now - quantity, now - rising.since(quantity).unwrap().as_second() / 60);
+                assert!(said <= truly && said >= truly / 3, "{quantity} for {truly} minutes at {now}: {said}");
+            }
+        }
     }
 }
