@@ -44,6 +44,9 @@ fn metrics_say_what_happened_in_the_format_that_cloudwatch_reads() {
     restock.subscribe(&restock.contact("bounce"), "A", "sv-SE", None);
     restock.subscribe(&restock.contact("late"), "B", "sv-SE", None);
     restock.level(json!({"sku": "A", "quantity": 1}));
+    let bounced = restock.get("/contacts/id?email=bounce@example.com").json()["id"].as_str().unwrap().to_owned();
+    restock.subscribe(&bounced, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 2}));
     restock.send_message("feed-imports", r#"{"v": 1, "type": "import-due-feeds"}"#);
     restock.settle();
 
@@ -52,10 +55,11 @@ fn metrics_say_what_happened_in_the_format_that_cloudwatch_reads() {
         ("Mails accepted", 2.0),
         ("Mails bounced", 1.0),
         ("Mails delivered", 1.0),
-        ("Matched", 2.0),
+        ("Matched", 3.0),
         ("SecondsToMail", 2.0),
-        ("StockLevels", 1.0),
-        ("Subscribed", 3.0),
+        ("Skipped suppressed", 1.0),
+        ("StockLevels", 2.0),
+        ("Subscribed", 4.0),
     ];
     let expected: BTreeMap<String, f64> = expected.map(|(name, count)| (name.to_owned(), count)).into();
     // What a function prints is there a moment after what it does.

@@ -271,6 +271,25 @@ fn a_template_may_show_what_its_recipient_also_waits_for() {
 }
 
 #[test]
+fn a_preview_says_if_the_mail_about_this_product_would_be_sent_in_the_default_template() {
+    let restock = Restock::start();
+    restock.waits_for_a("sv-SE");
+    restock.template("long", &json!({ "mjml": mjml("{{ product.description }}") }));
+    let warnings = || {
+        let body = json!({"template": "long", "locale": "sv-SE", "sku": "A"});
+        restock.post("/templates/preview", &body).json()["warnings"].to_string()
+    };
+
+    let short = warnings();
+    let description = format!("<g:description>{}</g:description>", "x".repeat(91_000));
+    restock.import("sv-SE", "application/xml", rss(&item("A", &description)).as_bytes());
+    let long = warnings();
+
+    assert!(!short.contains("back-in-stock"), "{short}");
+    assert!(long.contains("This mail would be sent in the template back-in-stock, as it is too long."), "{long}");
+}
+
+#[test]
 fn a_product_that_a_template_can_not_show_is_mailed_in_the_default_one() {
     let restock = Restock::start();
     let ships = mjml("{% if product.shipping %}{{ product.shipping.price }}{% endif %}");

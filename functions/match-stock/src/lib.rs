@@ -72,7 +72,7 @@ impl App {
             StockMessage::Continuation(continuation) => self.match_level(*continuation, until).await,
             StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
             StockMessage::Tick(tick) => self.tick(&tick, false, until).await.map(drop),
-            StockMessage::DueTicks => self.due_ticks(until).await,
+            StockMessage::DueTicks(due) => self.due_ticks(due, until).await,
             StockMessage::Levels(levels) => self.take_levels(levels, &record, until).await,
         }
     }

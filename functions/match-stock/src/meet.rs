@@ -136,6 +136,7 @@ impl App {
         }
         info!(%sku, quantity, matched = tally.matched, page, "Matched a stock level");
         restock_metrics::count(Metric::Matched, tally.matched);
+        tally.skipped.iter().for_each(|(reason, count)| restock_metrics::count_of(Metric::Skipped, reason, *count));
         if met.logged.late && tally.matched > 0 {
             // The words are those that template.yaml counts for an alarm.
             warn!(%sku, found = tally.matched, level = %met.received_at, "A sweep found whom a level had not");

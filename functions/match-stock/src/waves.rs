@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use restock_domain::automation::Verdict;
 use restock_domain::waves::{Leave, Waves};
 use restock_domain::{Scope, Sku, Subscription};
-use restock_queue::{Failure, WaveShare, WaveTick, correlate, correlation_in};
+use restock_queue::{DueTicks, Failure, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Decided, Line, LogKey, Tick};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -38,7 +38,7 @@ enum Looked {
 
 impl App {
     /// Handles the ticks that are due. One that can't be handled now is tried again, after others.
-    pub(crate) async fn due_ticks(&self, until: Instant) -> Result<(), Failure> {
+    pub(crate) async fn due_ticks(&self, due_ticks: DueTicks, until: Instant) -> Result<(), Failure> {
         let retry = |error: restock_store::Error| Failure::retry(&error);
         let due = self.store.due_ticks((self.clock)(), PAGE).await.map_err(retry)?;
         let all = due.len();
@@ -58,7 +58,13 @@ impl App {
             self.store.remove_tick(&due.id).await.map_err(retry)?;
         }
         if handled > 0 && (all == PAGE as usize || handled < all) {
-            return self.queues.send_due_ticks().await.map_err(|error| Failure::retry(&error));
+            let hops = due_ticks.hops + 1;
+            if hops > MAX_HOPS {
+                let reason = format!("due ticks were sent on {MAX_HOPS} times, which none needs; the schedule goes on");
+                return Err(Failure::Malformed(reason));
+            }
+            let sent = self.queues.send_due_ticks(DueTicks { hops }).await;
+            return sent.map_err(|error| Failure::retry(&error));
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Handles<PreviewMail> for App {
     async fn handle(&self, call: Call, body: PreviewSettings) -> Result<Reply<PreviewMail>, Failure> {
         let locale = body.locale.clone();
         let Shown { rendered, email, brands, warnings, .. } = self.show(&call, body, "").await?;
-        let Rendered { subject, html, text } = rendered;
+        let Rendered { subject, html, text, .. } = rendered;
         let from = self.ses.from(&email, &brands.of(&locale));
         let (html_bytes, text_bytes) = (html.len() as u64, text.len() as u64);
         Ok(Reply::new(Preview { subject, from, html, text, html_bytes, text_bytes, warnings }))
@@ -167,6 +167,7 @@ fn warnings(mail: &Rendered, product: &Product, brands: &Brands, locale: &Locale
     let pale = |screen: &str| {
         format!("The button is nearly as {screen} as the page on a {screen} screen; WCAG asks for 3 to 1.")
     };
+    let instead = mail.fault.map(|fault| format!("This mail would be sent in the template back-in-stock, as {fault}."));
     let found = [
         (!brand.light().button_stands_out(), pale("light")),
         (!brand.dark().button_stands_out(), pale("dark")),
@@ -184,5 +185,5 @@ fn warnings(mail: &Rendered, product: &Product, brands: &Brands, locale: &Locale
             format!("The mail has {bytes} bytes of HTML; mail clients cut more than {MAX_HTML_BYTES}."),
         ),
     ];
-    found.into_iter().filter_map(|(applies, warning)| applies.then_some(warning)).collect()
+    instead.into_iter().chain(found.into_iter().filter_map(|(applies, warning)| applies.then_some(warning))).collect()
 }

@@ -197,16 +197,17 @@ impl App {
             }
         }
         self.explain(&notification, not_sent).await;
-        let Some(bounds) = &shared.bounds else { return self.put_off(&notification, later).await };
-        let accepted = later.iter().filter(|(_, when)| matches!(when, Later::Record(_))).cloned().collect();
-        match self.end_share(bounds, &notification, &waiting, later).await {
-            Ok(later) => self.put_off(&notification, later).await,
-            Err(failure) => {
-                // The message comes back, and knows nothing of these mails.
-                self.put_off(&Notification { then: Vec::new(), ..notification }, accepted).await?;
-                Err(failure)
-            }
-        }
+        let accepted: Vec<_> = later.iter().filter(|(_, when)| matches!(when, Later::Record(_))).cloned().collect();
+        let put_off = async {
+            let later = match &shared.bounds {
+                Some(bounds) => self.end_share(bounds, &notification, &waiting, later).await?,
+                None => later,
+            };
+            self.put_off(&notification, later).await
+        };
+        let Err(failure) = put_off.await else { return Ok(()) };
+        self.send_known_on(&notification, accepted, until).await;
+        Err(failure)
     }
 
     /// Records the mails that SES accepted and nobody could record yet, even those whose subscriptions are gone: so that no other

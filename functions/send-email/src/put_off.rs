@@ -7,7 +7,8 @@ use restock_queue::{AcceptedMail, Failure, MAX_DELAY, Notification, Recipient, R
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
-use tracing::info;
+use tokio::time::Instant;
+use tracing::{info, warn};
 
 /// How often recipients are put off before their message fails; with the longest delays in between, about a day.
 const MAX_ATTEMPTS: u32 = 100;
@@ -50,6 +51,26 @@ impl App {
                 let longest = (lasted / 2).clamp(*PAUSED_WAIT.start(), *PAUSED_WAIT.end());
                 longest.mul_f64(0.5 + fastrand::f64() / 2.0)
             }
+        }
+    }
+
+    /// Sends on what is known of accepted mails, as their message comes back and knows nothing of them. It tries for as long as there is
+    /// time: whoever gets that message would mail them again, unless SES's event comes before.
+    pub(crate) async fn send_known_on(
+        &self,
+        notification: &Notification,
+        accepted: Vec<(Recipient, Later)>,
+        until: Instant,
+    ) {
+        let alone = Notification { then: Vec::new(), ..notification.clone() };
+        let mut attempt = 0;
+        while !accepted.is_empty() && self.put_off(&alone, accepted.clone()).await.is_err() {
+            if Instant::now() >= until {
+                return warn!(mails = accepted.len(), "Accepted mails could neither be recorded nor sent on");
+            }
+            let (first, max) = (Duration::from_millis(100), Duration::from_secs(5));
+            tokio::time::sleep(time::backoff(first, attempt, max, fastrand::f64())).await;
+            attempt += 1;
         }
     }
 

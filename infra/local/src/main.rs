@@ -227,7 +227,9 @@ fn print_line(function: &str, line: &str, quiet: bool) {
         Some(serde_json::Value::String(text)) => text,
         _ => String::new(),
     };
-    let (level, message, _) = (take("level"), take("message"), take("timestamp"));
+    let (level, message) = (take("level"), take("message"));
+    // Known to whoever sees them here.
+    let _ = (take("timestamp"), take("version"));
     if quiet && !matches!(level.as_str(), "WARN" | "ERROR") {
         return;
     }

@@ -105,6 +105,12 @@ struct Tried {
 }
 
 impl Parts {
+    /// Returns why a mail is not sent so, but in the default template.
+    pub(crate) fn fault(&self, personal: &Personal) -> Option<&'static str> {
+        let too_long = (self.html.len() > MAX_HTML_BYTES).then_some("it is too long");
+        too_long.or_else(|| self.without_link(personal).map(|_| "it has no link to unsubscribe"))
+    }
+
     /// Returns the part that lacks the link to unsubscribe, if one does.
     pub(crate) fn without_link(&self, personal: &Personal) -> Option<Part> {
         let mark = &personal.unsubscribe_url;

@@ -14,6 +14,8 @@ pub struct Rendered {
     pub subject: String,
     pub html: String,
     pub text: String,
+    /// Why such a mail is not sent, but one in the default template.
+    pub fault: Option<&'static str>,
 }
 
 /// A mail with marks where recipients differ.
@@ -44,8 +46,9 @@ impl Renderer {
     /// Renders one recipient's mail.
     pub fn render(&self, content: Content<'_>) -> Result<Rendered, TemplateError> {
         let Draft { subject, parts, values } = self.draft(content)?;
+        let fault = parts.fault(&self.personal);
         let Parts { html, text } = self.personal.fill(&parts, &values);
-        Ok(Rendered { subject, html, text })
+        Ok(Rendered { subject, html, text, fault })
     }
 
     /// Renders what a recipient's mail shares with others, and what differs.

@@ -3,7 +3,7 @@ use crate::content::Content;
 use crate::mail::{Mail, Mailer, Sent};
 use crate::render::Draft;
 use crate::ses::Ses;
-use crate::{MAX_HTML_BYTES, Renderer, TemplateError, default_template};
+use crate::{Renderer, TemplateError, default_template};
 use restock_domain::delivery::{Claim, Outcome};
 use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::unsubscribe::{Unsubscribe, link, token};
@@ -78,10 +78,7 @@ impl SesMailer {
             let Draft { subject, parts, values } = self.renderer.draft(content)?;
             let personal = self.renderer.personal();
             let shared = Shared::new(from.clone(), reply_to.clone(), &subject, &parts, personal);
-            let too_long = parts.html.len() > MAX_HTML_BYTES || !shared.fits();
-            let fault = too_long
-                .then_some("it is too long")
-                .or(parts.without_link(personal).map(|_| "it has no link to unsubscribe"));
+            let fault = parts.fault(personal).or((!shared.fits()).then_some("it is too long"));
             Ok::<_, TemplateError>((shared, values, fault))
         };
         let why = match of(content) {

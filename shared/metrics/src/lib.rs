@@ -16,8 +16,10 @@ pub enum Metric {
     Subscribed,
     /// Stock levels that were taken, from wherever.
     StockLevels,
-    /// Subscriptions that an automation accepted at a level.
+    /// Subscriptions that a level met.
     Matched,
+    /// Those of them that nothing chose, by why: the words of the integration log.
+    Skipped,
     /// Mails, by what became of them: the words of the integration log.
     Mails,
     /// From the arrival of a stock level to the request to SES.
@@ -31,7 +33,7 @@ impl Metric {
     fn unit(self) -> &'static str {
         match self {
             Self::SecondsToMail | Self::FeedAge => "Seconds",
-            Self::Subscribed | Self::StockLevels | Self::Matched | Self::Mails => "Count",
+            Self::Subscribed | Self::StockLevels | Self::Matched | Self::Skipped | Self::Mails => "Count",
         }
     }
 
@@ -39,6 +41,7 @@ impl Metric {
     fn dimension(self) -> Option<&'static str> {
         match self {
             Self::Mails => Some("Outcome"),
+            Self::Skipped => Some("Reason"),
             Self::FeedAge => Some("Locale"),
             _ => None,
         }

@@ -14,9 +14,9 @@ pub use consume::{Failure, Record, consume, correlate, correlation_in, while_hid
 pub use email_event::{EmailEvent, EmailEventKind};
 pub use error::Error;
 pub use messages::{
-    AcceptedMail, Continuation, CountMails, EndedSku, Erasure, ErasureMessage, FeedImport, FeedMessage, FeedSource,
-    InvalidLevel, LinedUp, Notification, NotificationMessage, ParseError, Recipient, StockMessage, Sweep, WaveShare,
-    WaveTick,
+    AcceptedMail, Continuation, CountMails, DueTicks, EndedSku, Erasure, ErasureMessage, FeedImport, FeedMessage,
+    FeedSource, InvalidLevel, LinedUp, Notification, NotificationMessage, ParseError, Recipient, StockMessage, Sweep,
+    WaveShare, WaveTick,
 };
 pub use queue::{Queue, named};
 pub use send::{MAX_DELAY, Queues};

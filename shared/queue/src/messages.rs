@@ -1,7 +1,9 @@
 use jiff::Timestamp;
 use restock_api::wire::unmarked;
 use restock_api::{FieldError, Read};
-use restock_domain::{Arrival, AutomationId, ContactId, DeliveryId, Locale, Scope, Sku, StockLevel, SubscriptionKey};
+use restock_domain::{
+    Arrival, AutomationId, ContactId, DeliveryId, EventId, Locale, Scope, Sku, StockLevel, SubscriptionKey,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,14 +30,14 @@ pub enum StockMessage {
     Sweep(Sweep),
     Tick(WaveTick),
     /// Handles the ticks that are due by now.
-    DueTicks,
+    DueTicks(DueTicks),
 }
 
 /// Where to go on with a level, or a second look at it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Continuation {
-    #[serde(with = "level")]
+    #[serde(with = "AcceptedLevel")]
     pub level: StockLevel,
     pub arrival: Arrival,
     /// The index that matching reads lags the table, so a level is looked at once more a little later, for subscriptions
@@ -91,6 +93,14 @@ pub struct WaveTick {
     #[serde(flatten, with = "scope")]
     pub scope: Scope,
     /// How often ticks and notifications have followed on each other without waiting.
+    #[serde(default)]
+    pub hops: u32,
+}
+
+/// Handle the ticks that are due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueTicks {
+    /// How often it was sent on, as there were more than one invocation handles.
     #[serde(default)]
     pub hops: u32,
 }
@@ -263,8 +273,8 @@ impl StockMessage {
             Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == WaveTick::TYPE) => {
                 open(WaveTick::TYPE, value).map(Self::Tick)
             }
-            Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == WaveTick::DUE) => {
-                open::<serde::de::IgnoredAny>(WaveTick::DUE, value).map(|_| Self::DueTicks)
+            Value::Object(ref map) if map.get("type").is_some_and(|kind| kind == DueTicks::TYPE) => {
+                open(DueTicks::TYPE, value).map(Self::DueTicks)
             }
             level => Ok(Self::Levels(vec![read_level(level)])),
         }
@@ -282,19 +292,18 @@ fn read_level(sent: Value) -> Result<StockLevel, InvalidLevel> {
     level.map(StockLevel::from).map_err(|errors| InvalidLevel { sent, errors })
 }
 
-/// Writes a level as callers write it, and reads it as theirs.
-mod level {
-    use super::{StockLevel, Value, read_level};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(level: &StockLevel, serializer: S) -> Result<S::Ok, S::Error> {
-        restock_api::StockLevel::from(level).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StockLevel, D::Error> {
-        let level = read_level(Value::deserialize(deserializer)?);
-        level.map_err(|_| serde::de::Error::custom("its level is invalid"))
-    }
+/// How a level that was accepted travels on. It is not read as one of a caller, for whom a rule may have been tightened since.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "StockLevel", rename_all = "camelCase")]
+struct AcceptedLevel {
+    sku: Sku,
+    #[serde(flatten, with = "scope")]
+    scope: Scope,
+    quantity: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    updated_on: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
 }
 
 /// Writes a scope as `locale` and `externalId`.
@@ -356,15 +365,17 @@ impl Sweep {
 
 impl WaveTick {
     const TYPE: &'static str = "wave-tick";
-    const DUE: &'static str = "due-wave-ticks";
 
     pub fn body(&self) -> String {
         envelope(Self::TYPE, json!(self))
     }
+}
 
-    /// Returns the body of a message that asks for those that are due.
-    pub fn due_body() -> String {
-        envelope(Self::DUE, json!({}))
+impl DueTicks {
+    const TYPE: &'static str = "due-wave-ticks";
+
+    pub fn body(&self) -> String {
+        envelope(Self::TYPE, json!(self))
     }
 }
 
@@ -503,7 +514,8 @@ mod tests {
 
         let sns = json!({"Type": "Notification", "MessageId": "m", "Message": sent.to_string()});
         let event = json!({"version": "0", "detail-type": "stock", "source": "erp", "detail": sent});
-        for envelope in [sns, event] {
+        let event_in_sns = json!({"Type": "Notification", "MessageId": "m", "Message": event.to_string()});
+        for envelope in [sns, event, event_in_sns] {
             assert_eq!(StockMessage::parse(&envelope.to_string()).unwrap(), expected, "{envelope}");
         }
     }
@@ -526,6 +538,17 @@ mod tests {
         };
 
         assert_eq!(levels.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false]);
+    }
+
+    #[test]
+    fn a_level_that_was_accepted_is_read_even_if_callers_may_not_write_it_any_more() {
+        let level = StockLevel { sku: Sku::restore(&"x".repeat(600)), ..level() };
+        let arrival = Arrival { at: Timestamp::UNIX_EPOCH, id: "x-0".into(), source: Source::Queue };
+        let continuation = Continuation::new(level, arrival);
+
+        let read = StockMessage::parse(&continuation.body()).unwrap();
+
+        assert_eq!(read, StockMessage::Continuation(Box::new(continuation)));
     }
 
     #[test]
@@ -584,7 +607,10 @@ mod tests {
         );
         assert_eq!(StockMessage::parse(&sweep.body()).unwrap(), StockMessage::Sweep(sweep));
         assert_eq!(StockMessage::parse(&tick.body()).unwrap(), StockMessage::Tick(tick));
-        assert_eq!(StockMessage::parse(&WaveTick::due_body()).unwrap(), StockMessage::DueTicks);
+        for hops in [0, 3] {
+            let due = DueTicks { hops };
+            assert_eq!(StockMessage::parse(&due.body()).unwrap(), StockMessage::DueTicks(due));
+        }
         let counts = CountMails {
             sku: Sku::parse("A").unwrap(),
             log_entry: "e".into(),

@@ -1,6 +1,6 @@
 use crate::queue::{Named, Queue, named, sent_to};
 use crate::transport::{Acceptance, Order, Outgoing, Pending, Transport};
-use crate::{Continuation, CountMails, EndedSku, Erasure, Error, FeedImport, Notification, Sweep, WaveTick};
+use crate::{Continuation, CountMails, DueTicks, EndedSku, Erasure, Error, FeedImport, Notification, Sweep, WaveTick};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_domain::{Sku, hex, time};
@@ -63,8 +63,8 @@ impl Queues {
     }
 
     /// Asks for the ticks that are due.
-    pub async fn send_due_ticks(&self) -> Result<(), Error> {
-        self.send(named::StockLevels, vec![Outgoing::new(WaveTick::due_body())]).await
+    pub async fn send_due_ticks(&self, due: DueTicks) -> Result<(), Error> {
+        self.send(named::StockLevels, vec![Outgoing::new(due.body())]).await
     }
 
     /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes. Those of a SKU that many

@@ -11,9 +11,13 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use lambda_runtime::{LambdaEvent, service_fn};
 use restock_queue::{Queues, Sqs, Urls};
 use restock_store::{CachedAutomations, CachedWavePolicy, DynamoDb, Store, Tables};
+use std::io::Write;
 use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
+
+/// How each line of the log begins.
+const VERSION: &str = concat!(r#"{"version":""#, env!("CARGO_PKG_VERSION"), r#"","#);
 
 /// The connections and settings of one function.
 pub struct Runtime {
@@ -93,6 +97,7 @@ pub fn start_logging() {
     // Not `EnvFilter`, which brings regular expressions into each binary.
     let wanted = optional("LOG_LEVEL").and_then(|level| level.parse::<Targets>().ok());
     let lines = tracing_subscriber::fmt::layer()
+        .with_writer(|| Versioned(std::io::stdout()))
         .json()
         .flatten_event(true)
         .with_current_span(true)
@@ -101,6 +106,23 @@ pub fn start_logging() {
     let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // A second subscriber in one process is refused; the first one stays.
     let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
+}
+
+/// Writes the version into each line of the log, which comes as one write.
+struct Versioned<W>(W);
+
+impl<W: Write> Write for Versioned<W> {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        match line.strip_prefix(b"{") {
+            Some(rest) => self.0.write_all(&[VERSION.as_bytes(), rest].concat())?,
+            None => self.0.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Serves the messages of a queue until Lambda ends the instance.

@@ -42,7 +42,7 @@ const FAULTS: Faults = Faults {
     duplicate: 40,
     delay: 100,
     hours: 10,
-    key_units: 8,
+    key_units: [8, 64],
     senders: 2,
     send_rate: [1, 8],
     day_quota: 3,
@@ -154,7 +154,7 @@ const CALM: Faults = Faults {
     duplicate: 0,
     delay: 0,
     hours: 0,
-    key_units: 0,
+    key_units: [0; 2],
     senders: 2,
     send_rate: [0; 2],
     day_quota: 0,
@@ -262,7 +262,7 @@ fn the_check_notices_that_nobody_tells_of_a_mail_that_could_not_be_recorded() {
     // SES tells all at once and nothing later, and nobody dies.
     let only_tables = Faults { events: false, ses: false, killed: 0, slow: 0, ..FAULTS };
     let is_meant = |complaint: &Complaint| matches!(complaint, Complaint::Doubled(_));
-    assert_eq!(play_all(0..500, only_tables, Sabotage::Nothing).complaints, []);
+    assert_eq!(play_all(0..1_100, only_tables, Sabotage::Nothing).complaints, []);
     assert!(is_noticed(only_tables, Sabotage::ForgottenAcceptances, is_meant));
 }
 

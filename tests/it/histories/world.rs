@@ -44,9 +44,9 @@ pub struct Faults {
     pub delay: u32,
     /// That an index shows a write only hours later; a tenth of it, that it shows all of a SKU so late.
     pub hours: u32,
-    /// The fewest write units a second that one key of a table or an index bears; a history draws up to eight times as many.
+    /// The fewest and the most write units a second that one key of a table or an index bears, of which a history draws one.
     /// DynamoDB's 1,000 are scaled down with the number of subscribers. 0 is no bound.
-    pub key_units: u32,
+    pub key_units: [u32; 2],
     /// How many functions send mails at the same time.
     pub senders: u32,
     /// The fewest and the most mails a second that SES takes from the account, of which a history draws one. 0 is no bound.

@@ -39,10 +39,11 @@ pub fn throttled(operation: &'static str) -> Error {
 impl State {
     /// Takes a unit of what each key bears in this second; returns false and takes nothing if one has none left.
     pub fn bears(&mut self, faults: &Faults, parts: Vec<Part>, units: Units) -> bool {
-        if faults.key_units == 0 || self.quiet {
+        let [fewest, most] = faults.key_units;
+        if most == 0 || self.quiet {
             return true;
         }
-        let drawn = self.random.u32(faults.key_units..=faults.key_units * 8);
+        let drawn = self.random.u32(fewest..=most);
         let most = *self.tables.limits.bearable.get_or_insert(drawn) * units as u32;
         let second = now().as_second();
         let mut wanted: BTreeMap<(Part, Units), u32> = BTreeMap::new();
