@@ -4,6 +4,7 @@ use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::subscriptions::{MAX_AHEAD, NewSubscription, Subscribe, Subscribed, UNSUBSCRIBE_URL};
 use restock_api::{KeyScope, Problem};
+use restock_domain::automation::ask_for_consent;
 use restock_domain::signing::LinkKey;
 use restock_domain::unsubscribe::{Unsubscribe, link, token};
 use restock_domain::{DeliveryId, Subscription, time};
@@ -45,7 +46,7 @@ impl Handles<Subscribe> for App {
         }
         if outlook.refuses_email() {
             let automations = self.automations.current().await?;
-            outlook.asks_for_consent = automations.iter().filter(|one| one.enabled).all(|one| one.requires_consent);
+            outlook.asks_for_consent = ask_for_consent(&automations);
         }
 
         // The order matters. Whoever reads the demand mark after our answer must find the subscription; and a contact

@@ -5,7 +5,7 @@ use restock_api::StockLevel as Level;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
 use restock_api::stock_levels::{DryRun, DryRunCost, DryRunStockLevel, Effect, Example, WaveForecast};
 use restock_domain::automation::Tally;
-use restock_domain::waves::{Forecast, PolicyOwner};
+use restock_domain::waves::{Forecast, PolicyOwner, StockHistory};
 use restock_domain::{ContactId, Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_matching::{PAGE, Refusals, decide_all};
@@ -38,6 +38,15 @@ async fn dry_run(
 ) -> Result<DryRun, restock_store::Error> {
     let StockLevel { sku, scope, quantity, .. } = level;
     let automations = store.automations().await?;
+    let shop = store.wave_policy().await?.map(|stored| stored.policy);
+    let waves = Waves { shop: shop.as_ref(), automations: &automations };
+    let known = store.known_level(sku, scope).await?;
+    let mark = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku);
+    let history = match &mark {
+        Some(mark) => mark.history_after(known.clone(), *quantity, now),
+        None => StockHistory::beginning(*quantity, now),
+    };
+    let met = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
     // Whatever an index shows of them, and however many wait before them.
     let mut examples = Vec::new();
     if let Some(contact) = contact {
@@ -45,22 +54,20 @@ async fn dry_run(
         theirs.retain(|one| one.sku == *sku && scope.covers(&one.locale, one.external_id.as_ref()));
         theirs.retain(|one| !one.has_expired(now));
         let decisions = decide_all(store, &automations, sku, *quantity, &theirs, Refusals::DecidedAgain, now).await?;
-        examples.extend(theirs.into_iter().zip(&decisions).map(|(one, decision)| example(one, decision)));
+        for (one, mut decision) in theirs.into_iter().zip(decisions) {
+            waves.leave_out(&mut decision, &met, one.created_on);
+            examples.push(example(one, &decision));
+        }
     }
-    let Some(mark) = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku) else {
+    if mark.is_none() {
         return Ok(nothing(Effect::NobodyWaits, examples));
-    };
-    let known = store.known_level(sku, scope).await?;
+    }
     if known.as_ref().is_some_and(|known| known.at > level.effective_at(now)) {
         return Ok(nothing(Effect::Outdated, examples));
     }
     if *quantity <= 0 {
         return Ok(nothing(Effect::NotInStock, examples));
     }
-    let shop = store.wave_policy().await?.map(|stored| stored.policy);
-    let waves = Waves { shop: shop.as_ref(), automations: &automations };
-    let history = mark.history_after(known, *quantity, now);
-    let level = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
     let mut lines = Lines::default();
     let (mut tally, mut cursor, mut mailed) = (Tally::default(), None, HashSet::new());
     let mut complete = false;
@@ -75,7 +82,7 @@ async fn dry_run(
             contacts = store.contacts(asked, Consistency::Eventual).await?;
         }
         for (subscription, decision) in page.subscriptions.into_iter().zip(&mut decisions) {
-            waves.leave_out(decision, &level, subscription.created_on);
+            waves.leave_out(decision, &met, subscription.created_on);
             tally.add(decision);
             if decision.outcome.is_ok() {
                 mailed.insert(subscription.contact_id);
@@ -101,7 +108,7 @@ async fn dry_run(
                 // As for a level that has just come, whose line begins with everybody.
                 let on_their_way = wave.given(&owner, "", now);
                 let people = lines.people(&owner);
-                let forecast = Forecast::of(policy, &level, &wave.taken, on_their_way, people, now);
+                let forecast = Forecast::of(policy, &met, &wave.taken, on_their_way, people, now);
                 WaveForecast::new(owner, forecast)
             };
             Some(policies.into_iter().map(forecast).collect())

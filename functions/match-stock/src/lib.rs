@@ -228,8 +228,7 @@ impl App {
         if lines.is_subset(&matching.lines) {
             return Ok(());
         }
-        let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
-        self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error))?;
+        self.tick_soon(sku, scope).await?;
         matching.lines.extend(lines);
         Ok(())
     }

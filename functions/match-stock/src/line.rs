@@ -11,7 +11,7 @@ use restock_store::database::Consistency;
 use restock_store::{Cursor, cursor_after};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-/// Subscriptions that are read of a group at the least, as a read unit has so many.
+/// The fewest subscriptions that are read of a group: about what one read unit covers.
 pub const MIN_READ: usize = 16;
 
 /// Those who leave next.

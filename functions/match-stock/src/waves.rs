@@ -24,6 +24,8 @@ use uuid::Uuid;
 /// Ticks that are read at a time.
 const PAGE: i32 = 100;
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(300);
+/// Settings are remembered for half as long, unless `AutomationsKeptSeconds` says otherwise.
+const KNOWN_AFTER: Duration = Duration::from_secs(60);
 /// When is looked again at who waits while nothing may be sent.
 const STOPPED_FOR: Duration = Duration::from_secs(60);
 
@@ -120,6 +122,14 @@ impl App {
             wait.iter().for_each(|(owner, subscription)| wave.rejoin(owner, scope, subscription));
         });
         rejoined.await.map_err(|error| Failure::retry(&error))?;
+        self.tick_soon(sku, scope).await
+    }
+
+    /// Has the lines of a scope looked at: at once, and again when every instance knows the policies that are in force now.
+    pub(crate) async fn tick_soon(&self, sku: &Sku, scope: &Scope) -> Result<(), Failure> {
+        let (now, tick) = ((self.clock)(), Tick { sku: sku.clone(), scope: scope.clone() });
+        let due = self.store.put_tick(&tick, now + KNOWN_AFTER, now).await;
+        due.map_err(|error| Failure::retry(&error))?;
         let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
         self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error))
     }

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use lambda_http::Error;
 use preview_mail::App;
 use restock_api::templates;
-use restock_domain::EmailAddress;
+use restock_domain::{EmailAddress, Sender};
 use restock_email::{Renderer, Ses};
 use restock_http::Service;
 use restock_runtime::Runtime;
@@ -16,10 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
+    // As the deployment has checked them.
+    let parse = |sender: &str| Sender::parse(sender).map_err(|invalid| invalid.message);
     let ses = Ses {
         client: runtime.ses(PATIENCE),
-        sender: restock_runtime::required("SENDER")?.into(),
-        reply_to: restock_runtime::optional("REPLY_TO").map(Into::into),
+        sender: parse(&restock_runtime::required("SENDER")?)?,
+        reply_to: restock_runtime::optional("REPLY_TO").as_deref().map(parse).transpose()?,
         configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
     };
     let listed = restock_runtime::optional("TEST_RECIPIENTS").unwrap_or_default();

@@ -62,7 +62,8 @@ impl App {
         accepted: Vec<(Recipient, Later)>,
         until: Instant,
     ) {
-        let alone = Notification { then: Vec::new(), ..notification.clone() };
+        // Its part of a wave comes back with the message.
+        let alone = Notification { then: Vec::new(), wave: None, ..notification.clone() };
         let mut attempt = 0;
         while !accepted.is_empty() && self.put_off(&alone, accepted.clone()).await.is_err() {
             if Instant::now() >= until {

@@ -18,6 +18,7 @@ use restock_api::history::{
 };
 use restock_api::subscriptions::MAX_AHEAD;
 use restock_api::{ErrorCode, Problem};
+use restock_domain::automation::ask_for_consent;
 use restock_domain::{ContactId, SubscriptionId, Waves};
 use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
 use restock_store::Store;
@@ -123,7 +124,8 @@ impl App {
         let has_waves = !Waves { shop: policy.as_ref(), automations: &automations }.all().is_empty();
         for (instance, levels) in instances.iter().zip(read).filter(|(instance, _)| instance.waits).take(MAX_WAITING) {
             let feeds = self.store.feeds_for(&instance.subscription.locale);
-            let prospect = self.store.prospect(&instance.subscription, feeds, (self.clock)()).await?;
+            let mut prospect = self.store.prospect(&instance.subscription, feeds, (self.clock)()).await?;
+            prospect.outlook.asks_for_consent = ask_for_consent(&automations);
             let mut newest = None;
             if let Some(level) = levels.levels.first() {
                 newest = self.decided(level).await?.into_iter().next();

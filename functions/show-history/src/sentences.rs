@@ -7,6 +7,14 @@ use restock_domain::{Contact, KnownLevel, Obstacle, Outlook, Skip, Subscription,
 
 const STAYS: &str = "The shopper stays on the list for the next time that it is reported in stock.";
 
+/// Says what somebody waits for who was not mailed.
+fn stays(skip: Skip) -> &'static str {
+    match skip {
+        Skip::NotRestocked => "The shopper stays on the list for the next time that it comes back.",
+        _ => STAYS,
+    }
+}
+
 /// What is so now for somebody who waits.
 pub struct Now<'a> {
     pub outlook: &'a Outlook,
@@ -37,7 +45,7 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
                 }
                 VerdictOutcome::Skipped(skip) => {
                     said.push(no_mail(*skip, subscription, verdict.refusals.is_empty()));
-                    said.push(STAYS.to_owned());
+                    said.push(stays(*skip).to_owned());
                 }
             }
             said.join(" ")
@@ -55,7 +63,7 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
             said.extend(refusals(verdict, automations));
             let skip = skipped(verdict).unwrap_or(Skip::NoAutomation);
             said.push(no_mail(skip, subscription, verdict.refusals.is_empty()));
-            said.push(STAYS.to_owned());
+            said.push(stays(skip).to_owned());
             said.join(" ")
         }
         What::Reached(milestone, record) => reached(*milestone, record),
@@ -136,6 +144,10 @@ fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: Option<&Verdict
             "The shopper waited for a turn, and mails do not leave in waves any more. The next time that the product is reported in stock counts."
                 .to_owned()
         }
+        Some(VerdictOutcome::Skipped(Skip::NotRestocked)) => {
+            "The product is in stock, as it was when the shopper subscribed. Only a restock counts: a mail can come after the stock was below the minimum."
+                .to_owned()
+        }
         Some(VerdictOutcome::Skipped(_)) => {
             "The product is in stock, and the last stock level brought the shopper no mail. The next one may.".to_owned()
         }
@@ -185,7 +197,8 @@ fn no_mail(skip: Skip, subscription: &Subscription, is_all: bool) -> String {
         Skip::NoAutomation => "no automation is on".to_owned(),
         Skip::BelowMinimum => "the stock was below the minimum that is set for waves".to_owned(),
         Skip::NotRestocked => {
-            "the product had not been sold out since the shopper subscribed, and only a restock counts".to_owned()
+            "only a restock counts, and the stock had not been below the minimum since the shopper subscribed"
+                .to_owned()
         }
         Skip::AutomationOff => "the automation was switched off or deleted meanwhile".to_owned(),
         Skip::SoldOutAgain => "the product was sold out again before the mail left".to_owned(),

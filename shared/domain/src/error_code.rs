@@ -180,6 +180,8 @@ pub enum ErrorCode {
     TemplateInUse,
     /// There is no such template, or not in this version.
     TemplateNotFound,
+    /// The field has text beside other tags, so it can't be read as one text.
+    TextBesideTags,
     /// Conditions nest too deeply.
     TooDeep,
     /// The text has too many characters or bytes.

@@ -158,11 +158,12 @@ pub fn newest_covering<'a>(
     locale: &Locale,
     external_id: Option<&ExternalId>,
 ) -> Option<&'a KnownLevel> {
-    // Of two that came in the same millisecond, the one that mails: a mail too many is better than one too few. Of two
-    // of one message, always the same one.
+    // Of two that speak of one moment, the one that came later. Of two that came in the same millisecond, the one that mails: a
+    // mail too many is better than one too few. Of two of one message, always the same one.
     let concerned = levels.iter().filter(|level| level.scope.covers(locale, external_id));
+    let came = |level: &'a KnownLevel| level.arrival.as_ref().map(|arrival| arrival.at);
     let id = |level: &'a KnownLevel| level.arrival.as_ref().map(|arrival| &arrival.id);
-    concerned.max_by_key(|level| (level.at, level.quantity > 0, id(level)))
+    concerned.max_by_key(|level| (level.at, came(level), level.quantity > 0, id(level)))
 }
 
 #[cfg(test)]

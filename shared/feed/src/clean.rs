@@ -12,10 +12,10 @@ const COMMENT: &[u8] = b"<!--";
 const CDATA: &[u8] = b"<![CDATA[";
 const DOCTYPE: &[u8] = b"<!DOCTYPE";
 const CDATA_END: &[u8] = b"]]>";
-/// Where these stand in CDATA and another one begins before it ends, the item has forgotten to end its own.
-const ITEM_ENDS: [&[u8]; 2] = [b"</item>", b"</entry>"];
-/// Bytes of the longest of these.
-const MAX_END: usize = 8;
+/// Bytes of the longest end of an item, with a prefix.
+const MAX_END: usize = 80;
+/// Bytes behind the end of an item in CDATA that are held until it is known whether that is over.
+const MAX_HELD: usize = 64 * 1024;
 
 /// Where in the file the next byte stands.
 enum Place {
@@ -27,7 +27,7 @@ enum Place {
     Comment,
     /// Perhaps its end is missing: an item has ended since, which is held with what is behind it.
     Cdata {
-        perhaps_over: bool,
+        perhaps_over: Option<ItemEnd>,
     },
     Instruction,
     /// In a document type, and there perhaps within its declarations.
@@ -36,9 +36,15 @@ enum Place {
     },
 }
 
+/// Bytes of the end of an item within CDATA.
+#[derive(Clone, Copy)]
+struct ItemEnd(usize);
+
 pub struct Clean<R> {
     input: R,
     place: Place,
+    /// The CDATA at hand has had an end of an item that was taken as text, as too much came behind it.
+    had_item_end: bool,
     /// Bytes that are not decided on: a tag so far, or what may be the end of a comment or of CDATA.
     held: Vec<u8>,
     output: Vec<u8>,
@@ -47,7 +53,7 @@ pub struct Clean<R> {
 
 impl<R: BufRead> Clean<R> {
     pub fn new(input: R) -> Self {
-        Self { input, place: Place::Text, held: Vec::new(), output: Vec::new(), used: 0 }
+        Self { input, place: Place::Text, had_item_end: false, held: Vec::new(), output: Vec::new(), used: 0 }
     }
 }
 
@@ -87,32 +93,37 @@ impl<R> Clean<R> {
         }
     }
 
-    /// Decides on the held bytes of CDATA.
-    fn go_on_in_cdata(&mut self, perhaps_over: bool) {
+    /// Decides on the held bytes of CDATA. Where another one begins behind the end of an item, that item has forgotten to end its own.
+    fn go_on_in_cdata(&mut self, perhaps_over: Option<ItemEnd>) {
         if self.held.ends_with(CDATA_END) {
             self.held.truncate(self.held.len() - CDATA_END.len());
             self.give_held(self.held.len());
             self.place = Place::Text;
-        } else if perhaps_over && self.held.ends_with(CDATA) {
-            self.end_cdata_at_item();
-        } else if perhaps_over && self.held.len() > MAX_TAG {
-            self.give_held(self.held.len() - MAX_END);
-            self.place = Place::Cdata { perhaps_over: false };
-        } else if !perhaps_over {
-            match ITEM_ENDS.into_iter().find(|end| self.held.ends_with(end)) {
-                Some(end) => {
-                    self.give_held(self.held.len() - end.len());
-                    self.place = Place::Cdata { perhaps_over: true };
-                }
-                None => self.give_held(self.held.len().saturating_sub(MAX_END)),
+            self.had_item_end = false;
+        } else if let Some(end) = perhaps_over {
+            if self.held.ends_with(CDATA) {
+                self.end_cdata_at_item(end);
+            } else if self.held.len() > MAX_HELD {
+                self.give_held(self.held.len() - MAX_END);
+                self.place = Place::Cdata { perhaps_over: None };
+                self.had_item_end = true;
             }
+        } else if let Some(end) = item_end(&self.held) {
+            self.give_held(self.held.len() - end.0);
+            self.place = Place::Cdata { perhaps_over: Some(end) };
+        } else {
+            self.give_held(self.held.len().saturating_sub(MAX_END));
         }
     }
 
     /// Takes what is held from the end of an item on as what it would be if CDATA had ended before.
-    fn end_cdata_at_item(&mut self) {
+    fn end_cdata_at_item(&mut self, ItemEnd(end): ItemEnd) {
         self.place = Place::Text;
         let held = std::mem::take(&mut self.held);
+        // Items before are lost in the text: an end without a beginning says so.
+        if std::mem::take(&mut self.had_item_end) {
+            self.feed(&held[..end]);
+        }
         self.feed(&held);
     }
 
@@ -149,7 +160,7 @@ impl<R> Clean<R> {
         let held = self.held.as_slice();
         let known = match held {
             COMMENT => Some(Place::Comment),
-            CDATA => Some(Place::Cdata { perhaps_over: false }),
+            CDATA => Some(Place::Cdata { perhaps_over: None }),
             b"<?" => Some(Place::Instruction),
             _ if held.eq_ignore_ascii_case(DOCTYPE) => Some(Place::Doctype { declarations: false }),
             _ => None,
@@ -210,7 +221,8 @@ impl<R: BufRead> BufRead for Clean<R> {
                 // The file breaks off in a tag, which the parser says.
                 match self.place {
                     Place::Markup { .. } => self.output.append(&mut self.held),
-                    Place::Cdata { perhaps_over: true } => self.end_cdata_at_item(),
+                    // Without an end anywhere, nobody can tell how much of what was taken as text were items.
+                    Place::Cdata { perhaps_over: Some(end) } if !self.had_item_end => self.end_cdata_at_item(end),
                     Place::Cdata { .. } => self.give_held(self.held.len()),
                     _ => {}
                 }
@@ -234,6 +246,15 @@ impl<R: BufRead> Read for Clean<R> {
         self.consume(read);
         Ok(read)
     }
+}
+
+/// Returns the end of an item that the bytes end with, such as `</item>` or `</atom:entry>`.
+fn item_end(held: &[u8]) -> Option<ItemEnd> {
+    let begin = held.strip_suffix(b">")?.iter().rposition(|byte| *byte == b'<')?;
+    let name = held[begin..held.len() - 1].strip_prefix(b"</")?.trim_ascii_end();
+    let local = name.rsplit(|byte| *byte == b':').next()?;
+    let is_item = local.eq_ignore_ascii_case(b"item") || local.eq_ignore_ascii_case(b"entry");
+    is_item.then_some(ItemEnd(held.len() - begin))
 }
 
 #[cfg(test)]

@@ -88,7 +88,9 @@ pub fn read(
     };
     end.map_err(|error| match (error, mistaken) {
         (Unreadable::NoIdColumn, Some(mistaken)) => Unreadable::NoTable(mistaken),
-        (Unreadable::NoItems, Some(mistaken @ (Mistaken::Html | Mistaken::Json))) => Unreadable::NoFeed(mistaken),
+        (Unreadable::NoItems, Some(mistaken @ (Mistaken::Html | Mistaken::Json | Mistaken::Zip))) => {
+            Unreadable::NoFeed(mistaken)
+        }
         (error, _) => error,
     })
 }

@@ -84,14 +84,18 @@ fn without_tags(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     let mut hidden = HIDDEN.to_vec();
+    let mut cdata_ends = true;
     while let Some(begin) = rest.find('<') {
         kept.push_str(&rest[..begin]);
         let tag = &rest[begin..];
         // Of XML that was written as text.
-        if let Some((text, behind)) = tag.strip_prefix("<![CDATA[").and_then(|text| text.split_once("]]>")) {
-            kept.push_str(&without_tags(text));
-            rest = behind;
-            continue;
+        if let Some(text) = tag.strip_prefix("<![CDATA[").filter(|_| cdata_ends) {
+            if let Some((text, behind)) = text.split_once("]]>") {
+                kept.push_str(&without_tags(text));
+                rest = behind;
+                continue;
+            }
+            cdata_ends = false;
         }
         if let Some(place) = hidden.iter().position(|(begins, _)| starts_with(tag, begins)) {
             let ends = hidden[place].1;

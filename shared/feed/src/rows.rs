@@ -14,6 +14,8 @@ const WINDOW: usize = 1024 * 1024;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Row {
     pub fields: Vec<String>,
+    /// Which of them stood in quotes.
+    pub quoted: Vec<bool>,
     /// The line that it begins in, from 1.
     pub line: u64,
     /// A field begins with a quote that nothing closes.
@@ -68,6 +70,7 @@ impl<R: BufRead> Rows<R> {
             let field = field(&rest[at..], row.fields.len(), form, self.ended);
             row.stray_quote |= field.stray_quote;
             row.fields.push(field.text);
+            row.quoted.push(field.quoted);
             at += field.bytes;
             match rest.get(at) {
                 Some(byte) if *byte == form.delimiter => at += 1,
@@ -149,6 +152,7 @@ struct Field {
     text: String,
     /// Of the file, with its quotes and without the delimiter.
     bytes: usize,
+    quoted: bool,
     stray_quote: bool,
 }
 
@@ -160,13 +164,13 @@ fn field(rest: &[u8], column: usize, form: Form, last: bool) -> Field {
     if rest.get(spaces) == Some(&b'"')
         && let Some((text, bytes)) = quoted(&rest[spaces..], column, form, last)
     {
-        return Field { text, bytes: spaces + bytes, stray_quote: false };
+        return Field { text, bytes: spaces + bytes, quoted: true, stray_quote: false };
     }
     let bytes = rest.iter().position(|byte| *byte == form.delimiter || is_line_end(byte)).unwrap_or(rest.len());
     // A quoted word within the text, as in "Hello" says the cat, has its own end.
     let stray_quote =
-        rest.first() == Some(&b'"') && rest[..bytes].iter().filter(|byte| **byte == b'"').count() % 2 == 1;
-    Field { text: text_of(&rest[..bytes]), bytes, stray_quote }
+        rest.get(spaces) == Some(&b'"') && rest[..bytes].iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+    Field { text: text_of(&rest[..bytes]), bytes, quoted: false, stray_quote }
 }
 
 /// Returns the text of a quoted field and its bytes in the file; nothing if no quote closes it.
@@ -232,10 +236,11 @@ fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     // The quote that closes the text may do so in the middle of a row.
     let is_row = |fields: &Vec<&[u8]>| fields.len() >= enough && fields.get(address).is_some_and(is_address);
     let may_be_rows = !fits || column + first.len() >= columns;
-    let begins_row =
-        |last: &&Vec<&[u8]>| last.len() + behind == columns && (!fits || last.get(address).is_some_and(is_address));
+    let begins_row = others
+        .last()
+        .is_some_and(|last| last.len() + behind == columns && (!fits || last.get(address).is_some_and(is_address)));
     let ends_row = column + first.len() == columns;
-    (may_be_rows && others.iter().any(is_row)) || (ends_row && others.last().is_some_and(|last| begins_row(&last)))
+    (may_be_rows && others.iter().any(is_row)) || (ends_row && begins_row)
 }
 
 /// Returns true for what a link may be written as.

@@ -2,7 +2,7 @@ use crate::column::Column;
 use crate::item::{self, Item, ItemFault, MAX_BYTES, is_needed};
 use crate::rows::{Form, Row, Rows};
 use crate::{End, Unreadable};
-use restock_domain::{Currency, ErrorCode, Fields, Invalid, MAX_IDENTIFIER_BYTES};
+use restock_domain::{Currency, ErrorCode, Fields, Invalid, MAX_IDENTIFIER_BYTES, Money};
 use std::io::BufRead;
 
 /// Lines before the one that names the columns: comments of a template, and empty ones.
@@ -26,7 +26,7 @@ pub fn read(
         }
         position += 1;
         lost |= row.hides_rows;
-        let mut item = read_row(&columns, id, &row, currency);
+        let mut item = read_row(&columns, (id, form.delimiter), &row, currency);
         let cut_off = row.unfinished && is_cut(&columns, &row, &item);
         if cut_off && (item.is_err() || row.fields.len() < columns.len()) {
             let message = format!("The file breaks off within the row in line {}.", row.line);
@@ -75,7 +75,12 @@ fn header(rows: &mut Rows<impl BufRead>, delimiters: &[u8]) -> Result<(Vec<Colum
     Err(Unreadable::NoIdColumn)
 }
 
-fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>) -> Result<Item, ItemFault> {
+fn read_row(
+    columns: &[Column],
+    (id, delimiter): (usize, u8),
+    row: &Row,
+    currency: Option<Currency>,
+) -> Result<Item, ItemFault> {
     let line = row.line;
     if row.too_large {
         let message = format!("The row in line {line} has more than {MAX_BYTES} bytes.");
@@ -89,13 +94,16 @@ fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>
         return Err(fault(id, row, ErrorCode::WrongNumberOfFields, message));
     }
     let mut data = Fields::new();
-    for (column, field) in columns.iter().zip(&row.fields) {
+    for (place, (column, field)) in columns.iter().zip(&row.fields).enumerate() {
         let text = field.trim();
-        if !text.is_empty() && !column.name.is_empty() {
+        // Of several columns that name an id, the first one counts, in every row.
+        let is_another_id = column.name == "id" && place != id;
+        if !text.is_empty() && !column.name.is_empty() && !is_another_id {
             item::add(&mut data, &column.name, column.value(text));
         }
     }
-    let unreadable = if further.is_empty() { Vec::new() } else { prices_in_two(columns, row) };
+    let may_be_in_two = delimiter == b',' && !further.is_empty();
+    let unreadable = if may_be_in_two { prices_in_two(columns, row, currency) } else { Vec::new() };
     let mut item = item::item(data, unreadable, currency)?;
     if row.stray_quote {
         let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
@@ -106,20 +114,21 @@ fn read_row(columns: &[Column], id: usize, row: &Row, currency: Option<Currency>
 
 /// Returns the prices of a row with more fields than columns that may go on in the field behind them, as `199,50` does in a table
 /// with commas.
-fn prices_in_two(columns: &[Column], row: &Row) -> Vec<(String, Invalid)> {
-    let goes_on = |pair: &[String]| {
-        let ends_with_digit = pair[0].trim().bytes().next_back().is_some_and(|byte| byte.is_ascii_digit());
-        let behind = pair[1].trim();
-        let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
-        ends_with_digit && matches!(digits, 2 | 3) && !behind[digits..].starts_with(char::is_alphanumeric)
+fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> Vec<(String, Invalid)> {
+    let goes_on = |place: usize| {
+        let [before, after] = [place, place + 1].map(|place| row.fields.get(place).map_or("", |field| field.trim()));
+        let whole = format!("{before},{after}");
+        // What could be read in two ways, as 1,299 can, is no price either.
+        let is_thousand = after.len() == 3 && after.bytes().all(|byte| byte.is_ascii_digit());
+        let may_be_one = Money::parse_in(&whole, currency).is_ok() || (is_thousand && !before.is_empty());
+        may_be_one && !row.quoted[place] && !row.quoted.get(place + 1).is_some_and(|quoted| *quoted)
     };
-    let in_two =
-        columns.iter().zip(row.fields.windows(2)).filter(|(column, pair)| is_price(&column.name) && goes_on(pair));
-    let unreadable = in_two.map(|(column, pair)| {
+    let prices = columns.iter().enumerate().filter(|(place, column)| is_price(&column.name) && goes_on(*place));
+    let unreadable = prices.map(|(place, column)| {
         let message = format!(
             "The item is used without its {}: line {} has more fields than columns, so {} may go on as {}. Write a decimal point, or \
              put the price in quotes.",
-            column.name, row.line, pair[0], pair[1]
+            column.name, row.line, row.fields[place], row.fields[place + 1]
         );
         (column.name.clone(), Invalid::new(ErrorCode::InvalidPrice, message))
     });

@@ -224,7 +224,7 @@ impl OpenItem {
         let name = local_name(&element.name);
         if !element.children.is_empty() && !element.text.trim().is_empty() {
             let reason = format!("the tag {} has text beside other tags", element.name);
-            self.field_damage.get_or_insert((ErrorCode::MismatchedTags, reason));
+            self.field_damage.get_or_insert((ErrorCode::TextBesideTags, reason));
         }
         let Some(parent) = self.elements.last_mut() else { return self.add_field(name, element) };
         if self.open_bytes > item::MAX_BYTES {

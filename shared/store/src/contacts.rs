@@ -120,9 +120,9 @@ impl Store {
                 return Ok(true);
             }
             // It is remembered for when the more serious reason is gone, which that may be by now.
-            let still = contact.get("suppressed").map(|reason| TableCondition::Is("suppressed", reason.clone()));
+            let Some(reason) = contact.get("suppressed").cloned() else { continue };
             let write = Write::update(TABLE, key(id), vec![suppression::unsubscribed()]);
-            let write = write.when(still.unwrap_or(TableCondition::Exists("key")));
+            let write = write.when(TableCondition::Is("suppressed", reason));
             if let Written::Done(_) = self.database.write(write).await? {
                 return Ok(true);
             }
@@ -144,11 +144,18 @@ impl Store {
         if contact.is_some_and(|contact| addresses.digest_of_address(&contact.email) == address) {
             return Ok(true);
         }
-        if let Written::Refused(Some(_)) = self.database.write(suppression::trace(address, why)).await? {
+        let mut race = Race::about("a trace of an address");
+        loop {
+            race.enter()?;
+            let Written::Refused(Some(_)) = self.database.write(suppression::trace(address, why)).await? else {
+                return Ok(false);
+            };
+            // Unless whoever took the address meanwhile has taken the trace with it.
             let write = Write::update(TABLE, suppression::trace_key(address), vec![suppression::unsubscribed()]);
-            self.database.write(write.when(TableCondition::Exists("key"))).await?;
+            if let Written::Done(_) = self.database.write(write.when(TableCondition::Exists("key"))).await? {
+                return Ok(false);
+            }
         }
-        Ok(false)
     }
 
     /// Stops mail to the address that a mail to a contact went to, whoever has it by now; if nobody has, a trace of it is

@@ -286,7 +286,10 @@ impl Store {
         at: Timestamp,
         log_kept: Duration,
     ) -> Result<bool, Error> {
-        let this = facts.entry(RECORDED_BY.into()).or_insert_with(this_call).clone();
+        let this = facts.get(RECORDED_BY).cloned().unwrap_or_else(this_call);
+        if milestone == Milestone::Accepted {
+            facts.insert(RECORDED_BY.into(), this.clone());
+        }
         let mut actions: Vec<Action> = facts.into_iter().map(|(name, value)| Action::Set(name, value)).collect();
         actions.push(Action::set(milestone.as_str(), text(time::sortable(at))));
         actions.push(Action::SetIfMissing(EXPIRES_AT.into(), expiry(at, log_kept)));

@@ -155,6 +155,12 @@ impl Sender {
     }
 }
 
+/// Returns true if an automation is on, and each that is asks for contacts who accept email.
+pub fn ask_for_consent(automations: &[Automation]) -> bool {
+    let mut enabled = automations.iter().filter(|automation| automation.enabled).peekable();
+    enabled.peek().is_some() && enabled.all(|automation| automation.requires_consent)
+}
+
 /// Returns the name, which may be empty, and the address.
 fn split(raw: &str) -> (&str, &str) {
     let raw = raw.trim();

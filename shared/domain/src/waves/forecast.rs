@@ -30,13 +30,15 @@ impl Forecast {
         let (mut taken, mut wait, mut at) = (taken.clone(), people, now);
         let mut said = Self { leave_now: 0, wait: people, next_on: None, last_on: None };
         taken.take_many(promised, now);
-        for _ in 0..MAX_WAVES {
+        let mut waves = 0;
+        while waves < MAX_WAVES {
             if wait == 0 {
                 said.last_on = Some(at).filter(|at| *at > now);
                 break;
             }
             at = match policy.leave(level, &taken, 0, at) {
                 Leave::Now(free) => {
+                    waves += 1;
                     let leave = free.min(wait);
                     wait -= leave;
                     taken.take_many(leave, at);
@@ -47,7 +49,8 @@ impl Forecast {
                     }
                     at
                 }
-                Leave::NotBefore(later) => later,
+                Leave::NotBefore(later) if later > at => later,
+                Leave::NotBefore(_) => break,
                 Leave::AllPromised | Leave::NotAtThisStock => break,
             };
             taken.forget_before(at - policy.interval, at);
@@ -75,6 +78,7 @@ mod tests {
         };
 
         assert_eq!(forecast(0, 5, 3), (3, 0, None, None));
+        assert_eq!(forecast(0, 2, 19_990).3, Some(3_617 + 9_993 * 3_607));
         // A place counts from when its mail has left for certain.
         assert_eq!(forecast(0, 5, 12), (5, 7, Some(3_617), Some(7_224)));
         assert_eq!(forecast(60, 5, 12), (0, 12, Some(60), Some(7_274)));

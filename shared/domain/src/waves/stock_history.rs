@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stock_that_rises_every_minute_for_a_week_has_been_so_high_for_most_of_the_time_that_it_was() {
+    fn a_stock_that_rises_every_minute_for_a_week_counts_as_so_high_for_a_third_of_the_time_that_it_was_at_the_least() {
         let minutes = 7 * 24 * 60;
         let mut rising = StockHistory::default();
         for now in 0..minutes {

@@ -1,6 +1,7 @@
 //! Tables of text, with the quotes and line ends that shops write.
 
 use super::*;
+use restock_domain::Currency;
 
 #[test]
 fn tables_are_read_with_quotes_any_line_ends_and_any_usual_delimiter() {
@@ -303,18 +304,46 @@ fn delimiters_in_a_quoted_name_of_a_column_are_text() {
 
 #[test]
 fn a_price_that_may_go_on_in_the_next_field_is_not_shown() {
-    let file = |row: &str| format!("id,title,link,price,brand\n{row}\n");
-    for row in [
-        "A,Mug,https://a.example,199,50,",
-        "A,Mug,https://a.example,\"1\",299.00 SEK,",
-        "A,Mug,https://a.example,SEK 1,299,",
+    let price = |format, file: &str| {
+        let mut read_as = None;
+        let media_type = MediaType { format, charset: None };
+        let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+            let item = item.unwrap();
+            let words: Vec<_> = item.left_out.iter().map(|fault| fault.error_code.as_str()).collect();
+            read_as = Some((item.product.text("price").map(ToOwned::to_owned), words));
+        };
+        read(file.as_bytes(), &media_type, Currency::parse("SEK"), each).unwrap();
+        read_as.unwrap()
+    };
+    let row = |row: &str| price(Format::Csv, &format!("id,title,link,price,brand\nA,Mug,https://a.example,{row},\n"));
+
+    for in_two in ["199,50", "199,5", "1,299", "1,299.00 SEK", "SEK 1,299", "199,50EUR"] {
+        assert_eq!(row(in_two), (None, vec!["InvalidPrice"]), "{in_two}");
+    }
+    for (sound, read_as) in [
+        ("199.50,3M", "199.50 SEK"),
+        ("199.50 SEK,50", "199.50 SEK"),
+        ("\"199\",\"149\"", "199 SEK"),
+        ("199,Nordvik", "199 SEK"),
     ] {
-        assert_eq!(items(Format::Csv, file(row)).0, [good("Mug", "")], "{row}");
-        assert_eq!(left_out(Format::Csv, file(row)), [(1, "InvalidPrice")], "{row}");
+        assert_eq!(row(sound), (Some(read_as.to_owned()), vec![]), "{sound}");
     }
-    for row in ["A,Mug,https://a.example,199.50 SEK,3M,", "A,Mug,https://a.example,199.50 SEK,50,"] {
-        assert_eq!(items(Format::Csv, file(row)).0, [good("Mug", "199.50 SEK")], "{row}");
-    }
+    let tabs = "id\ttitle\tlink\tprice\tquantity\nA\tMug\thttps://a.example\t199\t50\t\n";
+    assert_eq!(price(Format::Tsv, tabs), (Some("199 SEK".to_owned()), vec![]));
+}
+
+#[test]
+fn of_two_columns_that_name_an_id_the_first_one_counts() {
+    let file = "ID,g:id,title,link\nA,1,Mug,https://a.example\nB,2,Cup,https://b.example\n";
+
+    assert_eq!(ids(Format::Csv, file), ["A", "B"]);
+}
+
+#[test]
+fn a_file_that_breaks_off_in_a_quote_behind_a_space_was_cut_off() {
+    let file = "id, title, link, description\nA, \"Mug\", https://a.example, \"Blue and wh";
+
+    assert_eq!(items(Format::Csv, file).1, Ok(End::CutOff));
 }
 
 #[test]

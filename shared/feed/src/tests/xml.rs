@@ -191,6 +191,23 @@ fn an_item_that_forgets_the_end_of_its_cdata_is_reported_and_the_next_one_stays_
 }
 
 #[test]
+fn a_file_in_which_the_end_of_cdata_may_be_missing_for_long_is_not_taken_as_whole() {
+    let many: String = (0..1_000).map(|n| item(&format!("N{n}"), "<g:price>1.00 SEK</g:price>")).collect();
+    assert!(many.len() > 100_000);
+    let broken = "<item><g:id>A</g:id><title>T</title><link>https://a.example</link><description><![CDATA[x</description></item>";
+    let with_cdata = item("B", "<description><![CDATA[y]]></description>");
+    for file in [rss(&format!("{broken}{many}")), rss(&format!("{broken}{many}{with_cdata}"))] {
+        let (_, end) = items(Format::Xml, file);
+
+        assert_eq!(end, Ok(End::CutOff), "what is missing is not removed");
+    }
+    // In another case, with a prefix, and at the end of the file.
+    let atom =
+        format!("<a:feed xmlns:a=\"http://www.w3.org/2005/Atom\">{}</a:feed>", broken.replace("item>", "a:Entry>"));
+    assert_eq!(items(Format::Xml, atom), (vec![Err("A MismatchedTags".into())], Ok(End::Complete)));
+}
+
+#[test]
 fn an_item_with_two_ids_is_none_and_a_second_title_or_link_is_reported() {
     let two = |extra: &str| {
         rss(&format!(
@@ -240,7 +257,7 @@ fn a_stray_ampersand_in_an_address_of_atom_stays() {
 fn text_beside_tags_that_format_none_is_reported_and_not_half_of_it_shown() {
     let file = |fields: &str| rss(&item("A", fields));
 
-    assert_eq!(left_out(Format::Xml, file("<g:color>Red <shade>x</shade></g:color>")), [(1, "MismatchedTags")]);
+    assert_eq!(left_out(Format::Xml, file("<g:color>Red <shade>x</shade></g:color>")), [(1, "TextBesideTags")]);
     assert_eq!(text_of(Format::Xml, file("<g:color>Red <shade>x</shade></g:color>"), "color"), None);
     assert_eq!(text_of(Format::Xml, file("<g:color>Red <cite>x</cite></g:color>"), "color").as_deref(), Some("Red x"));
     let shipping = "<g:shipping>\n <g:price>5.00 SEK</g:price>\n <g:country>SE</g:country>\n</g:shipping>";
