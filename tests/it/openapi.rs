@@ -33,6 +33,34 @@ fn the_template_has_a_route_for_every_endpoint_and_no_other() {
 }
 
 #[test]
+fn an_endpoint_that_needs_no_key_has_a_limit_of_its_own() {
+    for endpoint in restock_api::endpoints().iter().filter(|endpoint| endpoint.scope.is_none()) {
+        let route = format!("{} {}", endpoint.method, endpoint.route());
+
+        let limited = TEMPLATE.contains(&format!("\"{route}\": {{ThrottlingRateLimit: "));
+        assert!(limited, "add to RouteSettings in template.yaml: {route}");
+    }
+}
+
+#[test]
+fn every_parameter_of_a_query_is_read_by_the_function() {
+    let sources_of = |folder: &str| -> String {
+        let files = std::fs::read_dir(format!("{}/../{folder}/src", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    };
+    // What several functions read, they read by a helper.
+    let of_all = sources_of("shared/http");
+    for endpoint in restock_api::endpoints() {
+        let own = sources_of(&format!("functions/{}", endpoint.function));
+        for name in endpoint.query {
+            let quoted = format!("\"{name}\"");
+            let is_read = own.contains(&quoted) || of_all.contains(&quoted);
+            assert!(is_read, "functions/{} ignores the parameter {name} of {}", endpoint.function, endpoint.path);
+        }
+    }
+}
+
+#[test]
 fn an_operators_key_has_every_scope() {
     assert_eq!(KeyScope::of_word(KeySet::Operator.as_str()), KeyScope::iter().collect::<Vec<_>>());
 }

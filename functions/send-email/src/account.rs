@@ -1,4 +1,4 @@
-//! What the SES account may send: so many mails a second, and in 24 hours.
+//! The limits of the SES account: mails per second and per 24 hours.
 //!
 //! One sender asks SES in a minute, and keeps the answer for the others.
 
@@ -14,7 +14,7 @@ use tracing::warn;
 
 /// How long an answer of SES is used. `GetAccount` may be asked once a second.
 const KEPT: Duration = Duration::from_secs(60);
-/// When is looked again, if there is no such reading.
+/// How soon is looked again if there is no fresh reading.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a message is hidden at the most while nothing may be sent, at least half of it, so that messages come back one
 /// after the other. SQS hides a message for up to 12 hours.

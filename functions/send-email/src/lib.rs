@@ -42,6 +42,9 @@ use tokio::time::Instant;
 use tracing::warn;
 use waves::Bounds;
 
+/// What the log says where SES did not say whether it accepted a mail.
+pub const UNKNOWN_OUTCOME: &str = "Whether SES accepted a mail is unknown";
+
 pub struct App {
     store: Store,
     queues: Queues,

@@ -1,7 +1,7 @@
 //! One recipient's mail, from the claim to what became of it.
 
 use crate::ended::{Counted, Ended, Later, Stop, not_recorded};
-use crate::{App, Settings, Shared};
+use crate::{App, Settings, Shared, UNKNOWN_OUTCOME};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement};
@@ -16,11 +16,11 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-/// How long is read what a recipient also waits for; the claim is held meanwhile.
+/// The longest time that is spent reading a recipient's other wishes; the claim is held meanwhile.
 const MAX_READING: Duration = Duration::from_secs(1);
-/// How long a look at pauses and holds is gone by: with what a request may be on its way, no mail is handed to SES ten seconds
-/// after a pause was answered.
-const LOOK_HOLDS: Duration = Duration::from_secs(5);
+/// How long what was read about pauses and holds may be used. With the time that a request may be on its way, no mail is handed to SES
+/// ten seconds after a pause was answered.
+const STOPS_VALID_FOR: Duration = Duration::from_secs(5);
 
 impl App {
     pub(crate) async fn mail(
@@ -122,7 +122,7 @@ impl App {
         }
         let asked_at = clock();
         let is_late = shared.bounds.as_ref().is_some_and(|bounds| bounds.is_late(subscription, asked_at));
-        if is_late || !claim.covers(asked_at, patience) || stops.seen_at.elapsed() > LOOK_HOLDS {
+        if is_late || !claim.covers(asked_at, patience) || stops.seen_at.elapsed() > STOPS_VALID_FOR {
             self.store.release(subscription, &claim.give_back()).await?;
             return Ok(Ended::later(Later::Backoff));
         }
@@ -256,7 +256,7 @@ impl App {
                 }))
             }
             Settlement::Unknown { reason, look_again } => {
-                warn!(%delivery, reason, "Whether SES accepted a mail is unknown");
+                warn!(%delivery, reason, "{UNKNOWN_OUTCOME}");
                 Ok(Ended::PutOff(Some(Counted::Word("unknown")), Later::At(look_again)))
             }
         }

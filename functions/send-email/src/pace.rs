@@ -15,8 +15,8 @@ const LEFT_BY_THROTTLING: f64 = 0.8;
 const ADDED_IN_A_SECOND: f64 = 0.02;
 const MIN_PART: f64 = 0.1;
 /// The most that leaves at once after a while without mails, as a part of what may be sent in a second, unless a group is more.
-/// It makes up for the moment between two invocations. SES bears bursts that are short; what is missing to a whole second is
-/// for requests that take longer than those before them.
+/// It makes up for the moment between two invocations. SES bears short bursts. The rest of the second is a margin for requests
+/// that take longer than those before them.
 const BURST: f64 = 0.75;
 
 /// As a bucket that holds a burst and is filled by one mail each step.
@@ -29,15 +29,16 @@ struct State {
     throttled_at: Instant,
     /// When the newest group leaves.
     leaves_at: Instant,
-    /// When what left is made up for: until then there is room for no more than a group, and some time after it for a burst.
-    even_at: Instant,
+    /// When the mails sent so far fit the rate again. Until then there is room for no more than a group, and some time after it for a
+    /// burst.
+    balanced_at: Instant,
 }
 
 impl Pace {
     /// Makes a pace of `rate` mails a second.
     pub fn new(rate: f64) -> Self {
         let now = Instant::now();
-        Self { state: Mutex::new(State { rate, part: 1.0, throttled_at: now, leaves_at: now, even_at: now }) }
+        Self { state: Mutex::new(State { rate, part: 1.0, throttled_at: now, leaves_at: now, balanced_at: now }) }
     }
 
     /// Changes the rate for the mails to come.
@@ -68,9 +69,13 @@ impl Pace {
         let now = Instant::now();
         let Times { step, group, credit } = state.times(now);
         let leaves_at = state.leaves_at.max(now);
-        let even_at = state.even_at.max(now.checked_sub(credit).unwrap_or(now));
-        let has_room = even_at + step <= leaves_at + group;
-        let next = State { leaves_at: if has_room { leaves_at } else { even_at }, even_at: even_at + step, ..*state };
+        let balanced_at = state.balanced_at.max(now.checked_sub(credit).unwrap_or(now));
+        let has_room = balanced_at + step <= leaves_at + group;
+        let next = State {
+            leaves_at: if has_room { leaves_at } else { balanced_at },
+            balanced_at: balanced_at + step,
+            ..*state
+        };
         if next.leaves_at > deadline {
             return None;
         }

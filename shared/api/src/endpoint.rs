@@ -118,6 +118,8 @@ pub struct Description {
     pub method: Method,
     pub base: &'static str,
     pub path: &'static str,
+    /// The names of the query's parameters.
+    pub query: &'static [&'static str],
     pub scope: Option<KeyScope>,
     pub status: u16,
     pub function: &'static str,
@@ -134,6 +136,7 @@ impl Description {
             method: E::METHOD,
             base: E::BASE,
             path: E::PATH,
+            query: E::QUERY,
             scope: E::SCOPE,
             status: E::STATUS,
             function: E::FUNCTION,

@@ -237,8 +237,19 @@ answer! {
         /// The item's place in the file, from 1; 0 where the file as a whole is meant.
         pub position: u64,
         pub sku: Option<String>,
-        pub error_code: String,
+        pub error_code: ErrorWord,
         pub message: String,
+    }
+}
+
+/// A word of [`ErrorCode`], as it was when the file was read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct ErrorWord(String);
+
+impl Described for ErrorWord {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        ErrorCode::schema(schemas)
     }
 }
 
@@ -300,6 +311,6 @@ impl From<restock_domain::Import> for Import {
 impl From<restock_domain::ImportError> for ImportError {
     fn from(error: restock_domain::ImportError) -> Self {
         let restock_domain::ImportError { position, sku, error_code, message } = error;
-        Self { position, sku, error_code, message }
+        Self { position, sku, error_code: ErrorWord(error_code), message }
     }
 }

@@ -57,7 +57,7 @@ impl Body for StockFile {
             properties: &StockLevel::properties(),
             aliases: &[],
             needed: &["sku", "quantity"],
-            advice: "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: sku, quantity and, if you have them, locale, externalId and updatedOn.",
+            advice: "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: sku, quantity and, if you have them, locale, externalId, updatedOn and eventId.",
         };
         let mut table = has_one_of(content_type, &TABLES).then(|| Table::of(lines.next(), &columns)).transpose()?;
         let mut file = Levels::default();

@@ -111,7 +111,7 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     for ((_, fate), count) in observer.faults.injected() {
         *fates.entry(fate).or_default() += count;
     }
-    let logged = restock.said("Whether SES accepted a mail is unknown") as u64;
+    let logged = restock.said(send_email::UNKNOWN_OUTCOME) as u64;
     Played { complaints, mails: mails.len(), ambiguous: (observer.faults.ambiguous(), logged), fates }
 }
 

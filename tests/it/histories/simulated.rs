@@ -389,8 +389,7 @@ impl tracing::Subscriber for Counter {
         struct Message(bool);
         impl tracing::field::Visit for Message {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0 |= field.name() == "message"
-                    && format!("{value:?}").contains("Whether SES accepted a mail is unknown");
+                self.0 |= field.name() == "message" && format!("{value:?}").contains(send_email::UNKNOWN_OUTCOME);
             }
         }
         let mut message = Message(false);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use strum::{Display, EnumString};
+use strum::{Display, EnumIter, EnumString, IntoEnumIterator};
 
 /// The field that a test looks at. As text: `locale`, `product.shipping.country`, `contact.attributes.club`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Field {
     Contact(ContactField),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Display, EnumString)]
+#[derive(Debug, Clone, PartialEq, Eq, Display, EnumString, EnumIter)]
 #[strum(serialize_all = "camelCase")]
 pub enum ContactField {
     Email,
@@ -91,12 +91,13 @@ impl Field {
             (None, None) => plain(),
         };
         field.ok_or_else(|| {
-            Invalid::new(
-                ErrorCode::UnknownField,
-                "Use locale, quantity, sku, externalId, subscribedOn, purchasedOn, product.<field of the feed>, \
-                 contact.attributes.<name>, or contact.<property> with email, firstName, lastName, language, \
-                 countryCode, acceptsEmail or createdOn.",
-            )
+            let plain = PLAIN.map(|(name, _)| name).join(", ");
+            let of_contact: Vec<String> = ContactField::iter().map(|field| field.to_string()).collect();
+            let message = format!(
+                "Use {plain}, product.<field of the feed>, contact.attributes.<name>, or contact.<property> with one of {}.",
+                of_contact.join(", ")
+            );
+            Invalid::new(ErrorCode::UnknownField, message)
         })
     }
 
