@@ -254,6 +254,30 @@ fn identifiers_are_trimmed_at_every_door() {
 }
 
 #[test]
+fn a_packed_feed_that_breaks_off_is_imported_as_far_as_it_goes_and_zeros_behind_it_are_nothing() {
+    let restock = Restock::start();
+    let table = |price: &str| {
+        let row = |n: u32| format!("A{n},T {n} {:x},https://shop.example/{n},{price}\n", n.wrapping_mul(2_654_435_761));
+        format!("id,title,link,price\n{}", (0..2_000).map(row).collect::<String>())
+    };
+    let pack = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    restock.put("/feeds/sv-SE", &json!({}));
+
+    let padded = [pack(&table("1.00 SEK")), vec![0; 512]].concat();
+    let whole = restock.import("sv-SE", "text/csv", &padded);
+    assert_eq!((&whole["status"], &whole["items"]), (&json!("succeeded"), &json!(2_000)), "{whole}");
+
+    let packed = pack(&table("2.00 SEK"));
+    let cut = restock.import("sv-SE", "text/csv", &packed[..packed.len() - 20]);
+    let imported = cut["imported"].as_u64().unwrap();
+    assert!(cut["status"] == "succeeded" && cut["removed"] == 0 && imported > 1_900, "{cut}");
+}
+
+#[test]
 fn a_feed_that_is_packed_by_gzip_is_unpacked_whatever_it_is_called() {
     let restock = Restock::start();
     let file = "id,title,link\nA,Kaffe,https://shop.example/a\n";

@@ -8,6 +8,7 @@ use restock_domain::{Currency, ErrorCode};
 use restock_feed::{End, Item, ItemFault, MediaType, Unreadable};
 use restock_queue::{FeedImport, FeedSource};
 use restock_store::{Fetch, Store};
+use std::cell::Cell;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
@@ -88,24 +89,52 @@ impl File {
     }
 
     pub fn read(&self, each: &mut dyn FnMut(u64, Result<Item, ItemFault>)) -> Result<End, Unreadable> {
-        restock_feed::read(self.content.open()?, &self.media_type, self.currency, each)
+        let breaks_off = Cell::new(false);
+        let end = restock_feed::read(self.content.open(&breaks_off)?, &self.media_type, self.currency, each)?;
+        Ok(if breaks_off.get() { End::CutOff } else { end })
     }
 }
 
 impl Content {
-    /// Returns the content from its beginning, unpacked if it is packed by gzip, and no more of it than a feed may have.
-    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+    /// Returns the content from its beginning, unpacked if it is packed by gzip, and no more of it than a feed may have. A packed file
+    /// says there if it breaks off.
+    fn open<'a>(&'a self, breaks_off: &'a Cell<bool>) -> io::Result<Box<dyn Read + 'a>> {
         let mut packed: Box<dyn BufRead> = match self {
             Self::Memory(bytes) => Box::new(bytes.as_slice()),
             Self::Disk(file) => Box::new(BufReader::new(file.reopen()?)),
         };
         // By its first bytes: neither names nor content types can be relied on.
         let content: Box<dyn Read> = if packed.fill_buf()?.starts_with(&GZIP) {
-            Box::new(MultiGzDecoder::new(packed))
+            Box::new(Unpacked { content: MultiGzDecoder::new(packed), has_begun: false, breaks_off })
         } else {
             Box::new(packed)
         };
         Ok(Box::new(Limited { content, left: MAX_BYTES }))
+    }
+}
+
+/// Unpacks gzip as `gzip -d` does: what it can of a file that breaks off, and without what is behind the last member.
+struct Unpacked<'a, R> {
+    content: MultiGzDecoder<R>,
+    has_begun: bool,
+    breaks_off: &'a Cell<bool>,
+}
+
+impl<R: BufRead> Read for Unpacked<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.content.read(buffer) {
+            Ok(bytes) => {
+                self.has_begun |= bytes > 0;
+                Ok(bytes)
+            }
+            Err(error) if self.has_begun && error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.breaks_off.set(true);
+                Ok(0)
+            }
+            // Tapes and disks fill their last block with zeros.
+            Err(error) if self.has_begun && error.to_string() == "invalid gzip header" => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -180,7 +209,7 @@ fn download(
     let content = Content::Disk(file);
     let mut beginning = Vec::new();
     // What can't be unpacked is told when it is read.
-    let _ = content.open()?.take(1024).read_to_end(&mut beginning);
+    let _ = content.open(&Cell::new(false))?.take(1024).read_to_end(&mut beginning);
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.strip_suffix(".gz").unwrap_or(path);
     let media_type = MediaType::of_download(content_type.as_deref(), path, &beginning);

@@ -57,8 +57,11 @@ impl EmailAddress {
         let trimmed = address.as_ref();
         let options =
             email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
-        let deliverable = email_address::EmailAddress::parse_with_options(trimmed, options)
-            .is_ok_and(|address| trimmed.is_ascii() && !address.local_part().starts_with('"'));
+        let deliverable = email_address::EmailAddress::parse_with_options(trimmed, options).is_ok_and(|address| {
+            let is_of_host = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+            let is_host = address.domain().chars().all(is_of_host);
+            trimmed.is_ascii() && is_host && !address.local_part().starts_with('"')
+        });
         if !deliverable {
             let message = "Use one plain email address such as name@example.com, with ASCII letters before the @.";
             return Err(Invalid::new(ErrorCode::InvalidEmail, message));

@@ -15,7 +15,7 @@ pub fn format_price(money: &Money, locale: &Locale) -> String {
 }
 
 fn formatted(money: &Money, locale: &Locale) -> Option<String> {
-    let locale = icu_locale_core::Locale::try_from_str(locale.as_str()).ok()?;
+    let locale = icu_locale_core::Locale::try_from_str(&locale.canonical()).ok()?;
     let code = money.currency.as_str();
     let currency = CurrencyType::try_from_str(code).ok()?;
     let amount = Decimal::try_from_str(&money.amount.to_string()).ok()?;

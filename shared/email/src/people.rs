@@ -15,8 +15,10 @@ pub fn one_line(title: &str) -> String {
         .filter(|word| !word.is_empty())
         .collect();
     let line = words.join(" ");
-    match line.grapheme_indices(true).nth(MAX_TITLE) {
-        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
+    // A letter may have a few marks, and not hundreds.
+    let too_long = line.char_indices().nth(4 * MAX_TITLE).map(|(at, _)| at);
+    match line.grapheme_indices(true).nth(MAX_TITLE).map(|(at, _)| at).into_iter().chain(too_long).min() {
+        Some(cut) => format!("{}…", line[..cut].trim_end()),
         None => line,
     }
 }

@@ -4,7 +4,7 @@
 use crate::markup::check_markup;
 use crate::parts::{Part, Parts, Unusable, escaped};
 use crate::personal::Which;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use mrml::prelude::parser::Error as MjmlError;
 use mrml::prelude::render::RenderOptions;
@@ -156,6 +156,8 @@ fn empty(formatter: Formatter) -> Environment<'static> {
     // Strict, except that a condition may ask for what is missing.
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
+    // It would show all variables to a shopper.
+    environment.remove_global("debug");
     environment.set_formatter(formatter);
     environment
 }
@@ -298,6 +300,23 @@ fn write_what_is_there(
 fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     if value.is_none() {
         return Ok(());
+    }
+    // A field of the feed that repeats is written as people write a list, and one with parts is no text.
+    match value.kind() {
+        ValueKind::Seq => {
+            for (place, one) in value.try_iter()?.enumerate() {
+                if place > 0 {
+                    output.write_str(", ").map_err(minijinja::Error::from)?;
+                }
+                write_value(output, state, &one)?;
+            }
+            return Ok(());
+        }
+        ValueKind::Map => {
+            let detail = "this has parts; write the name of one behind a dot";
+            return Err(minijinja::Error::new(ErrorKind::InvalidOperation, detail));
+        }
+        _ => {}
     }
     let text = value.as_str().filter(|_| !value.is_safe());
     let (AutoEscape::Html, Some(text)) = (state.auto_escape(), text) else {

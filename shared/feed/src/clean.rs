@@ -9,6 +9,7 @@ use std::io::{BufRead, Read, Result};
 const MAX_TAG: usize = 64 * 1024;
 
 const COMMENT: &[u8] = b"<!--";
+const INSTRUCTION: &[u8] = b"<?";
 const CDATA: &[u8] = b"<![CDATA[";
 const DOCTYPE: &[u8] = b"<!DOCTYPE";
 const CDATA_END: &[u8] = b"]]>";
@@ -24,16 +25,24 @@ enum Place {
     Markup {
         quote: Option<u8>,
     },
-    Comment,
+    /// In a comment or a processing instruction, which is passed over until its end.
+    Hidden(Hidden),
     /// Perhaps its end is missing: an item has ended since, which is held with what is behind it.
     Cdata {
         perhaps_over: Option<ItemEnd>,
     },
-    Instruction,
     /// In a document type, and there perhaps within its declarations.
     Doctype {
         declarations: bool,
     },
+}
+
+/// What nobody is shown. Within an item it is held, and is text if the item ends before it does.
+#[derive(Clone, Copy)]
+struct Hidden {
+    begin: &'static [u8],
+    end: &'static [u8],
+    is_held: bool,
 }
 
 /// Bytes of the end of an item within CDATA.
@@ -43,6 +52,7 @@ struct ItemEnd(usize);
 pub struct Clean<R> {
     input: R,
     place: Place,
+    in_item: bool,
     /// The CDATA at hand has had an end of an item that was taken as text, as too much came behind it.
     had_item_end: bool,
     /// Bytes that are not decided on: a tag so far, or what may be the end of a comment or of CDATA.
@@ -53,7 +63,8 @@ pub struct Clean<R> {
 
 impl<R: BufRead> Clean<R> {
     pub fn new(input: R) -> Self {
-        Self { input, place: Place::Text, had_item_end: false, held: Vec::new(), output: Vec::new(), used: 0 }
+        let (held, output) = (Vec::new(), Vec::new());
+        Self { input, place: Place::Text, in_item: false, had_item_end: false, held, output, used: 0 }
     }
 }
 
@@ -79,8 +90,10 @@ impl<R> Clean<R> {
                 self.held.push(byte);
                 self.decide(byte, quote);
             }
-            Place::Comment => self.pass_over(byte, b"-->"),
-            Place::Instruction => self.pass_over(byte, b"?>"),
+            Place::Hidden(hidden) => {
+                self.held.push(byte);
+                self.pass_over(hidden);
+            }
             Place::Cdata { perhaps_over } => {
                 self.held.push(byte);
                 self.go_on_in_cdata(perhaps_over);
@@ -159,9 +172,9 @@ impl<R> Clean<R> {
     fn decide(&mut self, byte: u8, quote: Option<u8>) {
         let held = self.held.as_slice();
         let known = match held {
-            COMMENT => Some(Place::Comment),
+            COMMENT => Some(self.hidden(COMMENT, b"-->")),
             CDATA => Some(Place::Cdata { perhaps_over: None }),
-            b"<?" => Some(Place::Instruction),
+            INSTRUCTION => Some(self.hidden(INSTRUCTION, b"?>")),
             _ if held.eq_ignore_ascii_case(DOCTYPE) => Some(Place::Doctype { declarations: false }),
             _ => None,
         };
@@ -187,6 +200,9 @@ impl<R> Clean<R> {
         };
         self.place = Place::Markup { quote };
         if byte == b'>' && quote.is_none() {
+            if let Some(name) = item_tag(&self.held) {
+                self.in_item = !name.is_end;
+            }
             self.output.append(&mut self.held);
             self.place = Place::Text;
         }
@@ -199,14 +215,31 @@ impl<R> Clean<R> {
         self.place = Place::Text;
     }
 
-    fn pass_over(&mut self, byte: u8, end: &[u8]) {
-        self.held.push(byte);
+    fn hidden(&self, begin: &'static [u8], end: &'static [u8]) -> Place {
+        Place::Hidden(Hidden { begin, end, is_held: self.in_item })
+    }
+
+    /// Decides on the held bytes of what nobody is shown. An item that ends in it, and did not begin there, has it as text.
+    fn pass_over(&mut self, hidden: Hidden) {
+        let Hidden { end, is_held, .. } = hidden;
         if self.held.ends_with(end) {
             self.held.clear();
             self.place = Place::Text;
-        } else if self.held.len() == end.len() {
-            self.held.remove(0);
+        } else if !is_held {
+            self.held.drain(..self.held.len().saturating_sub(end.len() - 1));
+        } else if item_end(&self.held).is_some() && !has_item(&self.held) {
+            self.take_hidden_as_text(hidden);
+        } else if self.held.len() > MAX_HELD {
+            self.place = Place::Hidden(Hidden { is_held: false, ..hidden });
         }
+    }
+
+    fn take_hidden_as_text(&mut self, Hidden { begin, .. }: Hidden) {
+        self.output.extend_from_slice(b"&lt;");
+        self.output.extend_from_slice(&begin[1..]);
+        self.place = Place::Text;
+        let held = std::mem::take(&mut self.held);
+        self.feed(&held);
     }
 }
 
@@ -221,6 +254,7 @@ impl<R: BufRead> BufRead for Clean<R> {
                 // The file breaks off in a tag, which the parser says.
                 match self.place {
                     Place::Markup { .. } => self.output.append(&mut self.held),
+                    Place::Hidden(hidden) if hidden.is_held => self.take_hidden_as_text(hidden),
                     // Without an end anywhere, nobody can tell how much of what was taken as text were items.
                     Place::Cdata { perhaps_over: Some(end) } if !self.had_item_end => self.end_cdata_at_item(end),
                     Place::Cdata { .. } => self.give_held(self.held.len()),
@@ -248,13 +282,36 @@ impl<R: BufRead> Read for Clean<R> {
     }
 }
 
+/// A tag that begins or ends an item.
+struct ItemTag {
+    is_end: bool,
+}
+
+/// Returns what a tag, such as `<item>` or `</atom:entry>`, does with an item; `None` for any other tag.
+fn item_tag(tag: &[u8]) -> Option<ItemTag> {
+    let within = tag.strip_prefix(b"<")?.strip_suffix(b">")?;
+    let (is_end, within) = within.strip_prefix(b"/").map_or((within.ends_with(b"/"), within), |name| (true, name));
+    let name = within.split(|byte| byte.is_ascii_whitespace() || *byte == b'/').next()?;
+    let local = name.rsplit(|byte| *byte == b':').next()?;
+    let is_item = local.eq_ignore_ascii_case(b"item") || local.eq_ignore_ascii_case(b"entry");
+    is_item.then_some(ItemTag { is_end })
+}
+
 /// Returns the end of an item that the bytes end with, such as `</item>` or `</atom:entry>`.
 fn item_end(held: &[u8]) -> Option<ItemEnd> {
     let begin = held.strip_suffix(b">")?.iter().rposition(|byte| *byte == b'<')?;
-    let name = held[begin..held.len() - 1].strip_prefix(b"</")?.trim_ascii_end();
-    let local = name.rsplit(|byte| *byte == b':').next()?;
-    let is_item = local.eq_ignore_ascii_case(b"item") || local.eq_ignore_ascii_case(b"entry");
-    is_item.then_some(ItemEnd(held.len() - begin))
+    let tag = &held[begin..];
+    (tag.starts_with(b"</") && item_tag(tag).is_some()).then_some(ItemEnd(tag.len()))
+}
+
+/// Returns true if an item begins in the bytes.
+fn has_item(held: &[u8]) -> bool {
+    let mut tags = held.split(|byte| *byte == b'<').skip(1);
+    tags.any(|tag| {
+        let name =
+            tag.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')).next().unwrap_or_default();
+        item_tag(&[b"<", name, b">"].concat()).is_some_and(|tag| !tag.is_end)
+    })
 }
 
 #[cfg(test)]
@@ -286,6 +343,10 @@ mod tests {
             ("<a b=\"1></a><c>", "&lt;a b=\"1></a><c>"),
             ("</it's><é>", "</it's><é>"),
             ("<a", "<a"),
+            ("<item>a<?b</item><item>c?></item>", "<item>a&lt;?b</item><item>c?></item>"),
+            ("<item>a<!-- b</item><item>c--></item>", "<item>a&lt;!-- b</item><item>c--></item>"),
+            ("<item>a<!-- <item>b</item> -->c<?d e?></item><!-- </item> -->", "<item>ac</item>"),
+            ("<item>a<!-- b", "<item>a&lt;!-- b"),
             ("<![CDATA[a</b></item><item>]]><c>", "a&lt;/b>&lt;/item>&lt;item><c>"),
             ("<![CDATA[a</b></item><item><![CDATA[<d>]]><c>", "a&lt;/b></item><item>&lt;d><c>"),
             ("<![CDATA[</items></entry></entry>", "&lt;/items></entry></entry>"),

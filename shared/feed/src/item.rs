@@ -2,9 +2,9 @@ use crate::plain::{plain_text, without_entities};
 use restock_domain::{Currency, ErrorCode, FieldValue, Fields, Invalid, Product, bytes_of, leave_out};
 
 /// Fields without which there is no product.
-const NEEDED: [&str; 3] = ["id", "title", "link"];
+pub const NEEDED: [&str; 3] = ["id", "title", "link"];
 /// Fields that people read as they are.
-const TEXTS: [&str; 7] = ["brand", "color", "material", "pattern", "product_type", "size", "title"];
+const TEXTS: [&str; 8] = ["brand", "color", "description", "material", "pattern", "product_type", "size", "title"];
 /// Fields that programs of web pages write.
 const ESCAPED: [&str; 4] = ["image_link", "link", "price", "sale_price"];
 /// Bytes of an item, and of a row, a line or a field that it is read from. DynamoDB takes 400 KB; no product needs as

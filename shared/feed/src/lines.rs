@@ -3,9 +3,42 @@
 use crate::column::Column;
 use crate::item::{self, Item, ItemFault, MAX_BYTES};
 use crate::{End, Unreadable};
-use restock_domain::{Currency, ErrorCode, FieldValue, Fields};
+use restock_domain::{Currency, ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYTES};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::fmt;
 use std::io::{BufRead, Read};
+
+/// Bytes of a line; a part of it that is too large for an item is left out.
+const MAX_LINE: usize = 10 * MAX_BYTES;
+
+/// The members of an object, each time that they stand there.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collected;
+
+        impl<'de> Visitor<'de> for Collected {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collected)
+    }
+}
 
 /// Reads JSON lines. A line that can't be used is reported, and reading goes on behind it.
 pub fn read(
@@ -17,11 +50,11 @@ pub fn read(
     let mut line = Vec::new();
     loop {
         line.clear();
-        if input.by_ref().take(MAX_BYTES as u64 + 1).read_until(b'\n', &mut line)? == 0 {
+        if input.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
             break;
         }
         number += 1;
-        let too_large = line.len() > MAX_BYTES && !line.ends_with(b"\n");
+        let too_large = line.len() > MAX_LINE && !line.ends_with(b"\n");
         if too_large {
             input.skip_until(b'\n')?;
         }
@@ -29,15 +62,17 @@ pub fn read(
             continue;
         }
         position += 1;
-        let fault = |error_code, message| Err(ItemFault { sku: None, error_code, message });
+        let fault = |error_code, message| Err(ItemFault { sku: id_of(&line), error_code, message });
         let item = if too_large {
-            fault(ErrorCode::ItemTooLarge, format!("Line {number} has more than {MAX_BYTES} bytes."))
+            fault(ErrorCode::ItemTooLarge, format!("Line {number} has more than {MAX_LINE} bytes."))
         } else {
             // Files that were put together have a byte order mark each.
             let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
             match serde_json::from_slice(line).or_else(|error| with_whole_characters(line).ok_or(error)) {
-                Ok(Value::Object(object)) => item::item(fields(object), Vec::new(), currency),
-                Ok(_) => fault(ErrorCode::MalformedJson, format!("Line {number} is not a JSON object.")),
+                Ok(Members(members)) => item::item(fields(members), Vec::new(), currency),
+                Err(error) if error.is_data() => {
+                    fault(ErrorCode::MalformedJson, format!("Line {number} is not a JSON object."))
+                }
                 Err(error) => {
                     // What a file looks like that was cut off.
                     if error.is_eof() && !line.ends_with(b"\n") {
@@ -55,7 +90,7 @@ pub fn read(
 
 /// Reads a line again in which a half of a character stands, as where a text was cut: `\ud83d` without the other half. It
 /// becomes the character for what can't be read, which costs its field.
-fn with_whole_characters(line: &[u8]) -> Option<Value> {
+fn with_whole_characters(line: &[u8]) -> Option<Members> {
     let unit = |at: usize| {
         let digits = line.get(at..at + 6)?.strip_prefix(br"\u")?;
         u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
@@ -80,15 +115,27 @@ fn with_whole_characters(line: &[u8]) -> Option<Value> {
     serde_json::from_slice(&whole).ok()
 }
 
-fn fields(object: serde_json::Map<String, Value>) -> Fields {
+fn fields(members: impl IntoIterator<Item = (String, Value)>) -> Fields {
     let mut fields = Fields::new();
-    for (name, value) in object {
+    for (name, value) in members {
         let column = Column::parse(&name);
         if let Some(value) = field(&column, value) {
             item::add(&mut fields, &column.name, value);
         }
     }
     fields
+}
+
+/// Returns the id of a line that can't be read, where it stands at its place.
+fn id_of(line: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(&line[..line.len().min(MAX_BYTES)]);
+    let (_, behind) = text.split_once("\"id\"")?;
+    let value = behind.trim_start().strip_prefix(':')?.trim_start();
+    let id = match value.strip_prefix('"') {
+        Some(quoted) => quoted.split(['"', '\\']).next()?,
+        None => value.split(|c: char| !c.is_ascii_digit()).next()?,
+    };
+    Some(id.trim()).filter(|id| !id.is_empty() && id.len() <= MAX_IDENTIFIER_BYTES).map(ToOwned::to_owned)
 }
 
 /// Returns a value as a table or XML would have it: numbers and booleans are texts, and what is empty is missing.

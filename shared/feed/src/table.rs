@@ -102,8 +102,7 @@ fn read_row(
             item::add(&mut data, &column.name, column.value(text));
         }
     }
-    let may_be_in_two = delimiter == b',' && !further.is_empty();
-    let unreadable = if may_be_in_two { prices_in_two(columns, row, currency) } else { Vec::new() };
+    let unreadable = if delimiter == b',' { prices_in_two(columns, row, currency) } else { Vec::new() };
     let mut item = item::item(data, unreadable, currency)?;
     if row.stray_quote {
         let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
@@ -112,23 +111,29 @@ fn read_row(
     Ok(item)
 }
 
-/// Returns the prices of a row with more fields than columns that may go on in the field behind them, as `199,50` does in a table
-/// with commas.
+/// Returns the prices of a row of a table with commas that may go on in the field behind them, as `199,50` does. In a row that has as
+/// many fields as there are columns, or fewer, only what can't be a field of its own does.
 fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> Vec<(String, Invalid)> {
+    let field = |place: usize| row.fields.get(place).map_or("", |field| field.trim());
     let goes_on = |place: usize| {
-        let [before, after] = [place, place + 1].map(|place| row.fields.get(place).map_or("", |field| field.trim()));
-        let whole = format!("{before},{after}");
+        let (before, after) = (field(place), field(place + 1));
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        let is_thousand = digits == 3 && after.len() == 3 && !before.is_empty();
         // What could be read in two ways, as 1,299 can, is no price either.
-        let is_thousand = after.len() == 3 && after.bytes().all(|byte| byte.is_ascii_digit());
-        let may_be_one = Money::parse_in(&whole, currency).is_ok() || (is_thousand && !before.is_empty());
-        may_be_one && !row.quoted[place] && !row.quoted.get(place + 1).is_some_and(|quoted| *quoted)
+        let may_be_one = is_thousand || Money::parse_in(&format!("{before},{after}"), currency).is_ok();
+        let has_more = row.fields.len() > columns.len();
+        let is_rest = digits > 0 && digits < after.len();
+        let is_quoted = |place: usize| row.quoted.get(place).is_some_and(|quoted| *quoted);
+        may_be_one && (has_more || is_rest) && !is_quoted(place) && !is_quoted(place + 1)
     };
     let prices = columns.iter().enumerate().filter(|(place, column)| is_price(&column.name) && goes_on(*place));
     let unreadable = prices.map(|(place, column)| {
         let message = format!(
-            "The item is used without its {}: line {} has more fields than columns, so {} may go on as {}. Write a decimal point, or \
-             put the price in quotes.",
-            column.name, row.line, row.fields[place], row.fields[place + 1]
+            "The item is used without its {}: in line {}, {} may go on as {}. Write a decimal point, or put the price in quotes.",
+            column.name,
+            row.line,
+            field(place),
+            field(place + 1)
         );
         (column.name.clone(), Invalid::new(ErrorCode::InvalidPrice, message))
     });

@@ -58,9 +58,10 @@ pub fn read(
                 let name = start.name().as_ref().to_owned();
                 let local = local_name(&name);
                 root.get_or_insert_with(|| name.clone());
+                // Within a field that is open, it is a part of that.
                 let begins_item = match &open {
                     None => is_item(&local),
-                    Some(item) => item.tag == name,
+                    Some(item) => item.tag == name && item.elements.is_empty(),
                 };
                 if begins_item {
                     if let Some(unclosed) = open.take() {
@@ -78,7 +79,7 @@ pub fn read(
             Ok(Event::End(end)) => {
                 let name = end.name();
                 whole |= open.is_none() && root.as_deref() == Some(name.as_ref());
-                if let Some(item) = open.take_if(|item| item.tag == name.as_ref()) {
+                if let Some(item) = open.take_if(|item| item.tag == name.as_ref() && !item.has_open(name.as_ref())) {
                     position += 1;
                     each(position, item.close(currency));
                 } else if let Some(item) = &mut open {
@@ -177,6 +178,11 @@ impl OpenItem {
             damage: None,
             left_out: Vec::new(),
         }
+    }
+
+    /// Returns true if an element of that name is open within the item.
+    fn has_open(&self, name: &str) -> bool {
+        self.elements.iter().any(|element| element.name == name)
     }
 
     fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
@@ -305,8 +311,14 @@ impl OpenItem {
     fn close(mut self, currency: Option<Currency>) -> Result<Item, ItemFault> {
         if let Some(element) = self.elements.first() {
             // Other fields may be in it.
-            let reason = format!("the tag {} is not closed", element.name);
-            self.damage.get_or_insert((ErrorCode::MismatchedTags, reason));
+            let (name, reason) = (local_name(&element.name), format!("the tag {} is not closed", element.name));
+            if item::NEEDED.iter().all(|field| *field != name && self.fields.contains_key(*field)) {
+                let message = format!("The item is used without its {name} and what follows it: {reason}.");
+                self.fields.remove(&name);
+                self.left_out.push((name, Invalid::new(ErrorCode::MismatchedTags, message)));
+            } else {
+                self.damage.get_or_insert((ErrorCode::MismatchedTags, reason));
+            }
         }
         if let Some((error_code, reason)) = self.damage.take() {
             return Err(self.fault(error_code, format!("The item can't be read: {reason}.")));

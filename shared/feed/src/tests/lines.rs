@@ -23,7 +23,7 @@ fn json_lines_have_the_names_of_a_table_and_a_bad_line_costs_only_itself() {
             good("Mug", "1.00 SEK"),
             good("Cup", "2 SEK"),
             bad("MalformedJson"),
-            bad("MalformedJson"),
+            bad("C MalformedJson"),
             bad("D MissingTitle"),
             good("Bowl", "")
         ]
@@ -39,7 +39,7 @@ fn json_lines_that_break_off_or_are_too_long_are_known() {
     let whole = line("A", "Mug") + &line("B", &"x".repeat(100_000)) + &line("C", "Cup");
 
     let (found, end) = items(Format::JsonLines, &whole);
-    assert_eq!(found, [good("Mug", ""), Err("ItemTooLarge".into()), good("Cup", "")]);
+    assert_eq!(found, [good("Mug", ""), Err("B ItemTooLarge".into()), good("Cup", "")]);
     assert_eq!(end, Ok(End::Complete));
     assert_eq!(items(Format::JsonLines, &whole[..whole.len() - 9]).1, Ok(End::CutOff));
     assert_eq!(items(Format::JsonLines, "\n \n").1, Err("NoItems"));
@@ -73,4 +73,32 @@ fn files_that_were_put_together_have_a_byte_order_mark_each() {
         |id: &str| format!("\u{feff}{{\"id\":\"{id}\",\"title\":\"T {id}\",\"link\":\"https://shop.example\"}}\n");
 
     assert_eq!(items(Format::JsonLines, line("A") + &line("B")).0, [good("T A", ""), good("T B", "")]);
+}
+
+#[test]
+fn a_member_that_repeats_with_another_value_is_left_out() {
+    let line =
+        |members: &str| format!("{{\"id\":\"A\",\"title\":\"T\",\"link\":\"https://shop.example\",{members}}}\n");
+
+    assert_eq!(left_out(Format::JsonLines, line("\"price\":\"10 EUR\",\"price\":\"20 EUR\"")), [(1, "InvalidPrice")]);
+    assert_eq!(left_out(Format::JsonLines, line("\"price\":\"10 EUR\",\"price\":\"10 EUR\"")), []);
+    assert_eq!(items(Format::JsonLines, line("\"id\":\"B\"")).0, [Err("A InvalidId".into())]);
+}
+
+#[test]
+fn a_line_that_can_not_be_read_says_whose_it_was() {
+    let broken = "{\"id\": \"A\",\"title\":\"T 5\" wide\"}\n{\"id\":12,\"title\":}\n{\"title\":\"no id}\n";
+
+    let expected = ["A MalformedJson", "12 MalformedJson", "MalformedJson"].map(|fault| Err(fault.to_owned()));
+    assert_eq!(items(Format::JsonLines, broken).0, expected);
+}
+
+#[test]
+fn a_long_line_is_used_without_what_is_too_large() {
+    let long = "x".repeat(120_000);
+    let line =
+        format!("{{\"id\":\"A\",\"title\":\"T\",\"link\":\"https://shop.example\",\"description\":\"{long}\"}}\n");
+
+    assert_eq!(left_out(Format::JsonLines, &line), [(1, "ItemTooLarge")]);
+    assert_eq!(items(Format::JsonLines, line).0, [good("T", "")]);
 }

@@ -328,6 +328,19 @@ fn a_price_that_may_go_on_in_the_next_field_is_not_shown() {
     ] {
         assert_eq!(row(sound), (Some(read_as.to_owned()), vec![]), "{sound}");
     }
+    // In a row that has no more fields than columns, only what can't be one of its own.
+    let short =
+        |row: &str| price(Format::Csv, &format!("id,title,link,price,brand,color\nA,Mug,https://a.example,{row}\n"));
+    for in_two in ["1,299.00 SEK", "1,299.00", "199,50 SEK"] {
+        assert_eq!(short(in_two), (None, vec!["InvalidPrice"]), "{in_two}");
+    }
+    for sound in ["199,Nordvik", "199,50", "199,3M,red"] {
+        assert_eq!(short(sound), (Some("199 SEK".to_owned()), vec![]), "{sound}");
+    }
+    let sale = "id,title,link,price,sale_price\nA,Mug,https://a.example,199,50 SEK\n";
+    assert_eq!(price(Format::Csv, sale).0, None, "nor is 50 SEK a sale");
+    let sale = sale.replace("199,50 SEK", "199 SEK,50 SEK");
+    assert_eq!(price(Format::Csv, &sale), (Some("199 SEK".to_owned()), vec![]));
     let tabs = "id\ttitle\tlink\tprice\tquantity\nA\tMug\thttps://a.example\t199\t50\t\n";
     assert_eq!(price(Format::Tsv, tabs), (Some("199 SEK".to_owned()), vec![]));
 }

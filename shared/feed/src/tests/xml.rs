@@ -57,7 +57,6 @@ fn a_broken_item_is_reported_and_the_others_are_read() {
             "<item><g:id>G</g:id><title>T<x>T</title><link>https://a.example</link></item>".to_owned(),
             "G MismatchedTags",
         ),
-        (item("H", "<description>T<g:price>9.00 SEK</g:price>"), "H MismatchedTags"),
     ];
     let mut file = String::new();
     for (broken, _) in &broken {
@@ -204,7 +203,51 @@ fn a_file_in_which_the_end_of_cdata_may_be_missing_for_long_is_not_taken_as_whol
     // In another case, with a prefix, and at the end of the file.
     let atom =
         format!("<a:feed xmlns:a=\"http://www.w3.org/2005/Atom\">{}</a:feed>", broken.replace("item>", "a:Entry>"));
-    assert_eq!(items(Format::Xml, atom), (vec![Err("A MismatchedTags".into())], Ok(End::Complete)));
+    assert_eq!(items(Format::Xml, atom), (vec![good("T", "")], Ok(End::Complete)));
+}
+
+#[test]
+fn a_field_that_is_not_closed_costs_what_follows_it_and_no_more() {
+    let before = "<item><g:id>A</g:id><title>T</title><link>https://a.example</link><g:price>7.00 EUR</g:price>";
+
+    for (fields, read) in [
+        ("<g:brand2>B</g:color>", good("T", "7.00 EUR")),
+        ("<description>T<g:sale_price>5.00 EUR</g:sale_price>", good("T", "7.00 EUR")),
+    ] {
+        let file = rss(&format!("{before}{fields}</item>{}", item("B", "")));
+
+        assert_eq!(left_out(Format::Xml, &file), [(1, "MismatchedTags")], "{fields}");
+        assert_eq!(items(Format::Xml, file), (vec![read, good("T B", "")], Ok(End::Complete)), "{fields}");
+    }
+    let needed =
+        rss("<item><g:id>A</g:id><title>T</title><g:price>7.00 EUR</price><link>https://a.example</link></item>");
+    assert_eq!(items(Format::Xml, needed).0, [Err("A MismatchedTags".into())]);
+}
+
+#[test]
+fn an_item_within_a_field_is_a_part_of_that() {
+    let nested = "<g:images><item>https://a.example/a.jpg</item></g:images><g:price>7.00 EUR</g:price>";
+    let bundle = "<bundle><item><g:id>N</g:id><title>Part</title><link>https://a.example</link></item></bundle>";
+    let file = rss(&(item("A", nested) + &item("B", bundle) + &item("C", "")));
+
+    let expected = vec![good("T A", "7.00 EUR"), good("T B", ""), good("T C", "")];
+    assert_eq!(items(Format::Xml, file), (expected, Ok(End::Complete)));
+}
+
+#[test]
+fn what_begins_a_comment_or_an_instruction_in_a_text_does_not_reach_into_the_next_item() {
+    for begin in ["<?", "<!--"] {
+        let of = |id: &str, title: &str| {
+            format!("<item><g:id>{id}</g:id><title>{title}</title><link>https://shop.example/{id}</link></item>")
+        };
+        let file = rss(&[of("A", &format!("Say {begin}")), of("B", "Two"), of("C", "Who?>-->")].concat());
+
+        let expected = vec![good(&format!("Say {begin}"), ""), good("Two", ""), good("Who?>-->", "")];
+        assert_eq!(items(Format::Xml, file), (expected, Ok(End::Complete)), "{begin}");
+    }
+    let word = "<description><p><?xml:namespace prefix = o ns = \"urn:o\" /><o:p></o:p>Soft</p></description><g:price>9.00 EUR</g:price>";
+    let file = rss(&(item("A", word) + &item("B", "")));
+    assert_eq!(items(Format::Xml, file).0, [good("T A", "9.00 EUR"), good("T B", "")]);
 }
 
 #[test]
