@@ -161,7 +161,7 @@ fn a_mail_that_was_not_sent_after_all_says_why() {
     restock.stack.hold("notifications", true).unwrap();
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 5}));
     restock.settle_queues(&["stock-levels"]);
-    let on_its_way = "A mail is on its way, unless sending is paused or the product is held.";
+    let on_its_way = "A mail is on its way.";
     assert_eq!(why_waiting(&restock.history_of(&subscription)), on_its_way);
     restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 0}));
     restock.settle_queues(&["stock-levels"]);
@@ -196,6 +196,57 @@ fn whoever_waits_for_a_wave_is_told_the_place_in_line() {
     assert_eq!(
         why_waiting(&last),
         "The shopper waits for a turn, as mails leave in waves; 1 of the same locale asked before."
+    );
+}
+
+#[test]
+fn whoever_waits_in_line_is_told_what_holds_the_mail_now() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let policy = |extra: Value| {
+        let mut policy = json!({"perUnit": 1, "interval": "PT1H"});
+        policy.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        restock.put("/waves", &policy);
+    };
+    policy(json!({}));
+    let first = restock.subscribe(&restock.contact("ann"), "A", "sv-SE", None);
+    let second = restock.subscribe(&restock.contact("bo"), "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    let why = || why_waiting(&restock.history_of(&second)).to_owned();
+    assert_eq!(events(&restock.history_of(&first))[0], "delivered");
+
+    restock.post("/inventory/backinstock/holds", &json!({"sku": "A"}));
+    assert_eq!(why(), "Nothing leaves now, because sending is paused or the product is held.");
+    restock.delete("/inventory/backinstock/holds?sku=A");
+    policy(json!({"minimum": 10}));
+    assert!(why().starts_with("The stock of 1 is below the minimum of 10 that is set for waves"), "{}", why());
+    policy(json!({"holdDown": "PT1H"}));
+    assert!(why().starts_with("The stock has to hold for a while first: mails about it leave from 20"), "{}", why());
+    policy(json!({"first": {"attribute": "club", "values": ["gold"], "headStart": "PT1H"}}));
+    assert!(why().starts_with("Others come first: mails to this shopper leave from 20"), "{}", why());
+    let hour = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour();
+    let [from, to] = [hour + 23, hour + 2].map(|hour| format!("{:02}:00", hour % 24));
+    policy(json!({"quietHours": {"from": from, "to": to, "zone": "UTC"}}));
+    assert!(why().starts_with("Nothing leaves in quiet hours, which end at 20"), "{}", why());
+    policy(json!({}));
+    restock.automation("default", &json!({"name": "Back in stock", "enabled": false}));
+    assert!(why().starts_with("The automation that chose the shopper is switched off or deleted now."), "{}", why());
+}
+
+#[test]
+fn a_mail_that_ses_refused_and_a_level_for_something_else_are_told_as_such() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let refused = restock.subscribe(&restock.contact("refuse"), "A", "sv-SE", Some("north"));
+    restock.level(json!({"sku": "A", "quantity": 5}));
+    assert!(why_waiting(&restock.history_of(&refused)).starts_with("The mail service refused the mail."));
+
+    let south = restock.subscribe(&restock.contact("bo"), "A", "sv-SE", Some("south"));
+    restock.level(json!({"sku": "A", "quantity": 0}));
+    restock.level(json!({"sku": "A", "quantity": 5, "externalId": "east"}));
+    assert_eq!(
+        why_waiting(&restock.history_of(&south)),
+        "The product was reported in stock for east only, which is not what the shopper waits for (sv-SE, south)."
     );
 }
 

@@ -4,7 +4,7 @@ use crate::App;
 use crate::happened::Happened;
 use crate::what::{What, skipped};
 use jiff::Timestamp;
-use restock_domain::delivery::Record;
+use restock_domain::delivery::{Milestone, Record};
 use restock_domain::{DeliveryId, LogEntry, Scope, Subscription, time};
 use restock_store::{Error, Lists, LogKey};
 use std::cmp::Reverse;
@@ -54,6 +54,12 @@ impl Instance {
         }));
         all.sort_by_key(|instance| Reverse((instance.subscription.created_on, instance.subscription.delivery)));
         all
+    }
+
+    /// Returns true if SES has refused the mail for a level for good.
+    pub fn was_refused_for(&self, level: &Level<'_>) -> bool {
+        let failed = |record: &Record| record.milestones.iter().any(|(milestone, _)| *milestone == Milestone::Failed);
+        self.record.as_ref().is_some_and(|record| record.entry == level.key.entry && failed(record))
     }
 
     /// Returns what happened to it besides levels, in no particular order.

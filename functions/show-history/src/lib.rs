@@ -8,6 +8,7 @@ mod happened;
 mod instance;
 mod sentences;
 mod what;
+mod why;
 
 use futures::future::try_join_all;
 use happened::Happened;
@@ -121,24 +122,25 @@ impl App {
         let mut said = Vec::new();
         let automations = self.store.automations().await?;
         let policy = self.store.wave_policy().await?.map(|stored| stored.policy);
-        let has_waves = !Waves { shop: policy.as_ref(), automations: &automations }.all().is_empty();
+        let (now, waves) = ((self.clock)(), Waves { shop: policy.as_ref(), automations: &automations });
         for (instance, levels) in instances.iter().zip(read).filter(|(instance, _)| instance.waits).take(MAX_WAITING) {
             let feeds = self.store.feeds_for(&instance.subscription.locale);
-            let mut prospect = self.store.prospect(&instance.subscription, feeds, (self.clock)()).await?;
+            let mut prospect = self.store.prospect(&instance.subscription, feeds, now).await?;
             prospect.outlook.asks_for_consent = ask_for_consent(&automations);
             let mut newest = None;
             if let Some(level) = levels.levels.first() {
                 newest = self.decided(level).await?.into_iter().next();
             }
+            let was_refused = levels.levels.first().is_some_and(|level| instance.was_refused_for(level));
             let levels = self.store.levels_of(&instance.subscription.sku).await?;
-            let waits_in_line = newest.as_ref().is_some_and(Happened::is_in_line);
-            let ahead = match has_waves && waits_in_line {
-                true => Some(self.store.ahead_of(&instance.subscription, MAX_AHEAD).await?),
-                false => None,
-            };
-            let now = sentences::Now { outlook: &prospect.outlook, levels: &levels, has_waves, ahead };
-            let text =
-                sentences::why_none_came(&instance.subscription, &now, newest.as_ref().map(|newest| &newest.what));
+            let mut ahead = None;
+            if newest.as_ref().is_some_and(Happened::is_in_line) {
+                ahead = Some(self.store.ahead_of(&instance.subscription, MAX_AHEAD).await?);
+            }
+            let is_stopped = self.store.stops(&instance.subscription.sku).await?.pause().is_some();
+            let outlook = &prospect.outlook;
+            let facts = why::Now { at: now, outlook, levels: &levels, waves, is_stopped, was_refused, ahead };
+            let text = why::why_none_came(&instance.subscription, &facts, newest.as_ref().map(|newest| &newest.what));
             said.push(StillWaiting { subscription: instance.subscription.clone().into(), text });
         }
         Ok(said)

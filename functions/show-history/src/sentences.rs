@@ -3,7 +3,7 @@
 use crate::what::{Automations, What, skipped, template_of};
 use restock_domain::automation::{Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
-use restock_domain::{Contact, KnownLevel, Obstacle, Outlook, Skip, Subscription, newest_covering, time};
+use restock_domain::{Skip, Subscription, time};
 
 const STAYS: &str = "The shopper stays on the list for the next time that it is reported in stock.";
 
@@ -13,17 +13,6 @@ fn stays(skip: Skip) -> &'static str {
         Skip::NotRestocked => "The shopper stays on the list for the next time that it comes back.",
         _ => STAYS,
     }
-}
-
-/// What is so now for somebody who waits.
-pub struct Now<'a> {
-    pub outlook: &'a Outlook,
-    /// Of all scopes of the SKU.
-    pub levels: &'a [KnownLevel],
-    /// True if mails leave in waves.
-    pub has_waves: bool,
-    /// How many of the same locale asked for the SKU before and still wait, if somebody waits for a wave.
-    pub ahead: Option<usize>,
 }
 
 /// Says what happened.
@@ -41,7 +30,7 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
                     let of = if level.external_id.is_some() { String::new() } else { format!(" in {}", subscription.locale) };
                     let place = place.map(|place| format!(", at place {place} of those who waited{of}")).unwrap_or_default();
                     let name = name(id, *version);
-                    said.push(format!("{name}. As mails leave in waves, the shopper waited for a turn{place}."));
+                    said.push(format!("{name}. A policy for waves says when such mails leave, so the shopper waited in line{place}."));
                 }
                 VerdictOutcome::Skipped(skip) => {
                     said.push(no_mail(*skip, subscription, verdict.refusals.is_empty()));
@@ -80,88 +69,6 @@ fn subscribed(subscription: &Subscription) -> String {
     }
 }
 
-/// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
-pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&What<'_>>) -> String {
-    let Subscription { sku, locale, external_id, .. } = subscription;
-    let no_consent = now.outlook.contact.as_ref().is_some_and(|contact: &Contact| contact.accepts_email == Some(false));
-    let outcome = match newest {
-        Some(What::Decided { verdict, .. } | What::NotSent(_, verdict)) => Some(&verdict.outcome),
-        _ => None,
-    };
-    match now.outlook.obstacles(subscription).first() {
-        Some(Obstacle::Suppressed) => {
-            "No mail can come, because mail to the address bounced or its owner complained. Ask for another address."
-                .to_owned()
-        }
-        Some(Obstacle::Unsubscribed) => "No mail can come, because the shopper unsubscribed from all mail.".to_owned(),
-        Some(Obstacle::NoFeed) => format!("No mail can come, because no product feed serves the locale {locale}."),
-        Some(Obstacle::NoProductData) => {
-            format!("No mail can come, because the product feed of {locale} does not have {sku}.")
-        }
-        _ if no_consent && matches!(outcome, Some(VerdictOutcome::Skipped(Skip::NoConsent))) => no_consent_yet(),
-        Some(Obstacle::NoConsent) => no_consent_yet(),
-        Some(Obstacle::InStock) => in_stock(subscription, now, outcome),
-        None if newest.is_some() => {
-            "The product is not in stock now. The shopper waits for it to be reported in stock.".to_owned()
-        }
-        None => {
-            let counts = newest_covering(now.levels, locale, external_id.as_ref());
-            let since = |level: &&KnownLevel| level.quantity > 0 && level.at >= subscription.here_since();
-            let elsewhere = now.levels.iter().filter(|level| Some(*level) != counts).find(since);
-            let scope = elsewhere.map(|level| {
-                let locale = level.scope.locale().map(ToString::to_string);
-                locale
-                    .into_iter()
-                    .chain(level.scope.external_id().map(ToString::to_string))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            });
-            match scope {
-                Some(scope) => format!(
-                    "The product was reported in stock for {scope} only, which is not what the shopper waits for ({locale})."
-                ),
-                None => "The product was not reported in stock since the shopper subscribed, as far as the log goes back. If it was, ask whoever runs the stock system."
-                    .to_owned(),
-            }
-        }
-    }
-}
-
-fn no_consent_yet() -> String {
-    "No mail can come, because the shopper does not accept email.".to_owned()
-}
-
-/// Says why no mail has come about a product that is in stock.
-fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: Option<&VerdictOutcome>) -> String {
-    let counts = newest_covering(now.levels, &subscription.locale, subscription.external_id.as_ref());
-    match outcome {
-        Some(VerdictOutcome::Taken(..)) => "A mail is on its way, unless sending is paused or the product is held.".to_owned(),
-        Some(VerdictOutcome::InLine(..)) if now.has_waves => {
-            let ahead = now.ahead.map(|ahead| format!("; {ahead} of the same locale asked before")).unwrap_or_default();
-            format!("The shopper waits for a turn, as mails leave in waves{ahead}.")
-        }
-        Some(VerdictOutcome::InLine(..)) => {
-            "The shopper waited for a turn, and mails do not leave in waves any more. The next time that the product is reported in stock counts."
-                .to_owned()
-        }
-        Some(VerdictOutcome::Skipped(Skip::NotRestocked)) => {
-            "The product is in stock, as it was when the shopper subscribed. Only a restock counts: a mail can come after the stock was below the minimum."
-                .to_owned()
-        }
-        Some(VerdictOutcome::Skipped(_)) => {
-            "The product is in stock, and the last stock level brought the shopper no mail. The next one may.".to_owned()
-        }
-        None => match counts.filter(|level| level.quantity > 0) {
-            Some(level) if level.at < subscription.here_since() => format!(
-                "The product was in stock already ({}) when the shopper subscribed. The next time that it is reported in stock counts.",
-                level.quantity
-            ),
-            Some(level) => format!("The product was reported in stock ({}), and whom to mail is being decided.", level.quantity),
-            None => "The product feed says that it is in stock, and no stock level was reported. The next one counts.".to_owned(),
-        },
-    }
-}
-
 /// Says why automations left a shopper out, one after the other.
 fn refusals(verdict: &Verdict, automations: &Automations) -> Vec<String> {
     let said = verdict.refusals.iter().map(|refusal| {
@@ -184,7 +91,7 @@ fn refusals(verdict: &Verdict, automations: &Automations) -> Vec<String> {
 }
 
 /// Says why there was no mail. Where automations left the shopper out, `is_all` is false, and that has been said.
-fn no_mail(skip: Skip, subscription: &Subscription, is_all: bool) -> String {
+pub fn no_mail(skip: Skip, subscription: &Subscription, is_all: bool) -> String {
     let Subscription { sku, locale, .. } = subscription;
     let because = match skip {
         Skip::NoConsent | Skip::NoAutomation if !is_all => return "So there was no mail.".to_owned(),

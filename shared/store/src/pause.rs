@@ -112,7 +112,8 @@ impl Store {
     }
 
     /// Reads whether there is a pause, and whether a SKU is held, in one request; strongly consistent.
-    async fn stops(&self, sku: &Sku) -> Result<Stops, Error> {
+    /// Reads what stops the mails about a SKU.
+    pub async fn stops(&self, sku: &Sku) -> Result<Stops, Error> {
         let seen_at = Instant::now();
         let keys = vec![wanted(PAUSES, kind_key(PAUSES, ALL)), wanted(HOLDS, kind_key(HOLDS, sku.as_str()))];
         let mut stops = Stops { all: None, hold: None, seen_at };
