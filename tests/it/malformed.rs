@@ -177,6 +177,23 @@ fn a_document_that_can_not_be_read_can_be_replaced_and_deleted() {
 }
 
 #[test]
+fn an_automation_that_callers_may_not_write_any_more_goes_on_deciding() {
+    let restock = Restock::start();
+    let deep = "product.a.b.c.d.e.f.g";
+    let automation = json!({
+        "name": "Deep", "enabled": true, "priority": 1, "requiresConsent": true,
+        "conditions": [{"not": {"field": deep, "operator": "equals", "value": "x"}}],
+        "email": {"template": "back-in-stock"}, "updatedOn": "2026-11-01T00:00:00Z",
+    });
+    store_document(&restock, "automation", "deep", &automation);
+
+    let shown = restock.get("/automations/deep");
+
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    assert_eq!(shown.json()["conditions"][0]["not"]["field"], deep);
+}
+
+#[test]
 fn a_policy_for_waves_that_callers_may_not_write_any_more_can_be_read() {
     let restock = Restock::start();
     let quiet = json!({"from": "22:00", "to": "22:00", "zone": "Europe/Stockholm"});

@@ -23,7 +23,7 @@ impl App {
 
     /// Deletes what is left. All of it may happen twice: what is deleted is not found again.
     async fn process(&self, record: Record, deadline: Instant) -> Result<(), Failure> {
-        let message = ErasureMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let message = ErasureMessage::parse(&record.body)?;
         let deleted = match message {
             ErasureMessage::Contact(erasure) => self.go_on(erasure, deadline).await,
             ErasureMessage::Sku(EndedSku { sku, made_until }) => {
@@ -33,7 +33,7 @@ impl App {
                 )
             }
         };
-        if deleted.map_err(|error| Failure::retry(&error))?.complete {
+        if deleted?.complete {
             return Ok(());
         }
         Err(Failure::Retry { after: Some(Duration::from_secs(1)), reason: "there is more to delete".into() })

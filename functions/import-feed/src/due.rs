@@ -11,7 +11,7 @@ impl App {
     /// Queues an import of each feed that is due, and tells about each that somebody should look at.
     pub(crate) async fn import_due(&self) -> Result<(), Failure> {
         let now = (self.clock)();
-        for feed in self.store.feeds().await.map_err(|error| Failure::retry(&error))? {
+        for feed in self.store.feeds().await? {
             if let Some(since) = feed.last_succeeded_on.or(feed.configured_on) {
                 let age = now.duration_since(since).as_secs_f64();
                 restock_metrics::observe_of(Metric::FeedAge, feed.locale.as_str(), age);
@@ -28,7 +28,7 @@ impl App {
                 allow_shrink: false,
                 scheduled: true,
             };
-            self.queues.send_feed_import(&import).await.map_err(|error| Failure::retry(&error))?;
+            self.queues.send_feed_import(&import).await?;
             info!(locale = %import.locale, import = import.import_id, "A feed is due");
         }
         Ok(())

@@ -76,7 +76,7 @@ impl App {
     }
 
     async fn process(&self, record: Record) -> Result<(), Failure> {
-        let message = FeedMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let message = FeedMessage::parse(&record.body)?;
         let FeedMessage::Import(job) = message else { return self.import_due().await };
         let work = self.run(&job, record.receives);
         while_hidden(&self.queues, named::FeedImports, &record, self.settings.lease, work).await
@@ -91,7 +91,7 @@ impl App {
         import.status = ImportStatus::Failed;
         import.errors.push(ImportError::new(0, None, ErrorCode::FetchFailed, message.into()));
         import.finished_at = Some(time::to_millisecond((self.clock)()));
-        self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))
+        self.store.put_import(&job.locale, &import).await.map_err(Failure::from)
     }
 
     /// Imports, and records how it ended.
@@ -100,7 +100,7 @@ impl App {
         let mut import = Import::running(job.import_id.clone(), job.started_at);
         // One that broke off makes way for the corrected file that was sent since.
         if job.scheduled || receives > 1 {
-            let feed = self.store.feed(&job.locale).await.map_err(|error| Failure::retry(&error))?;
+            let feed = self.store.feed(&job.locale).await?;
             let feed = feed.as_ref();
             if is_superseded(job, feed) || (job.scheduled && !is_of_schedule(job, feed)) {
                 info!(locale = %job.locale, import = job.import_id, "An import is no longer wanted");
@@ -111,7 +111,7 @@ impl App {
             self.record_crash(job, import.clone()).await?;
         } else if job.scheduled {
             // Nobody has shown it yet.
-            self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
+            self.store.put_import(&job.locale, &import).await?;
         }
         let written = AtomicU64::new(0);
         let limited =
@@ -125,7 +125,7 @@ impl App {
             let (error_code, message) = match stop {
                 Stop::Refused { error_code, message } => (error_code, message),
                 Stop::Store(error) => {
-                    let failure = Failure::retry(&error);
+                    let failure = Failure::from(error);
                     if !last_try {
                         return Err(failure);
                     }
@@ -138,7 +138,7 @@ impl App {
             report(&mut import, error_code, message);
         }
         import.finished_at = Some(time::to_millisecond((self.clock)()));
-        self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))?;
+        self.store.put_import(&job.locale, &import).await?;
         info!(
             locale = %job.locale, import = job.import_id, items = import.items, imported = import.imported,
             unchanged = import.unchanged, removed = import.removed, rejected = import.rejected,
@@ -154,7 +154,7 @@ impl App {
         import.status = ImportStatus::Failed;
         import.errors.push(ImportError::new(0, None, ErrorCode::InternalError, message.into()));
         import.finished_at = Some(time::to_millisecond((self.clock)()));
-        self.store.put_import(&job.locale, &import).await.map_err(|error| Failure::retry(&error))
+        self.store.put_import(&job.locale, &import).await.map_err(Failure::from)
     }
 
     fn out_of_time(&self) -> Stop {

@@ -12,7 +12,7 @@ mod waves;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
-use meet::{Met, Untold, Waiting};
+use meet::{InLine, Met, Untold};
 use restock_domain::waves::{StockHistory, Trigger, Waves};
 use restock_domain::{Arrival, KnownLevel, Sku, StockLevel, Subscription};
 use restock_matching::PAGE;
@@ -68,7 +68,7 @@ impl App {
     }
 
     async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
-        match StockMessage::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))? {
+        match StockMessage::parse(&record.body)? {
             StockMessage::Continuation(continuation) => self.match_level(*continuation, until).await,
             StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
             StockMessage::Tick(tick) => self.tick(&tick, false, until).await.map(drop),
@@ -86,7 +86,7 @@ impl App {
         until: Instant,
     ) -> Result<(), Failure> {
         let skus = levels.iter().flatten().map(|level| level.sku.clone()).collect();
-        let in_demand = self.store.in_demand(&skus).await.map_err(|error| Failure::retry(&error))?;
+        let in_demand = self.store.in_demand(&skus).await?;
         let (mut invalid, mut reasons) = (Vec::new(), Vec::new());
         let mut of_skus: BTreeMap<Sku, Vec<(StockLevel, Arrival)>> = BTreeMap::new();
         let all = levels.len();
@@ -117,7 +117,7 @@ impl App {
         if invalid.is_empty() {
             return Ok(());
         }
-        self.queues.send_invalid_levels(invalid).await.map_err(|error| Failure::retry(&error))
+        self.queues.send_invalid_levels(invalid).await.map_err(Failure::from)
     }
 
     async fn take_level(
@@ -127,12 +127,11 @@ impl App {
         mark: &Mark,
         until: Instant,
     ) -> Result<(), Failure> {
-        let written = self.store.put_level(&level, &arrival, mark).await;
-        match written.map_err(|error| Failure::retry(&error))? {
+        match self.store.put_level(&level, &arrival, mark).await? {
             LevelWrite::Stored => {}
             LevelWrite::Outdated => {
                 info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
-                return self.store.note_event(&level).await.map_err(|error| Failure::retry(&error));
+                return self.store.note_event(&level).await.map_err(Failure::from);
             }
             LevelWrite::Repeated { differs: false } => {
                 info!(sku = %level.sku, "A stock level came again; it changes nothing");
@@ -147,7 +146,7 @@ impl App {
         if level.quantity > 0 {
             self.begin_matching(level.clone(), arrival, until).await?;
         }
-        self.store.note_event(&level).await.map_err(|error| Failure::retry(&error))
+        self.store.note_event(&level).await.map_err(Failure::from)
     }
 
     /// Looks at those who wait for a wave, and then goes through the subscriptions that a level covers.
@@ -163,7 +162,7 @@ impl App {
         let StockLevel { sku, scope, .. } = matching.level.clone();
         let received_at = matching.arrival.at;
         let arrival = matching.arrival.clone();
-        let level = self.with_history(&matching.level, &arrival).await.map_err(|error| Failure::retry(&error))?;
+        let level = self.with_history(&matching.level, &arrival).await?;
         let met = Met::new(self, sku.clone(), &level, &arrival, !matching.second_look);
         let mut untold = Untold::of(&matching.untold);
         // Those that the first look may have missed were made shortly before the level.
@@ -171,8 +170,7 @@ impl App {
         while Instant::now() < until {
             let after = Some(std::mem::take(&mut matching.cursor)).filter(|cursor| !cursor.is_empty());
             let first_page = after.is_none();
-            let found = self.store.matching(&sku, &scope, since, after, PAGE).await;
-            let found = found.map_err(|error| Failure::retry(&error))?;
+            let found = self.store.matching(&sku, &scope, since, after, PAGE).await?;
             let nobody = first_page && found.subscriptions.is_empty();
             let just_made = |found: &Subscription| {
                 found.here_since() >= received_at - self.lag && found.here_since() <= received_at + SKEW
@@ -222,7 +220,7 @@ impl App {
     }
 
     /// Has the lines of those who wait begun whose policy was not there yet when matching began.
-    async fn begin_lines(&self, matching: &mut Continuation, waiting: &Waiting) -> Result<(), Failure> {
+    async fn begin_lines(&self, matching: &mut Continuation, waiting: &InLine) -> Result<(), Failure> {
         let StockLevel { sku, scope, .. } = &matching.level;
         let lines: BTreeSet<String> = waiting.iter().map(|(owner, _)| owner.line()).collect();
         if lines.is_subset(&matching.lines) {
@@ -236,13 +234,13 @@ impl App {
     /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, unless somebody
     /// subscribed so recently that an index may not show it yet.
     async fn look_again(&self, matching: Continuation, untold: Untold, nobody: bool) -> Result<(), Failure> {
+        let StockLevel { sku, scope, .. } = &matching.level;
         if matching.second_look {
+            self.store.note_matched(sku, scope, &matching.arrival).await?;
             return untold.none_left();
         }
-        let retry = |error: restock_store::Error| Failure::retry(&error);
-        let sku = &matching.level.sku;
-        if nobody && !self.store.anybody_waits(sku).await.map_err(retry)? {
-            self.store.clear_demand(sku, (self.clock)() - MAX_LAG).await.map_err(retry)?;
+        if nobody && !self.store.anybody_waits(sku).await? {
+            self.store.clear_demand(sku, (self.clock)() - MAX_LAG).await?;
         }
         let second = Continuation { second_look: true, page: SECOND_LOOK, untold: untold.to_texts(), ..matching };
         self.send_on(second, self.second_look_after).await
@@ -255,6 +253,6 @@ impl App {
             return Err(Failure::Malformed(reason));
         }
         let rest = Continuation { hops: rest.hops + 1, ..rest };
-        self.queues.send_continuation(&rest, delay).await.map_err(|error| Failure::retry(&error))
+        self.queues.send_continuation(&rest, delay).await.map_err(Failure::from)
     }
 }

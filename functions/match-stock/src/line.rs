@@ -43,22 +43,21 @@ impl App {
         places: u64,
         reach: usize,
     ) -> Result<Choice<'a>, Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
         let places = usize::try_from(places).unwrap_or(usize::MAX).min(PAGE as usize);
         let most = (2 * places).max(reach).clamp(MIN_READ, PAGE as usize);
         let group = |at: &Option<Cursor>| Group { read: VecDeque::new(), at: at.clone(), more: Some(at.clone()) };
         let mut groups: BTreeMap<String, Group> = groups.iter().map(|(name, at)| (name.clone(), group(at))).collect();
-        let next = self.read_next(look, &mut groups, most).await.map_err(retry)?;
+        let next = self.read_next(look, &mut groups, most).await?;
         let subscriptions: Vec<Subscription> = next.iter().map(|(_, subscription)| subscription.clone()).collect();
         let (sku, now) = (&look.tick.sku, (self.clock)());
         let automations = look.waves.automations;
         let refusals = Refusals::at(look.arrival.at, now);
         let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, refusals, now);
-        let decisions = decisions.await.map_err(retry)?;
+        let decisions = decisions.await?;
         let mut contacts_read = HashMap::new();
         if look.policy.first.is_some() {
             let asked = subscriptions.iter().map(|found| found.contact_id);
-            contacts_read = self.store.contacts(asked, Consistency::Eventual).await.map_err(retry)?;
+            contacts_read = self.store.contacts(asked, Consistency::Eventual).await?;
         }
         // Whoever came back into the line after an earlier pass has had their turn already.
         let has_turn = |found: &Subscription| look.policy.pass_of(contacts_read.get(&found.contact_id)) <= pass;
@@ -72,7 +71,7 @@ impl App {
                 left.push((name, subscription));
                 break;
             }
-            let after = cursor_after(&look.tick.scope, &subscription).map_err(retry)?;
+            let after = cursor_after(&look.tick.scope, &subscription)?;
             groups.entry(name).and_modify(|group| group.at = Some(after));
             // Each pass meets them.
             if decision.outcome.is_err() && pass == look.policy.last_pass() {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 /// Subscriptions that wait for a wave, and whose policy it is.
-pub type Waiting = Vec<(PolicyOwner, Subscription)>;
+pub type InLine = Vec<(PolicyOwner, Subscription)>;
 
 /// A level that subscriptions meet.
 pub struct Met<'a> {
@@ -98,22 +98,19 @@ impl App {
         subscriptions: &[Subscription],
         untold: &mut Untold,
         lined_up: &mut LinedUp,
-    ) -> Result<Waiting, Failure> {
+    ) -> Result<InLine, Failure> {
         if subscriptions.is_empty() {
-            return Ok(Waiting::new());
+            return Ok(InLine::new());
         }
-        let retry = |error: restock_store::Error| Failure::retry(&error);
-        let automations = self.automations.current().await.map_err(retry)?;
-        let shop = self.wave_policy.current().await.map_err(retry)?;
+        let automations = self.automations.current().await?;
+        let shop = self.wave_policy.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
         let mut decisions =
-            decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now)
-                .await
-                .map_err(retry)?;
+            decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now).await?;
         let young = |found: &Subscription| found.here_since() >= met.received_at - MAX_LAG;
         let (mut tally, mut stay) = (Tally::default(), Vec::new());
-        let (mut at_once, mut waiting, mut decided) = (Vec::new(), Waiting::new(), Vec::new());
+        let (mut at_once, mut waiting, mut decided) = (Vec::new(), InLine::new(), Vec::new());
         for (found, decision) in subscriptions.iter().zip(&mut decisions) {
             waves.leave_out(decision, met.level, found.created_on);
             let owner = decision.outcome.ok().and_then(|automation| Some(waves.of(automation)?.0));
@@ -157,13 +154,13 @@ impl App {
         if !met.is_first_look {
             self.rejoin(&met.key.sku, met.logged.scope, &waiting).await?;
         }
-        self.store.note_decisions(&stay, &met.key.entry).await.map_err(retry)?;
+        self.store.note_decisions(&stay, &met.key.entry).await?;
         Ok(waiting)
     }
 
     pub(crate) async fn queue(&self, notifications: Vec<Notification>) -> Result<(), Failure> {
         let at_once = notifications.into_iter().map(|one| (one, Duration::ZERO)).collect();
-        self.queues.send_notifications(at_once).await.map_err(|error| Failure::retry(&error))
+        self.queues.send_notifications(at_once).await.map_err(Failure::from)
     }
 
     /// Writes the pages that the log does not have yet. If it can't, they stay, and the log is left alone for now.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Subscriptions that are looked at together.
-const PAGE: i32 = 500;
+const SWEEP_PAGE: i32 = 500;
 
 /// A level, and whom it should have found.
 struct Missed {
@@ -31,7 +31,7 @@ impl App {
         let settled_before = started_at - Duration::from_secs(sweep.settled_seconds);
         while Instant::now() < until {
             let after = Some(std::mem::take(&mut sweep.cursor)).filter(|cursor| !cursor.is_empty());
-            let mut page = self.store.every_subscription(after, PAGE).await.map_err(|error| Failure::retry(&error))?;
+            let mut page = self.store.every_subscription(after, SWEEP_PAGE).await?;
             let now = (self.clock)();
             page.waiting.retain(|waiting| !waiting.subscription.has_expired(now));
             // Numbers that grow from sweep to sweep, and with them from page to page.
@@ -49,16 +49,15 @@ impl App {
             return Err(Failure::Malformed(reason));
         }
         sweep.hops += 1;
-        self.queues.send_sweep(&sweep).await.map_err(|error| Failure::retry(&error))
+        self.queues.send_sweep(&sweep).await.map_err(Failure::from)
     }
 
     /// Lets subscriptions meet the levels that they should have met, and restores demand marks that are missing.
     async fn meet_late(&self, page: &[Waiting], settled_before: Timestamp, number: u64) -> Result<(), Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
         let subscriptions: Vec<&Subscription> = page.iter().map(|waiting| &waiting.subscription).collect();
-        let facts = self.store.stock_of(&subscriptions).await.map_err(retry)?;
-        let automations = self.automations.current().await.map_err(retry)?;
-        let shop = self.wave_policy.current().await.map_err(retry)?;
+        let facts = self.store.stock_of(&subscriptions).await?;
+        let automations = self.automations.current().await?;
+        let shop = self.wave_policy.current().await?;
         let has_waves = !Waves { shop: (*shop).as_ref(), automations: &automations }.all().is_empty();
         for ((sku, _), missed) in missed(page, &facts, settled_before, has_waves) {
             let Missed { level, arrival, subscriptions } = missed;
@@ -69,7 +68,7 @@ impl App {
         let skus: BTreeSet<&Sku> = subscriptions.iter().map(|subscription| &subscription.sku).collect();
         for sku in skus.into_iter().filter(|sku| !facts.in_demand.contains(sku)) {
             warn!(%sku, "Somebody waits, but the demand mark was gone; it is restored");
-            self.store.mark_demand(sku, (self.clock)()).await.map_err(retry)?;
+            self.store.mark_demand(sku, (self.clock)()).await?;
         }
         Ok(())
     }
@@ -92,9 +91,11 @@ fn missed(
         // Entries sort by time: a level that came even later decided about it too.
         let claimed_for = claimed_for.as_ref().filter(|_| !has_waves);
         let has_met = decided_for.iter().chain(claimed_for).any(|known| *known >= entry);
-        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone.
+        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone or nobody went through
+        // them for the level to the end.
         let newest_place = place_changed_on.map_or(subscription.here_since(), |on| on.max(subscription.here_since()));
-        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
+        let was_matched = facts.in_demand.contains(&subscription.sku) && facts.matched.contains(&arrival.id);
+        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !was_matched;
         if has_met || !could_be_missed || arrival.at > settled_before {
             continue;
         }

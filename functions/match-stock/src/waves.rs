@@ -5,7 +5,7 @@
 
 use crate::line::{Choice, MIN_READ};
 use crate::look::Look;
-use crate::meet::{Waiting, notifications};
+use crate::meet::{InLine, notifications};
 use crate::{App, MAX_HOPS};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use tracing::{Instrument, error, error_span, info, warn};
 use uuid::Uuid;
 
 /// Ticks that are read at a time.
-const PAGE: i32 = 100;
+const TICKS_READ: i32 = 100;
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(300);
 /// Settings are remembered for half as long, unless `AutomationsKeptSeconds` says otherwise.
 const KNOWN_AFTER: Duration = Duration::from_secs(60);
@@ -41,8 +41,7 @@ enum Looked {
 impl App {
     /// Handles the ticks that are due. One that can't be handled now is tried again, after others.
     pub(crate) async fn due_ticks(&self, due_ticks: DueTicks, until: Instant) -> Result<(), Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
-        let due = self.store.due_ticks((self.clock)(), PAGE).await.map_err(retry)?;
+        let due = self.store.due_ticks((self.clock)(), TICKS_READ).await?;
         let all = due.len();
         let mut handled = 0;
         for due in due.into_iter().take_while(|_| Instant::now() < until) {
@@ -54,19 +53,19 @@ impl App {
                 Err(failure) => {
                     error!(%sku, ?failure, "A tick of a wave will be tried again");
                     let now = (self.clock)();
-                    self.store.put_tick(&Tick { sku, scope }, now + TRIED_AGAIN_AFTER, now).await.map_err(retry)?;
+                    self.store.put_tick(&Tick { sku, scope }, now + TRIED_AGAIN_AFTER, now).await?;
                 }
             }
-            self.store.remove_tick(&due.id).await.map_err(retry)?;
+            self.store.remove_tick(&due.id).await?;
         }
-        if handled > 0 && (all == PAGE as usize || handled < all) {
+        if handled > 0 && (all == TICKS_READ as usize || handled < all) {
             let hops = due_ticks.hops + 1;
             if hops > MAX_HOPS {
                 let reason = format!("due ticks were sent on {MAX_HOPS} times, which none needs; the schedule goes on");
                 return Err(Failure::Malformed(reason));
             }
             let sent = self.queues.send_due_ticks(DueTicks { hops }).await;
-            return sent.map_err(|error| Failure::retry(&error));
+            return sent.map_err(Failure::from);
         }
         Ok(())
     }
@@ -79,16 +78,15 @@ impl App {
         is_new: bool,
         until: Instant,
     ) -> Result<BTreeSet<String>, Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
-        let automations = self.automations.current().await.map_err(retry)?;
-        let shop = self.wave_policy.current().await.map_err(retry)?;
+        let automations = self.automations.current().await?;
+        let shop = self.wave_policy.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let mut policies = waves.all();
         let lines = policies.iter().map(|(owner, _)| owner.line()).collect();
         if policies.is_empty() {
             return Ok(lines);
         }
-        let levels = self.store.levels_of(&tick.sku).await.map_err(retry)?;
+        let levels = self.store.levels_of(&tick.sku).await?;
         let known = levels.iter().find(|level| level.scope == tick.scope && level.quantity > 0);
         let Some((level, arrival)) = known.and_then(|level| Some((level, level.arrival.as_ref()?))) else {
             return Ok(lines);
@@ -108,43 +106,41 @@ impl App {
         }
         if let Some(at) = due {
             let tick = Tick { sku: tick.sku.clone(), scope: tick.scope.clone() };
-            self.store.put_tick(&tick, at, (self.clock)()).await.map_err(retry)?;
+            self.store.put_tick(&tick, at, (self.clock)()).await?;
         }
         Ok(lines)
     }
 
     /// Lets those who wait back into their lines, at their places, and has the lines looked at.
-    pub(crate) async fn rejoin(&self, sku: &Sku, scope: &Scope, wait: &Waiting) -> Result<(), Failure> {
+    pub(crate) async fn rejoin(&self, sku: &Sku, scope: &Scope, wait: &InLine) -> Result<(), Failure> {
         if wait.is_empty() {
             return Ok(());
         }
         let rejoined = self.store.change_wave(sku, scope, (self.clock)(), |wave| {
             wait.iter().for_each(|(owner, subscription)| wave.rejoin(owner, scope, subscription));
         });
-        rejoined.await.map_err(|error| Failure::retry(&error))?;
+        rejoined.await?;
         self.tick_soon(sku, scope).await
     }
 
     /// Has the lines of a scope looked at: at once, and again when every instance knows the policies that are in force now.
     pub(crate) async fn tick_soon(&self, sku: &Sku, scope: &Scope) -> Result<(), Failure> {
         let (now, tick) = ((self.clock)(), Tick { sku: sku.clone(), scope: scope.clone() });
-        let due = self.store.put_tick(&tick, now + KNOWN_AFTER, now).await;
-        due.map_err(|error| Failure::retry(&error))?;
+        self.store.put_tick(&tick, now + KNOWN_AFTER, now).await?;
         let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
-        self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error))
+        self.queues.send_tick(&tick).await.map_err(Failure::from)
     }
 
     /// Goes through the line of one policy while there are places.
     async fn look(&self, look: &Look<'_>, until: Instant) -> Result<Looked, Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
         let (WaveTick { sku, scope, hops }, Look { level, owner, policy, .. }) = (look.tick, look);
         let key = LogKey::new(sku.clone(), look.arrival);
         let mut reach = 0;
         loop {
             let now = (self.clock)();
-            let wave = self.store.wave(sku, scope).await.map_err(retry)?;
+            let wave = self.store.wave(sku, scope).await?;
             if wave.misses_any(now) {
-                self.store.change_wave(sku, scope, now, |_| ()).await.map_err(retry)?;
+                self.store.change_wave(sku, scope, now, |_| ()).await?;
                 continue;
             }
             let seen = wave.line_for(owner, &key.entry);
@@ -156,7 +152,7 @@ impl App {
             let groups = match seen.filter(|line| line.pass == pass) {
                 Some(line) => line.groups.clone(),
                 None => {
-                    let groups = self.store.groups(sku, scope).await.map_err(retry)?;
+                    let groups = self.store.groups(sku, scope).await?;
                     groups.into_iter().map(|group| (group, None)).collect()
                 }
             };
@@ -179,14 +175,14 @@ impl App {
                 return Ok(Looked::OutOfTime);
             }
             // Whoever is chosen would only be sent back.
-            if self.is_stopped(sku, now).await.map_err(retry)? {
+            if self.is_stopped(sku, now).await? {
                 return Ok(Looked::Until(now + STOPPED_FOR));
             }
             let Choice { mut accepted, refused, groups } = self.choose(look, pass, &groups, places, reach).await?;
             if accepted.is_empty() {
                 reach = 2 * reach.max(MIN_READ);
             }
-            accepted.extend(self.answered_too(look, &accepted).await.map_err(retry)?);
+            accepted.extend(self.answered_too(look, &accepted).await?);
             let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
             let mut messages = notifications(&accepted, &key);
             for message in &mut messages {
@@ -204,7 +200,7 @@ impl App {
                 gone_on
             });
             // Somebody else was faster, or somebody has come back into the line.
-            if !gone_on.await.map_err(retry)? {
+            if !gone_on.await? {
                 continue;
             }
             if !look.is_new {
@@ -215,8 +211,8 @@ impl App {
             }
             if let Err(failure) = self.queue(messages).await {
                 // If this can't be undone, they are met again once nobody waits for the messages any more.
-                let anew = self.store.change_wave(sku, scope, now, |wave| wave.begin_anew(owner)).await;
-                anew.map_err(retry)?;
+                let again = self.store.change_wave(sku, scope, now, |wave| wave.begin_again(owner)).await;
+                again?;
                 return Err(failure);
             }
         }
@@ -250,6 +246,6 @@ impl App {
             return Err(Failure::Malformed(reason));
         }
         let tick = WaveTick { hops: tick.hops + 1, ..tick.clone() };
-        self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error))
+        self.queues.send_tick(&tick).await.map_err(Failure::from)
     }
 }

@@ -35,10 +35,10 @@ impl App {
     }
 
     async fn process(&self, record: Record, news: &News) -> Result<(), Failure> {
-        let event = EmailEvent::parse(&record.body).map_err(|error| Failure::Malformed(error.to_string()))?;
+        let event = EmailEvent::parse(&record.body)?;
         match event {
             None => Ok(()),
-            Some(event) => self.take(&event, news).await.map_err(|error| Failure::retry(&error)),
+            Some(event) => self.take(&event, news).await.map_err(Failure::from),
         }
     }
 

@@ -9,11 +9,11 @@ impl App {
     pub(crate) async fn count_later(&self, counts: CountMails) -> Result<(), Failure> {
         match self.count(&counts).await {
             Ok(()) => Ok(()),
-            Err(error) if error.throttled() || counts.outcomes.is_empty() => Err(Failure::retry(&error)),
+            Err(error) if error.throttled() || counts.outcomes.is_empty() => Err(error.into()),
             // Adding them once more might count them twice.
             Err(_) => {
                 let sent = self.queues.send_counts(&counts.after(false)).await;
-                sent.map_err(|error| Failure::retry(&error))
+                sent.map_err(Failure::from)
             }
         }
     }

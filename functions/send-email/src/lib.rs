@@ -12,6 +12,8 @@ mod put_off;
 mod refusals;
 mod waves;
 
+pub use put_off::MAX_STOPPED_RECEIVES;
+
 use account::Account;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
@@ -121,23 +123,22 @@ impl App {
 
     async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
         let message = NotificationMessage::parse(&record.body);
-        match message.map_err(|error| Failure::Malformed(error.to_string()))? {
+        match message? {
             NotificationMessage::Notify(notification) => self.notify(*notification, &record, until).await,
             NotificationMessage::CountMails(counts) => self.count_later(counts).await,
         }
     }
 
     async fn notify(&self, notification: Notification, record: &Record, until: Instant) -> Result<(), Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
         correlate(correlation_in(LogKey::arrival_id(&notification.log_entry)));
         self.look_at_account().await;
-        let automation = self.automations.since(&notification.automation, notification.version).await.map_err(retry)?;
+        let automation = self.automations.since(&notification.automation, notification.version).await?;
         let automation = automation.filter(|automation| automation.enabled);
-        let bounds = self.bounds(automation.as_ref()).await.map_err(retry)?;
+        let bounds = self.bounds(automation.as_ref()).await?;
         let stop = if self.account.is_used_up() {
             Some(Stop::Quota)
         } else {
-            let stops = self.stops.of(&notification.sku).await.map_err(retry)?;
+            let stops = self.stops.of(&notification.sku).await?;
             stops.pause().map(|pause| Stop::Paused { since: pause.since })
         };
         if let Some(stop) = stop.filter(|_| notification.accepted.is_empty()) {
@@ -146,14 +147,14 @@ impl App {
                 None => self.wait_out(stop, &notification, record).await,
             };
         }
-        let waiting = self.waiting(&notification).await.map_err(retry)?;
+        let waiting = self.waiting(&notification).await?;
         let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
         let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));
-        let (products, brands) = tokio::try_join!(products, self.brands.current()).map_err(retry)?;
+        let (products, brands) = tokio::try_join!(products, self.brands.current())?;
         let automation = match automation {
             None => None,
             Some(automation) => {
-                let template = self.template(&automation.email.template).await.map_err(retry)?;
+                let template = self.template(&automation.email.template).await?;
                 Some((automation, template))
             }
         };

@@ -17,7 +17,7 @@ const MAX_ATTEMPTS: u32 = 100;
 const MAX_HOPS: u32 = 10_000;
 /// Receives of a message after which its recipients go on waiting in a new one: fewer than those after which it is taken for
 /// one that can't be handled.
-const MAX_STOPPED_RECEIVES: u32 = 10;
+pub const MAX_STOPPED_RECEIVES: u32 = 10;
 /// How long a message is hidden during a pause: half as long as that has lasted, within these bounds, so that mails leave soon
 /// after it.
 const PAUSED_WAIT: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
@@ -153,8 +153,7 @@ impl App {
                 messages.push((free, Duration::ZERO));
             }
         }
-        let sent = self.queues.send_notifications(messages).await;
-        sent.map_err(|error| Failure::retry(&error))?;
+        self.queues.send_notifications(messages).await?;
         given_up.map_or(Ok(()), Err)
     }
 }

@@ -124,10 +124,9 @@ impl App {
         (owner, share): (&PolicyOwner, &WaveShare),
         notification: &Notification,
     ) -> Result<(), Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
         let mut all = Vec::new();
         for notification in [notification].into_iter().chain(&notification.then) {
-            all.extend(self.waiting(notification).await.map_err(retry)?);
+            all.extend(self.waiting(notification).await?);
         }
         let now = (self.settings.clock)();
         let rejoined = self.store.change_wave(&notification.sku, &share.scope, now, |wave| {
@@ -137,9 +136,9 @@ impl App {
                 wave.rejoin(owner, &share.scope, &waiting.subscription);
             }
         });
-        rejoined.await.map_err(retry)?;
+        rejoined.await?;
         let tick = Tick { sku: notification.sku.clone(), scope: share.scope.clone() };
-        self.store.put_tick(&tick, now + self.stopped_for(stop), now).await.map_err(retry)
+        self.store.put_tick(&tick, now + self.stopped_for(stop), now).await.map_err(Failure::from)
     }
 
     /// Ends the message's part of a wave: gives back what was not used, and lets those back into their line who found no place
@@ -151,7 +150,6 @@ impl App {
         waiting: &[(Recipient, Waiting)],
         later: Vec<(Recipient, Later)>,
     ) -> Result<Vec<(Recipient, Later)>, Failure> {
-        let retry = |error: restock_store::Error| Failure::retry(&error);
         let Places { mut taken, used } = std::mem::take(&mut *bounds.lock());
         let owner = bounds.policy.as_ref().map(|(owner, _)| owner);
         let share = notification.wave.as_ref();
@@ -211,10 +209,10 @@ impl App {
                 }
                 wave.is_awaited()
             });
-            let is_awaited = changed.await.map_err(retry)?;
+            let is_awaited = changed.await?;
             if let (Some(first), Some((_, policy)), true) = (first_used, &bounds.policy, is_awaited) {
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
-                self.store.put_tick(&tick, *first + policy.interval, now).await.map_err(retry)?;
+                self.store.put_tick(&tick, *first + policy.interval, now).await?;
             }
             // Those of its own who took their place elsewhere left one too.
             let went_elsewhere = used.values().any(|place| place.scope != *scope);
@@ -224,7 +222,7 @@ impl App {
             } else if !rejoin.is_empty() {
                 // Even if whoever keeps the lines knows nothing of the policy yet.
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
-                self.store.put_tick(&tick, now + LOOKED_AGAIN_AFTER, now).await.map_err(retry)?;
+                self.store.put_tick(&tick, now + LOOKED_AGAIN_AFTER, now).await?;
             }
         }
         Ok(rest)
@@ -239,10 +237,10 @@ impl App {
             None => {
                 info!(%sku, "A place in a wave is free");
                 let tick = WaveTick { sku, scope, hops };
-                return self.queues.send_tick(&tick).await.map_err(|error| Failure::retry(&error));
+                return self.queues.send_tick(&tick).await.map_err(Failure::from);
             }
         };
         let (tick, now) = (Tick { sku, scope }, (self.settings.clock)());
-        self.store.put_tick(&tick, now + wait, now).await.map_err(|error| Failure::retry(&error))
+        self.store.put_tick(&tick, now + wait, now).await.map_err(Failure::from)
     }
 }

@@ -20,7 +20,7 @@ const BYTES_A_MESSAGE: usize = 60_000;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How long a call with an `Idempotency-Key` is taken to be running that does not end; longer than Lambda lets it run.
-const RUNS_AT_MOST: Duration = Duration::from_secs(30);
+pub const RUNS_AT_MOST: Duration = Duration::from_secs(30);
 
 pub struct App {
     pub store: Store,

@@ -75,6 +75,9 @@ fn limit() -> RangedI64ValueParser<u32> {
 pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(), Error> {
     let now = Timestamp::now();
     match command {
+        Keys::Create { name, .. } if name.trim().is_empty() => {
+            return Err("Give the key a name that says whose it is: --name shop.".into());
+        }
         Keys::Create { name, scopes, expires_in, calls_per_second } => {
             let until = expires_in.map(|span| after(now, span)).transpose()?;
             let made_for_seconds = until.map(|until| until.duration_since(now).as_secs());

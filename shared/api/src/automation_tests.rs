@@ -239,6 +239,11 @@ fn what_is_wrong_with_a_condition_is_said_where_it_is() {
     assert_eq!(test("colour", "equals", json!("x")), one("/0/field", "UnknownField"));
     assert_eq!(test("product.", "equals", json!("x")), one("/0/field", "UnknownField"));
     assert_eq!(test("contact.attributes.", "equals", json!("x")), one("/0/field", "UnknownField"));
+    assert_eq!(test("product.a.b.c.d.e.f", "equals", json!("x")), one("/0/field", "TooLong"));
+    assert_eq!(
+        test(&format!("contact.attributes.{}", "x".repeat(210)), "equals", json!("x")),
+        one("/0/field", "TooLong")
+    );
     assert_eq!(test("quantity", "contains", json!("x")), one("/0/operator", "UnknownOperator"));
     assert_eq!(test("subscribedOn", "equals", json!("2026-01-01")), one("/0/operator", "UnknownOperator"));
     assert_eq!(test("sku", "less", json!(5)), one("/0/operator", "UnknownOperator"));

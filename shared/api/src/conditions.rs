@@ -15,6 +15,9 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 /// Limits of one automation: how deep a condition may nest, and how many tests all of them have together.
 const MAX_LEVELS: usize = 10;
 const MAX_CONDITIONS: usize = 100;
+/// Names of a nested field of a product, and bytes of a field as it is written.
+const MAX_NAMES: usize = 5;
+const MAX_FIELD_BYTES: usize = 220;
 /// Values of `in` and `notIn`.
 const MAX_VALUES: usize = 1_000;
 
@@ -117,7 +120,17 @@ impl Reading {
 
 impl Read for Field {
     fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        crate::wire::string(value, Self::parse)
+        crate::wire::string(value, |raw| {
+            let field = Self::parse(raw)?;
+            let is_deep = matches!(&field, Self::Product(path) if path.len() > MAX_NAMES);
+            if is_deep || raw.len() > MAX_FIELD_BYTES {
+                let message = format!(
+                    "A field has at most {MAX_NAMES} names with dots between them, and {MAX_FIELD_BYTES} bytes."
+                );
+                return Err(Invalid::new(ErrorCode::TooLong, message));
+            }
+            Ok(field)
+        })
     }
 }
 

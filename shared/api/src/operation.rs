@@ -81,7 +81,7 @@ impl<'a> Operation<'a> {
     /// Adds `Idempotency-Key`.
     pub fn once(self) -> Self {
         let text = self.schemas.of::<String>();
-        let about = "Names the call, with up to 255 visible ASCII characters. After a call that was answered 202, the same one is answered so again for 24 hours and does nothing.";
+        let about = "Names the call, with up to 255 visible ASCII characters. For 24 hours after a call that was answered 202, the same call gets the same answer and has no effect.";
         self.parameter("Idempotency-Key", ParameterIn::Header, false, text, about)
             .problem(409, "The first call with this Idempotency-Key is still running.")
             .problem(422, "A value is invalid, or another call had this Idempotency-Key.")

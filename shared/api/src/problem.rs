@@ -62,12 +62,13 @@ impl Problem {
 
     /// Returns the answer to a change of something that somebody else has changed meanwhile.
     pub fn stale() -> Self {
-        let detail = "It was changed meanwhile. Get it again, make your change to that, and send its ETag in If-Match.";
+        let detail = "It is not as If-Match or If-None-Match asks: somebody has changed it meanwhile, it is there already, or there is \
+                      none. Get it, make your change to that, and send its ETag, quotes included, in If-Match.";
         Self::new(412, ErrorCode::StaleVersion, detail)
     }
 
     pub fn no_contact() -> Self {
-        let detail = "There is no contact with this id. Create the contact first.";
+        let detail = "There is no contact with this id; it may have been erased. Create the contact, and use the id that you get.";
         Self::not_found(ErrorCode::ContactNotFound, detail)
     }
 

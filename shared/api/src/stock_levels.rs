@@ -211,8 +211,8 @@ answer! {
         pub automations: Vec<ExplainedTally>,
         /// The subscriptions of the contact that was asked about come first, then the first hundred, the oldest first within a locale.
         pub examples: Vec<Example>,
-        /// How many of those that an automation would take leave when, if they leave in waves: for the shop's policy and for each
-        /// that an automation has.
+        /// If mails leave in waves: for the shop's policy, and for each that an automation has, how many people are mailed now, how many
+        /// later, and when.
         pub waves: Option<Vec<WaveForecast>>,
         /// What the mails would cost in us-east-1, in US dollars: what SES takes, and what everything else takes. A contact gets one mail, however many subscriptions it has.
         pub cost: DryRunCost,

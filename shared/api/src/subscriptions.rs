@@ -51,7 +51,7 @@ endpoints! {
         () => 200 HtmlPage, "The question.",
         |operation| operation.page(404, "The link does not work.");
 
-    /// Check that the link works; changes nothing
+    /// Check that the link is one of ours; changes nothing
     CheckUnsubscribe("checkUnsubscribe"): Head at "" "/unsubscribe/{token}"
         ? { "lang": Option<String>, "The locale of the page, English by default."; }, "unsubscribe", None,
         () => 200 HtmlPage, "It works.",
@@ -86,8 +86,8 @@ answer! {
         pub created_on: Moment,
         /// When it ends without a mail; missing if it waits for as long as it takes.
         pub expires_on: Option<Moment>,
-        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; at most 1,000, which stands for that
-        /// many or more. Shown if the parameter `ShowPlaces` of the deployment says so, in a list of at most 20.
+        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 means 1,000 or
+        /// more. Shown if the parameter `ShowPlaces` of the deployment says so, in a list of at most 20.
         pub ahead: Option<u64>,
         /// The place in line, one more than `ahead`.
         pub position: Option<u64>,

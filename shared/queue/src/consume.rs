@@ -1,4 +1,5 @@
 use crate::Queues;
+use crate::messages::ParseError;
 use crate::queue::{Named, Queue, hidden_in};
 use crate::transport::{ACCEPTANCE, Acceptance};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -65,10 +66,17 @@ pub fn correlation_in(arrival_id: &str) -> &str {
     Acceptance::correlation_of(message)
 }
 
-impl Failure {
-    /// Returns the failure of a service that Restock depends on.
-    pub fn retry(error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::Retry { after: None, reason: DisplayErrorChain::new(error).to_string() }
+/// A service that Restock depends on has failed, which may be over later.
+impl<E: std::error::Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Retry { after: None, reason: DisplayErrorChain::new(&error).to_string() }
+    }
+}
+
+/// It is no error in the sense of Rust: as one, it would be tried again.
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        Self::Malformed(error.to_string())
     }
 }
 

@@ -7,17 +7,27 @@ use restock_domain::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Envelopes around a message, such as EventBridge's in one of SNS.
 const MAX_ENVELOPES: usize = 3;
 
 /// A body that cannot be read, in words for whoever looks into the dead-letter queue.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParseError {
-    #[error("the body is not JSON: {0}")]
     NotJson(String),
-    #[error("the body is not a message of version 1 and type {expected}: {reason}")]
     NotOurs { expected: &'static str, reason: String },
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson(reason) => write!(f, "the body is not JSON: {reason}"),
+            Self::NotOurs { expected, reason } => {
+                write!(f, "the body is not a message of version 1 and type {expected}: {reason}")
+            }
+        }
+    }
 }
 
 /// A message on the stock-level queue: levels from outside or from `update-stock-levels`, the rest of a level that had more

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use restock_domain::MailCounts;
 
 const TABLE: keyspace::Reputation = keyspace::Reputation;
-/// There is an item for each hour of the day; the same hour of the next day begins it anew.
+/// There is an item for each hour of the day; the same hour of the next day begins it again.
 const HOURS: i64 = 24;
 const HOUR: &str = "hour";
 const ACCEPTED: &str = "accepted";
@@ -50,7 +50,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Begins to count anew, as an operator has looked into what was counted.
+    /// Begins to count again, as an operator has looked into what was counted.
     pub async fn forget_outcomes(&self) -> Result<(), Error> {
         self.batch_write((0..HOURS).map(|hour| PlainWrite::delete(TABLE, key(hour))).collect()).await
     }

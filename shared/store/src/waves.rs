@@ -120,7 +120,7 @@ impl Wave {
     }
 
     /// Returns how many places are on their way to senders, as it counts for a policy's line for a level: in one that begins
-    /// anew its own are met again.
+    /// again its own are met again.
     pub fn given(&self, owner: &PolicyOwner, entry: &str, now: Timestamp) -> u64 {
         let own = owner.line();
         let begins = self.line_for(owner, entry).is_none();
@@ -158,8 +158,8 @@ impl Wave {
         true
     }
 
-    /// Lets a policy's line begin anew, so that whoever is in it is met again.
-    pub fn begin_anew(&mut self, owner: &PolicyOwner) {
+    /// Lets a policy's line begin again, so that whoever is in it is met again.
+    pub fn begin_again(&mut self, owner: &PolicyOwner) {
         self.lines.remove(&owner.line());
     }
 
@@ -186,7 +186,7 @@ impl Wave {
         }
     }
 
-    /// Forgets what counts no more. Where a message was lost, or never sent, its line begins anew.
+    /// Forgets what counts no more. Where a message was lost, or never sent, its line begins again.
     fn forget(&mut self, now: Timestamp) {
         let counts_since = now - WavePolicy::MAX_INTERVAL;
         self.taken.forget_before(counts_since, now);

@@ -173,18 +173,18 @@ impl fmt::Display for Field {
     }
 }
 
-/// Reads names with dots in between: at most five of them, and 200 bytes.
+/// Reads names with dots in between. How many callers may write is for the contract to say.
 fn product_path(raw: &str) -> Option<Vec<String>> {
     // Feeds write `g:brand`, and their fields are kept without the prefix.
     let path: Vec<String> = raw.split('.').map(|name| name.strip_prefix("g:").unwrap_or(name).to_owned()).collect();
     let named = path.iter().all(|name| !name.trim().is_empty() && !name.contains(char::is_control));
-    (named && path.len() <= 5 && raw.len() <= 200).then_some(path)
+    named.then_some(path)
 }
 
 fn contact_field(raw: &str) -> Option<ContactField> {
     match raw.strip_prefix(ATTRIBUTE) {
         // The name of an attribute may have dots in it.
-        Some(name) if name.is_empty() || name.len() > 200 || name.contains(char::is_control) => None,
+        Some(name) if name.is_empty() || name.contains(char::is_control) => None,
         Some(name) => Some(ContactField::Attribute(name.to_owned())),
         None => ContactField::from_str(raw).ok(),
     }
@@ -206,7 +206,7 @@ fn follow<'a>(value: &'a FieldValue, path: &[String], found: &mut Vec<FieldReadi
 }
 
 /// Returns the member of this name; case does not count, unless there are two.
-fn member<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
+pub(crate) fn member<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
     let ignoring_case = || map.iter().find(|(key, _)| key.to_lowercase() == name.to_lowercase());
     map.get(name).or_else(|| ignoring_case().map(|(_, value)| value))
 }

@@ -12,6 +12,7 @@ pub use condition::{Condition, Test};
 pub use decide::{Candidate, Decision, NamedCondition, Refusal, decide};
 pub use facts::Facts;
 pub use field::Field;
+pub(crate) use field::member;
 pub use predicate::{Given, Misfit, Operator, Place, Predicate};
 pub use tally::{AutomationTally, Tally};
 pub use verdict::{RefusedBy, Verdict, VerdictOutcome};
