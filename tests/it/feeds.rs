@@ -292,7 +292,7 @@ fn a_feed_that_is_packed_by_gzip_is_unpacked_whatever_it_is_called() {
         assert_eq!((import["status"].as_str(), counts(&import)), (Some("succeeded"), [1, 1, 0, 0, 0]), "{import}");
     }
     let upload = restock.import("nb-NO", "text/csv", &packed);
-    let broken = restock.import("fi-FI", "text/csv", &packed[..packed.len() - 12]);
+    let broken = restock.import("fi-FI", "text/csv", &packed[..12]);
 
     assert_eq!(counts(&upload), [1, 1, 0, 0, 0]);
     assert_eq!(broken["status"], "failed", "{broken}");

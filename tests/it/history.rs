@@ -134,7 +134,7 @@ fn whoever_waits_for_something_else_than_came_is_told_so() {
 
     restock.level(json!({"sku": "A", "quantity": 3}));
     let late = restock.subscribe(&restock.contact("cy"), "A", "sv-SE", None);
-    let before = "The product was in stock already (3) when the shopper subscribed. The next time that it is reported in stock counts.";
+    let before = "The product was in stock already (3) when the shopper subscribed. The next time that the product is reported in stock counts.";
     assert_eq!(why_waiting(&restock.history_of(&late)), before);
 }
 
@@ -215,7 +215,7 @@ fn whoever_waits_in_line_is_told_what_holds_the_mail_now() {
     let why = || why_waiting(&restock.history_of(&second)).to_owned();
     assert_eq!(events(&restock.history_of(&first))[0], "delivered");
 
-    restock.post("/inventory/backinstock/holds", &json!({"sku": "A"}));
+    restock.put("/inventory/backinstock/holds", &json!({"sku": "A"}));
     assert_eq!(why(), "Nothing leaves now, because sending is paused or the product is held.");
     restock.delete("/inventory/backinstock/holds?sku=A");
     policy(json!({"minimum": 10}));

@@ -2,7 +2,7 @@
 //! `template.yaml` begins one each day.
 
 use crate::meet::{Met, Untold};
-use crate::{App, MAX_HOPS, MAX_LAG, SKEW};
+use crate::{App, MAX_HOPS, MAX_LAG};
 use jiff::Timestamp;
 use restock_domain::waves::Waves;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
@@ -86,16 +86,14 @@ fn missed(
     let mut all: BTreeMap<(Sku, String), Missed> = BTreeMap::new();
     for Waiting { subscription, decided_for, claimed_for, place_changed_on, .. } in page {
         let levels = facts.levels.get(&subscription.sku).map(Vec::as_slice).unwrap_or_default();
-        let Some((level, arrival)) = level_met(levels, subscription, SKEW) else { continue };
+        let Some((level, arrival)) = level_met(levels, subscription) else { continue };
         let LogKey { sku, entry } = LogKey::new(subscription.sku.clone(), arrival);
         // Entries sort by time: a level that came even later decided about it too.
         let claimed_for = claimed_for.as_ref().filter(|_| !has_waves);
         let has_met = decided_for.iter().chain(claimed_for).any(|known| *known >= entry);
-        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone or nobody went through
-        // them for the level to the end.
+        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone.
         let newest_place = place_changed_on.map_or(subscription.here_since(), |on| on.max(subscription.here_since()));
-        let was_matched = facts.in_demand.contains(&subscription.sku) && facts.matched.contains(&arrival.id);
-        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !was_matched;
+        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
         if has_met || !could_be_missed || arrival.at > settled_before {
             continue;
         }

@@ -144,12 +144,14 @@ impl App {
                 continue;
             }
             let seen = wave.line_for(owner, &key.entry);
+            // Of a pass that was to follow when it ended, the policy may know nothing any more: then everybody has a turn in its last one.
+            let is_over = |line: &Line| line.groups.is_empty() && (line.pass < policy.last_pass() || line.follows);
             let pass = match seen {
-                Some(line) if line.groups.is_empty() && line.pass < policy.last_pass() => line.pass + 1,
+                Some(line) if is_over(line) => (line.pass + 1).min(policy.last_pass()),
                 Some(line) => line.pass,
                 None => 0,
             };
-            let groups = match seen.filter(|line| line.pass == pass) {
+            let groups = match seen.filter(|line| !is_over(line)) {
                 Some(line) => line.groups.clone(),
                 None => {
                     let groups = self.store.groups(sku, scope).await?;

@@ -283,7 +283,7 @@ impl App {
                 recipients.push((*recipient, waiting));
             } else if waiting.follows == Some(recipient.delivery) {
                 let levels = self.store.last_look(subscription).await?.levels;
-                if level_met(&levels, subscription, Duration::ZERO).is_some() {
+                if level_met(&levels, subscription).is_some() {
                     recipients.push((Recipient { delivery: subscription.delivery, ..*recipient }, waiting));
                 }
             }

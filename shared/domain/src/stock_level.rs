@@ -2,7 +2,6 @@ use crate::waves::StockHistory;
 use crate::{EventId, ExternalId, Locale, Sku, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// A statement of a shop or a warehouse about its stock of one SKU.
@@ -141,15 +140,11 @@ pub fn sold_out_since(levels: &[KnownLevel], locale: &Locale, external_id: Optio
 }
 
 /// Returns the level that must have met a subscription: the newest that covers it, if it is positive and came after the
-/// subscription, by clocks that differ by `skew` at the most.
-pub fn level_met<'a>(
-    levels: &'a [KnownLevel],
-    subscription: &Subscription,
-    skew: Duration,
-) -> Option<(&'a KnownLevel, &'a Arrival)> {
+/// subscription.
+pub fn level_met<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> Option<(&'a KnownLevel, &'a Arrival)> {
     let newest = newest_covering(levels, &subscription.locale, subscription.external_id.as_ref())?;
     let arrival = newest.arrival.as_ref()?;
-    (newest.quantity > 0 && subscription.here_since() <= arrival.at + skew).then_some((newest, arrival))
+    (newest.quantity > 0 && subscription.here_since() <= arrival.at).then_some((newest, arrival))
 }
 
 /// Returns the level that counts for such subscriptions: the newest that covers them.
@@ -215,7 +210,7 @@ mod tests {
             expires_on: None,
         };
         let met = |levels: &[KnownLevel], second| {
-            level_met(levels, &subscribed(second), Duration::ZERO).map(|(_, arrival)| arrival.id.clone())
+            level_met(levels, &subscribed(second)).map(|(_, arrival)| arrival.id.clone())
         };
         let of_locale = Scope::Locale(sv.clone());
 
