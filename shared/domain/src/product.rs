@@ -169,9 +169,8 @@ fn image(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<Strin
     Some(address.ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "It is not an http or https address.")))
 }
 
-/// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, line breaks
-/// are left out, and one without a
-/// scheme is https. Links reach a mail's `href`, so `javascript:` and the like are none.
+/// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, line breaks are left out, and
+/// one without a scheme is https. Links reach a mail's `href`, so `javascript:` and the like are none.
 fn web_address(text: &str) -> Option<String> {
     // As browsers do: a line break within an address is none.
     let text: String = text.trim().chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();

@@ -10,8 +10,8 @@ const MAX_TAG: usize = 1_000;
 /// Elements that format text, so they are no fields of their own.
 const INLINE: [&str; 38] = [
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dl", "em", "font", "i", "img", "ins",
-    "kbd", "label", "mark", "nobr", "ol", "q", "s", "small", "span", "strike", "strong", "sub", "sup", "table",
-    "tbody", "thead", "tt", "u", "ul", "var", "wbr", "samp",
+    "kbd", "label", "mark", "nobr", "ol", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "table",
+    "tbody", "thead", "tt", "u", "ul", "var", "wbr",
 ];
 /// Elements that stand apart from the text around them, and headings do.
 const BLOCKS: [&str; 16] = [

@@ -58,10 +58,9 @@ pub fn read(
                 let name = start.name().as_ref().to_owned();
                 let local = local_name(&name);
                 root.get_or_insert_with(|| name.clone());
-                // Within a field that is open, it is a part of that.
                 let begins_item = match &open {
                     None => is_item(&local),
-                    Some(item) => item.tag == name && item.elements.is_empty(),
+                    Some(item) => item.tag == name && !item.may_hold_items(),
                 };
                 if begins_item {
                     if let Some(unclosed) = open.take() {
@@ -178,6 +177,12 @@ impl OpenItem {
             damage: None,
             left_out: Vec::new(),
         }
+    }
+
+    /// Returns true if an item may be a part of the field that is open. One that breaks off in a text has none: what comes next is the
+    /// next item.
+    fn may_hold_items(&self) -> bool {
+        self.elements.last().is_some_and(|element| element.text.trim().is_empty())
     }
 
     /// Returns true if an element of that name is open within the item.

@@ -151,3 +151,14 @@ fn whoever_a_level_meets_after_a_policy_appeared_is_in_a_line_that_somebody_goes
     assert_eq!(check(&history), []);
     assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), many + 5);
 }
+
+#[test]
+fn whoever_comes_after_others_leaves_although_the_policy_does_not_know_these_any_more() {
+    let policy = WaveSpec { first: Some(Duration::from_secs(1_800)), ..WAVES };
+    let mut workload = Workload::of_waves(9, policy, &[(0, 9)]);
+    // Those who come first have left, and the pass of all others has not begun.
+    let replaced = Step { pause: Duration::from_secs(2 * 9 + 120 + 60), asked: Asked::Waves(Some(WAVES)), retries: 9 };
+    workload.callers.push(vec![replaced]);
+
+    assert_eq!(waves_of(workload, CALM, 1).concat().len(), 9);
+}

@@ -235,6 +235,14 @@ fn an_item_within_a_field_is_a_part_of_that() {
 }
 
 #[test]
+fn an_item_that_breaks_off_in_a_text_costs_none_of_those_behind_it() {
+    let file = rss(&format!("<item><g:id>A</g:id><title>Mu{}{}", item("B", ""), item("C", "")));
+
+    let expected = vec![Err("A MismatchedTags".into()), good("T B", ""), good("T C", "")];
+    assert_eq!(items(Format::Xml, file), (expected, Ok(End::Complete)));
+}
+
+#[test]
 fn what_begins_a_comment_or_an_instruction_in_a_text_does_not_reach_into_the_next_item() {
     for begin in ["<?", "<!--"] {
         let of = |id: &str, title: &str| {
