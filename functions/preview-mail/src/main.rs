@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use lambda_http::Error;
 use preview_mail::App;
 use restock_api::templates;
-use restock_domain::{EmailAddress, Sender};
+use restock_domain::EmailAddress;
 use restock_email::{Renderer, Ses};
 use restock_http::Service;
 use restock_runtime::Runtime;
@@ -16,14 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn main() -> Result<(), Error> {
     let runtime = Runtime::start().await;
     let store = runtime.store();
-    // As the deployment has checked them.
-    let parse = |sender: &str| Sender::parse(sender).map_err(|invalid| invalid.message);
-    let ses = Ses {
-        client: runtime.ses(PATIENCE),
-        sender: parse(&restock_runtime::required("SENDER")?)?,
-        reply_to: restock_runtime::optional("REPLY_TO").as_deref().map(parse).transpose()?,
-        configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
-    };
+    let (sender, reply_to) = (restock_runtime::required("SENDER")?, restock_runtime::optional("REPLY_TO"));
+    let configuration_set = restock_runtime::optional("CONFIGURATION_SET");
+    let ses = Ses::new(runtime.ses(PATIENCE), &sender, reply_to.as_deref(), configuration_set)?;
     let listed = restock_runtime::optional("TEST_RECIPIENTS").unwrap_or_default();
     let listed = listed.split(',').map(str::trim).filter(|address| !address.is_empty());
     let read = |address: &str| {

@@ -1,6 +1,5 @@
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use restock_domain::Sender;
 use restock_domain::delivery::Terms;
 use restock_email::{Renderer, Ses, SesMailer, Signing};
 use restock_runtime::Runtime;
@@ -14,14 +13,9 @@ async fn main() -> Result<(), Error> {
     let lease = Duration::from_secs(restock_runtime::whole_number("CLAIM_LEASE_SECONDS")?);
     // Half of the lease is for what comes before asking SES.
     let patience = lease / 2;
-    // As the deployment has checked them.
-    let parse = |sender: &str| Sender::parse(sender).map_err(|invalid| invalid.message);
-    let ses = Ses {
-        client: runtime.ses(patience),
-        sender: parse(&restock_runtime::required("SENDER")?)?,
-        reply_to: restock_runtime::optional("REPLY_TO").as_deref().map(parse).transpose()?,
-        configuration_set: restock_runtime::optional("CONFIGURATION_SET"),
-    };
+    let (sender, reply_to) = (restock_runtime::required("SENDER")?, restock_runtime::optional("REPLY_TO"));
+    let configuration_set = restock_runtime::optional("CONFIGURATION_SET");
+    let ses = Ses::new(runtime.ses(patience), &sender, reply_to.as_deref(), configuration_set)?;
     let signing = Signing { link_key: store.newest_link_key().await?, address_key: store.address_key().await? };
     let mailer = SesMailer::new(ses, Renderer::new()?, signing, restock_runtime::public_url()?, patience);
     let settings = Settings {

@@ -5,9 +5,7 @@ use crate::what::What;
 use jiff::Timestamp;
 use restock_domain::automation::VerdictOutcome;
 use restock_domain::waves::WavePolicy;
-use restock_domain::{
-    AutomationId, Contact, KnownLevel, Obstacle, Outlook, Skip, Subscription, Waves, newest_covering, time,
-};
+use restock_domain::{AutomationId, KnownLevel, Obstacle, Outlook, Skip, Subscription, Waves, newest_covering, time};
 
 /// What is so now for somebody who waits.
 pub struct Now<'a> {
@@ -31,7 +29,7 @@ const NO_CONSENT: &str = "No mail can come, because the shopper does not accept 
 /// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
 pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&What<'_>>) -> String {
     let Subscription { sku, locale, .. } = subscription;
-    let no_consent = now.outlook.contact.as_ref().is_some_and(|contact: &Contact| contact.accepts_email == Some(false));
+    let no_consent = now.outlook.refuses_email();
     let (outcome, is_all) = match newest {
         Some(What::Decided { verdict, .. } | What::NotSent(_, verdict)) => {
             (Some(&verdict.outcome), verdict.refusals.is_empty())

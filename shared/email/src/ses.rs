@@ -56,6 +56,17 @@ impl Access for SendEmail {
 pub struct NotTaken(String);
 
 impl Ses {
+    /// Makes it of the settings, or returns what is wrong with the sender or the address of replies. A deployment has checked them.
+    pub fn new(
+        client: Client,
+        sender: &str,
+        reply_to: Option<&str>,
+        configuration_set: Option<String>,
+    ) -> Result<Self, String> {
+        let parse = |sender: &str| Sender::parse(sender).map_err(|invalid| invalid.message);
+        Ok(Self { client, sender: parse(sender)?, reply_to: reply_to.map(parse).transpose()?, configuration_set })
+    }
+
     /// Sends a mail that belongs to no delivery; returns its id.
     pub async fn send_test(&self, letter: Letter<'_>) -> Result<String, NotTaken> {
         let request = self.request(letter);
