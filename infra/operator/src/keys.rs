@@ -30,7 +30,7 @@ pub enum Keys {
         /// After how long it is refused, such as 365d; never by default.
         #[arg(long, value_name = "TIME")]
         expires_in: Option<Span>,
-        /// How many calls a second it may make.
+        /// How many calls a second it may make. A key that has rested may make 96 at once, however low its limit.
         #[arg(long, value_name = "CALLS", default_value_t = ApiKey::CALLS_PER_SECOND, value_parser = limit())]
         calls_per_second: u32,
     },
