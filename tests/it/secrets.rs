@@ -177,3 +177,25 @@ fn a_deployment_that_can_not_make_the_secrets_fails_at_once_and_says_why() {
     assert_eq!(answer["Status"], "FAILED");
     assert!(answer["Reason"].as_str().unwrap().starts_with("DynamoDB did not carry out"), "{answer}");
 }
+
+#[test]
+fn a_deployment_with_a_fraction_where_functions_read_a_whole_number_is_refused() {
+    let template = include_str!("../../template.yaml");
+    let lines: Vec<&str> = template.lines().collect();
+    let is_number = |pair: &&[&str]| pair[1] == "    Type: Number";
+    let numbers: Vec<&str> =
+        lines.windows(2).filter(is_number).map(|pair| pair[0].trim().trim_end_matches(':')).collect();
+    assert!(numbers.len() >= 10, "{numbers:?}");
+    for name in numbers {
+        assert!(template.contains(&format!("{name}=${{{name}}}")), "Secrets does not check {name}");
+    }
+
+    let restock = Restock::start();
+    let deployed = |numbers: &str| restock.deploys_secrets("Update", json!({ "WholeNumbers": numbers }));
+    assert_eq!(deployed("LogDays=90 MaxMailsPerSecond=14")["Status"], "SUCCESS");
+    let refused = deployed("LogDays=90 MaxMailsPerSecond=13.5");
+    assert_eq!(
+        (&refused["Status"], &refused["Reason"]),
+        (&json!("FAILED"), &json!("The parameter MaxMailsPerSecond: write a whole number, not 13.5."))
+    );
+}

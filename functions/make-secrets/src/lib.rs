@@ -1,5 +1,5 @@
 //! Makes the secrets of a stack when it is deployed, as a custom resource of CloudFormation, and refuses a deployment whose sender
-//! SES would refuse. No other function may write secrets.
+//! SES would refuse, or whose settings functions could not read. No other function may write secrets.
 
 use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as Request;
 use display_error_chain::DisplayErrorChain;
@@ -18,13 +18,15 @@ const PHYSICAL_ID: &str = "secrets";
 /// answer, a deployment waits for long.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// What the template says of the sender. The properties of a version that did not say it yet have nothing.
+/// The settings that are checked. The properties of a version that did not have one yet have nothing.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
-struct Addresses {
+struct Settings {
     sender: String,
     sender_identity: String,
     reply_to: String,
+    /// As `name=value` with spaces between them: a parameter of the type `Number` may have a fraction.
+    whole_numbers: String,
 }
 
 pub struct App {
@@ -70,18 +72,22 @@ impl App {
 
     /// Makes the secrets if the properties hold, or returns why not.
     async fn deploy(&self, properties: Value) -> Result<(), String> {
-        let addresses = Addresses::deserialize(properties).map_err(|error| error.to_string())?;
-        addresses.check()?;
+        let settings = Settings::deserialize(properties).map_err(|error| error.to_string())?;
+        settings.check()?;
         let made = tokio::time::timeout(PATIENCE, self.store.make_secrets((self.clock)())).await;
         made.map_err(|_| "DynamoDB did not answer in time; deploy again".to_owned())?
             .map_err(|error| DisplayErrorChain::new(&error).to_string())
     }
 }
 
-impl Addresses {
-    /// Returns why SES would refuse every mail.
+impl Settings {
+    /// Returns why SES would refuse every mail, or why functions would not start.
     fn check(&self) -> Result<(), String> {
-        let Self { sender, sender_identity, reply_to } = self;
+        let Self { sender, sender_identity, reply_to, whole_numbers } = self;
+        for setting in whole_numbers.split_whitespace() {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            value.parse::<u64>().map_err(|_| format!("The parameter {name}: write a whole number, not {value}."))?;
+        }
         if !sender.is_empty() {
             let checked = Sender::parse(sender).and_then(|sender| sender.check(sender_identity));
             checked.map_err(|invalid| format!("The parameter Sender: {}", invalid.message))?;
