@@ -298,6 +298,19 @@ fn what_is_wrong_with_receipts_is_said_and_none_is_recorded() {
 }
 
 #[test]
+fn an_export_has_the_mails_that_were_refused_too() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let id = restock.contact("refuse");
+    restock.subscribe(&id, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+
+    let mails = restock.get(&format!("/contacts/{id}/export")).json()["mails"].clone();
+
+    assert!(mails[0]["events"]["failed"].is_string() && mails[0]["sentOn"].is_null(), "{mails}");
+}
+
+#[test]
 fn an_export_has_all_that_is_known_of_a_contact_and_nothing_of_others() {
     let restock = Restock::start();
     let body = json!({"email": "a@example.com", "firstName": "Åsa", "attributes": {"club": true}});
@@ -327,7 +340,9 @@ fn an_export_has_all_that_is_known_of_a_contact_and_nothing_of_others() {
     );
     assert_eq!(all["subscriptions"], json!(restock.subscriptions(&id)));
     assert_eq!(all["receipts"], json!([receipt("r1"), receipt("r2")]));
-    assert_eq!((all["mails"].as_array().unwrap().len(), &all["mails"][0]["sku"]), (1, &json!("C")));
+    let [mail] = all["mails"].as_array().unwrap().as_slice() else { panic!("{all}") };
+    assert_eq!((&mail["sku"], &mail["sentOn"]), (&json!("C"), &mail["events"]["accepted"]));
+    assert!(mail["events"]["delivered"].is_string(), "{mail}");
     assert!(!export.headers.contains_key("next-cursor") && !export.text.contains(&other));
     assert_problem(&restock.get(&format!("/contacts/{}/export", uuid::Uuid::new_v4())), 404, "ContactNotFound");
     let writer = restock.with_key("writer", &["write-contacts", "read-subscriptions"]);

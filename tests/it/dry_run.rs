@@ -1,6 +1,6 @@
 //! What a level would do, without doing it.
 
-use crate::api::{errors, field_errors};
+use crate::api::{assert_problem, errors, field_errors};
 use crate::restock::Restock;
 use serde_json::{Value, json};
 
@@ -103,6 +103,36 @@ fn a_level_that_does_nothing_says_why() {
     assert_eq!(effect(json!({"sku": "A", "quantity": 5, "updatedOn": "2026-01-01T00:00:00Z"})), "outdated");
     let wrong = restock.post("/inventory/stock-levels/dry-run", &json!({"sku": "A", "quantity": "5"}));
     assert_eq!(field_errors(&wrong), errors(&[("/quantity", "WrongType")]));
+}
+
+#[test]
+fn who_is_left_out_and_why_is_told_to_keys_that_may_read_contacts_only() {
+    let restock = with_a_mixed_crowd();
+    let contact = restock.contact("asked-about");
+    let shop = restock.with_key("shop", &["read-subscriptions"]);
+    let path = "/inventory/stock-levels/dry-run";
+    let level = json!({"sku": "A", "quantity": 5});
+
+    let said = shop.json("POST", path, &level).unwrap().json();
+    let of_contact = shop.json("POST", &format!("{path}?contactId={contact}"), &level).unwrap();
+
+    assert_eq!((&said["matched"], &said["examples"]), (&json!(4), &json!([])), "{said}");
+    assert_problem(&of_contact, 403, "MissingScope");
+}
+
+#[test]
+fn a_dry_run_goes_by_who_has_waited_longest_whatever_the_locale() {
+    let restock = Restock::start();
+    ["sv-SE", "da-DK"].iter().for_each(|locale| restock.feed(locale, &["A"]));
+    for (name, locale) in [("first", "sv-SE"), ("second", "da-DK"), ("third", "sv-SE"), ("fourth", "da-DK")] {
+        restock.subscribe(&restock.contact(name), "A", locale, None);
+    }
+
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 5}));
+
+    let examples = said["examples"].as_array().unwrap().iter();
+    let locales: Vec<&str> = examples.map(|one| one["subscription"]["locale"].as_str().unwrap()).collect();
+    assert_eq!(locales, ["sv-SE", "da-DK", "sv-SE", "da-DK"]);
 }
 
 #[test]

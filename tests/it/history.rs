@@ -65,7 +65,7 @@ fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_w
     assert_eq!(
         sentence(&refused, "skipped"),
         "The product was reported in stock (5). The automation “Club first” left the shopper out, because this did not hold: \
-         contact.attributes.club is gold. So there was no mail. The shopper stays on the list for the next time that it is \
+         the shopper's club is gold. So there was no mail. The shopper stays on the list for the next time that it is \
          reported in stock."
     );
 

@@ -30,6 +30,20 @@ fn nobody_is_mailed_during_a_pause_and_everybody_after_it() {
 }
 
 #[test]
+fn a_line_that_waits_for_the_end_of_a_pause_is_told_in_the_log_too() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+    restock.put("/waves", &json!({"perUnit": 1}));
+    restock.put("/sending/pause", &json!({}));
+
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+
+    eventually(|| (restock.said("sending is paused") > 0).then_some(()));
+    assert!(restock.mailed().is_empty());
+}
+
+#[test]
 fn a_pause_needs_no_body_and_lasts_since_it_began() {
     let restock = Restock::start();
 

@@ -2,10 +2,12 @@
 
 use crate::queues::second_look;
 use crate::restock::{Restock, eventually};
-use restock_domain::{Arrival, Sku, SubscriptionId};
+use jiff::Timestamp;
+use restock_domain::{Arrival, Scope, Sku, Source, StockLevel, SubscriptionId};
 use restock_queue::Sweep;
 use restock_store::LogKey;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 impl Restock {
     /// Lets a sweep run as the schedule begins one, but with levels that have only just come.
@@ -46,6 +48,41 @@ fn whom_an_index_never_showed_is_found_by_the_sweep_and_the_log_says_so() {
     assert_eq!(restock.mailed(), ["hidden", "shown"]);
     assert_eq!(restock.matched("A"), [2, 1]);
     assert_eq!(restock.log_entry("A")["mails"]["accepted"], 2);
+}
+
+#[test]
+fn a_level_whose_message_was_given_up_is_met_by_everybody_in_the_sweep_however_long_they_have_waited() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A", "B"]);
+    let contact = restock.contact("a");
+    ["A", "B"].iter().for_each(|sku| drop(restock.subscribe(&contact, sku, "sv-SE", None)));
+    let store = restock.store();
+    let level = |sku: &str| StockLevel {
+        sku: Sku::parse(sku).unwrap(),
+        scope: Scope::Sku,
+        quantity: 3,
+        updated_on: None,
+        event_id: None,
+    };
+    // Two days later, of which one was matched to its end.
+    let at = Timestamp::now() + Duration::from_secs(48 * 3_600);
+    for sku in ["A", "B"] {
+        let (level, arrival) = (level(sku), Arrival { at, id: format!("{sku}-0"), source: Source::Queue });
+        restock.runtime.block_on(async {
+            let mark = store.in_demand(&[level.sku.clone()].into()).await.unwrap().remove(&level.sku).unwrap();
+            store.put_level(&level, &arrival, &mark).await.unwrap();
+            if sku == "B" {
+                store.note_matched(&level.sku, &Scope::Sku, &arrival).await.unwrap();
+            }
+        });
+    }
+
+    let sweep = Sweep { started_at: Some(at + Duration::from_secs(3_600)), ..Sweep::default() };
+    restock.send_message("stock-levels", &sweep.body());
+    restock.settle();
+
+    assert_eq!(restock.mails().len(), 1, "whoever a level has met waits for another one");
+    assert_eq!(restock.subscriptions(&contact)[0]["sku"], "B");
 }
 
 #[test]

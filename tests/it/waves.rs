@@ -3,7 +3,7 @@
 use crate::api::{assert_problem, field_errors};
 use crate::restock::{Restock, eventually};
 use restock_local::client::Answer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 impl Restock {
     /// Lets so many people wait for a SKU, one after the other.
@@ -122,6 +122,38 @@ fn an_automation_may_have_waves_of_its_own_and_other_mails_take_places_too() {
     restock.settle();
 
     assert_eq!(restock.mailed_in_order_of_names(), ["club", &names[0]]);
+}
+
+#[test]
+fn whoever_waited_by_a_policy_of_their_own_is_not_overtaken_once_they_wait_by_that_of_the_shop() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let club = ["club1", "club2"].map(str::to_owned);
+    for name in &club {
+        let body = json!({"email": format!("{name}@example.com"), "attributes": {"club": true}});
+        let contact = restock.post("/contacts", &body).json();
+        restock.subscribe(contact["id"].as_str().unwrap(), "A", "sv-SE", None);
+    }
+    let names = restock.line("A", 4);
+    let condition = json!({"field": "contact.attributes.club", "operator": "equals", "value": true});
+    let own = json!({"name": "Club", "conditions": [condition], "priority": 1});
+    let with = |waves: Value| {
+        let mut own = own.clone();
+        own["waves"] = waves;
+        own
+    };
+    restock.automation("club", &with(json!({"perUnit": 1, "minimum": 100})));
+    restock.automation("others", &json!({"name": "Others"}));
+    restock.put("/waves", &json!({"perUnit": 1, "interval": "PT4S"}));
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    restock.settle();
+    assert_eq!(restock.mailed(), names[..1]);
+
+    restock.automation("club", &own);
+    restock.tick_until(3);
+
+    assert_eq!(restock.mailed_in_order_of_names(), [&club[..], &names[..1]].concat());
 }
 
 #[test]

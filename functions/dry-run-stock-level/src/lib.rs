@@ -1,16 +1,16 @@
 //! Serves `POST /inventory/stock-levels/dry-run`.
 
 use jiff::Timestamp;
-use restock_api::StockLevel as Level;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
 use restock_api::stock_levels::{DryRun, DryRunCost, DryRunStockLevel, Effect, Example, WaveForecast};
+use restock_api::{ErrorCode, KeyScope, Problem, StockLevel as Level};
 use restock_domain::automation::Tally;
 use restock_domain::waves::{Forecast, PolicyOwner, StockHistory};
 use restock_domain::{ContactId, Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
 use restock_http::{Call, Failure, Handles, Reply};
-use restock_matching::{PAGE, Refusals, decide_all};
-use restock_store::Store;
+use restock_matching::{OldestFirst, PAGE, Refusals, decide_all};
 use restock_store::database::Consistency;
+use restock_store::{Course, Store};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Pages that one call looks at: 10,000 subscriptions.
@@ -26,7 +26,17 @@ pub struct App {
 impl Handles<DryRunStockLevel> for App {
     async fn handle(&self, call: Call, body: Level) -> Result<Reply<DryRunStockLevel>, Failure> {
         let contact = call.parsed_query("contactId", ContactId::parse)?;
-        Ok(Reply::new(dry_run(&self.store, &body.into(), contact, (self.clock)()).await?))
+        let may_see_people = call.may(KeyScope::ReadContacts);
+        if contact.is_some() && !may_see_people {
+            let detail =
+                "The key needs the scope read-contacts to show what is decided about a contact. Leave contactId out.";
+            return Err(Problem::new(403, ErrorCode::MissingScope, detail).into());
+        }
+        let mut said = dry_run(&self.store, &body.into(), contact, (self.clock)()).await?;
+        if !may_see_people {
+            said.examples.clear();
+        }
+        Ok(Reply::new(said))
     }
 }
 
@@ -69,19 +79,20 @@ async fn dry_run(
         return Ok(nothing(Effect::NotInStock, examples));
     }
     let mut lines = Lines::default();
-    let (mut tally, mut cursor, mut mailed) = (Tally::default(), None, HashSet::new());
-    let mut complete = false;
+    let (mut tally, mut mailed) = (Tally::default(), HashSet::new());
+    let groups = store.groups(sku, scope).await?.into_iter().map(|group| (group, None)).collect();
+    let mut all = OldestFirst::from(&groups);
     let most_examples = MAX_EXAMPLES + examples.len();
     for _ in 0..MAX_PAGES {
-        let page = store.matching(sku, scope, None, cursor, PAGE).await?;
-        let mut decisions =
-            decide_all(store, &automations, sku, *quantity, &page.subscriptions, Refusals::DecidedAgain, now).await?;
+        let page = all.read(store, (sku, scope), PAGE as usize, |_| false).await?;
+        let page: Vec<Subscription> = page.into_iter().map(|(_, subscription)| subscription).collect();
+        let mut decisions = decide_all(store, &automations, sku, *quantity, &page, Refusals::DecidedAgain, now).await?;
         let mut contacts = HashMap::new();
         if waves.all().iter().any(|(_, policy)| policy.first.is_some()) {
-            let asked = page.subscriptions.iter().map(|subscription| subscription.contact_id);
+            let asked = page.iter().map(|subscription| subscription.contact_id);
             contacts = store.contacts(asked, Consistency::Eventual).await?;
         }
-        for (subscription, decision) in page.subscriptions.into_iter().zip(&mut decisions) {
+        for (subscription, decision) in page.into_iter().zip(&mut decisions) {
             waves.leave_out(decision, &met, subscription.created_on);
             tally.add(decision);
             if decision.outcome.is_ok() {
@@ -94,9 +105,7 @@ async fn dry_run(
                 examples.push(example(subscription, decision));
             }
         }
-        cursor = page.next;
-        complete = cursor.is_none();
-        if complete {
+        if all.is_over() {
             break;
         }
     }
@@ -106,7 +115,7 @@ async fn dry_run(
             let wave = store.wave(sku, scope).await?;
             let forecast = |(owner, policy): (PolicyOwner, &WavePolicy)| {
                 // As for a level that has just come, whose line begins with everybody.
-                let on_their_way = wave.given(&owner, "", now);
+                let on_their_way = wave.given(&owner, &Course::default(), now);
                 let people = lines.people(&owner);
                 let forecast = Forecast::of(policy, &met, &wave.taken, on_their_way, people, now);
                 WaveForecast::new(owner, forecast)
@@ -127,7 +136,7 @@ async fn dry_run(
         examples,
         cost: DryRunCost::of(mailed.len() as u64),
         waves: forecasts,
-        complete,
+        complete: all.is_over(),
     })
 }
 

@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_api::contacts::NewContact;
 use restock_api::moving_in::{ImportSubscriptions, MovedIn, WaitingList};
-use restock_api::{ErrorCode, FieldError, LineOutcome, LinesReport};
+use restock_api::{ErrorCode, FieldError, KeyScope, LineOutcome, LinesReport, MAX_LINES, Problem};
 use restock_domain::signing::AddressKey;
 use restock_domain::{ContactId, DeliveryId, Invalid, Locale, Sku, Subscription, time};
 use restock_http::{Call, Failure, Handles, LONG_REQUEST, Reply};
@@ -31,13 +31,18 @@ type Line = (usize, MovedIn, Locale);
 /// Subscribes who waits elsewhere, at the places that they have there. The same list again changes nothing, even if somebody was
 /// mailed or has ended the subscription meanwhile.
 impl Handles<ImportSubscriptions> for App {
-    async fn handle(&self, call: Call, WaitingList(list): WaitingList) -> Result<Reply<ImportSubscriptions>, Failure> {
+    async fn handle(&self, call: Call, list: WaitingList) -> Result<Reply<ImportSubscriptions>, Failure> {
+        if !call.may(KeyScope::WriteSubscriptions) {
+            let detail =
+                "The key needs the scope write-subscriptions as well as write-contacts to move subscriptions in.";
+            return Err(Problem::new(403, ErrorCode::MissingScope, detail).into());
+        }
         let until = Instant::now() + LONG_REQUEST;
         let locale = call.parsed_query("locale", Locale::parse)?;
         let now = time::to_millisecond((self.clock)());
         let mut outcomes = Vec::new();
         let mut by_address: BTreeMap<String, Vec<Line>> = BTreeMap::new();
-        for (number, line) in list {
+        for (number, line) in list.lines {
             match line.and_then(|line| Ok((locale_of(&line, locale.as_ref(), now)?, line))) {
                 Ok((locale, line)) => by_address.entry(line.email.key()).or_default().push((number, line, locale)),
                 Err(errors) => outcomes.push((number, LineOutcome::Rejected(errors))),
@@ -51,7 +56,8 @@ impl Handles<ImportSubscriptions> for App {
         let moved = by_address.into_values().map(|lines| self.move_in(lines, now, until));
         let moved: Vec<Vec<_>> = stream::iter(moved).buffer_unordered(IN_FLIGHT).try_collect().await?;
         outcomes.extend(moved.into_iter().flatten());
-        Ok(Reply::new(LinesReport::of(outcomes)))
+        let ignored = Some(list.ignored).filter(|ignored| !ignored.is_empty());
+        Ok(Reply::new(LinesReport { ignored, ..LinesReport::of(outcomes) }))
     }
 }
 
@@ -79,7 +85,8 @@ impl App {
         let mut outcomes = Vec::new();
         for (number, line, locale) in lines {
             let late = Instant::now() >= until;
-            let outcome = if late { LineOutcome::out_of_time() } else { self.move_line(&line, &locale, now).await? };
+            let outcome =
+                if late { LineOutcome::out_of_time() } else { self.move_line(number, &line, &locale, now).await? };
             outcomes.push((number, outcome));
         }
         Ok(outcomes)
@@ -87,10 +94,13 @@ impl App {
 
     async fn move_line(
         &self,
+        number: usize,
         line: &MovedIn,
         locale: &Locale,
         now: Timestamp,
     ) -> Result<LineOutcome, restock_store::Error> {
+        // Those without a time are in the order of the list.
+        let since = now - Duration::from_millis(MAX_LINES.saturating_sub(number) as u64);
         let mut race = Race::about("a line");
         while race.enter().is_ok() {
             let Some(contact_id) = self.contact(line, now).await? else { continue };
@@ -100,7 +110,7 @@ impl App {
                 sku,
                 locale: locale.clone(),
                 external_id,
-                created_on: time::to_millisecond(subscribed_on.map_or(now, |on| on.0)),
+                created_on: subscribed_on.map_or(since, |on| time::to_millisecond(on.0)),
                 moved_in_on: Some(now),
                 delivery: DeliveryId::random(),
                 expires_on: self.kept.and_then(|kept| Timestamp::from_second((now + kept).as_second()).ok()),

@@ -234,10 +234,11 @@ impl App {
     /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, unless somebody
     /// subscribed so recently that an index may not show it yet.
     async fn look_again(&self, matching: Continuation, untold: Untold, nobody: bool) -> Result<(), Failure> {
+        let StockLevel { sku, scope, .. } = &matching.level;
         if matching.second_look {
+            self.store.note_matched(sku, scope, &matching.arrival).await?;
             return untold.none_left();
         }
-        let sku = &matching.level.sku;
         if nobody && !self.store.anybody_waits(sku).await? {
             self.store.clear_demand(sku, (self.clock)() - MAX_LAG).await?;
         }

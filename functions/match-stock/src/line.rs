@@ -5,14 +5,11 @@ use crate::{App, SKEW};
 use futures::future::try_join_all;
 use restock_domain::automation::Verdict;
 use restock_domain::{Automation, ContactId, DeliveryId, Subscription, newest_covering};
-use restock_matching::{PAGE, Refusals, decide_all};
+use restock_matching::{MIN_READ, OldestFirst, PAGE, Refusals, decide_all};
 use restock_queue::Failure;
 use restock_store::database::Consistency;
 use restock_store::{Cursor, cursor_after};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-
-/// The fewest subscriptions that are read of a group: about what one read unit covers.
-pub const MIN_READ: usize = 16;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Those who leave next.
 pub struct Choice<'a> {
@@ -21,15 +18,6 @@ pub struct Choice<'a> {
     pub refused: Vec<(Subscription, Verdict)>,
     /// Where the line goes on.
     pub groups: BTreeMap<String, Option<Cursor>>,
-}
-
-/// A group of a line, with those that were read of it.
-struct Group {
-    read: VecDeque<Subscription>,
-    /// Behind the last who was gone through.
-    at: Option<Cursor>,
-    /// Behind those that were read, if there may be more.
-    more: Option<Option<Cursor>>,
 }
 
 impl App {
@@ -45,9 +33,10 @@ impl App {
     ) -> Result<Choice<'a>, Failure> {
         let places = usize::try_from(places).unwrap_or(usize::MAX).min(PAGE as usize);
         let most = (2 * places).max(reach).clamp(MIN_READ, PAGE as usize);
-        let group = |at: &Option<Cursor>| Group { read: VecDeque::new(), at: at.clone(), more: Some(at.clone()) };
-        let mut groups: BTreeMap<String, Group> = groups.iter().map(|(name, at)| (name.clone(), group(at))).collect();
-        let next = self.read_next(look, &mut groups, most).await?;
+        let mut groups = OldestFirst::from(groups);
+        // Whoever subscribed after the level, and all behind them, wait for another one.
+        let too_late = |found: &Subscription| found.created_on > look.arrival.at + SKEW;
+        let next = groups.read(&self.store, (&look.tick.sku, &look.tick.scope), most, too_late).await?;
         let subscriptions: Vec<Subscription> = next.iter().map(|(_, subscription)| subscription.clone()).collect();
         let (sku, now) = (&look.tick.sku, (self.clock)());
         let automations = look.waves.automations;
@@ -71,8 +60,7 @@ impl App {
                 left.push((name, subscription));
                 break;
             }
-            let after = cursor_after(&look.tick.scope, &subscription)?;
-            groups.entry(name).and_modify(|group| group.at = Some(after));
+            groups.note_passed(name, cursor_after(&look.tick.scope, &subscription)?);
             // Each pass meets them.
             if decision.outcome.is_err() && pass == look.policy.last_pass() {
                 refused.push((subscription, Verdict::of(&decision, false)));
@@ -82,15 +70,8 @@ impl App {
             }
         }
         left.extend(turns.map(|(next, _)| next));
-        // Back in front of those that were read and are not their turn yet.
-        for (name, subscription) in left.into_iter().rev() {
-            groups.entry(name).and_modify(|group| group.read.push_front(subscription));
-        }
-        Ok(Choice {
-            accepted,
-            refused,
-            groups: groups.into_iter().filter_map(|(name, group)| Some((name, group.goes_on()?))).collect(),
-        })
+        groups.put_back(left);
+        Ok(Choice { accepted, refused, groups: groups.go_on() })
     }
 
     /// Returns the other subscriptions of those who leave which the same mail answers, wherever they stand in the line. Whoever has
@@ -123,40 +104,6 @@ impl App {
         Ok(answered.collect())
     }
 
-    /// Takes the oldest of all groups, at most so many, with their groups.
-    async fn read_next(
-        &self,
-        look: &Look<'_>,
-        groups: &mut BTreeMap<String, Group>,
-        most: usize,
-    ) -> Result<Vec<(String, Subscription)>, restock_store::Error> {
-        let limit = most.div_ceil(groups.len().max(1)).max(MIN_READ) as i32;
-        let (sku, scope) = (&look.tick.sku, &look.tick.scope);
-        let mut next = Vec::new();
-        while next.len() < most {
-            for (name, group) in groups.iter_mut() {
-                while group.read.is_empty()
-                    && let Some(after) = group.more.take()
-                {
-                    let page = self.store.page_of_group(sku, scope, name, after, limit).await?;
-                    group.read = page.subscriptions.into();
-                    group.more = page.next.map(Some);
-                    // Whoever subscribed after the level, and all behind them, wait for another one.
-                    let too_late = |found: &Subscription| found.created_on > look.arrival.at + SKEW;
-                    if group.read.back().is_some_and(too_late) {
-                        group.read.retain(|found| !too_late(found));
-                        group.more = None;
-                    }
-                }
-            }
-            let heads = groups.iter().filter_map(|(name, group)| Some((group.read.front()?.created_on, name.clone())));
-            let Some((_, oldest)) = heads.min() else { break };
-            let subscription = groups.get_mut(&oldest).and_then(|group| group.read.pop_front());
-            next.extend(subscription.map(|subscription| (oldest, subscription)));
-        }
-        Ok(next)
-    }
-
     /// Returns true if a subscription that an automation accepts waits in this line for this level.
     fn is_next(&self, look: &Look<'_>, automation: &Automation, found: &Subscription) -> bool {
         let covering = newest_covering(look.levels, &found.locale, found.external_id.as_ref());
@@ -165,15 +112,5 @@ impl App {
             && look.policy.triggers(look.level, found.created_on)
             && found.here_since() <= look.arrival.at + SKEW
             && !found.has_expired((self.clock)())
-    }
-}
-
-impl Group {
-    /// Returns where it goes on, or `None` if nobody is left.
-    fn goes_on(self) -> Option<Option<Cursor>> {
-        match self.more {
-            _ if !self.read.is_empty() => Some(self.at),
-            more => more,
-        }
     }
 }

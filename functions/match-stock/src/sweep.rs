@@ -91,9 +91,11 @@ fn missed(
         // Entries sort by time: a level that came even later decided about it too.
         let claimed_for = claimed_for.as_ref().filter(|_| !has_waves);
         let has_met = decided_for.iter().chain(claimed_for).any(|known| *known >= entry);
-        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone.
+        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone or nobody went through
+        // them for the level to the end.
         let newest_place = place_changed_on.map_or(subscription.here_since(), |on| on.max(subscription.here_since()));
-        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !facts.in_demand.contains(&subscription.sku);
+        let was_matched = facts.in_demand.contains(&subscription.sku) && facts.matched.contains(&arrival.id);
+        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !was_matched;
         if has_met || !could_be_missed || arrival.at > settled_before {
             continue;
         }

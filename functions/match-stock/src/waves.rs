@@ -3,7 +3,7 @@
 //! A sender takes the places. What is counted here is how many it may take, so that nobody is asked to leave before somebody
 //! older; a sender that could not use one says so by a tick.
 
-use crate::line::{Choice, MIN_READ};
+use crate::line::Choice;
 use crate::look::Look;
 use crate::meet::{InLine, notifications};
 use crate::{App, MAX_HOPS};
@@ -11,10 +11,11 @@ use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::Verdict;
 use restock_domain::waves::{Leave, Waves};
-use restock_domain::{Scope, Sku, Subscription};
+use restock_domain::{Automation, ContactId, DeliveryId, STOPPED, Scope, Sku, Subscription};
+use restock_matching::MIN_READ;
 use restock_queue::{DueTicks, Failure, WaveShare, WaveTick, correlate, correlation_in};
-use restock_store::{Decided, Line, LogKey, Tick};
-use std::collections::BTreeSet;
+use restock_store::{Course, Decided, Line, LogKey, Tick, Wave};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::field::Empty;
@@ -135,6 +136,7 @@ impl App {
     async fn look(&self, look: &Look<'_>, until: Instant) -> Result<Looked, Failure> {
         let (WaveTick { sku, scope, hops }, Look { level, owner, policy, .. }) = (look.tick, look);
         let key = LogKey::new(sku.clone(), look.arrival);
+        let course = Course { entry: key.entry.clone(), order: look.waves.order(policy) };
         let mut reach = 0;
         loop {
             let now = (self.clock)();
@@ -143,14 +145,9 @@ impl App {
                 self.store.change_wave(sku, scope, now, |_| ()).await?;
                 continue;
             }
-            let seen = wave.line_for(owner, &key.entry);
-            // Of a pass that was to follow when it ended, the policy may know nothing any more: then everybody has a turn in its last one.
-            let is_over = |line: &Line| line.groups.is_empty() && (line.pass < policy.last_pass() || line.follows);
-            let pass = match seen {
-                Some(line) if is_over(line) => (line.pass + 1).min(policy.last_pass()),
-                Some(line) => line.pass,
-                None => 0,
-            };
+            let seen = wave.line_on(owner, &course);
+            let is_over = |line: &Line| line.groups.is_empty() && line.follows;
+            let pass = seen.map_or(0, |line| line.pass + u32::from(is_over(line)));
             let groups = match seen.filter(|line| !is_over(line)) {
                 Some(line) => line.groups.clone(),
                 None => {
@@ -166,13 +163,16 @@ impl App {
             if let Some(begins) = policy.begins(pass, level).filter(|begins| *begins > now) {
                 return Ok(Looked::Until(begins));
             }
-            let promised = wave.given(owner, &key.entry, now);
+            let promised = wave.given(owner, &course, now);
             let places = match policy.leave(level, &wave.taken, promised, now) {
                 Leave::NotAtThisStock => return Ok(Looked::Through),
                 Leave::AllPromised => return Ok(on_the_way.map_or(Looked::Through, Looked::Until)),
                 Leave::NotBefore(at) => return Ok(Looked::Until(on_the_way.map_or(at, |until| at.min(until)))),
                 Leave::Now(places) => places,
             };
+            if wave.is_crowded() && self.store.change_wave(sku, scope, now, Wave::wait_for_room).await? {
+                return Ok(on_the_way.map_or(Looked::Through, Looked::Until));
+            }
             if Instant::now() >= until {
                 return Ok(Looked::OutOfTime);
             }
@@ -187,13 +187,17 @@ impl App {
             accepted.extend(self.answered_too(look, &accepted).await?);
             let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
             let mut messages = notifications(&accepted, &key);
+            let since = waited_since(&accepted);
             for message in &mut messages {
-                message.wave = Some(WaveShare { scope: scope.clone(), id: Uuid::new_v4().to_string() });
+                let since = message.recipients.iter().filter_map(|one| since.get_key_value(&one.delivery));
+                let since = since.map(|(delivery, since)| (*delivery, *since)).collect();
+                let (scope, id, order) = (scope.clone(), Uuid::new_v4().to_string(), course.order.clone());
+                message.wave = Some(WaveShare { scope, id, pass, order, since });
                 message.hops = hops + 1;
             }
             let gone_on = self.store.change_wave(sku, scope, now, |wave| {
                 let follows = pass < policy.last_pass();
-                let next = Line { entry: key.entry.clone(), groups: groups.clone(), pass, follows };
+                let next = Line { course: course.clone(), groups: groups.clone(), pass, follows };
                 let gone_on = wave.go_on(owner, seen, next);
                 for message in messages.iter().filter(|_| gone_on) {
                     let id = message.wave.as_ref().map_or("", |share| &share.id);
@@ -235,6 +239,7 @@ impl App {
     /// Returns true if no mail about a SKU may leave for now.
     async fn is_stopped(&self, sku: &Sku, now: Timestamp) -> Result<bool, restock_store::Error> {
         if self.stops.of(sku).await?.pause().is_some() {
+            info!(%sku, reason = STOPPED, "A line waits");
             return Ok(true);
         }
         // Senders read it when they are asked to send, so an old reading says nothing.
@@ -250,4 +255,15 @@ impl App {
         let tick = WaveTick { hops: tick.hops + 1, ..tick.clone() };
         self.queues.send_tick(&tick).await.map_err(Failure::from)
     }
+}
+
+/// Returns since when those have waited who wait with an older subscription besides: their newest one is mailed.
+fn waited_since(accepted: &[(&Subscription, &Automation)]) -> BTreeMap<DeliveryId, Timestamp> {
+    let mut oldest: HashMap<ContactId, Timestamp> = HashMap::new();
+    for (found, _) in accepted {
+        let since = oldest.entry(found.contact_id).or_insert(found.created_on);
+        *since = found.created_on.min(*since);
+    }
+    let since = accepted.iter().map(|(found, _)| (found, oldest[&found.contact_id]));
+    since.filter(|(found, since)| *since < found.created_on).map(|(found, since)| (found.delivery, since)).collect()
 }

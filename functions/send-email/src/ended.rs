@@ -4,7 +4,7 @@ use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::delivery::Milestone;
 use restock_domain::template::count_of;
-use restock_domain::{Scope, Skip};
+use restock_domain::{STOPPED, Scope, Skip};
 use restock_queue::AcceptedMail;
 use std::iter;
 use std::time::Duration;
@@ -47,6 +47,15 @@ pub(crate) enum Stop {
     Quota,
     /// Somebody has paused sending, or holds the SKU.
     Paused { since: Timestamp },
+}
+
+impl Stop {
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Quota => "the account may send no more for now",
+            Self::Paused { .. } => STOPPED,
+        }
+    }
 }
 
 impl Later {

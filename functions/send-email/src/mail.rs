@@ -108,7 +108,7 @@ impl App {
         };
         if let (Some(bounds), Some(level)) = (&shared.bounds, level) {
             let scope = level.scope.clone();
-            match self.take_place(bounds, subscription, level).await {
+            match self.take_place(bounds, subscription, notification.wave.as_ref(), level).await {
                 Ok(true) => {}
                 Ok(false) => {
                     self.store.release(subscription, &claim.give_back()).await?;

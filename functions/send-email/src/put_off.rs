@@ -31,11 +31,7 @@ impl App {
         record: &Record,
     ) -> Result<(), Failure> {
         if record.receives < MAX_STOPPED_RECEIVES {
-            let reason = match stop {
-                Stop::Quota => "the account may send no more for now",
-                Stop::Paused { .. } => "sending is paused, or the SKU is held",
-            };
-            return Err(Failure::Retry { after: Some(self.stopped_for(stop)), reason: reason.into() });
+            return Err(Failure::Retry { after: Some(self.stopped_for(stop)), reason: stop.reason().into() });
         }
         let later = notification.recipients.iter().map(|recipient| (*recipient, Later::Stopped(stop))).collect();
         self.put_off(notification, later).await

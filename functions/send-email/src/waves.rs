@@ -6,7 +6,7 @@ use crate::App;
 use crate::ended::{Later, Stop};
 use jiff::Timestamp;
 use restock_domain::waves::{ON_THE_WAY, PolicyOwner, WavePolicy, Waves};
-use restock_domain::{Automation, DeliveryId, KnownLevel, Scope, Subscription};
+use restock_domain::{Automation, DeliveryId, KnownLevel, Scope, Sku, Subscription};
 use restock_queue::{Failure, Notification, Recipient, WaveShare, WaveTick};
 use restock_store::{PlaceAsk, Tick, Waiting};
 use std::collections::{HashMap, HashSet};
@@ -23,6 +23,8 @@ const MAX_HOPS: u32 = 1_000;
 pub(crate) struct Bounds {
     /// Of the automation whose mails they are. Without one they are only counted, for mails that have one.
     policy: Option<(PolicyOwner, WavePolicy)>,
+    /// The name of the settings by which those who come first are told apart.
+    order: String,
     places: Mutex<Places>,
 }
 
@@ -97,8 +99,9 @@ impl App {
             return Ok(None);
         }
         let bound = automation.and_then(|automation| waves.of(automation));
+        let order = bound.as_ref().map(|(_, policy)| waves.order(policy)).unwrap_or_default();
         let policy = bound.map(|(owner, policy)| (owner, policy.clone()));
-        Ok(Some(Bounds { policy, places: Mutex::default() }))
+        Ok(Some(Bounds { policy, order, places: Mutex::default() }))
     }
 
     /// Takes a place for a mail that leaves now, and returns false if there is none.
@@ -106,12 +109,16 @@ impl App {
         &self,
         bounds: &Bounds,
         subscription: &Subscription,
+        share: Option<&WaveShare>,
         level: KnownLevel,
     ) -> Result<bool, restock_store::Error> {
         let (delivery, scope) = (subscription.delivery, level.scope.clone());
         let policy = bounds.policy.as_ref().map(|(_, policy)| policy.clone());
-        let (subscribed_on, now) = (subscription.created_on, (self.settings.clock)());
-        let ask = PlaceAsk { delivery, subscribed_on, level, policy, now };
+        let since = share.and_then(|share| share.since.get(&delivery)).unwrap_or(&subscription.created_on);
+        // Whoever had their turn by other settings comes last.
+        let pass = share.filter(|share| share.order == bounds.order).map_or(u32::MAX, |share| share.pass);
+        let turn = (pass, *since);
+        let ask = PlaceAsk { delivery, turn, level, policy, now: (self.settings.clock)() };
         let Some(taken) = self.store.take_place(&subscription.sku, &scope, ask).await? else { return Ok(false) };
         bounds.lock().taken.insert(delivery, Place { scope, taken });
         Ok(true)
@@ -137,6 +144,7 @@ impl App {
             }
         });
         rejoined.await?;
+        info!(sku = %notification.sku, reason = stop.reason(), "Mails wait in their line");
         let tick = Tick { sku: notification.sku.clone(), scope: share.scope.clone() };
         self.store.put_tick(&tick, now + self.stopped_for(stop), now).await.map_err(Failure::from)
     }
@@ -207,9 +215,9 @@ impl App {
                 if let Some(owner) = owner {
                     rejoin.iter().for_each(|subscription| wave.rejoin(owner, scope, subscription));
                 }
-                wave.is_awaited()
+                (wave.is_awaited(), wave.has_room_again())
             });
-            let is_awaited = changed.await?;
+            let (is_awaited, has_room_again) = changed.await?;
             if let (Some(first), Some((_, policy)), true) = (first_used, &bounds.policy, is_awaited) {
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
                 self.store.put_tick(&tick, *first + policy.interval, now).await?;
@@ -217,8 +225,10 @@ impl App {
             // Those of its own who took their place elsewhere left one too.
             let went_elsewhere = used.values().any(|place| place.scope != *scope);
             let is_left = share.is_some() && (!done.is_empty() || went_elsewhere);
-            if is_left || !give_back.is_empty() {
-                self.wake(notification, scope, stopped).await?;
+            // Whoever makes room has got on, so that its hops do not add up.
+            let hops = if has_room_again { 0 } else { notification.hops + 1 };
+            if is_left || has_room_again || !give_back.is_empty() {
+                self.wake(&notification.sku, scope, hops, stopped).await?;
             } else if !rejoin.is_empty() {
                 // Even if whoever keeps the lines knows nothing of the policy yet.
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
@@ -229,8 +239,8 @@ impl App {
     }
 
     /// Sees to it that somebody else may take a place that is free: at once, or when mails may leave again.
-    async fn wake(&self, notification: &Notification, scope: &Scope, stopped: Option<Stop>) -> Result<(), Failure> {
-        let (sku, scope, hops) = (notification.sku.clone(), scope.clone(), notification.hops + 1);
+    async fn wake(&self, sku: &Sku, scope: &Scope, hops: u32, stopped: Option<Stop>) -> Result<(), Failure> {
+        let (sku, scope) = (sku.clone(), scope.clone());
         let wait = match stopped {
             Some(stop) => self.stopped_for(stop),
             None if hops > MAX_HOPS => WavePolicy::DEFAULT_INTERVAL,

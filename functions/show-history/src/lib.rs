@@ -26,6 +26,7 @@ use restock_store::Store;
 use std::cmp::Reverse;
 use std::time::Duration;
 use what::Automations;
+use why::Stopped;
 
 /// Subscriptions that still wait and are explained.
 const MAX_WAITING: usize = 20;
@@ -123,6 +124,8 @@ impl App {
         let automations = self.store.automations().await?;
         let policy = self.store.wave_policy().await?.map(|stored| stored.policy);
         let (now, waves) = ((self.clock)(), Waves { shop: policy.as_ref(), automations: &automations });
+        let reading = self.store.send_quota().await?.filter(|reading| reading.is_fresh(now));
+        let is_used_up = reading.is_some_and(|reading| reading.stopped_on.is_some());
         for (instance, levels) in instances.iter().zip(read).filter(|(instance, _)| instance.waits).take(MAX_WAITING) {
             let feeds = self.store.feeds_for(&instance.subscription.locale);
             let mut prospect = self.store.prospect(&instance.subscription, feeds, now).await?;
@@ -137,9 +140,10 @@ impl App {
             if newest.as_ref().is_some_and(Happened::is_in_line) {
                 ahead = Some(self.store.ahead_of(&instance.subscription, MAX_AHEAD).await?);
             }
-            let is_stopped = self.store.stops(&instance.subscription.sku).await?.pause().is_some();
+            let is_paused = self.store.stops(&instance.subscription.sku).await?.pause().is_some();
+            let stopped = is_paused.then_some(Stopped::Paused).or(is_used_up.then_some(Stopped::QuotaUsedUp));
             let outlook = &prospect.outlook;
-            let facts = why::Now { at: now, outlook, levels: &levels, waves, is_stopped, was_refused, ahead };
+            let facts = why::Now { at: now, outlook, levels: &levels, waves, stopped, was_refused, ahead };
             let text = why::why_none_came(&instance.subscription, &facts, newest.as_ref().map(|newest| &newest.what));
             said.push(StillWaiting { subscription: instance.subscription.clone().into(), text });
         }

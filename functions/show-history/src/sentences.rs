@@ -72,16 +72,15 @@ fn subscribed(subscription: &Subscription) -> String {
 /// Says why automations left a shopper out, one after the other.
 fn refusals(verdict: &Verdict, automations: &Automations) -> Vec<String> {
     let said = verdict.refusals.iter().map(|refusal| {
-        let explained = automations.explain(refusal);
-        let conditions: Vec<&str> = explained.conditions.iter().map(|named| named.condition.as_str()).collect();
+        let conditions = automations.in_words(refusal);
         let mut why = Vec::new();
-        if explained.no_consent {
+        if refusal.no_consent {
             why.push("the shopper does not accept email".to_owned());
         }
         if !conditions.is_empty() {
             why.push(format!("this did not hold: {}", conditions.join("; ")));
         }
-        let name = automations.name(&explained.id, explained.version);
+        let name = automations.name(&refusal.automation, refusal.version);
         match why.as_slice() {
             [] => format!("The automation “{name}” left the shopper out."),
             why => format!("The automation “{name}” left the shopper out, because {}.", why.join(", and ")),

@@ -54,6 +54,13 @@ impl Automations {
         self.0.get(&(id.clone(), version)).map_or(id.as_str(), |automation| &automation.name)
     }
 
+    /// Returns the conditions in words that did not hold, as far as the version is known.
+    pub fn in_words(&self, refusal: &RefusedBy) -> Vec<String> {
+        let decided = self.0.get(&(refusal.automation.clone(), refusal.version));
+        let conditions = decided.map(|automation| automation.conditions.as_slice()).unwrap_or_default();
+        refusal.conditions.iter().filter_map(|place| Some(conditions.get(*place)?.in_words())).collect()
+    }
+
     /// Returns why a version of an automation did not take a subscription.
     pub fn explain(&self, refusal: &RefusedBy) -> ExplainedRefusal {
         let RefusedBy { automation: id, version, no_consent, conditions } = refusal.clone();

@@ -15,16 +15,24 @@ pub struct Now<'a> {
     pub levels: &'a [KnownLevel],
     pub waves: Waves<'a>,
     /// True if sending is paused, or the SKU is held.
-    pub is_stopped: bool,
+    /// Why nothing leaves now, whoever it is for.
+    pub stopped: Option<Stopped>,
     /// True if SES has refused the mail for the newest level for good.
     pub was_refused: bool,
     /// How many of the same locale asked for the SKU before and still wait, if somebody waits for a wave.
     pub ahead: Option<usize>,
 }
 
-const STOPPED: &str = "Nothing leaves now, because sending is paused or the product is held.";
+const ON_ITS_WAY: &str = "A mail is on its way.";
 const NEXT_COUNTS: &str = "The next time that the product is reported in stock counts.";
 const NO_CONSENT: &str = "No mail can come, because the shopper does not accept email.";
+
+/// Why no mail leaves.
+#[derive(Debug, Clone, Copy)]
+pub enum Stopped {
+    Paused,
+    QuotaUsedUp,
+}
 
 /// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
 pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&What<'_>>) -> String {
@@ -69,9 +77,18 @@ fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: &VerdictOutcome
         VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if now.was_refused => {
             format!("The mail service refused the mail. {NEXT_COUNTS}")
         }
-        VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if now.is_stopped => STOPPED.to_owned(),
-        VerdictOutcome::Taken(..) => "A mail is on its way.".to_owned(),
-        VerdictOutcome::InLine(id, _) => in_line(subscription, now, id),
+        VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if let Some(stopped) = now.stopped => match stopped {
+            Stopped::Paused => "Nothing leaves now, because sending is paused or the product is held.".to_owned(),
+            Stopped::QuotaUsedUp => {
+                "Nothing leaves now, because the day's quota of the mail service is used up. Mails go on once it has room again."
+                    .to_owned()
+            }
+        },
+        VerdictOutcome::Taken(id, _) => in_line(subscription, now, id, ON_ITS_WAY),
+        VerdictOutcome::InLine(id, _) => {
+            let was_in_line = format!("The shopper waited for a turn, and mails do not leave in waves any more. {NEXT_COUNTS}");
+            in_line(subscription, now, id, &was_in_line)
+        }
         VerdictOutcome::Skipped(Skip::NotRestocked) => {
             "The product is in stock, as it was when the shopper subscribed. Only a restock counts: a mail can come after the stock was below the minimum."
                 .to_owned()
@@ -98,18 +115,19 @@ fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: &VerdictOutcome
     }
 }
 
-/// Says what somebody in line waits for.
-fn in_line(subscription: &Subscription, now: &Now<'_>, id: &AutomationId) -> String {
+/// Says what somebody waits for whom an automation chose, or `without_waves` if its mails do not leave in waves now. Whoever was to be
+/// mailed before there were any is sent into the line.
+fn in_line(subscription: &Subscription, now: &Now<'_>, id: &AutomationId, without_waves: &str) -> String {
     let Some(automation) = now.waves.automations.iter().find(|automation| automation.id == *id && automation.enabled)
     else {
         return format!("The automation that chose the shopper is switched off or deleted now. {NEXT_COUNTS}");
     };
     let (policy, level) = match (now.waves.of(automation), covering(subscription, now)) {
         (Some((_, policy)), Some(level)) => (policy, level),
-        _ => return format!("The shopper waited for a turn, and mails do not leave in waves any more. {NEXT_COUNTS}"),
+        _ => return without_waves.to_owned(),
     };
     held_back(policy, level, now).unwrap_or_else(|| match policy.per_unit {
-        None => "A mail is on its way.".to_owned(),
+        None => ON_ITS_WAY.to_owned(),
         Some(_) => {
             let ahead = now.ahead.map(|ahead| format!("; {ahead} of the same locale asked before")).unwrap_or_default();
             format!("The shopper waits for a turn, as mails leave in waves{ahead}.")

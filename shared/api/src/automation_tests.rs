@@ -625,3 +625,30 @@ proptest! {
         prop_assert_eq!(refused(&conditions), refused(&turned));
     }
 }
+
+#[test]
+fn conditions_are_said_in_words_of_a_help_desk() {
+    for (condition, words) in [
+        (
+            json!({"any": [
+                {"field": "contact.attributes.club", "operator": "equals", "value": "gold"},
+                {"all": [
+                    {"field": "quantity", "operator": "greaterOrEqual", "value": 20},
+                    {"not": {"field": "purchasedOn", "operator": "within", "value": "P1M5D"}},
+                ]},
+            ]}),
+            "the shopper's club is gold, or the stock is at least 20, and it is not so that the shopper's last purchase of the \
+             product is within the last 1 month 5 days",
+        ),
+        (
+            json!({"field": "product.google_product_category", "operator": "exists", "value": true}),
+            "the product's google product category is there",
+        ),
+        (
+            json!({"field": "contact.countryCode", "operator": "in", "value": ["SE", "NO"]}),
+            "the shopper's country is one of SE, NO",
+        ),
+    ] {
+        assert_eq!(serde_json::from_value::<Condition>(condition).unwrap().in_words(), words);
+    }
+}

@@ -14,6 +14,7 @@ use restock_domain::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
@@ -254,16 +255,20 @@ answer! {
         pub subscriptions: Vec<Subscription>,
         /// What it bought, by the ids of receipts.
         pub receipts: Vec<Receipt>,
-        /// Mails that it was sent and that are still known, in no particular order; on the last page.
+        /// Mails that it was sent, or that the mail service refused, as far as they are still known, in no particular order; on the
+        /// last page. What was decided besides is in the contact's history.
         pub mails: Vec<ExportedMail>,
     }
 }
 
 answer! {
-    /// A mail that was sent.
+    /// A mail that was sent or refused.
     #[derive(Debug)]
     pub struct ExportedMail {
-        pub sent_on: Moment,
+        /// Missing if the mail service refused it.
+        pub sent_on: Option<Moment>,
+        /// When what became of it first happened, by the words of the log, such as `accepted`, `delivered` and `bounced`.
+        pub events: BTreeMap<String, Moment>,
         pub sku: Sku,
         pub locale: Locale,
         pub external_id: Option<ExternalId>,
@@ -272,11 +277,14 @@ answer! {
 }
 
 impl ExportedMail {
-    /// Returns what an export says of a delivery; `None` if SES did not accept its mail.
+    /// Returns what an export says of a delivery; `None` if SES was never asked for its mail.
     pub fn of(record: delivery::Record) -> Option<Self> {
-        let sent_on = Moment(record.sent_at()?);
+        let sent_on = record.sent_at().map(Moment);
+        let event = |(milestone, at): &(delivery::Milestone, Timestamp)| (milestone.as_str().to_owned(), Moment(*at));
+        let events: BTreeMap<_, _> = record.milestones.iter().map(event).collect();
         let restock_domain::Subscription { sku, locale, external_id, created_on, .. } = record.subscription;
-        Some(Self { sent_on, sku, locale, external_id, subscribed_on: Moment(created_on) })
+        let mail = Self { sent_on, events, sku, locale, external_id, subscribed_on: Moment(created_on) };
+        (!mail.events.is_empty()).then_some(mail)
     }
 }
 

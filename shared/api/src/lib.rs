@@ -39,7 +39,7 @@ pub mod waves;
 pub mod wire;
 
 pub use endpoint::{Description, Endpoint, KeyScope, KeySet, Method};
-pub use lines::{Line, LineError, LineOutcome, Lines, LinesReport};
+pub use lines::{Line, LineError, LineOutcome, Lines, LinesReport, MAX_LINES};
 pub use openapi::document;
 pub use operation::ETAG;
 pub use payload::{Answer, Body, HtmlPage, RawJson};

@@ -15,7 +15,7 @@ pub struct Lines(pub Vec<Line>);
 
 /// Lambda takes 6 MB, and API Gateway hands these media types over in base64.
 pub(crate) const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
-pub(crate) const MAX_LINES: usize = 2_000;
+pub const MAX_LINES: usize = 2_000;
 pub(crate) const JSON_LINES: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 
 impl Body for Lines {
@@ -77,6 +77,9 @@ answer! {
         /// Known already.
         pub unchanged: u64,
         pub rejected: u64,
+        /// Columns of a waiting list, or properties of its lines, that were not read. See that none of them is the time of
+        /// subscribing.
+        pub ignored: Option<Vec<String>>,
         /// The first hundred lines that were rejected.
         pub errors: Vec<LineError>,
     }

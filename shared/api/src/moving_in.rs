@@ -9,13 +9,18 @@ use crate::wire::Read;
 use crate::{FieldError, KeyScope, LinesReport, Problem, body, endpoints};
 use restock_domain::{EmailAddress, ErrorCode, ExternalId, Locale, Sku};
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The longest name of a column that is shown as not read, in characters, and the most of them.
+const MAX_SHOWN_NAME: usize = 100;
+const MAX_SHOWN_NAMES: usize = 50;
 
 endpoints! {
     /// Move in who waits in another system, one to a line
     ImportSubscriptions("importSubscriptions"): Post "/inventory/backinstock/subscriptions/imports" ? {
             "locale": Option<Locale>, "Of lines that have none.";
         }, "import-subscriptions", Some(KeyScope::WriteContacts),
-        WaitingList => 200 LinesReport, "What became of the lines, at most 2,000. The same list again changes nothing.",
+        WaitingList => 200 LinesReport, "What became of the lines, at most 2,000. The same list again changes nothing. Needs write-subscriptions too.",
         |operation| operation;
 }
 
@@ -37,7 +42,7 @@ body! {
 }
 
 /// Other names of columns, as Voyado, Klaviyo and apps of Shopify have them in their exports.
-const ALIASES: [(&str, &str); 19] = [
+const ALIASES: [(&str, &str); 24] = [
     ("emailaddress", "email"),
     ("customeremail", "email"),
     ("profileemail", "email"),
@@ -56,12 +61,21 @@ const ALIASES: [(&str, &str); 19] = [
     ("datecreated", "subscribedOn"),
     ("signupdate", "subscribedOn"),
     ("requestedat", "subscribedOn"),
+    ("requestedon", "subscribedOn"),
+    ("dateadded", "subscribedOn"),
+    ("addedat", "subscribedOn"),
+    ("addedon", "subscribedOn"),
+    ("signedupat", "subscribedOn"),
     ("timestamp", "subscribedOn"),
 ];
 
-/// A list of those who wait, by the numbers of their lines: JSON lines, or a table (CSV). A line stands for itself.
+/// A list of those who wait: JSON lines, or a table (CSV). A line stands for itself.
 #[derive(Debug)]
-pub struct WaitingList(pub Vec<ListLine>);
+pub struct WaitingList {
+    pub lines: Vec<ListLine>,
+    /// Columns and properties that are none of [`MovedIn`]'s.
+    pub ignored: Vec<String>,
+}
 
 /// The number of a line, from 1, and what it says.
 pub type ListLine = (usize, Result<MovedIn, Vec<FieldError>>);
@@ -84,14 +98,21 @@ impl Body for WaitingList {
         };
         let mut lines = numbered_lines(bytes);
         let mut table = is_table.then(|| Table::of(lines.next(), &columns)).transpose()?;
-        let mut list = Vec::new();
+        let (mut list, mut ignored) = (Vec::new(), BTreeSet::new());
         for (line, text) in lines {
             let value = match &mut table {
                 Some(table) => table.row(text).map(|row| row.map(Value::Object)),
-                None => read_json(text).map(Some),
+                None => read_json(text).map(|value| {
+                    Some(match value {
+                        Value::Object(object) => Value::Object(columns.renamed(object, &mut ignored)),
+                        other => other,
+                    })
+                }),
             };
             list.extend(value.transpose().map(|value| (line, value.and_then(MovedIn::read))));
         }
+        ignored.extend(table.into_iter().flat_map(|table| table.ignored));
+        ignored.retain(|name| name.chars().count() <= MAX_SHOWN_NAME);
         if list.is_empty() {
             return Err(Problem::bad_request(
                 ErrorCode::MissingBody,
@@ -102,7 +123,7 @@ impl Body for WaitingList {
             let detail = format!("A list has at most {MAX_LINES} lines; this one has {}. Split it.", list.len());
             return Err(Problem::too_large(detail));
         }
-        Ok(Self(list))
+        Ok(Self { lines: list, ignored: ignored.into_iter().take(MAX_SHOWN_NAMES).collect() })
     }
 
     fn describe(operation: Operation<'_>) -> Operation<'_> {
@@ -116,7 +137,7 @@ mod tests {
     use super::*;
 
     fn read(content_type: &str, text: &str) -> Result<Vec<ListLine>, Problem> {
-        WaitingList::receive(Some(content_type), text.as_bytes()).map(|list| list.0)
+        WaitingList::receive(Some(content_type), text.as_bytes()).map(|list| list.lines)
     }
 
     #[test]
@@ -135,12 +156,31 @@ mod tests {
                 "application/x-ndjson",
                 r#"{"email":"a@example.com","sku":"A","locale":"sv-SE","subscribedOn":"2024-05-01T16:34:56.000Z"}"#,
             ),
+            (
+                "application/x-ndjson",
+                r#"{"customer_email":"a@example.com","variant_sku":"A","language":"sv-SE","created_at":"2024-05-01T16:34:56Z"}"#,
+            ),
         ] {
             let lines = read(content_type, text).unwrap();
             let line = lines[0].1.as_ref().unwrap();
             let known = (line.email.as_str(), line.sku.as_str(), line.locale.as_ref().unwrap().as_str());
             assert_eq!(known, ("a@example.com", "A", "sv-SE"), "{text}");
             assert_eq!(line.subscribed_on.unwrap().0.to_string(), "2024-05-01T16:34:56Z", "{text}");
+        }
+    }
+
+    #[test]
+    fn columns_and_properties_that_nobody_reads_are_named() {
+        for (content_type, text) in [
+            ("text/csv", "Email,SKU,Joined,Phone,\na@example.com,A,2024-05-01,1,\n"),
+            (
+                "application/jsonl",
+                "{\"email\": \"a@example.com\", \"sku\": \"A\", \"Joined\": 1}\n{\"email\": \"b@example.com\", \"sku\": \"A\", \"Phone\": 1}",
+            ),
+        ] {
+            let list = WaitingList::receive(Some(content_type), text.as_bytes()).unwrap();
+
+            assert_eq!(list.ignored, ["Joined", "Phone"], "{content_type}");
         }
     }
 

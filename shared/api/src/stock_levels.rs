@@ -51,7 +51,7 @@ endpoints! {
     /// Explain what a stock level would do, without doing it
     DryRunStockLevel("dryRunStockLevel"):
         Post "/inventory/stock-levels/dry-run" ? {
-            "contactId": Option<ContactId>, "Whose subscriptions are among the examples and come first, with what is decided about them even if the level would do nothing.";
+            "contactId": Option<ContactId>, "Whose subscriptions are among the examples and come first, with what is decided about them even if the level would do nothing. Needs the scope read-contacts.";
         }, "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
         StockLevel => 200 DryRun, "Nothing was changed.";
 }
@@ -209,7 +209,8 @@ answer! {
         /// Subscriptions that no automation would take, by reason.
         pub skipped: BTreeMap<String, u64>,
         pub automations: Vec<ExplainedTally>,
-        /// The subscriptions of the contact that was asked about come first, then the first hundred, the oldest first within a locale.
+        /// The subscriptions of the contact that was asked about come first, then the hundred oldest. Empty for a key without
+        /// the scope `read-contacts`, as what is decided tells of people.
         pub examples: Vec<Example>,
         /// If mails leave in waves: for the shop's policy, and for each that an automation has, how many people are mailed now, how many
         /// later, and when.

@@ -5,6 +5,7 @@ use crate::{FieldError, Problem};
 use csv_core::{Reader, ReaderBuilder};
 use restock_domain::{ErrorCode, Invalid};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 pub(crate) const TABLES: [&str; 3] = ["text/csv", "text/tab-separated-values", "application/csv"];
 const SEPARATORS: [u8; 3] = *b",;\t";
@@ -24,10 +25,24 @@ pub(crate) struct Columns<'a> {
 /// The columns of a table: the property that each has, if it is a known one.
 pub(crate) struct Table {
     columns: Vec<Option<String>>,
+    /// The names of those that are not.
+    pub ignored: BTreeSet<String>,
     reader: Reader,
 }
 
 impl Columns<'_> {
+    /// Returns an object with the properties that its names stand for, and adds the names that stand for none to `ignored`.
+    pub fn renamed(&self, object: Map<String, Value>, ignored: &mut BTreeSet<String>) -> Map<String, Value> {
+        let mut renamed = Map::new();
+        for (name, value) in object {
+            match self.property(&name) {
+                Some(property) => drop(renamed.entry(property).or_insert(value)),
+                None => drop(ignored.insert(name)),
+            }
+        }
+        renamed
+    }
+
     /// Returns the property that a column stands for.
     fn property(&self, name: &str) -> Option<String> {
         let name = folded(name);
@@ -54,7 +69,10 @@ impl Table {
                 let detail = format!("The table has more than one column {twice}. Leave one out.");
                 return Err(Problem::bad_request(ErrorCode::Duplicate, detail));
             }
-            return Ok(Self { columns, reader });
+            let ignored =
+                names.into_iter().zip(&columns).filter(|(name, column)| column.is_none() && !name.trim().is_empty());
+            let ignored = ignored.map(|(name, _)| name).collect();
+            return Ok(Self { columns, ignored, reader });
         }
         Err(Problem::bad_request(ErrorCode::Required, wanted.advice))
     }

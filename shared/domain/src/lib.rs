@@ -43,7 +43,7 @@ pub use locale::Locale;
 pub use log::{LogEntry, Waiters, Wanted};
 pub use money::{Currency, Money};
 pub use outlook::{Obstacle, Outlook};
-pub use pause::Pause;
+pub use pause::{Pause, STOPPED};
 pub use product::{Product, leave_out};
 pub use receipt::Receipt;
 pub use reputation::MailCounts;

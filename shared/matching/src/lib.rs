@@ -1,5 +1,9 @@
 //! Reads the facts that decisions need, and decides: for `match-stock`, which acts on it, and for the dry run, which shows it.
 
+mod oldest;
+
+pub use oldest::{MIN_READ, OldestFirst};
+
 use jiff::Timestamp;
 use restock_domain::{
     Automation, Candidate, Condition, Contact, ContactId, Decision, Locale, Sku, Subscription, decide,

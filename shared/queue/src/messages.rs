@@ -151,6 +151,15 @@ pub struct WaveShare {
     pub scope: Scope,
     /// What the wave's item calls the places that the message may take.
     pub id: String,
+    /// The pass through the line in which its recipients had their turn: those of an earlier one go before them.
+    #[serde(default)]
+    pub pass: u32,
+    /// The settings that the pass is one of, as the line names them.
+    #[serde(default)]
+    pub order: String,
+    /// Since when those have waited who waited with another subscription before.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub since: BTreeMap<DeliveryId, Timestamp>,
 }
 
 /// A message on the notifications queue.
@@ -601,7 +610,13 @@ mod tests {
                 asked_at: Timestamp::from_second(5).unwrap(),
                 template: Some("letter_2".into()),
             }],
-            wave: Some(WaveShare { scope: Scope::Locale(Locale::parse("sv").unwrap()), id: "w".into() }),
+            wave: Some(WaveShare {
+                scope: Scope::Locale(Locale::parse("sv").unwrap()),
+                id: "w".into(),
+                pass: 1,
+                order: "o".into(),
+                since: BTreeMap::from([(recipient.delivery, Timestamp::from_second(4).unwrap())]),
+            }),
             then: Vec::new(),
         };
         let tick = WaveTick {

@@ -82,7 +82,7 @@ pub use turns::Turn;
 pub use verdicts::{Decided, Lists};
 pub use versions::{DocumentChange, Expected};
 pub use wave_policy::{CachedWavePolicy, ShopPolicy};
-pub use waves::{Line, PlaceAsk, Wave};
+pub use waves::{Course, Line, PlaceAsk, Wave};
 
 use database::Database;
 use std::sync::Arc;

@@ -50,8 +50,12 @@ impl Store {
                 }
                 continue;
             };
-            // Else it would come back with the same list once its mail is out.
-            self.database.write(note(subscription, now)).await?;
+            // Else it would come back with the same list once its mail is out, or with another one that has a later time.
+            let is_latest = vec![
+                TableCondition::Missing(CREATED_ON),
+                TableCondition::AtMost(CREATED_ON, text(time::sortable(subscription.created_on))),
+            ];
+            self.database.write(note(subscription, now).when(TableCondition::Any(is_latest))).await?;
             if !has_time || existing.subscription.created_on <= subscription.created_on {
                 return Ok(MovedIn::Known);
             }

@@ -22,6 +22,8 @@ const NEWEST: &str = "newest";
 const EVENTS: &str = "events";
 /// On a level: how it came in.
 const ARRIVAL: &str = "arrival";
+/// On a level: the arrival whose matching has gone through everybody whom an index shows.
+const MATCHED: &str = "matched";
 /// On a demand mark: when it was made.
 const SINCE: &str = "since";
 /// A younger mark is not written again, so that a storm of subscribers does not write it each time.
@@ -109,6 +111,8 @@ pub struct StockFacts {
     pub in_demand: HashSet<Sku>,
     /// The newest level of each scope.
     pub levels: HashMap<Sku, Vec<KnownLevel>>,
+    /// The arrivals of those that have been matched to their end, by their ids.
+    pub matched: HashSet<String>,
 }
 
 impl Store {
@@ -205,6 +209,14 @@ impl Store {
         }
     }
 
+    /// Remembers that a level has been matched to its end. Of one that never was, the sweep looks at everybody.
+    pub async fn note_matched(&self, sku: &Sku, scope: &Scope, arrival: &Arrival) -> Result<(), Error> {
+        let matched = vec![Action::set(MATCHED, text(&arrival.id))];
+        // A newer one that has come meanwhile is known by another arrival.
+        let write = Write::update(TABLE, level_key(sku, scope), matched).when(TableCondition::Exists("at"));
+        self.database.write(write).await.map(drop)
+    }
+
     /// Returns true if somebody may wait for a SKU, and the newest level of each of its scopes; strongly consistent.
     pub async fn stock_levels(&self, sku: &Sku) -> Result<(bool, Vec<KnownLevel>), Error> {
         let items = self.query_all(levels_and_mark(sku)).await?;
@@ -238,6 +250,7 @@ impl Store {
             if Mark::of(&item).is_some() {
                 facts.in_demand.insert(sku);
             } else {
+                facts.matched.extend(string_of(&item, MATCHED).cloned());
                 facts.levels.entry(sku).or_default().extend(read_each([item], known));
             }
         }

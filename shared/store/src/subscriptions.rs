@@ -231,7 +231,8 @@ impl Store {
         }
     }
 
-    /// Returns how many of a subscription's locale wait for its SKU and asked before, as the index shows them; at most `max`.
+    /// Returns how many other people of a subscription's locale wait for its SKU and asked before, as the index shows them; at most
+    /// `max`.
     pub async fn ahead_of(&self, subscription: &Subscription, max: usize) -> Result<usize, Error> {
         let begin = format!("{}#", subscription.locale.key());
         let own = cursor_after(&Scope::Sku, subscription)?;
@@ -239,14 +240,14 @@ impl Store {
         let all = Query::of_index(TABLE, Index::BySkuLocale, subscription.sku.as_str());
         // One more, as its own may be among them.
         let mut query = Query { range, limit: i32::try_from(max + 1).ok(), ..all };
-        let mut ahead = 0;
+        let mut ahead = HashSet::new();
         loop {
             let found = self.database.query(query.clone()).await?;
-            let others = read_each(found.items, |item| Ok(read(item)?.subscription));
-            ahead += others.iter().filter(|other| other.delivery != subscription.delivery).count();
+            let before = read_each(found.items, |item| Ok(read(item)?.subscription.contact_id));
+            ahead.extend(before.into_iter().filter(|other| *other != subscription.contact_id));
             query.after = found.next;
-            if ahead >= max || query.after.is_none() {
-                return Ok(ahead.min(max));
+            if ahead.len() >= max || query.after.is_none() {
+                return Ok(ahead.len().min(max));
             }
         }
     }

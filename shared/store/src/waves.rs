@@ -27,6 +27,9 @@ const VERSION: &str = "version";
 const MAX_CHANGES: usize = 32;
 /// Places that are asked for in one change: those of several messages.
 const MAX_ASKS: usize = 500;
+/// Messages that are on their way at a time: each place that is taken writes what the item says of all of them. They hold some
+/// seconds of sending at any rate.
+const MAX_ON_THE_WAY: usize = 40;
 /// How long a message is waited for at the least, before its places are given to others.
 const MIN_WAIT: Duration = Duration::from_secs(15 * 60);
 
@@ -42,6 +45,9 @@ pub struct Wave {
     /// Messages on their way to a sender, and how many places each may take.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     given: BTreeMap<String, Given>,
+    /// True if the lines wait until fewer messages are on their way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    crowded: bool,
     /// The last changes, so that one whose answer was lost is not made twice.
     #[serde(default)]
     changes: VecDeque<u64>,
@@ -58,11 +64,21 @@ struct Given {
     until: Timestamp,
 }
 
+/// What a line is gone through for. For another course it begins again, with everybody.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// The log entry of the level.
+    pub entry: String,
+    /// The name of the settings that decide who has a turn when.
+    #[serde(default)]
+    pub order: String,
+}
+
 /// Those who wait for a place, oldest first within each group: a locale, or an external id.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// The log entry of the level that they are gone through for.
-    pub entry: String,
+    #[serde(flatten)]
+    pub course: Course,
     /// Where each group is gone on with, `None` for its beginning. One that is missing has been gone through.
     pub groups: BTreeMap<String, Option<Cursor>>,
     /// The pass through it: those who come first have their own, before that of all others.
@@ -77,7 +93,8 @@ pub struct Line {
 #[derive(Debug, Clone)]
 pub struct PlaceAsk {
     pub delivery: DeliveryId,
-    pub subscribed_on: Timestamp,
+    /// In which pass through the line it had its turn, and since when it waits: the lower goes first.
+    pub turn: (u32, Timestamp),
     /// The level that covers it.
     pub level: KnownLevel,
     /// What bounds it; without one its mail is only counted.
@@ -119,11 +136,11 @@ impl Wave {
         }
     }
 
-    /// Returns how many places are on their way to senders, as it counts for a policy's line for a level: in one that begins
+    /// Returns how many places are on their way to senders, as it counts for the course of a policy's line: in one that begins
     /// again its own are met again.
-    pub fn given(&self, owner: &PolicyOwner, entry: &str, now: Timestamp) -> u64 {
+    pub fn given(&self, owner: &PolicyOwner, course: &Course, now: Timestamp) -> u64 {
         let own = owner.line();
-        let begins = self.line_for(owner, entry).is_none();
+        let begins = self.line_on(owner, course).is_none();
         let counts = |given: &&Given| given.until > now && (!begins || given.line != own);
         self.given.values().filter(counts).map(|given| given.places).sum()
     }
@@ -145,9 +162,9 @@ impl Wave {
     }
 
     /// Moves a policy's line from where somebody has seen it, and returns false if it is not there any more. Whoever has seen
-    /// none for this level begins it: those of the one before who are on their way are met again.
+    /// none on this course begins it: those of the one before who are on their way are met again.
     pub fn go_on(&mut self, owner: &PolicyOwner, seen: Option<&Line>, next: Line) -> bool {
-        if self.line_for(owner, &next.entry) != seen {
+        if self.line_on(owner, &next.course) != seen {
             return false;
         }
         let name = owner.line();
@@ -156,6 +173,24 @@ impl Wave {
         }
         self.lines.insert(name, next);
         true
+    }
+
+    /// Returns true if so many messages are on their way that the lines wait.
+    pub fn is_crowded(&self) -> bool {
+        self.given.len() >= MAX_ON_THE_WAY
+    }
+
+    /// Lets the lines wait for [`Self::has_room_again`], and returns true, if too many messages are on their way.
+    pub fn wait_for_room(&mut self) -> bool {
+        self.crowded |= self.is_crowded();
+        self.is_crowded()
+    }
+
+    /// Returns true, once, if lines have waited and few messages are on their way.
+    pub fn has_room_again(&mut self) -> bool {
+        let has_room = self.crowded && self.given.len() <= MAX_ON_THE_WAY / 2;
+        self.crowded &= !has_room;
+        has_room
     }
 
     /// Lets a policy's line begin again, so that whoever is in it is met again.
@@ -168,16 +203,20 @@ impl Wave {
         self.given.values().any(|given| given.until <= now)
     }
 
-    /// Returns the line of a policy, if it is gone through for that level.
-    pub fn line_for(&self, owner: &PolicyOwner, entry: &str) -> Option<&Line> {
-        self.lines.get(&owner.line()).filter(|line| line.entry == entry)
+    /// Returns the line of a policy, if it is on that course.
+    pub fn line_on(&self, owner: &PolicyOwner, course: &Course) -> Option<&Line> {
+        self.lines.get(&owner.line()).filter(|line| line.course == *course)
     }
 
-    /// Lets somebody back into the line, at their place.
+    /// Lets somebody back into the line, at their place. As it may be somebody who comes first, it is gone through for those once
+    /// more, from that place on.
     pub fn rejoin(&mut self, owner: &PolicyOwner, scope: &Scope, subscription: &Subscription) {
         // Without a line it begins with everybody.
         let Some(line) = self.lines.get_mut(&owner.line()) else { return };
         let (group, before) = (group_of(scope, subscription), cursor_before(scope, subscription));
+        if line.pass > 0 {
+            *line = Line { course: line.course.clone(), groups: BTreeMap::new(), pass: 0, follows: true };
+        }
         let is_ahead = |at: &Cursor| order_of(at) > order_of(&before);
         match line.groups.get(&group) {
             None => drop(line.groups.insert(group, Some(before))),
@@ -262,7 +301,7 @@ impl Store {
     }
 
     /// Takes a place for a mail that leaves now, and returns the moment that it counts from; `None` if there is none for it.
-    /// Of those who ask together the oldest come first.
+    /// Those who ask together have their turns in order.
     pub async fn take_place(&self, sku: &Sku, scope: &Scope, ask: PlaceAsk) -> Result<Option<Timestamp>, Error> {
         let store = self.clone();
         let group = (sku.clone(), scope.clone());
@@ -280,16 +319,18 @@ impl Store {
     ) -> Vec<Result<Option<Timestamp>, Error>> {
         let Some(now) = asks.iter().map(|ask| ask.now).max() else { return Vec::new() };
         let mut order: Vec<usize> = (0..asks.len()).collect();
-        order.sort_by_key(|place| asks[*place].subscribed_on);
+        order.sort_by_key(|place| asks[*place].turn);
         let taken = self.change_wave(sku, scope, now, |wave| {
             let mut answers = vec![None; asks.len()];
             for place in &order {
-                let PlaceAsk { delivery, level, policy, .. } = &asks[*place];
+                let PlaceAsk { delivery, level, policy, turn: (pass, _), .. } = &asks[*place];
                 // One that it has from a try before counts from now on.
                 wave.give_up(*delivery);
-                let leave =
-                    policy.as_ref().map_or(Leave::Now(u64::MAX), |policy| policy.leave(level, &wave.taken, 0, now));
-                answers[*place] = matches!(leave, Leave::Now(_)).then(|| wave.taken.take(now));
+                let may_leave = policy.as_ref().is_none_or(|policy| {
+                    let has_turn = policy.begins(*pass, level).is_some_and(|begins| begins <= now);
+                    has_turn && matches!(policy.leave(level, &wave.taken, 0, now), Leave::Now(_))
+                });
+                answers[*place] = may_leave.then(|| wave.taken.take(now));
             }
             answers
         });

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How long an index mostly lags its table, in milliseconds; far less than the second look waits.
 const LAG: u64 = 5_000;
+/// Of names and values (Amazon DynamoDB Developer Guide, "Quotas").
+const MAX_ITEM_BYTES: usize = 400 * 1024;
 /// How long it lags when it can't keep up.
 const LONG_LAG: u64 = 6 * 3_600_000;
 /// How old an item may be that an eventually consistent read shows, in milliseconds; DynamoDB's is rarely older than a second.
@@ -45,6 +47,8 @@ pub struct Tables {
     /// SKUs whose part of an index can't keep up.
     hot: BTreeSet<String>,
     limits: Limits,
+    /// The bytes of the largest wave of a scope that was written.
+    pub largest_wave: usize,
     /// Levels in the order in which they were stored.
     pub stored: Vec<StoredLevel>,
     /// Records of deliveries that were deleted with their contact.
@@ -179,6 +183,11 @@ impl Database for Simulated {
     }
 }
 
+/// Returns the bytes of an item's names and texts, about.
+fn bytes_of(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + value.as_s().map_or(8, String::len)).sum()
+}
+
 /// Returns the level of an item.
 fn level_of(item: &Item) -> Option<KnownLevel> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
@@ -289,6 +298,11 @@ impl World {
             _ => after,
         };
         let sku = after.as_ref().or(answer.as_ref()).map(|item| string(item, "sku")).unwrap_or_default();
+        let bytes = after.as_ref().map_or(0, bytes_of);
+        assert!(bytes <= MAX_ITEM_BYTES, "DynamoDB takes no such item: {bytes} bytes of {key:?}");
+        if key.2.starts_with("wave#") {
+            state.tables.largest_wave = bytes.max(state.tables.largest_wave);
+        }
         state.tables.keep_past(&key);
         let is_level = write.table == Table::Stock && key.2.starts_with("level#");
         if let Some(level) = after.as_ref().filter(|_| is_level).and_then(level_of) {

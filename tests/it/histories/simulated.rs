@@ -323,6 +323,7 @@ impl Stage {
             redriven: state.redriven,
             sent_on: state.sent_on,
             sent: state.sent - state.events,
+            largest_wave: state.tables.largest_wave,
             over_time: state.over_time,
             throttled: state.throttled,
             refused: self.refused.lock().unwrap().clone(),

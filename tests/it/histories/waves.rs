@@ -2,7 +2,7 @@
 //! more than the policy allows at the stock in force. What can't be told from outside counts in favour of the system.
 
 use super::checker::Complaint;
-use super::history::{Answer, Asked, Call, History, SentMail, StoredLevel, WaveSpec, Wish};
+use super::history::{Answer, Asked, Call, Cast, History, SentMail, StoredLevel, WaveSpec, Wish};
 use super::world::TERMS;
 use jiff::Timestamp;
 use restock_domain::{ExternalId, KnownLevel, Locale, Scope, newest_covering};
@@ -96,7 +96,12 @@ fn breaks(
     let is_low = |stored: &StoredLevel| stored.level.quantity < policy.minimum.max(1);
     let after_drop = of_scope().rposition(|stored| is_low(stored) && stored.at <= since).map_or(0, |drop| drop + 1);
     let arrived = of_scope().skip(after_drop).find(|stored| !is_low(stored))?.level.arrival.as_ref()?.at;
-    (mail.at < arrived + policy.hold_down).then_some("it left before the stock had held for long enough")
+    if mail.at < arrived + policy.hold_down {
+        return Some("it left before the stock had held for long enough");
+    }
+    let comes_first = Cast::is_in_club(mail.wish.contact);
+    let head_start = policy.first.filter(|_| !comes_first).unwrap_or_default();
+    (mail.at < arrived + policy.hold_down + head_start).then_some("it left within the head start of others")
 }
 
 /// Returns the policies by which a mail of that moment may have left.

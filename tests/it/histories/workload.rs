@@ -273,7 +273,7 @@ fn wave(random: &mut Rng) -> WaveSpec {
         hold_down: Duration::from_secs(if some(random, 4) { random.u64(1..1_800) } else { 0 }),
         restock: some(random, 6),
         quiet: some(random, 6).then(|| (from, (from + random.u32(1..12)) % 24)),
-        first: some(random, 4).then_some(Duration::ZERO),
+        first: some(random, 4).then(|| Duration::from_secs(if random.bool() { random.u64(1..1_800) } else { 0 })),
     }
 }
 

@@ -7,6 +7,7 @@ mod field;
 mod predicate;
 mod tally;
 mod verdict;
+mod words;
 
 pub use condition::{Condition, Test};
 pub use decide::{Candidate, Decision, NamedCondition, Refusal, decide};

@@ -1,5 +1,6 @@
 use super::field::{Comparison, Field, FieldReading, Kind};
 use crate::{ErrorCode, Invalid, Locale, Money, Number, Scalar, time};
+use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rust_decimal::Decimal;
@@ -192,6 +193,15 @@ impl Predicate {
             Self::Before(moment) | Self::After(moment) => Scalar::Text(moment.written.clone()),
             Self::Exists(there) => Scalar::Boolean(*there),
         })
+    }
+}
+
+impl Predicate {
+    /// Returns it as it is said to a shopper.
+    pub(super) fn in_words(&self) -> String {
+        let Self::Within(period) = self else { return self.to_string() };
+        let printer = SpanPrinter::new().designator(Designator::Verbose).spacing(Spacing::BetweenUnitsAndDesignators);
+        format!("is within the last {}", printer.span_to_string(&period.span))
     }
 }
 

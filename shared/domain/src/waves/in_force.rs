@@ -1,7 +1,8 @@
-use super::WavePolicy;
+use super::{First, WavePolicy};
 use crate::automation::Decision;
-use crate::{Automation, AutomationId, KnownLevel};
+use crate::{Automation, AutomationId, KnownLevel, hex};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 /// Whose policy bounds the mails of an automation: they wait in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +41,16 @@ impl<'a> Waves<'a> {
         if let Some(skip) = policy.and_then(|(_, policy)| policy.skip(level, subscribed_on)) {
             decision.outcome = Err(skip);
         }
+    }
+
+    /// Returns a short name for what decides who has a turn when in a policy's line: which automations wait in whose, and who comes
+    /// first. Whoever was passed over by others would not have a turn any more.
+    pub fn order(&self, policy: &WavePolicy) -> String {
+        let enabled = self.automations.iter().filter(|automation| automation.enabled);
+        let owners: Vec<_> =
+            enabled.map(|automation| (&automation.id, self.of(automation).map(|(owner, _)| owner))).collect();
+        let first = policy.first.as_ref().map(|First { attribute, values, .. }| (attribute, values));
+        hex(&Sha256::digest(format!("{owners:?} {first:?}"))[..6])
     }
 
     /// Returns the policies that bound the mails of any automation that is on, each once.
