@@ -68,6 +68,7 @@ impl Mails {
             first_name: Some("Ann"),
             unsubscribe_url: "https://stock.shop.example/unsubscribe/AekD",
             also_waiting: &[],
+            related: &[],
             brands: &self.brands,
             now: Timestamp::UNIX_EPOCH,
         };

@@ -271,6 +271,64 @@ fn a_template_may_show_what_its_recipient_also_waits_for() {
 }
 
 #[test]
+fn a_template_may_show_other_products_of_the_feed_those_of_the_same_group_first() {
+    let restock = Restock::start();
+    let shown =
+        "{% for other in related %}{{ other.sku }} {% if other.variant %}{{ other.variant }}{% endif %};{% endfor %}";
+    restock.template("related", &json!({ "mjml": mjml(&format!("{{{{ title }}}}: {shown}")) }));
+    restock.template(
+        "block",
+        &json!({ "mjml": mjml("").replace("<mj-include", "<mj-include path=\"related.mjml\" /><mj-include") }),
+    );
+    restock.automation("a", &json!({"name": "A", "email": {"template": "related"}}));
+    let of = |kind: &str, group: &str, more: &str| {
+        let group =
+            if group.is_empty() { String::new() } else { format!("<g:item_group_id>{group}</g:item_group_id>") };
+        format!("<g:product_type>{kind}</g:product_type>{group}{more}")
+    };
+    let sold_out = "<g:availability>out_of_stock</g:availability>";
+    let items = [
+        item("A", &of("Sweaters", "fjäll", "<g:color>Grey</g:color>")),
+        item("A-navy", &of("Sweaters", "Fjäll", "<g:color>Navy</g:color>")),
+        item("A-red", &of("Sweaters", "fjäll", &format!("<g:color>Red</g:color>{sold_out}"))),
+        item("B-1", &of("sweaters", "björk", "")),
+        item("B-2", &of("sweaters", "björk", "")),
+        item("C", &of("SWEATERS", "", "")),
+        item("D", &of("Sweaters", "", sold_out)),
+        item("mug", &of("Mugs", "", "")),
+        item("bare", ""),
+    ];
+    restock.import("sv-SE", "application/xml", rss(&items.concat()).as_bytes());
+    // The same in another language is another feed.
+    restock.import("de-DE", "application/xml", rss(&item("other", &of("Sweaters", "fjäll", ""))).as_bytes());
+    let contact = restock.contact("a");
+    ["A", "mug"].iter().for_each(|sku| drop(restock.subscribe(&contact, sku, "sv-SE", None)));
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    restock.level(json!({"sku": "mug", "quantity": 1}));
+
+    let mails = eventually(|| Some(restock.mails()).filter(|mails| mails.len() == 2));
+    let html = |title: &str| {
+        let of_title = |mail: &&Value| mail["subject"].as_str().unwrap().contains(title);
+        mails.iter().find(of_title).unwrap()["html"].as_str().unwrap().to_owned()
+    };
+    let found = html("Product A");
+    let shown = found.split("Product A: ").nth(1).unwrap().split("</div>").next().unwrap();
+    let mut others: Vec<&str> = shown.split_terminator(';').map(|other| other.split(' ').next().unwrap()).collect();
+    assert_eq!((shown.starts_with("A-navy Navy;"), others.len()), (true, 3), "{shown}");
+    others.sort_unstable();
+    assert!(others == ["A-navy", "B-1", "C"] || others == ["A-navy", "B-2", "C"], "{others:?}");
+    assert!(html("mug").contains("Product mug: </div>"), "{}", html("mug"));
+
+    // The block that is made for it, in a preview, and in the text.
+    let preview =
+        restock.post("/templates/preview", &json!({"template": "block", "sku": "A", "locale": "sv-SE"})).json();
+    let (html, text) = (preview["html"].as_str().unwrap(), preview["text"].as_str().unwrap());
+    assert!(html.contains("Du kanske också gillar:") && html.contains("https://shop.example/A-navy"), "{html}");
+    assert!(text.contains("Du kanske också gillar:\n- Product A-navy, Navy: https://shop.example/A-navy\n"), "{text}");
+}
+
+#[test]
 fn a_preview_says_if_the_mail_about_this_product_would_be_sent_in_the_default_template() {
     let restock = Restock::start();
     restock.waits_for_a("sv-SE");

@@ -19,10 +19,10 @@ use file::{File, Obtained, Version};
 use gone::Gone;
 use jiff::Timestamp;
 use progress::{SHOWN_EVERY, shown};
-use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, time};
+use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, hex, time};
 use restock_feed::End;
 use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queues, Record, consume, named, while_hidden};
-use restock_store::{Fetch, ProductChange, Store};
+use restock_store::{Fetch, Place, ProductChange, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -305,7 +305,12 @@ fn is_of_schedule(job: &FeedImport, feed: Option<&Feed>) -> bool {
 
 fn put(product: &Product) -> ProductChange {
     let data = serialized(product);
-    ProductChange::Put { sku: product.sku().clone(), digest: digest(&data), data }
+    ProductChange::Put {
+        sku: product.sku().clone(),
+        digest: hex(&digest(product, &data)),
+        place: Place::of(product),
+        data,
+    }
 }
 
 /// Returns the fields as JSON, in the order of their names, so that equal items have equal digests.

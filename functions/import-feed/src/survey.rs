@@ -2,8 +2,9 @@
 
 use crate::file::{File, joined};
 use crate::{Stop, serialized};
-use restock_domain::{ErrorCode, ImportError, Sku, hex};
+use restock_domain::{ErrorCode, ImportError, Product, Sku, hex};
 use restock_feed::{End, Item, ItemFault};
+use restock_store::Place;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -119,7 +120,7 @@ impl Survey {
         };
         let incomplete = !left_out.is_empty();
         left_out.into_iter().for_each(|fault| keep(&mut self.losses, position, fault));
-        let seen = Seen { position, digest: short(serialized(&product).as_bytes()), unchanged: false, incomplete };
+        let seen = Seen { position, digest: digest(&product, &serialized(&product)), unchanged: false, incomplete };
         if let Some(earlier) = self.seen.insert(name(product.sku()), seen) {
             let message = format!("Item {position} has the same id and comes later, so that one counts.");
             let sku = Some(product.sku().to_string());
@@ -142,9 +143,11 @@ fn keep(errors: &mut Vec<ImportError>, position: u64, fault: ItemFault) {
     }
 }
 
-/// Returns what is stored with a product to tell whether it changed.
-pub fn digest(data: &str) -> String {
-    hex(&short(data.as_bytes()))
+/// Returns what is stored with a product, in hex, to tell whether it changed, from the product and its fields as JSON.
+pub fn digest(product: &Product, data: &str) -> [u8; 16] {
+    // One from before products had a place among others is written once more.
+    let form = if Place::of(product).is_some() { " placed" } else { "" };
+    short(format!("{data}{form}").as_bytes())
 }
 
 fn name(sku: &Sku) -> [u8; 16] {
@@ -161,7 +164,6 @@ fn short(bytes: &[u8]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use restock_domain::Product;
 
     fn product(id: &str, title: &str) -> Product {
         let fields = [("id", id), ("title", title), ("link", "https://shop.example")];
@@ -252,7 +254,7 @@ mod tests {
         survey.note(1, Ok(item("A", "T")));
         survey.note(2, Ok(item("B", "T")));
 
-        let stored = digest(&serialized(&product("A", "T")));
+        let stored = hex(&digest(&product("A", "T"), &serialized(&product("A", "T"))));
 
         assert_eq!(survey.compare(&Sku::parse("A").unwrap(), &stored), Comparison::Unchanged);
         assert_eq!(survey.compare(&Sku::parse("B").unwrap(), &stored), Comparison::Changed);

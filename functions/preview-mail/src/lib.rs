@@ -98,13 +98,20 @@ impl App {
                 self.template(&id).await?.ok_or_else(missing)?
             }
         };
+        let mut related = sample::related().to_vec();
         let product = match sku {
             None => sample::on_sale(),
             Some(sku) => {
                 let message = "No feed of this locale has the SKU. Import the feed, or leave sku out for a sample.";
-                self.product(&locale, &sku).await?.ok_or_else(|| at("sku", ErrorCode::NoProductData, message))?
+                let found = self.product(&locale, &sku).await?;
+                let (feed, product) = found.ok_or_else(|| at("sku", ErrorCode::NoProductData, message))?;
+                related = self.store.related(&feed, &product).await?;
+                product
             }
         };
+        if !template.shows_related() {
+            related.clear();
+        }
         let mut also_waiting = vec![sample::bare()];
         let first_name = match contact_id {
             None => first_name.and_then(ShortText::not_empty),
@@ -130,6 +137,7 @@ impl App {
             first_name: first_name.as_deref(),
             unsubscribe_url: &unsubscribe_url,
             also_waiting: &also_waiting,
+            related: &related,
             brands: &brands,
             now: (self.clock)(),
         };
@@ -153,10 +161,15 @@ impl App {
         Ok(self.store.template(id).await?.or_else(|| built_in_template(id)))
     }
 
-    async fn product(&self, locale: &Locale, sku: &Sku) -> Result<Option<Product>, Failure> {
+    /// Returns the product as the locale's feed has it, with the key of that feed's locale.
+    async fn product(&self, locale: &Locale, sku: &Sku) -> Result<Option<(String, Product)>, Failure> {
         let feeds = locale.feeds();
         let mut found = self.store.products(feeds.iter().map(|feed| (feed, sku))).await?;
-        Ok(feeds.iter().find_map(|feed| found.remove(&(feed.key().to_owned(), sku.clone()))))
+        let of_feed = |feed: &Locale| {
+            let product = found.remove(&(feed.key().to_owned(), sku.clone()))?;
+            Some((feed.key().to_owned(), product))
+        };
+        Ok(feeds.iter().find_map(of_feed))
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Settings {
 /// The facts that the recipients of one message share.
 pub(crate) struct Shared {
     products: HashMap<(String, Sku), Product>,
+    /// Other products of each feed, if the template shows them.
+    related: HashMap<String, Vec<Product>>,
     /// None if it was switched off or deleted since it accepted them.
     automation: Option<(Automation, Arc<Template>)>,
     brands: Arc<Brands>,
@@ -158,7 +160,12 @@ impl App {
                 Some((automation, template))
             }
         };
-        let shared = Shared { products, automation, brands, bounds, until };
+        let template = automation.as_ref().map(|(_, template)| template);
+        let related = match template.filter(|template| template.shows_related()) {
+            Some(_) => self.related(&products).await,
+            None => HashMap::new(),
+        };
+        let shared = Shared { products, related, automation, brands, bounds, until };
 
         // What is known of mails comes first: another subscription of the contact may be among the others.
         let known = self.record(&notification, &waiting).await;

@@ -3,20 +3,22 @@
 use crate::ended::{Counted, Ended, Later, Stop, not_recorded};
 use crate::{App, Settings, Shared, UNKNOWN_OUTCOME};
 use display_error_chain::DisplayErrorChain;
+use futures::future::join_all;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement};
 use restock_domain::{
-    Automation, Contact, Locale, Product, Skip, Subscription, Template, newest_covering, sold_out_since,
+    Automation, Contact, Locale, Product, Skip, Sku, Subscription, Template, newest_covering, sold_out_since,
 };
 use restock_email::{Mail, Sent};
 use restock_metrics::Metric;
 use restock_queue::{AcceptedMail, Notification, Recipient, correlation_in};
 use restock_store::{Accepted, Claimed, LastLook, LogKey, Turn, Waiting};
+use std::collections::HashMap;
 use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-/// The longest time that is spent reading a recipient's other wishes; the claim is held meanwhile.
+/// The longest time that is spent reading what a mail shows besides its product; a claim may be held meanwhile.
 const MAX_READING: Duration = Duration::from_secs(1);
 /// How long what was read about pauses and holds may be used. With the time that a request may be on its way, no mail is handed to SES
 /// ten seconds after a pause was answered.
@@ -37,10 +39,11 @@ impl App {
         let Some((automation, template)) = &shared.automation else {
             return Ok(Ended::skipped(Skip::AutomationOff));
         };
-        let of_feed = |feed: &Locale| shared.products.get(&(feed.key().to_owned(), subscription.sku.clone()));
-        let Some(product) = subscription.locale.feeds().iter().find_map(of_feed) else {
+        let of_feed = |feed: &Locale| shared.products.get_key_value(&(feed.key().to_owned(), subscription.sku.clone()));
+        let Some(((feed, _), product)) = subscription.locale.feeds().iter().find_map(of_feed) else {
             return Ok(Ended::skipped(Skip::NoProductData));
         };
+        let related = shared.related.get(feed).map_or(&[][..], Vec::as_slice);
         if let Some(free_at) = waiting.standing.taken_until(clock(), terms) {
             return Ok(Ended::later(Later::At(free_at)));
         }
@@ -130,8 +133,18 @@ impl App {
         let also_waiting = &also_waiting;
         let (contact, now) = (&contact, asked_at);
         let correlation = correlation_in(LogKey::arrival_id(&notification.log_entry));
-        let mail =
-            Mail { subscription, contact, product, automation, template, also_waiting, brands, correlation, now };
+        let mail = Mail {
+            subscription,
+            contact,
+            product,
+            automation,
+            template,
+            also_waiting,
+            related,
+            brands,
+            correlation,
+            now,
+        };
         let Sent { outcome, template } = self.mailer.send(&claim, mail).await;
         if let (Some(bounds), Outcome::Accepted { .. } | Outcome::Unknown { .. }) = (&shared.bounds, &outcome) {
             bounds.note_used(subscription.delivery);
@@ -148,25 +161,23 @@ impl App {
         self.settle(subscription, claim.settle(outcome, terms), notification, template, asked_at).await
     }
 
-    /// Returns what the recipient waits for besides, if the template shows it. The mail is worth more than this part of it.
+    /// Returns what the recipient waits for besides, if the template shows it.
     async fn other_wishes(&self, subscription: &Subscription, template: &Template) -> Vec<Product> {
         if !template.shows_other_wishes() {
             return Vec::new();
         }
         let Subscription { contact_id, sku, .. } = subscription;
         let read = self.store.other_wishes(*contact_id, sku, (self.settings.clock)());
-        match tokio::time::timeout(MAX_READING, read).await {
-            Ok(Ok(products)) => products,
-            Ok(Err(error)) => {
-                let error = DisplayErrorChain::new(&error);
-                warn!(%sku, %error, "A mail leaves out what its recipient also waits for");
-                Vec::new()
-            }
-            Err(_) => {
-                warn!(%sku, "A mail leaves out what its recipient also waits for, as reading took too long");
-                Vec::new()
-            }
-        }
+        read_or_leave_out(sku, "what the recipient also waits for", read).await
+    }
+
+    /// Returns other products of each product's feed.
+    pub(crate) async fn related(&self, products: &HashMap<(String, Sku), Product>) -> HashMap<String, Vec<Product>> {
+        let each = products.iter().map(|((feed, sku), product)| async move {
+            let read = self.store.related(feed, product);
+            (feed.clone(), read_or_leave_out(sku, "other products of the feed", read).await)
+        });
+        join_all(each).await.into_iter().collect()
     }
 
     /// Returns the claim if no other subscription of the contact is mailed for the level; else it is given back.
@@ -267,6 +278,23 @@ impl App {
         let renewed = self.store.use_up(subscription.id(), subscription.delivery, asked_at).await?;
         Ok(if renewed { Ended::later(Later::AtOnce) } else { Ended::Done(None) })
     }
+}
+
+/// Returns what a mail shows besides, or nothing if it can't be read soon: the mail is worth more than that part of it.
+async fn read_or_leave_out(
+    sku: &Sku,
+    what: &str,
+    read: impl Future<Output = Result<Vec<Product>, restock_store::Error>>,
+) -> Vec<Product> {
+    match tokio::time::timeout(MAX_READING, read).await {
+        Ok(Ok(products)) => return products,
+        Ok(Err(error)) => {
+            let error = DisplayErrorChain::new(&error);
+            warn!(%sku, %error, "A mail leaves out {what}");
+        }
+        Err(_) => warn!(%sku, "A mail leaves out {what}, as reading took too long"),
+    }
+    Vec::new()
 }
 
 /// Returns true if SES has permanently refused the mail for this level.

@@ -85,6 +85,16 @@ impl Product {
         self.text("image_link")
     }
 
+    /// Returns what the variants of one product share, whatever its case.
+    pub fn group(&self) -> Option<String> {
+        self.text("item_group_id").map(str::to_lowercase)
+    }
+
+    /// Returns what kind of product the shop says that it is, whatever its case.
+    pub fn kind(&self) -> Option<String> {
+        self.text("product_type").map(str::to_lowercase)
+    }
+
     pub fn availability(&self) -> Option<Availability> {
         self.text("availability").map(Availability::parse)
     }

@@ -55,8 +55,17 @@ impl Template {
 
     /// Returns true if it shows what the recipient waits for besides, which has to be read for each mail.
     pub fn shows_other_wishes(&self) -> bool {
+        self.names("also_waiting")
+    }
+
+    /// Returns true if it shows other products of the feed, which have to be read for each message of recipients.
+    pub fn shows_related(&self) -> bool {
+        self.names("related")
+    }
+
+    fn names(&self, variable: &str) -> bool {
         let (TemplateSource::Mjml(html) | TemplateSource::Html(html)) = &self.html;
-        [Some(html), self.text.as_ref()].into_iter().flatten().any(|source| source.contains("also_waiting"))
+        [Some(html), self.text.as_ref()].into_iter().flatten().any(|source| source.contains(variable))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::sample;
 use crate::template::{AsWritten, Compiled};
 use crate::texts::languages;
 use crate::variables::Variables;
-use restock_domain::{Brands, EmailChoice, Locale, Template};
+use restock_domain::{Brands, EmailChoice, Locale, Product, Template};
 
 /// Gmail shows no more than 102 KB of a mail.
 pub const MAX_HTML_BYTES: usize = 90_000;
@@ -22,14 +22,16 @@ impl Renderer {
         let email = EmailChoice::default();
         let (nobody, whole) = (Brands::default(), sample::brands());
         let samples = sample::products();
+        let related: &[&[Product]] = if template.shows_related() { &[&samples, &[]] } else { &[&[]] };
         // Every language with one product, and all products and brands in both directions of writing.
         let in_each = languages().map(|tag| (tag, &samples[..1], vec![brands]));
         let in_two = ["en-GB", "ar-EG"].map(|tag| (tag, &samples[..], vec![brands, &nobody, &whole]));
         for (tag, products, brands) in in_each.chain(in_two) {
             let locale = &Locale::from(tag.to_owned());
-            for (product, brands) in
-                products.iter().flat_map(|product| brands.iter().map(move |brands| (product, *brands)))
-            {
+            let of = |product| {
+                brands.iter().flat_map(move |brands| related.iter().map(move |related| (product, *brands, *related)))
+            };
+            for (product, brands, related) in products.iter().flat_map(of) {
                 let content = Content {
                     email: &email,
                     template,
@@ -38,6 +40,7 @@ impl Renderer {
                     first_name: None,
                     unsubscribe_url: "",
                     also_waiting: &[],
+                    related,
                     brands,
                     now: sample::now(),
                 };
@@ -114,7 +117,7 @@ impl Parts {
     /// Returns the part that lacks the link to unsubscribe, if one does.
     pub(crate) fn without_link(&self, personal: &Personal) -> Option<Part> {
         let mark = &personal.unsubscribe_url;
-        let html = without_comments(&self.html);
+        let html = shown(&self.html);
         let is_link = |(at, _): (usize, &str)| {
             let before = html[..at].trim_end_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
             let name = before.strip_suffix('=').map(str::trim_end).unwrap_or_default();
@@ -127,14 +130,25 @@ impl Parts {
     }
 }
 
-/// Returns HTML without its comments, which Outlook alone reads.
-fn without_comments(html: &str) -> String {
-    let (mut shown, mut rest) = (String::with_capacity(html.len()), html);
-    while let Some((before, comment)) = rest.split_once("<!--") {
-        shown.push_str(before);
-        rest = comment.split_once("-->").map_or("", |(_, behind)| behind);
+/// Elements whose content no reader sees.
+const UNSEEN: [&str; 5] = ["script", "style", "template", "textarea", "title"];
+
+/// Returns HTML without what no reader sees: comments, which Outlook alone reads, and elements that are code or a name.
+fn shown(html: &str) -> String {
+    let html = without(html, "<!--", "-->");
+    UNSEEN.iter().fold(html, |html, element| without(&html, &format!("<{element}"), &format!("</{element}")))
+}
+
+/// Returns a text without what stands between these, in any case of letters; what is not closed goes on to the end.
+fn without(text: &str, begin: &str, end: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(begins) = lower[at..].find(begin) {
+        shown.push_str(&text[at..at + begins]);
+        let inside = at + begins + begin.len();
+        at = lower[inside..].find(end).map_or(text.len(), |ends| inside + ends + end.len());
     }
-    shown + rest
+    shown + &text[at..]
 }
 
 /// Returns true if a mark stands in a tag or in the title, where no list can.
@@ -245,6 +259,9 @@ mod tests {
             "<!-- {{ unsubscribe_url }} -->",
             "<!-- <a href=\"{{ unsubscribe_url }}\">x</a> -->",
             "<title>{{ unsubscribe_url }}</title>",
+            "<Script>let x = '<a href=\"{{ unsubscribe_url }}\">x</a>'</script>",
+            "<template><a href=\"{{ unsubscribe_url }}\">x</a></template>",
+            "<style>a {} <a href=\"{{ unsubscribe_url }}\">x</a>",
             "<a href=\"mailto:a@b.se?subject={{ unsubscribe_url }}\">x</a>",
             "<a href=\"https://shop.example/{{ unsubscribe_url }}\">x</a>",
             "{% if lang in [\"en\", \"sv\", \"ar\"] %}<a href=\"{{ unsubscribe_url }}\">x</a>{% endif %}",
@@ -288,6 +305,7 @@ mod tests {
                     first_name: None,
                     unsubscribe_url: "",
                     also_waiting: &[],
+                    related: &[],
                     brands: &Brands::default(),
                     now: sample::now(),
                 };

@@ -12,6 +12,8 @@ pub struct Content<'a> {
     pub unsubscribe_url: &'a str,
     /// What the recipient waits for besides; read only if the template shows it.
     pub also_waiting: &'a [Product],
+    /// Other products of its feed; read only if the template shows them.
+    pub related: &'a [Product],
     pub brands: &'a Brands,
     pub now: Timestamp,
 }

@@ -15,6 +15,8 @@ pub struct Mail<'a> {
     pub template: &'a Template,
     /// What the recipient waits for besides, if the template shows it.
     pub also_waiting: &'a [Product],
+    /// Other products of the feed, if the template shows them.
+    pub related: &'a [Product],
     pub brands: &'a Brands,
     /// What names in the logs the call or message that the mail follows from.
     pub correlation: &'a str,

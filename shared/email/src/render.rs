@@ -118,6 +118,7 @@ mod tests {
                 first_name,
                 unsubscribe_url: "https://api.example/unsubscribe/token",
                 also_waiting: &[],
+                related: &[],
                 brands: &Brands { shop: brand.clone(), ..Brands::default() },
                 now: "2026-11-23T12:00:00Z".parse().unwrap(),
             })

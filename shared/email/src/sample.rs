@@ -30,6 +30,17 @@ pub fn on_sale() -> Product {
     product(WHOLE.into_iter().chain([("sale_price", "89.00 EUR")]))
 }
 
+/// Returns other products of the same feed: a variant, one on sale and one with nothing that may be missing.
+pub fn related() -> [Product; 3] {
+    let other = |id, fields: &[(&'static str, &'static str)]| {
+        product(WHOLE.into_iter().chain([("id", id)]).chain(fields.iter().copied()))
+    };
+    let navy = [("color", "Navy"), ("link", "https://shop.example/wool-sweater?color=navy")];
+    let cardigan =
+        [("title", "Cardigan Björk"), ("link", "https://shop.example/cardigan"), ("sale_price", "79.00 EUR")];
+    [other("SKU-4", &navy), other("SKU-5", &cardigan), bare()]
+}
+
 pub fn bare() -> Product {
     product([("id", "SKU-3"), ("title", "Mug"), ("link", "https://shop.example/mug")])
 }

@@ -57,7 +57,8 @@ impl SesMailer {
 
     /// Returns what a mail shares with others, what it does not, and the template that it is made of.
     fn entry<'a>(&self, mail: Mail<'a>) -> Result<(Shared, Entry, Cow<'a, Template>), TemplateError> {
-        let Mail { subscription, contact, product, automation, template, also_waiting, brands, now, .. } = mail;
+        let Mail { subscription, contact, product, automation, template, also_waiting, related, brands, now, .. } =
+            mail;
         let address = self.signing.address_key.digest_of_address(&contact.email);
         let token = token(&self.signing.link_key, Unsubscribe::All { contact: contact.id, address });
         let unsubscribe_url = link(&self.public_url, &token, &subscription.locale);
@@ -69,6 +70,7 @@ impl SesMailer {
             first_name: contact.first_name.as_deref(),
             unsubscribe_url: &unsubscribe_url,
             also_waiting,
+            related,
             brands,
             now,
         };

@@ -28,10 +28,11 @@ const BUILT_IN: [BuiltIn; 2] = [
 const TEXT: &str = include_str!("../templates/back-in-stock.txt");
 
 /// What templates share, as they name it in `mj-include`.
-const PARTS: [(&str, &str); 3] = [
+const PARTS: [(&str, &str); 4] = [
     ("head.mjml", include_str!("../templates/head.mjml")),
     ("header.mjml", include_str!("../templates/header.mjml")),
     ("footer.mjml", include_str!("../templates/footer.mjml")),
+    ("related.mjml", include_str!("../templates/related.mjml")),
 ];
 
 /// Steps of filling in a template: a hundred times what the compiled-in ones take (decision 19).

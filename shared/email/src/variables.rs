@@ -6,8 +6,9 @@ use crate::people::{name_to_greet, one_line};
 use crate::personal::{Personal, Values, plain};
 use crate::subject::format_subject;
 use crate::texts::Language;
+use jiff::Timestamp;
 use restock_domain::brand::Scheme;
-use restock_domain::{Availability, Brand, Fields, Money, Product};
+use restock_domain::{Availability, Brand, Fields, Locale, Money, Product};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -22,6 +23,22 @@ pub struct Variables<'a> {
     greeting: &'a str,
     unsubscribe_url: &'a str,
     also_waiting: &'a str,
+    #[serde(flatten)]
+    product: ProductVariables<'a>,
+    /// Other products of the feed.
+    related: Vec<ProductVariables<'a>>,
+    brand: Brand,
+    light: Scheme,
+    dark: Scheme,
+    /// Where to ask, as a sentence.
+    support: Option<String>,
+    /// Texts without variables.
+    t: BTreeMap<&'static str, String>,
+}
+
+/// What a template may show of a product.
+#[derive(Serialize)]
+struct ProductVariables<'a> {
     sku: &'a str,
     title: String,
     link: String,
@@ -35,13 +52,15 @@ pub struct Variables<'a> {
     variant: Option<String>,
     /// All fields of the feed.
     product: &'a Fields,
-    brand: Brand,
-    light: Scheme,
-    dark: Scheme,
-    /// Where to ask, as a sentence.
-    support: Option<String>,
-    /// Texts without variables.
-    t: BTreeMap<&'static str, String>,
+}
+
+/// The language and the settings that products are shown in.
+struct Shown<'a> {
+    language: &'a Language<'a>,
+    /// Digits, signs and direction of a price go with the texts around it.
+    locale: &'a Locale,
+    parameters: BTreeMap<String, String>,
+    now: Timestamp,
 }
 
 impl<'a> Variables<'a> {
@@ -51,21 +70,12 @@ impl<'a> Variables<'a> {
         let mut brand = content.brands.of(content.locale);
         let parameters = brand.link_parameters.take().unwrap_or_default();
         brand.link = brand.link.map(|link| with_parameters(&link, &parameters));
-        let title = one_line(product.title());
-        // Digits, signs and direction of a price go with the texts around it.
         let locale = if language.speaks(content.locale) { content.locale } else { &language.locale };
-        let written = |money: Money| format_price(&money, locale);
-        let (full, sale) = (product.price(), product.sale_price(content.now));
-        let saving = full.zip(sale).map(|(full, sale)| Money { amount: full.amount - sale.amount, ..full });
-        let shown = sale.or(full).map(written);
+        let shown = Shown { language, locale, parameters, now: content.now };
+        let title = one_line(product.title());
         let own = content.email.subject(content.locale);
-        let own = own.and_then(|text| format_subject(text, &title, shown.as_deref()));
+        let own = own.and_then(|text| format_subject(text, &title, shown.current_price(product).as_deref()));
         let subject = own.unwrap_or_else(|| language.text_with("subject", &[("title", &title)]));
-        let price_text = if sale.is_some() { "price-before" } else { "price" };
-        let with = |id: &str, name: &str, money: Option<Money>| {
-            money.map(|money| language.text_with(id, &[(name, &written(money))]))
-        };
-        let availability = product.availability().and_then(text_of);
         let right_to_left = language.direction() == "rtl";
         Self {
             lang: language.locale.canonical(),
@@ -75,23 +85,43 @@ impl<'a> Variables<'a> {
             greeting: &personal.greeting,
             unsubscribe_url: &personal.unsubscribe_url,
             also_waiting: &personal.also_waiting,
-            sku: product.sku().as_str(),
-            title,
-            link: with_parameters(product.link().unwrap_or_default(), &parameters),
-            image: product.image(),
-            price: with(price_text, "price", full),
-            sale_price: with("price-now", "sale", sale),
-            saving: with("saving", "saving", saving),
-            availability: availability.map(|id| language.text(id)),
-            available_later: availability.is_some_and(|id| id != IN_STOCK),
-            variant: variant(product),
-            product: product.data(),
+            product: shown.product(product),
+            related: content.related.iter().map(|product| shown.product(product)).collect(),
             light: brand.light(),
             dark: brand.dark(),
             support: language.support(&brand),
             brand,
-            t: language.texts(&["preview", "body", "button", "hurry", "reason", "unsubscribe"]),
+            t: language.texts(&["preview", "body", "button", "hurry", "related", "reason", "unsubscribe"]),
         }
+    }
+}
+
+impl Shown<'_> {
+    fn product<'a>(&self, product: &'a Product) -> ProductVariables<'a> {
+        let (full, sale) = (product.price(), product.sale_price(self.now));
+        let saving = full.zip(sale).map(|(full, sale)| Money { amount: full.amount - sale.amount, ..full });
+        let price_text = if sale.is_some() { "price-before" } else { "price" };
+        let with = |id: &str, name: &str, money: Option<Money>| {
+            money.map(|money| self.language.text_with(id, &[(name, &format_price(&money, self.locale))]))
+        };
+        let availability = product.availability().and_then(text_of);
+        ProductVariables {
+            sku: product.sku().as_str(),
+            title: one_line(product.title()),
+            link: with_parameters(product.link().unwrap_or_default(), &self.parameters),
+            image: product.image(),
+            price: with(price_text, "price", full),
+            sale_price: with("price-now", "sale", sale),
+            saving: with("saving", "saving", saving),
+            availability: availability.map(|id| self.language.text(id)),
+            available_later: availability.is_some_and(|id| id != IN_STOCK),
+            variant: variant(product),
+            product: product.data(),
+        }
+    }
+
+    fn current_price(&self, product: &Product) -> Option<String> {
+        Some(format_price(&product.sale_price(self.now).or(product.price())?, self.locale))
     }
 }
 

@@ -13,6 +13,7 @@ backorder = Kan bestilles, leveres senere.
 button = Se produktet
 hurry = Vi kan ikke reservere det til dig, så kig forbi snart.
 also-waiting = Du venter også på:
+related = Måske kan du også lide:
 reason = Du får denne mail, fordi du bad om besked, når produktet er tilbage på lager. Vi sender den kun én gang.
 unsubscribe = Afmeld
 support = Spørgsmål? Skriv til { $address }

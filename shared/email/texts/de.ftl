@@ -13,6 +13,7 @@ backorder = Bestellbar, Lieferung später.
 button = Zum Produkt
 hurry = Wir können es nicht für Sie zurücklegen, schauen Sie also bald vorbei.
 also-waiting = Sie warten außerdem auf:
+related = Das könnte Ihnen auch gefallen:
 reason = Sie erhalten diese E-Mail, weil Sie benachrichtigt werden wollten, sobald das Produkt wieder verfügbar ist. Wir senden sie nur einmal.
 unsubscribe = Abmelden
 support = Fragen? Schreiben Sie an { $address }

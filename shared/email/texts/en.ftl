@@ -14,6 +14,7 @@ backorder = You can order it; it is delivered later.
 button = See the product
 hurry = We can't reserve it for you, so have a look soon.
 also-waiting = You also wait for:
+related = You may also like:
 reason = You get this email because you asked to be told when this product is back in stock. You won't get this email again.
 unsubscribe = Unsubscribe
 support = Questions? Write to { $address }

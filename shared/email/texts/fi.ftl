@@ -13,6 +13,7 @@ backorder = Tilattavissa, toimitus myöhemmin.
 button = Katso tuotetta
 hurry = Emme voi varata sitä sinulle, joten käy katsomassa pian.
 also-waiting = Odotat myös:
+related = Saatat pitää myös näistä:
 reason = Saat tämän viestin, koska pyysit ilmoitusta, kun tuote on taas varastossa. Lähetämme sen vain kerran.
 unsubscribe = Peruuta tilaus
 support = Kysyttävää? Kirjoita osoitteeseen { $address }

@@ -13,6 +13,7 @@ backorder = Disponible sur commande, livré plus tard.
 button = Voir le produit
 hurry = Nous ne pouvons pas vous le réserver, alors ne tardez pas trop.
 also-waiting = Vous attendez aussi :
+related = Vous aimerez peut-être aussi :
 reason = Vous recevez cet e-mail parce que vous avez demandé à être averti du retour en stock de ce produit. Nous ne l'envoyons qu'une fois.
 unsubscribe = Se désabonner
 support = Une question ? Écrivez à { $address }

@@ -13,6 +13,7 @@ backorder = Kan bestilles, leveres senere.
 button = Se produktet
 hurry = Vi kan ikke reservere det for deg, så ta en titt snart.
 also-waiting = Du venter også på:
+related = Du vil kanskje også like:
 reason = Du får denne e-posten fordi du ba om beskjed når produktet er tilbake på lager. Vi sender den bare én gang.
 unsubscribe = Meld deg av
 support = Spørsmål? Skriv til { $address }

@@ -13,6 +13,7 @@ backorder = Te bestellen, wordt later geleverd.
 button = Bekijk het product
 hurry = We kunnen het niet voor je reserveren, dus kijk snel.
 also-waiting = Je wacht ook op:
+related = Misschien vind je dit ook leuk:
 reason = Je krijgt deze e-mail omdat je vroeg om een bericht zodra dit product weer op voorraad is. We sturen hem maar één keer.
 unsubscribe = Afmelden
 support = Vragen? Mail naar { $address }

@@ -13,6 +13,7 @@ backorder = Można zamówić, wysyłka później.
 button = Zobacz produkt
 hurry = Nie możemy go dla Ciebie zarezerwować, więc zajrzyj niedługo.
 also-waiting = Czekasz też na:
+related = Może spodoba Ci się też:
 reason = Otrzymujesz tę wiadomość, ponieważ masz zapisane powiadomienie o dostępności tego produktu. Wysyłamy ją tylko raz.
 unsubscribe = Zrezygnuj z powiadomień
 support = Masz pytania? Napisz: { $address }

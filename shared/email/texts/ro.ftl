@@ -13,6 +13,7 @@ backorder = Disponibil la comandă, livrare ulterioară.
 button = Vezi produsul
 hurry = Nu îl putem rezerva pentru tine, așa că nu mai aștepta mult.
 also-waiting = Aștepți și:
+related = S-ar putea să-ți placă și:
 reason = Primești acest e-mail pentru că ai cerut să te anunțăm când produsul revine în stoc. Îl trimitem o singură dată.
 unsubscribe = Dezabonare
 support = Întrebări? Scrie la { $address }

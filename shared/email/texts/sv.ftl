@@ -13,6 +13,7 @@ backorder = Går att beställa, levereras senare.
 button = Se produkten
 hurry = Vi kan inte reservera den åt dig, så titta in snart.
 also-waiting = Du väntar också på:
+related = Du kanske också gillar:
 reason = Du får det här mejlet för att du bad oss säga till när produkten är åter i lager. Vi skickar det bara en gång.
 unsubscribe = Avregistrera
 support = Frågor? Skriv till { $address }

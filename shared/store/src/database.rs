@@ -49,6 +49,7 @@ pub enum Index {
     BySkuLocale,
     BySkuExternalId,
     ByMonth,
+    ByProductType,
 }
 
 /// One change of one item.
@@ -207,6 +208,7 @@ impl Index {
             Self::BySkuLocale => "by-sku-locale",
             Self::BySkuExternalId => "by-sku-external-id",
             Self::ByMonth => "by-month",
+            Self::ByProductType => "by-product-type",
         }
     }
 
@@ -216,6 +218,7 @@ impl Index {
             Self::BySkuLocale => ("sku", "localeOrder"),
             Self::BySkuExternalId => ("sku", "externalIdOrder"),
             Self::ByMonth => ("month", "entry"),
+            Self::ByProductType => ("productType", "itemGroup"),
         }
     }
 }
