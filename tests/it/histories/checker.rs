@@ -26,6 +26,8 @@ pub enum Complaint {
     },
     /// Was mailed without being asked for, or after it was ended.
     Unwanted(Wish, &'static str),
+    /// Was passed over by two waves of people who asked later.
+    Overtaken(Wish),
     /// Left against the policy for waves.
     AgainstWaves(Wish, &'static str),
     /// Waits although it was ended.
@@ -142,12 +144,19 @@ fn was_stopped(history: &History, at: Timestamp, asked: impl Fn(bool) -> Asked) 
     })
 }
 
-struct OfWish<'a> {
+pub struct OfWish<'a> {
     history: &'a History,
     wish: Wish,
     mails: Vec<Timestamp>,
     /// To the same contact about the same SKU, for other subscriptions.
     others: Vec<(Wish, Timestamp)>,
+}
+
+impl<'a> OfWish<'a> {
+    /// Returns a wish whose mails nobody asks about.
+    pub fn alone(history: &'a History, wish: Wish) -> Self {
+        Self { history, wish, mails: Vec::new(), others: Vec::new() }
+    }
 }
 
 impl OfWish<'_> {
@@ -240,7 +249,7 @@ impl OfWish<'_> {
     }
 
     /// Calls that subscribed, or may have. One that was refused may have, if the contact was erased meanwhile.
-    fn possible_subscriptions(&self) -> impl Iterator<Item = &Call> {
+    pub fn possible_subscriptions(&self) -> impl Iterator<Item = &Call> {
         self.calls(|asked| matches!(asked, Asked::Subscribe(_))).filter(|subscribed| {
             let erased_meanwhile = |end: &Call| {
                 matches!(end.asked, Asked::Erase(_)) && end.from <= subscribed.to && end.to >= subscribed.from
@@ -261,7 +270,7 @@ impl OfWish<'_> {
     }
 
     /// Returns true if something ended the subscription, or may have, after it was asked for.
-    fn may_be_ended_since(&self, subscribed: &Call) -> bool {
+    pub fn may_be_ended_since(&self, subscribed: &Call) -> bool {
         self.ends().any(|end| {
             // A deletion that was carried out twice finds nothing the second time, and is answered with that.
             let done = end.answer != Answer::No

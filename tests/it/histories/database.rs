@@ -174,7 +174,12 @@ impl Database for Simulated {
             if !self.0.lock().bears(&self.0.faults, vec![part], Units::Read) {
                 return Err(throttled("Query"));
             }
-            self.faulty("Query", |world| world.lock().tables.query(&query, now())).await
+            let mut found = self.faulty("Query", |world| world.lock().tables.query(&query, now())).await?;
+            let of_line = query.index == Some(Index::BySkuLocale) && found.items.len() > 1;
+            if of_line && self.0.sabotage == Sabotage::OldestHidden {
+                found.items.remove(0);
+            }
+            Ok(found)
         })
     }
 

@@ -11,6 +11,7 @@ mod checker;
 mod database;
 mod drains;
 mod history;
+mod order;
 mod queues;
 mod real;
 mod ses;
@@ -21,6 +22,7 @@ mod workload;
 mod world;
 
 use checker::{Complaint, check};
+use order::check_order;
 use restock_local::faults::{Fate, Spec};
 use simulated::{play, play_workload};
 use std::ops::Range;
@@ -81,7 +83,10 @@ fn play_all(seeds: Range<u64>, faults: Faults, sabotage: Sabotage) -> Totals {
                         return;
                     }
                     let history = play(seed, faults, sabotage);
-                    let complaints = check(&history);
+                    let mut complaints = check(&history);
+                    if faults.hours == 0 {
+                        complaints.extend(check_order(&history));
+                    }
                     let mut tally = tally.lock().unwrap();
                     tally.histories += 1;
                     tally.mails += history.mails.len() as u64;
@@ -221,6 +226,12 @@ fn the_check_notices_that_nothing_sweeps_although_an_index_lags_for_hours() {
         complaint,
         Complaint::Lost(_) | Complaint::Late(_)
     )));
+}
+
+#[test]
+fn the_check_notices_that_somebody_is_passed_over() {
+    let is_meant = |complaint: &Complaint| matches!(complaint, Complaint::Overtaken(_));
+    assert!(is_noticed(NO_SWEEP, Sabotage::OldestHidden, is_meant));
 }
 
 #[test]

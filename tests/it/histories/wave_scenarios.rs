@@ -3,6 +3,7 @@
 use super::CALM;
 use super::checker::check;
 use super::history::{Asked, Cast, Kind, Level, WaveSpec, Wish};
+use super::order::check_order;
 use super::simulated::play_workload;
 use super::workload::{Step, Workload};
 use super::world::{Faults, Sabotage};
@@ -26,6 +27,7 @@ const WAVES: WaveSpec = WaveSpec {
 fn waves_of(workload: Workload, faults: Faults, seed: u64) -> Vec<Vec<usize>> {
     let history = play_workload(seed, workload, faults, Sabotage::Nothing);
     assert_eq!(check(&history), [], "seed {seed}:\n{}", history.story());
+    assert_eq!(check_order(&history), [], "seed {seed}:\n{}", history.story());
     let ids: Vec<ContactId> = (0..history.cast.contacts.len()).map(|contact| history.cast.contact(contact)).collect();
     let mut waves: Vec<Vec<usize>> = Vec::new();
     let mut before = None;

@@ -36,7 +36,7 @@ pub fn check_waves(history: &History) -> Vec<Complaint> {
         .mails
         .iter()
         .filter_map(|mail| Some((mail, *ids.get(&mail.subscription)?)))
-        .map(|(mail, wish)| Mail { at: mail.asked_at, wish, scope: scope_of(history, mail, wish), mail })
+        .map(|(mail, wish)| Mail { at: mail.asked_at, wish, scope: scope_of(history, mail.asked_at, wish), mail })
         .collect();
     mails.iter().filter_map(|mail| Some(Complaint::AgainstWaves(mail.wish, why(history, &mails, mail)?))).collect()
 }
@@ -105,7 +105,7 @@ fn breaks(
 }
 
 /// Returns the policies by which a mail of that moment may have left.
-fn in_force(history: &History, at: Timestamp) -> Vec<Option<WaveSpec>> {
+pub fn in_force(history: &History, at: Timestamp) -> Vec<Option<WaveSpec>> {
     let changes = || {
         history.calls.iter().filter_map(|call| match call.asked {
             Asked::Waves(policy) if call.answer != Answer::No && call.from <= at => Some((call, policy)),
@@ -123,10 +123,10 @@ fn in_force(history: &History, at: Timestamp) -> Vec<Option<WaveSpec>> {
     none.into_iter().chain(known).collect()
 }
 
-/// Returns the scope of the newest level that covered a mail's subscription, if it was the same for as long as a claim holds.
-fn scope_of(history: &History, mail: &SentMail, wish: Wish) -> Option<Scope> {
+/// Returns the scope of the newest level that covered a subscription, if it was the same for as long as a claim holds.
+pub fn scope_of(history: &History, at: Timestamp, wish: Wish) -> Option<Scope> {
     let sku = &history.cast.skus[wish.sku];
-    let (since, until) = (mail.asked_at - TERMS.lease, mail.asked_at);
+    let (since, until) = (at - TERMS.lease, at);
     let locale: Locale = super::history::LOCALES[wish.locale].to_owned().into();
     let external_id = wish.external_id.map(|id| ExternalId::parse(super::history::EXTERNAL_IDS[id]).unwrap());
     let mut levels: Vec<KnownLevel> = Vec::new();

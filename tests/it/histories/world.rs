@@ -106,6 +106,8 @@ pub enum Sabotage {
     NoQuietHours,
     /// Nobody asks for ticks that are due.
     NoTicks,
+    /// Of several who wait in a locale, the oldest is shown to nobody.
+    OldestHidden,
 }
 
 impl Sabotage {

@@ -42,14 +42,16 @@ impl StockHistory {
     }
 }
 
-/// Returns the place of the step, neither the first nor the last, without which the others are the least further apart for their
-/// age: whoever asks for its quantity is told the time of the next one.
+/// Returns the place of the step, neither the first nor the last nor that since which there has been any stock, without which the
+/// others are the least further apart for their age: whoever asks for its quantity is told the time of the next one.
 fn least_missed(steps: &[Step], now: Timestamp) -> usize {
     let apart = |place: usize| {
         let (before, after) = (steps[place - 1].since, steps[place + 1].since);
         before.duration_until(after).as_secs_f64() / before.duration_until(now).as_secs_f64().max(1.0)
     };
-    (1..steps.len() - 1).min_by(|one, other| apart(*one).total_cmp(&apart(*other))).unwrap_or(1)
+    let in_stock = steps.iter().position(|step| step.quantity > 0);
+    let may_go = (1..steps.len() - 1).filter(|place| Some(*place) != in_stock);
+    may_go.min_by(|one, other| apart(*one).total_cmp(&apart(*other))).unwrap_or(1)
 }
 
 impl From<(Timestamp, i64)> for Step {
@@ -111,9 +113,12 @@ mod tests {
         let once = history(&[(1, 3), (2, 5)]);
         assert_eq!(once.then(5, at(2)), once);
 
-        let rising: Vec<(i64, i64)> = (1..100).map(|n| (n, n)).collect();
-        let rising = history(&rising);
-        assert_eq!((rising.0.len(), rising.since(1)), (MAX_STEPS, Some(at(1))));
+        // Also if it has been at nothing before.
+        for first in [1, 0] {
+            let rising: Vec<(i64, i64)> = (first..100).map(|n| (n, n)).collect();
+            let rising = history(&rising);
+            assert_eq!((rising.0.len(), rising.since(1)), (MAX_STEPS, Some(at(1))));
+        }
     }
 
     #[test]
