@@ -380,6 +380,10 @@ fn a_long_export_has_each_subscription_and_receipt_once_over_all_its_pages() {
         pages += 1;
         let Some(next) = page.headers.get("next-cursor") else { break };
         cursor = format!("?cursor={next}");
+        // It is none of another contact's.
+        let other = restock.contact(&format!("other{pages}"));
+        let answer = restock.get(&format!("/contacts/{other}/export{cursor}"));
+        assert_eq!(field_errors(&answer), errors(&[("/cursor", "InvalidCursor")]), "{}", answer.text);
     }
 
     let expected = (0..3).map(|n| format!("S{n}")).chain((0..1_200).map(|n| format!("r{n:04}")));

@@ -329,6 +329,43 @@ fn a_template_may_show_other_products_of_the_feed_those_of_the_same_group_first(
 }
 
 #[test]
+fn other_products_are_four_that_can_be_bought_however_many_sizes_and_sold_out_ones_there_are() {
+    let restock = Restock::start();
+    let shown = "<p>{% for other in related %}{{ other.sku }};{% endfor %}</p>";
+    let draft = json!({ "html": format!("{shown}<a href=\"{{{{ unsubscribe_url }}}}\">x</a>") });
+    let related = |sku: &str| {
+        let body = json!({"draft": draft, "sku": sku, "locale": "sv-SE"});
+        let html = restock.post("/templates/preview", &body).json()["html"].as_str().unwrap().to_owned();
+        let shown = html.split("<p>").nth(1).unwrap().split("</p>").next().unwrap().to_owned();
+        shown.split_terminator(';').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let availability = |sold_out| if sold_out { "<g:availability>out_of_stock</g:availability>" } else { "" };
+    let of = |kind: &str, group: usize, sold_out| {
+        let group = format!("<g:item_group_id>g{group}</g:item_group_id>");
+        format!("<g:product_type>{kind}</g:product_type>{group}{}", availability(sold_out))
+    };
+    let sizes = (0..10).flat_map(|group| (0..12).map(move |size| (group, size)));
+    let sizes: String =
+        sizes.map(|(group, size)| item(&format!("S{group}-{size}"), &of("Shoes", group, size != 3))).collect();
+    let bags: String = (0..200).map(|bag| item(&format!("B{bag}"), &of("Bags", 100 + bag, bag % 20 != 0))).collect();
+    let waited_for = item("shoe", "<g:product_type>Shoes</g:product_type>");
+    restock.import("sv-SE", "application/xml", rss(&format!("{sizes}{bags}{waited_for}")).as_bytes());
+
+    let shoes = related("shoe");
+    assert!(shoes.len() == 4 && shoes.iter().all(|sku| sku.ends_with("-3")), "{shoes:?}");
+    // Sold out itself, with its group behind and before all others.
+    for bag in [1, 7, 99, 150] {
+        assert_eq!(related(&format!("B{bag}")).len(), 4, "{bag}");
+    }
+    // Recalled.
+    for sku in &shoes {
+        restock.put("/inventory/backinstock/holds", &json!({ "sku": sku }));
+    }
+    let others = related("shoe");
+    assert!(others.len() == 4 && others.iter().all(|sku| !shoes.contains(sku)), "{others:?}");
+}
+
+#[test]
 fn a_preview_says_if_the_mail_about_this_product_would_be_sent_in_the_default_template() {
     let restock = Restock::start();
     restock.waits_for_a("sv-SE");

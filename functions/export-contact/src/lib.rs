@@ -21,8 +21,14 @@ pub struct App {
 impl Handles<ExportContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ExportContact>, Failure> {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
-        let is_position = |position: &str| position.starts_with(SUBSCRIPTIONS) || position.starts_with(RECEIPTS);
+        // One of another contact would leave some of this one's out.
+        let own = format!("{id} ");
+        let is_position = |position: &str| {
+            let within = position.strip_prefix(&own);
+            within.is_some_and(|place| place.starts_with(SUBSCRIPTIONS) || place.starts_with(RECEIPTS))
+        };
         let after = call.parsed_query("cursor", |raw| position(raw, is_position))?.unwrap_or_default();
+        let after = after.strip_prefix(&own).unwrap_or_default().to_owned();
         let contact = self.store.contact(id).await?.ok_or_else(Problem::no_contact)?;
 
         let mut subscriptions = Vec::new();
@@ -51,7 +57,7 @@ impl Handles<ExportContact> for App {
             mails: mails.into_iter().filter_map(ExportedMail::of).collect(),
         });
         Ok(match next {
-            Some(next) => reply.with_header(NEXT_CURSOR, to_cursor(&next)),
+            Some(next) => reply.with_header(NEXT_CURSOR, to_cursor(&format!("{own}{next}"))),
             None => reply,
         })
     }

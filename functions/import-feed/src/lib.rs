@@ -308,7 +308,7 @@ fn put(product: &Product) -> ProductChange {
     ProductChange::Put {
         sku: product.sku().clone(),
         digest: hex(&digest(product, &data)),
-        place: Place::of(product),
+        place: Place::shown(product),
         data,
     }
 }

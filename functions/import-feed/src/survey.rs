@@ -146,7 +146,7 @@ fn keep(errors: &mut Vec<ImportError>, position: u64, fault: ItemFault) {
 /// Returns what is stored with a product, in hex, to tell whether it changed, from the product and its fields as JSON.
 pub fn digest(product: &Product, data: &str) -> [u8; 16] {
     // One from before products had a place among others is written once more.
-    let form = if Place::of(product).is_some() { " placed" } else { "" };
+    let form = if Place::shown(product).is_some() { " placed" } else { "" };
     short(format!("{data}{form}").as_bytes())
 }
 

@@ -267,7 +267,8 @@ answer! {
     pub struct ExportedMail {
         /// Missing if the mail service refused it.
         pub sent_on: Option<Moment>,
-        /// When what became of it first happened, by the words of the log, such as `accepted`, `delivered` and `bounced`.
+        /// When what became of it first happened, by the words of the log, such as `accepted`, `delivered` and `bounced`; of `failed`,
+        /// when it last did.
         pub events: BTreeMap<String, Moment>,
         pub sku: Sku,
         pub locale: Locale,

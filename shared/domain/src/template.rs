@@ -55,17 +55,21 @@ impl Template {
 
     /// Returns true if it shows what the recipient waits for besides, which has to be read for each mail.
     pub fn shows_other_wishes(&self) -> bool {
-        self.names("also_waiting")
+        self.html.text().contains("also_waiting")
+            || self.text.as_ref().is_some_and(|text| text.contains("also_waiting"))
     }
 
-    /// Returns true if it shows other products of the feed, which have to be read for each message of recipients.
+    /// Returns true if its HTML part shows other products of the feed, which have to be read for each message of recipients. The
+    /// compiled-in text part shows those that there are.
     pub fn shows_related(&self) -> bool {
-        self.names("related")
+        self.html.text().contains("related")
     }
+}
 
-    fn names(&self, variable: &str) -> bool {
-        let (TemplateSource::Mjml(html) | TemplateSource::Html(html)) = &self.html;
-        [Some(html), self.text.as_ref()].into_iter().flatten().any(|source| source.contains(variable))
+impl TemplateSource {
+    pub fn text(&self) -> &str {
+        let (Self::Mjml(text) | Self::Html(text)) = self;
+        text
     }
 }
 

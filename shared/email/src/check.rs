@@ -8,7 +8,7 @@ use crate::sample;
 use crate::template::{AsWritten, Compiled};
 use crate::texts::languages;
 use crate::variables::Variables;
-use restock_domain::{Brands, EmailChoice, Locale, Product, Template};
+use restock_domain::{Brands, EmailChoice, Locale, Product, Template, TemplateSource};
 
 /// Gmail shows no more than 102 KB of a mail.
 pub const MAX_HTML_BYTES: usize = 90_000;
@@ -17,12 +17,22 @@ impl Renderer {
     /// Refuses a template that can't be rendered for every product and brand, or whose mails lack the unsubscribe link or
     /// are too large. Names the line of the source where it can.
     pub fn check(&self, template: &Template, brands: &Brands) -> Result<(), Unusable> {
+        let html = matches!(template.html, TemplateSource::Html(_)).then(|| template.html.text());
+        let parts = [(Part::Html, html), (Part::Text, template.text.as_deref())];
+        if let Some((part, _)) =
+            parts.into_iter().find(|(_, source)| source.is_some_and(|it| it.contains("<mj-include")))
+        {
+            let reason =
+                "mj-include is MJML, and would be sent as it is: write its parts out, or send the template as mjml.";
+            return Err(Unusable::new(part, reason));
+        }
         let as_written = AsWritten::of(&template.html)?;
         let compiled = Compiled::strictly(template)?;
         let email = EmailChoice::default();
         let (nobody, whole) = (Brands::default(), sample::brands());
         let samples = sample::products();
-        let related: &[&[Product]] = if template.shows_related() { &[&samples, &[]] } else { &[&[]] };
+        let related: &[&[Product]] =
+            if template.shows_related() { &[&samples[..4], &samples[..1], &[]] } else { &[&[]] };
         // Every language with one product, and all products and brands in both directions of writing.
         let in_each = languages().map(|tag| (tag, &samples[..1], vec![brands]));
         let in_two = ["en-GB", "ar-EG"].map(|tag| (tag, &samples[..], vec![brands, &nobody, &whole]));
@@ -118,20 +128,54 @@ impl Parts {
     pub(crate) fn without_link(&self, personal: &Personal) -> Option<Part> {
         let mark = &personal.unsubscribe_url;
         let html = shown(&self.html);
-        let is_link = |(at, _): (usize, &str)| {
-            let before = html[..at].trim_end_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
-            let name = before.strip_suffix('=').map(str::trim_end).unwrap_or_default();
-            name.len() >= 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b"href")
-        };
-        if !html.match_indices(mark).any(is_link) {
+        if !html.match_indices(mark).any(|(at, _)| is_link(&html[..at], &html[at + mark.len()..])) {
             return Some(Part::Html);
         }
-        (!self.text.contains(mark)).then_some(Part::Text)
+        // Letters beside it would be a part of the address.
+        let stands_alone = |(at, _): (usize, &str)| {
+            let (before, after) = (self.text[..at].chars().next_back(), self.text[at + mark.len()..].chars().next());
+            !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(|c| c.is_alphanumeric() || c == '/')
+        };
+        (!self.text.match_indices(mark).any(stands_alone)).then_some(Part::Text)
     }
 }
 
-/// Elements whose content no reader sees.
-const UNSEEN: [&str; 5] = ["script", "style", "template", "textarea", "title"];
+/// Elements whose content no reader sees as HTML.
+const UNSEEN: [&str; 10] =
+    ["script", "style", "template", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "select"];
+
+/// Returns true if what stands between two parts of HTML is the whole address of a link: the first `href` of an `a`.
+fn is_link(before: &str, after: &str) -> bool {
+    let Some(tag) = before.rfind('<').map(|begin| before[begin + 1..].to_ascii_lowercase()) else { return false };
+    let Some(mut attributes) = tag.strip_prefix('a').filter(|rest| rest.starts_with(char::is_whitespace)) else {
+        return false;
+    };
+    // Those that stand before it, each with its value.
+    let (name, quote) = loop {
+        attributes = attributes.trim_start();
+        let Some((name, value)) = attributes.split_once('=') else { return false };
+        // Attributes without a value may stand before it.
+        let name = name.split_whitespace().next_back().unwrap_or_default();
+        let value = value.trim_start();
+        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+        let inside = quote.map_or(value, |quote| value[quote.len_utf8()..].trim_start());
+        if inside.is_empty() {
+            break (name, quote);
+        }
+        if name == "href" {
+            return false;
+        }
+        let end = quote.map_or_else(|| inside.find(char::is_whitespace), |quote| inside.find(quote));
+        let Some(end) = end else { return false };
+        attributes = inside[end..].trim_start_matches(['"', '\'']);
+    };
+    let closes = match quote {
+        Some(quote) => after.trim_start().starts_with(quote),
+        None => after.starts_with(|c: char| c.is_whitespace() || c == '>'),
+    };
+    let is_closed = after.find('>').is_some_and(|end| !after[..end].contains('<'));
+    name == "href" && closes && is_closed
+}
 
 /// Returns HTML without what no reader sees: comments, which Outlook alone reads, and elements that are code or a name.
 fn shown(html: &str) -> String {
@@ -163,7 +207,7 @@ fn in_a_tag(html: &str, mark: &str) -> bool {
 mod tests {
     use super::*;
     use crate::built_in_templates;
-    use restock_domain::{TemplateId, TemplateSource};
+    use restock_domain::TemplateId;
 
     fn template(html: TemplateSource, text: Option<&str>) -> Template {
         Template {
@@ -252,6 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn a_block_of_mjml_in_html_is_refused_and_so_is_a_place_in_a_list_that_may_be_shorter() {
+        let renderer = Renderer::new().unwrap();
+        let reason = |html: &str| {
+            let html = TemplateSource::Html(format!("<a href=\"{{{{ unsubscribe_url }}}}\">x</a>{html}"));
+            renderer.check(&template(html, None), &Brands::default()).unwrap_err().reason
+        };
+
+        assert!(reason("<mj-include path=\"related.mjml\" />").contains("mj-include is MJML"));
+        for place in 0..5 {
+            let shown = format!("{{% if related %}}{{{{ related[{place}].title }}}}{{% endif %}}");
+            if place == 0 {
+                let html = TemplateSource::Html(format!("<a href=\"{{{{ unsubscribe_url }}}}\">x</a>{shown}"));
+                renderer.check(&template(html, None), &Brands::default()).unwrap();
+            } else {
+                assert!(reason(&shown).contains("this may be missing"), "{place}");
+            }
+        }
+    }
+
+    #[test]
     fn every_part_needs_the_unsubscribe_link() {
         let html = TemplateSource::Html("<p>{{ title }}</p>".into());
         assert_eq!(refused(html, None).0, Part::Html);
@@ -261,6 +325,14 @@ mod tests {
             "<title>{{ unsubscribe_url }}</title>",
             "<Script>let x = '<a href=\"{{ unsubscribe_url }}\">x</a>'</script>",
             "<template><a href=\"{{ unsubscribe_url }}\">x</a></template>",
+            "<a data-href=\"{{ unsubscribe_url }}\">x</a>",
+            "<a href=\"https://shop.example\" href=\"{{ unsubscribe_url }}\">x</a>",
+            "<link href=\"{{ unsubscribe_url }}\">",
+            "<a href=\"{{ unsubscribe_url }}.html\">x</a>",
+            "<a href=\"{{ unsubscribe_url }}",
+            "<p>href=\"{{ unsubscribe_url }}\"</p>",
+            "<p title='<a href=\"{{ unsubscribe_url }}'>x</p>",
+            "<xmp><a href=\"{{ unsubscribe_url }}\">x</a></xmp>",
             "<style>a {} <a href=\"{{ unsubscribe_url }}\">x</a>",
             "<a href=\"mailto:a@b.se?subject={{ unsubscribe_url }}\">x</a>",
             "<a href=\"https://shop.example/{{ unsubscribe_url }}\">x</a>",
@@ -269,6 +341,8 @@ mod tests {
         ];
         let shown = [
             "<A HREF = '{{ unsubscribe_url }}'>x</A>",
+            "<a class=\"a=b\" hidden style='color: red' href=\"{{ unsubscribe_url }}\" target=_blank>x</a>",
+            "<a class=x href={{ unsubscribe_url }} >x</a>",
             "<!--[if !mso]><!--><a href=\"\n{{ unsubscribe_url }}\">x</a><!--<![endif]-->",
             "<!-- one --><a href={{ unsubscribe_url }}>x</a><!-- two -->",
         ];

@@ -136,11 +136,13 @@ impl BuiltIn {
 
 impl Unusable {
     fn of(part: Part, error: &minijinja::Error) -> Self {
-        let reason =
-            error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
+        let detail = error.detail().or((error.kind() == ErrorKind::UndefinedError).then_some(MAY_BE_MISSING));
+        let reason = detail.map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
         Self { part, line: error.line(), reason }
     }
 }
+
+const MAY_BE_MISSING: &str = "this may be missing; put {% if … %} and {% endif %} around it";
 
 /// Returns an environment for a template that is tried. Values come from feeds and from shoppers, so it has no way to leave them
 /// unescaped; those that were stored with one before go on.
@@ -291,8 +293,7 @@ fn write_what_is_there(
     value: &Value,
 ) -> Result<(), minijinja::Error> {
     if value.is_none() {
-        let detail = "this may be missing; put {% if … %} and {% endif %} around it";
-        return Err(minijinja::Error::new(ErrorKind::UndefinedError, detail));
+        return Err(minijinja::Error::new(ErrorKind::UndefinedError, MAY_BE_MISSING));
     }
     write_value(output, state, value)
 }

@@ -79,11 +79,14 @@ pub fn read(
     let mut beginning = Vec::new();
     text.by_ref().take(BEGINNING).read_to_end(&mut beginning)?;
     let mistaken = Mistaken::by(&beginning);
+    let begins_an_array = beginning.trim_ascii_start().first() == Some(&b'[');
     let text = Cursor::new(beginning).chain(text);
     let end = match media_type.format {
         Format::Xml => xml::read(Bounded::new(Clean::new(text)), currency, each),
         Format::Csv => table::read(text, b",;\t", currency, each),
         Format::Tsv => table::read(text, b"\t", currency, each),
+        // Each of its lines would be a broken one.
+        Format::JsonLines if begins_an_array => Err(Unreadable::NoFeed(Mistaken::Json)),
         Format::JsonLines => lines::read(text, currency, each),
     };
     end.map_err(|error| match (error, mistaken) {

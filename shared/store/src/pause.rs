@@ -33,6 +33,10 @@ pub struct Stops {
 }
 
 impl Stops {
+    pub fn is_held(&self) -> bool {
+        self.hold.is_some()
+    }
+
     /// Returns what stops the mails, if anything does.
     pub fn pause(&self) -> Option<&Pause> {
         self.all.as_ref().or(self.hold.as_ref())

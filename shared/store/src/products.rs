@@ -2,10 +2,11 @@ use crate::database::{Consistency, Index, Item, PlainWrite, Query, Range};
 use crate::item::{damaged, read_each, read_item, texts};
 use crate::keyspace;
 use crate::{Error, Store};
+use futures::future::try_join_all;
 use restock_domain::{Availability, Fields, Locale, Product, Sku, hex};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 const TABLE: keyspace::Products = keyspace::Products;
 
@@ -14,8 +15,13 @@ const TABLE: keyspace::Products = keyspace::Products;
 const SHARDS: u8 = 16;
 /// Other products that a mail shows.
 const MAX_RELATED: usize = 4;
-/// Products that are looked at for these, of a group and of a type each: some are sold out.
-const CANDIDATES: i32 = 12;
+/// Siblings that are looked at for these, of which some may be held.
+const CANDIDATES: i32 = 8;
+/// Queries for groups of a type, of which each finds one: some may be held.
+const MAX_GROUP_QUERIES: usize = 12;
+/// Sort before and after every group, whose names are hexadecimal.
+const FIRST: &str = "!";
+const LAST: &str = "~";
 
 /// One difference between a feed and what is stored.
 pub enum ProductChange {
@@ -39,8 +45,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// Returns the place under which others find a product, if it can be bought.
+    pub fn shown(product: &Product) -> Option<Self> {
+        Self::of(product).filter(|_| product.availability() != Some(Availability::Not))
+    }
+
     /// Returns the place of a product that has a type or a group.
-    pub fn of(product: &Product) -> Option<Self> {
+    fn of(product: &Product) -> Option<Self> {
         let (kind, group) = (product.kind(), product.group());
         if kind.is_none() && group.is_none() {
             return None;
@@ -63,37 +74,59 @@ impl Store {
     }
 
     /// Returns other products of the feed with this locale's key that can be bought: those of the same group first, then one
-    /// of each group of the same type.
+    /// of each group of the same type. What is held is none.
     pub async fn related(&self, feed: &str, product: &Product) -> Result<Vec<Product>, Error> {
         let Some(Place { kind, group }) = Place::of(product) else { return Ok(Vec::new()) };
-        let ranges = [
-            product.group().map(|_| Range::Between(group.clone(), group.clone())),
-            // Of all that come after it, and round to those before.
-            product.kind().map(|_| Range::Between(format!("{group}~"), "~".into())),
-            product.kind().map(|_| Range::Before(group.clone())),
-        ];
-        let (mut found, mut seen) = (Vec::new(), HashSet::new());
-        for range in ranges.into_iter().flatten() {
-            let of_type = Query::of_index(TABLE, Index::ByProductType, format!("{feed}#{kind}"));
-            let page = self.database.query(Query { range, limit: Some(CANDIDATES), ..of_type }).await?;
-            let candidates = read_each(page.items, |item| read_item::<Candidate>(TABLE, item));
-            let (siblings, others): (Vec<_>, Vec<_>) =
-                candidates.into_iter().partition(|candidate| candidate.item_group == group);
-            let others = others.into_iter().filter(|candidate| seen.insert(candidate.item_group.clone()));
-            let wanted: Vec<Candidate> =
-                siblings.into_iter().chain(others).filter(|other| other.sku != *product.sku()).collect();
-            let keys = wanted.iter().map(|other| texts([("feed", &other.feed), ("sku", other.sku.as_str())])).collect();
-            let items = self.batch_get_as(TABLE, keys, Consistency::Eventual).await?;
-            let mut products: HashMap<Sku, Product> =
-                read_each(items, read).into_iter().map(|((_, sku), product)| (sku, product)).collect();
-            let in_order = wanted.iter().filter_map(|other| products.remove(&other.sku));
-            found.extend(in_order.filter(|other| other.availability() != Some(Availability::Not)));
-            if found.len() >= MAX_RELATED {
+        let partition = format!("{feed}#{kind}");
+        let mut found = Vec::new();
+        if product.group().is_some() {
+            let siblings = self.placed(&partition, Range::Between(group.clone(), group.clone()), CANDIDATES).await?;
+            found = self.on_sale(siblings, product.sku()).await?;
+        }
+        // Of all groups that come after it, and round to those before.
+        let (mut range, mut has_turned) = (Range::Between(after(&group), LAST.into()), false);
+        for _ in 0..MAX_GROUP_QUERIES {
+            if product.kind().is_none() || found.len() >= MAX_RELATED {
+                break;
+            }
+            let next = self.placed(&partition, range.clone(), 1).await?;
+            let Some(passed) = next.first().map(|next| next.item_group.clone()) else {
+                if has_turned {
+                    break;
+                }
+                (range, has_turned) = (Range::Between(FIRST.into(), before(&group)), true);
+                continue;
+            };
+            let end = if has_turned { before(&group) } else { LAST.into() };
+            found.extend(self.on_sale(next, product.sku()).await?);
+            range = Range::Between(after(&passed), end);
+            if let Range::Between(first, last) = &range
+                && first > last
+            {
                 break;
             }
         }
         found.truncate(MAX_RELATED);
         Ok(found)
+    }
+
+    /// Returns the first products of a part of the index.
+    async fn placed(&self, partition: &str, range: Range, limit: i32) -> Result<Vec<Placed>, Error> {
+        let of_type = Query::of_index(TABLE, Index::ByProductType, partition);
+        let page = self.database.query(Query { range, limit: Some(limit), ..of_type }).await?;
+        Ok(read_each(page.items, |item| read_item(TABLE, item)))
+    }
+
+    /// Returns those of products, but for one of them, that nobody holds, in their order.
+    async fn on_sale(&self, placed: Vec<Placed>, but: &Sku) -> Result<Vec<Product>, Error> {
+        let placed: Vec<Placed> = placed.into_iter().filter(|placed| placed.sku != *but).collect();
+        let keys = placed.iter().map(|placed| texts([("feed", &placed.feed), ("sku", placed.sku.as_str())])).collect();
+        let items = self.batch_get_as(TABLE, keys, Consistency::Eventual).await?;
+        let mut products: HashMap<Sku, Product> =
+            read_each(items, read).into_iter().map(|((_, sku), product)| (sku, product)).collect();
+        let stops = try_join_all(placed.iter().map(|placed| self.stops(&placed.sku))).await?;
+        let found = placed.iter().zip(stops).filter(|(_, stops)| !stops.is_held());
+        Ok(found.filter_map(|(placed, _)| products.remove(&placed.sku)).collect())
     }
 
     /// Calls `each` with every stored product of a locale and its digest. Reads as much as the feed holds.
@@ -151,13 +184,26 @@ pub(crate) fn read(item: Item) -> Result<((String, Sku), Product), Error> {
     Ok(((locale, sku.clone()), Product::restore(sku, data)))
 }
 
-/// What the index says of a product.
+/// A product as the index shows it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Candidate {
+struct Placed {
     feed: String,
     sku: Sku,
     item_group: String,
+}
+
+/// Returns what sorts after a group, and before all that come after it.
+fn after(group: &str) -> String {
+    format!("{group}{LAST}")
+}
+
+/// Returns what sorts before a group, and after all that come before it.
+fn before(group: &str) -> String {
+    // The last character is a hexadecimal digit, and no other group has this name.
+    let mut before = group.to_owned();
+    let last = before.pop().and_then(|last| char::from_u32(u32::from(last) - 1)).unwrap_or_default();
+    format!("{before}{last}{LAST}")
 }
 
 /// Returns a short name for a text of any length.

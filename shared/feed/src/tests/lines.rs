@@ -32,6 +32,17 @@ fn json_lines_have_the_names_of_a_table_and_a_bad_line_costs_only_itself() {
 }
 
 #[test]
+fn an_array_in_place_of_json_lines_is_no_feed_however_it_is_written() {
+    let item = r#"{"id":"A","title":"Mug","link":"https://shop.example/a"}"#;
+
+    for file in [format!("[{item}]"), format!("[\n{item},\n{item}\n]\n"), format!("\u{feff} \n [ {item} ]")] {
+        let (found, end) = items(Format::JsonLines, &file);
+
+        assert_eq!((found, end), (Vec::new(), Err("NoItems")), "{file}");
+    }
+}
+
+#[test]
 fn json_lines_that_break_off_or_are_too_long_are_known() {
     let line = |id: &str, title: &str| {
         format!("{{\"id\":\"{id}\",\"title\":\"{title}\",\"link\":\"https://shop.example\"}}\n")
