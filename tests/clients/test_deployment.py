@@ -170,15 +170,19 @@ def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_mak
     functions = len(list((ROOT / "functions").iterdir()))
     assert Counter(resource["ResourceType"] for resource in made)["AWS::Lambda::Function"] == functions
 
-    url = template(cloud, tmp_path, built, memory="320")
-    changes = {"MaxMailsPerSecond": "50", "PublishEvents": "true"}
-    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()]
-    stacks.update_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters)
-    assert cloud.settled() == "UPDATE_COMPLETE"
-    settings = [function["Environment"]["Variables"] for function in cloud.functions() if "Environment" in function]
-    assert {variables["MAX_MAILS_PER_SECOND"] for variables in settings if "MAX_MAILS_PER_SECOND" in variables} == {"50"}
-    assert [destination for destination in event_destinations(cloud) if "EventBridgeDestination" in destination]
-    assert 320 in {function["MemorySize"] for function in cloud.functions()}
+    def update(memory, changes):
+        url = template(cloud, tmp_path, built, **memory)
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()]
+        stacks.update_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters)
+        assert cloud.settled() == "UPDATE_COMPLETE"
+        settings = [function["Environment"]["Variables"] for function in cloud.functions() if "Environment" in function]
+        rates = {variables["MAX_MAILS_PER_SECOND"] for variables in settings if "MAX_MAILS_PER_SECOND" in variables}
+        told = [destination for destination in event_destinations(cloud) if "EventBridgeDestination" in destination]
+        return rates, bool(told), 320 in {function["MemorySize"] for function in cloud.functions()}
+
+    assert update({"memory": "320"}, {"MaxMailsPerSecond": "50", "PublishEvents": "true"}) == ({"50"}, True, True)
+    # And back.
+    assert update({}, {"MaxMailsPerSecond": "0", "PublishEvents": "false"}) == ({"0"}, False, False)
 
     stacks.delete_stack(StackName=STACK)
     assert cloud.settled() == "GONE"
