@@ -47,8 +47,8 @@ pub struct Tables {
     /// SKUs whose part of an index can't keep up.
     hot: BTreeSet<String>,
     limits: Limits,
-    /// The bytes of the largest wave of a scope that was written.
-    pub largest_wave: usize,
+    /// The most messages on their way that a wave's item named.
+    pub most_on_the_way: usize,
     /// Levels in the order in which they were stored.
     pub stored: Vec<StoredLevel>,
     /// Records of deliveries that were deleted with their contact.
@@ -305,8 +305,9 @@ impl World {
         let sku = after.as_ref().or(answer.as_ref()).map(|item| string(item, "sku")).unwrap_or_default();
         let bytes = after.as_ref().map_or(0, bytes_of);
         assert!(bytes <= MAX_ITEM_BYTES, "DynamoDB takes no such item: {bytes} bytes of {key:?}");
-        if key.2.starts_with("wave#") {
-            state.tables.largest_wave = bytes.max(state.tables.largest_wave);
+        if let Some(wave) = after.as_ref().filter(|_| key.2.starts_with("wave#")) {
+            let on_the_way = string(wave, "document").matches("\"places\":").count();
+            state.tables.most_on_the_way = on_the_way.max(state.tables.most_on_the_way);
         }
         state.tables.keep_past(&key);
         let is_level = write.table == Table::Stock && key.2.starts_with("level#");

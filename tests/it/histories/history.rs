@@ -221,8 +221,8 @@ pub struct History {
     pub sent_on: u64,
     /// Messages that were put on queues, SES's events apart, where that can be seen.
     pub sent: u64,
-    /// The bytes of the largest wave of a scope that was written, where that can be seen.
-    pub largest_wave: usize,
+    /// The most messages of a wave that were on their way, where that can be seen.
+    pub most_on_the_way: usize,
     /// Invocations that were over their time, where that can be seen.
     pub over_time: u64,
     /// How often SES took no mail, since the account had sent too many a second.

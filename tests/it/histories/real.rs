@@ -297,7 +297,7 @@ impl Stage<'_> {
             sent: 0,
             redriven: 0,
             sent_on: 0,
-            largest_wave: 0,
+            most_on_the_way: 0,
             over_time: 0,
             throttled: 0,
             refused: Vec::new(),

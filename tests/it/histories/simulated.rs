@@ -323,7 +323,7 @@ impl Stage {
             redriven: state.redriven,
             sent_on: state.sent_on,
             sent: state.sent - state.events,
-            largest_wave: state.tables.largest_wave,
+            most_on_the_way: state.tables.most_on_the_way,
             over_time: state.over_time,
             throttled: state.throttled,
             refused: self.refused.lock().unwrap().clone(),
