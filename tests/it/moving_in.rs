@@ -86,6 +86,40 @@ fn a_subscription_that_ended_does_not_come_back_with_the_first_of_two_lists() {
 }
 
 #[test]
+fn whoever_was_mailed_or_ended_and_asks_anew_does_not_get_the_old_place_back_with_the_same_list() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1}));
+    restock.moved(LIST);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["ann"]);
+    let [ann, cy] = ["ann", "cy"].map(|name| restock.moved_contact(name));
+    let ended = restock.subscriptions(&cy)[0]["id"].as_str().unwrap().to_owned();
+    restock.delete(&format!("/inventory/backinstock/subscriptions/{ended}"));
+    for contact in [&ann, &cy] {
+        restock.subscribe(contact, "A", "sv-SE", None);
+    }
+
+    assert_eq!(restock.moved(LIST), [0, 0, 3, 0]);
+
+    restock.level(json!({"sku": "A", "quantity": 2}));
+    assert_eq!(restock.mailed(), ["ann", "bo"]);
+}
+
+#[test]
+fn whoever_was_mailed_here_after_the_time_on_a_first_list_keeps_the_place_of_the_new_subscription() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let ann = restock.contact("ann");
+    restock.subscribe(&ann, "A", "sv-SE", None);
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    let made = restock.subscribe(&ann, "A", "sv-SE", None)["createdOn"].clone();
+
+    assert_eq!(restock.moved("email,sku,locale,subscribedOn\nann@example.com,A,sv-SE,2026-01-01\n"), [0, 0, 1, 0]);
+    assert_eq!(restock.subscriptions(&ann)[0]["createdOn"], made);
+}
+
+#[test]
 fn lines_without_a_time_are_in_the_order_of_the_list_and_a_column_that_is_not_read_is_named() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

@@ -157,6 +157,26 @@ fn whoever_waited_by_a_policy_of_their_own_is_not_overtaken_once_they_wait_by_th
 }
 
 #[test]
+fn a_line_whose_places_others_took_is_not_forgotten_once_those_have_all_left() {
+    let restock = Restock::start_with_second_look_after("800");
+    restock.feed("sv-SE", &["A"]);
+    for (priority, side) in [(1, "odd"), (2, "even")] {
+        let condition = json!({"field": "contact.attributes.side", "operator": "equals", "value": side});
+        let own = json!({"name": side, "conditions": [condition], "priority": priority, "waves": {"perUnit": 1, "interval": "PT4S"}});
+        restock.automation(side, &own);
+    }
+    for (number, side) in ["odd", "even", "odd", "even"].iter().enumerate() {
+        let body = json!({"email": format!("{side}{number}@example.com"), "attributes": {"side": side}});
+        let contact = restock.post("/contacts", &body).json();
+        restock.subscribe(contact["id"].as_str().unwrap(), "A", "sv-SE", None);
+    }
+
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 2}));
+    // Not by the second look, which would find them after all.
+    eventually(|| (restock.mailed().len() == 4).then_some(()));
+}
+
+#[test]
 fn a_policy_is_stored_shown_and_deleted_with_versions() {
     let restock = Restock::start();
     assert_problem(&restock.get("/waves"), 404, "WavesNotFound");

@@ -116,8 +116,7 @@ async fn dry_run(
             let forecast = |(owner, policy): (PolicyOwner, &WavePolicy)| {
                 // As for a level that has just come, whose line begins with everybody.
                 let on_their_way = wave.given(&owner, &Course::default(), now);
-                let people = lines.people(&owner);
-                let forecast = Forecast::of(policy, &met, &wave.taken, on_their_way, people, now);
+                let forecast = Forecast::of(policy, &met, &wave.taken, on_their_way, &lines.people(&owner), now);
                 WaveForecast::new(owner, forecast)
             };
             Some(policies.into_iter().map(forecast).collect())
@@ -149,10 +148,13 @@ impl Lines {
         self.0.entry(owner).or_default().push((pass, subscription.created_on, subscription.id()));
     }
 
-    /// Returns how many people wait for a policy; a person takes one place.
-    fn people(&self, owner: &PolicyOwner) -> u64 {
+    /// Returns how many people of each pass wait for a policy; a person takes one place.
+    fn people(&self, owner: &PolicyOwner) -> BTreeMap<u32, u64> {
         let all = self.0.get(owner).into_iter().flatten();
-        all.map(|(_, _, id)| id.contact_id).collect::<HashSet<_>>().len() as u64
+        let people: HashMap<ContactId, u32> = all.map(|(pass, _, id)| (id.contact_id, *pass)).collect();
+        let mut by_pass = BTreeMap::new();
+        people.into_values().for_each(|pass| *by_pass.entry(pass).or_default() += 1);
+        by_pass
     }
 
     /// Returns the place of each subscription in its line, from 1: that of the person's oldest one.

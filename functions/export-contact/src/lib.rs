@@ -5,7 +5,7 @@ use restock_api::contacts::{ContactExport, ExportContact, ExportedMail};
 use restock_api::subscriptions::{MAX_LISTED, NEXT_CURSOR};
 use restock_api::{Moment, Problem};
 use restock_domain::{ContactId, Subscription, time};
-use restock_http::{Call, Failure, Handles, Reply, position, to_cursor};
+use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
 
 /// What a position begins with that is among the subscriptions, and one that is among the receipts, which follow them.
@@ -21,14 +21,8 @@ pub struct App {
 impl Handles<ExportContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ExportContact>, Failure> {
         let id = call.parsed_parameter("contactId", ContactId::parse)?;
-        // One of another contact would leave some of this one's out.
-        let own = format!("{id} ");
-        let is_position = |position: &str| {
-            let within = position.strip_prefix(&own);
-            within.is_some_and(|place| place.starts_with(SUBSCRIPTIONS) || place.starts_with(RECEIPTS))
-        };
-        let after = call.parsed_query("cursor", |raw| position(raw, is_position))?.unwrap_or_default();
-        let after = after.strip_prefix(&own).unwrap_or_default().to_owned();
+        let is_position = |position: &str| position.starts_with(SUBSCRIPTIONS) || position.starts_with(RECEIPTS);
+        let after = call.position(is_position)?.unwrap_or_default();
         let contact = self.store.contact(id).await?.ok_or_else(Problem::no_contact)?;
 
         let mut subscriptions = Vec::new();
@@ -57,7 +51,7 @@ impl Handles<ExportContact> for App {
             mails: mails.into_iter().filter_map(ExportedMail::of).collect(),
         });
         Ok(match next {
-            Some(next) => reply.with_header(NEXT_CURSOR, to_cursor(&format!("{own}{next}"))),
+            Some(next) => reply.with_header(NEXT_CURSOR, call.to_cursor(&next)),
             None => reply,
         })
     }

@@ -22,7 +22,7 @@ use progress::{SHOWN_EVERY, shown};
 use restock_domain::{ErrorCode, Feed, Import, ImportError, ImportStatus, Locale, Product, Sku, hex, time};
 use restock_feed::End;
 use restock_queue::{Failure, FeedImport, FeedMessage, FeedSource, Queues, Record, consume, named, while_hidden};
-use restock_store::{Fetch, Place, ProductChange, Store};
+use restock_store::{Fetch, ProductChange, RelatedBy, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -308,7 +308,7 @@ fn put(product: &Product) -> ProductChange {
     ProductChange::Put {
         sku: product.sku().clone(),
         digest: hex(&digest(product, &data)),
-        place: Place::shown(product),
+        related_by: RelatedBy::shown(product),
         data,
     }
 }

@@ -4,7 +4,7 @@ use crate::file::{File, joined};
 use crate::{Stop, serialized};
 use restock_domain::{ErrorCode, ImportError, Product, Sku, hex};
 use restock_feed::{End, Item, ItemFault};
-use restock_store::Place;
+use restock_store::RelatedBy;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -143,10 +143,10 @@ fn keep(errors: &mut Vec<ImportError>, position: u64, fault: ItemFault) {
     }
 }
 
-/// Returns what is stored with a product, in hex, to tell whether it changed, from the product and its fields as JSON.
+/// Returns what is stored with a product to tell whether it changed, from the product and its fields as JSON.
 pub fn digest(product: &Product, data: &str) -> [u8; 16] {
     // One from before products had a place among others is written once more.
-    let form = if Place::shown(product).is_some() { " placed" } else { "" };
+    let form = if RelatedBy::shown(product).is_some() { " placed" } else { "" };
     short(format!("{data}{form}").as_bytes())
 }
 

@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use restock_api::subscriptions::{ListSubscriptions, MAX_AHEAD, MAX_LISTED, MAX_PLACES, NEXT_CURSOR, Subscription};
 use restock_domain::{ContactId, time};
-use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
+use restock_http::{Call, Failure, Handles, Reply, limit};
 use restock_store::Store;
 
 pub struct App {
@@ -19,8 +19,7 @@ impl Handles<ListSubscriptions> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ListSubscriptions>, Failure> {
         let contact = call.parsed_parameter("contactId", ContactId::parse)?;
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_LISTED))?.unwrap_or(MAX_LISTED);
-        let is_place = |position: &str| position.contains('#');
-        let after = call.parsed_query("cursor", |raw| position(raw, is_place))?;
+        let after = call.position(|position| position.contains('#'))?;
 
         let mut subscriptions = self.store.subscriptions_of(contact).await?;
         let now = (self.clock)();
@@ -30,7 +29,7 @@ impl Handles<ListSubscriptions> for App {
         }
         let more = subscriptions.len() > limit;
         subscriptions.truncate(limit);
-        let next = subscriptions.last().filter(|_| more).map(|last| to_cursor(&place(last)));
+        let next = subscriptions.last().filter(|_| more).map(|last| call.to_cursor(&place(last)));
         let mut places = Vec::new();
         if self.shows_places && subscriptions.len() <= MAX_PLACES {
             let ahead = subscriptions.iter().map(|subscription| self.store.ahead_of(subscription, MAX_AHEAD));

@@ -95,8 +95,7 @@ impl App {
         correlate(correlation_in(&arrival.id));
         let mut due: Option<Timestamp> = None;
         // Each has its turn to be the first at places that all of them may have.
-        let first = fastrand::usize(..policies.len());
-        policies.rotate_left(first);
+        fastrand::shuffle(&mut policies);
         for (owner, policy) in &policies {
             let look = Look { tick, level, arrival, levels: &levels, waves, owner, policy, is_new };
             match self.look(&look, until).await? {
@@ -166,7 +165,15 @@ impl App {
             let promised = wave.given(owner, &course, now);
             let places = match policy.leave(level, &wave.taken, promised, now) {
                 Leave::NotAtThisStock => return Ok(Looked::Through),
-                Leave::AllPromised => return Ok(on_the_way.map_or(Looked::Through, Looked::Until)),
+                Leave::AllPromised => {
+                    let begun = Line { course: course.clone(), groups, pass, follows: pass < policy.last_pass() };
+                    // Whoever has the places has a tick put only if somebody is known to wait.
+                    let knows = |wave: &mut Wave| seen.is_some() || wave.go_on(owner, None, begun.clone());
+                    if !self.store.change_wave(sku, scope, now, knows).await? {
+                        continue;
+                    }
+                    return Ok(on_the_way.map_or(Looked::Through, Looked::Until));
+                }
                 Leave::NotBefore(at) => return Ok(Looked::Until(on_the_way.map_or(at, |until| at.min(until)))),
                 Leave::Now(places) => places,
             };

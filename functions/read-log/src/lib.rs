@@ -5,7 +5,7 @@ use restock_api::ErrorCode;
 use restock_api::log::{self, DEFAULT_LIMIT, ExplainedTally, LogPage, MAX_ENTRIES, Outcome, ReadLog};
 use restock_domain::automation::AutomationTally;
 use restock_domain::{AutomationId, Invalid, Locale, LogEntry, Sku, time};
-use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
+use restock_http::{Call, Failure, Handles, Reply, limit};
 use restock_store::{LogFilter, LogKey, Store};
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ impl Handles<ReadLog> for App {
         };
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_ENTRIES))?.unwrap_or(DEFAULT_LIMIT);
         let is_entry = |position: &str| LogKey::received_at(position).is_some();
-        let cursor = call.parsed_query("cursor", |raw| position(raw, is_entry))?;
+        let cursor = call.position(is_entry)?;
 
         let page = self.store.log_page(&filter, cursor.as_deref(), limit, self.log_kept, (self.clock)()).await?;
-        let cursor = page.next.map(|next| to_cursor(&next));
+        let cursor = page.next.map(|next| call.to_cursor(&next));
         Ok(Reply::new(LogPage { entries: self.explained(page.entries).await?, cursor }))
     }
 }

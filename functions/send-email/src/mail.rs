@@ -5,7 +5,7 @@ use crate::{App, Settings, Shared, UNKNOWN_OUTCOME};
 use display_error_chain::DisplayErrorChain;
 use futures::future::join_all;
 use jiff::Timestamp;
-use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement};
+use restock_domain::delivery::{Hindrance, Milestone, Outcome, Settlement};
 use restock_domain::{
     Automation, Contact, Locale, Product, Skip, Sku, Subscription, Template, newest_covering, sold_out_since,
 };
@@ -100,15 +100,29 @@ impl App {
         let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,
             Err(skip) => {
+                // Left for the next level, it would be a second mail if another subscription was mailed for this one.
+                let turn = self.store.turn_of(subscription, &notification.log_entry, clock()).await;
                 self.store.release(subscription, &claim.give_back()).await?;
-                return Ok(Ended::skipped(skip));
+                return match turn? {
+                    None | Some(Turn::Yours | Turn::Over) => Ok(Ended::skipped(skip)),
+                    Some(theirs) => self.not_its_turn(subscription, notification, theirs).await,
+                };
             }
         };
         let also_waiting = self.other_wishes(subscription, template).await;
-        let claim = match self.turn(subscription, notification, claim).await? {
-            Ok(claim) => claim,
-            Err(ended) => return Ok(ended),
-        };
+        // The message of a newer level may be handled at the same time.
+        let arrival = level.as_ref().and_then(|level| level.arrival.as_ref());
+        let newest = arrival.map(|arrival| LogKey::new(subscription.sku.clone(), arrival).entry);
+        let newest = newest.filter(|newest| *newest != notification.log_entry);
+        let known_by = claim.until() + terms.grace;
+        for entry in [Some(&notification.log_entry), newest.as_ref()].into_iter().flatten() {
+            let turn = self.store.take_turn(subscription, entry, &claim, known_by, clock()).await;
+            if let Ok(Turn::Yours) = turn {
+                continue;
+            }
+            self.store.release(subscription, &claim.give_back()).await?;
+            return self.not_its_turn(subscription, notification, turn?).await;
+        }
         if let (Some(bounds), Some(level)) = (&shared.bounds, level) {
             let scope = level.scope.clone();
             match self.take_place(bounds, subscription, notification.wave.as_ref(), level).await {
@@ -180,32 +194,25 @@ impl App {
         join_all(each).await.into_iter().collect()
     }
 
-    /// Returns the claim if no other subscription of the contact is mailed for the level; else it is given back.
-    async fn turn(
+    /// Ends a subscription whose contact was mailed by another one, and puts it off while that mail may be on its way.
+    async fn not_its_turn(
         &self,
         subscription: &Subscription,
         notification: &Notification,
-        claim: Claim,
-    ) -> Result<Result<Claim, Ended>, restock_store::Error> {
-        let Settings { terms, clock, .. } = self.settings;
-        let known_by = claim.until() + terms.grace;
-        let turn = self.store.take_turn(subscription, &notification.log_entry, &claim, known_by, clock()).await;
-        if let Ok(Turn::Yours) = turn {
-            return Ok(Ok(claim));
-        }
-        self.store.release(subscription, &claim.give_back()).await?;
-        let at = match turn? {
+        turn: Turn,
+    ) -> Result<Ended, restock_store::Error> {
+        let at = match turn {
             Turn::Mailed(at) => at,
-            Turn::Over => return Ok(Err(Ended::skipped(Skip::AlreadyMailed))),
-            Turn::Yours | Turn::Theirs => return Ok(Err(Ended::later(Later::Backoff))),
+            Turn::Over => return Ok(Ended::skipped(Skip::AlreadyMailed)),
+            Turn::Yours | Turn::Theirs => return Ok(Ended::later(Later::Backoff)),
         };
         // Before it is gone, so that its history can be told.
         let (entry, kept) = (&notification.log_entry, self.settings.log_kept);
-        self.store.record_unsent(subscription, entry, clock(), kept).await?;
-        Ok(Err(match self.use_up(subscription, at).await? {
+        self.store.record_unsent(subscription, entry, (self.settings.clock)(), kept).await?;
+        Ok(match self.use_up(subscription, at).await? {
             Ended::Done(_) => Ended::skipped(Skip::SameContact),
             renewed @ Ended::PutOff(..) => renewed,
-        }))
+        })
     }
 
     /// Records an accepted mail and uses the subscription up. What can't be recorded travels on with the recipient, so that

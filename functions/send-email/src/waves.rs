@@ -25,6 +25,8 @@ pub(crate) struct Bounds {
     policy: Option<(PolicyOwner, WavePolicy)>,
     /// The name of the settings by which those who come first are told apart.
     order: String,
+    /// The shortest of all policies: after it a place may be free again for somebody, though for others it is taken.
+    interval: Duration,
     places: Mutex<Places>,
 }
 
@@ -95,13 +97,11 @@ impl App {
         let shop = self.wave_policy.current().await?;
         let automations = self.automations.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
-        if waves.all().is_empty() {
-            return Ok(None);
-        }
+        let Some(interval) = waves.all().iter().map(|(_, policy)| policy.interval).min() else { return Ok(None) };
         let bound = automation.and_then(|automation| waves.of(automation));
         let order = bound.as_ref().map(|(_, policy)| waves.order(policy)).unwrap_or_default();
         let policy = bound.map(|(owner, policy)| (owner, policy.clone()));
-        Ok(Some(Bounds { policy, order, places: Mutex::default() }))
+        Ok(Some(Bounds { policy, order, interval, places: Mutex::default() }))
     }
 
     /// Takes a place for a mail that leaves now, and returns false if there is none.
@@ -218,9 +218,9 @@ impl App {
                 (wave.is_awaited(), wave.has_room_again())
             });
             let (is_awaited, has_room_again) = changed.await?;
-            if let (Some(first), Some((_, policy)), true) = (first_used, &bounds.policy, is_awaited) {
+            if let (Some(first), true) = (first_used, is_awaited) {
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
-                self.store.put_tick(&tick, *first + policy.interval, now).await?;
+                self.store.put_tick(&tick, *first + bounds.interval, now).await?;
             }
             // Those of its own who took their place elsewhere left one too.
             let went_elsewhere = used.values().any(|place| place.scope != *scope);

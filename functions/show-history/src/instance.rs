@@ -85,8 +85,10 @@ impl App {
         limit: usize,
     ) -> Result<Levels<'a>, Error> {
         let Instance { subscription, record, .. } = instance;
-        // Whatever came after its mail was not for it.
-        let end = record.as_ref().and_then(Record::sent_at).map(time::sortable);
+        // Whatever came after its mail, or after the level at which another mail answered it, was not for it.
+        let was_answered = |record: &&Record| !instance.waits && record.milestones.is_empty();
+        let answered_at = record.as_ref().filter(was_answered).map(|record| format!("{}~", record.entry));
+        let end = record.as_ref().and_then(Record::sent_at).map(time::sortable).or(answered_at);
         // Sorts after what begins so: the entry itself, and every one of that time.
         let until = end.into_iter().chain(until.map(|until| format!("{until}~"))).min();
         let from = (subscription.here_since() - MATCHED_WITHIN).max((self.clock)() - self.log_kept);

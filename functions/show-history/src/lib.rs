@@ -21,12 +21,11 @@ use restock_api::subscriptions::MAX_AHEAD;
 use restock_api::{ErrorCode, Problem};
 use restock_domain::automation::ask_for_consent;
 use restock_domain::{ContactId, SubscriptionId, Waves};
-use restock_http::{Call, Failure, Handles, Reply, limit, position, to_cursor};
+use restock_http::{Call, Failure, Handles, Reply, limit};
 use restock_store::Store;
 use std::cmp::Reverse;
 use std::time::Duration;
 use what::Automations;
-use why::Stopped;
 
 /// Subscriptions that still wait and are explained.
 const MAX_WAITING: usize = 20;
@@ -81,7 +80,7 @@ impl App {
 
     async fn history(&self, call: &Call, instances: &[Instance]) -> Result<History, Failure> {
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_ENTRIES))?.unwrap_or(DEFAULT_ENTRIES);
-        let before = call.parsed_query("cursor", |raw| position(raw, happened::is_position))?;
+        let before = call.position(happened::is_position)?;
         let entry = before.as_deref().map(happened::entry_of);
 
         let mut read = Vec::with_capacity(instances.len());
@@ -112,7 +111,7 @@ impl App {
         let more = all.len() > limit || all.len() < found || horizon.is_some();
         all.truncate(limit);
         let last = all.last().map(Happened::position).or(horizon);
-        let cursor = last.filter(|_| more).map(|last| to_cursor(&last));
+        let cursor = last.filter(|_| more).map(|last| call.to_cursor(&last));
         let automations = Automations::of(&self.store, all.iter().map(|one| &one.what)).await?;
         let entries = all.iter().map(|one| one.entry(&automations)).collect();
         Ok(History { waiting, entries, cursor })
@@ -141,7 +140,7 @@ impl App {
                 ahead = Some(self.store.ahead_of(&instance.subscription, MAX_AHEAD).await?);
             }
             let is_paused = self.store.stops(&instance.subscription.sku).await?.pause().is_some();
-            let stopped = is_paused.then_some(Stopped::Paused).or(is_used_up.then_some(Stopped::QuotaUsedUp));
+            let stopped = is_paused.then_some(why::PAUSED).or(is_used_up.then_some(why::QUOTA_USED_UP));
             let outlook = &prospect.outlook;
             let facts = why::Now { at: now, outlook, levels: &levels, waves, stopped, was_refused, ahead };
             let text = why::why_none_came(&instance.subscription, &facts, newest.as_ref().map(|newest| &newest.what));

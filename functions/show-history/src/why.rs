@@ -14,9 +14,8 @@ pub struct Now<'a> {
     /// Of all scopes of the SKU.
     pub levels: &'a [KnownLevel],
     pub waves: Waves<'a>,
-    /// True if sending is paused, or the SKU is held.
-    /// Why nothing leaves now, whoever it is for.
-    pub stopped: Option<Stopped>,
+    /// What to say of it, if nothing leaves now, whoever it is for.
+    pub stopped: Option<&'static str>,
     /// True if SES has refused the mail for the newest level for good.
     pub was_refused: bool,
     /// How many of the same locale asked for the SKU before and still wait, if somebody waits for a wave.
@@ -27,12 +26,9 @@ const ON_ITS_WAY: &str = "A mail is on its way.";
 const NEXT_COUNTS: &str = "The next time that the product is reported in stock counts.";
 const NO_CONSENT: &str = "No mail can come, because the shopper does not accept email.";
 
-/// Why no mail leaves.
-#[derive(Debug, Clone, Copy)]
-pub enum Stopped {
-    Paused,
-    QuotaUsedUp,
-}
+pub const PAUSED: &str = "Nothing leaves now, because sending is paused or the product is held.";
+pub const QUOTA_USED_UP: &str =
+    "Nothing leaves now, because the day's quota of the mail service is used up. Mails go on once it has room again.";
 
 /// Says why no mail has come to somebody who waits. `newest` is what the newest level that the log has brought about.
 pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&What<'_>>) -> String {
@@ -77,13 +73,7 @@ fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: &VerdictOutcome
         VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if now.was_refused => {
             format!("The mail service refused the mail. {NEXT_COUNTS}")
         }
-        VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if let Some(stopped) = now.stopped => match stopped {
-            Stopped::Paused => "Nothing leaves now, because sending is paused or the product is held.".to_owned(),
-            Stopped::QuotaUsedUp => {
-                "Nothing leaves now, because the day's quota of the mail service is used up. Mails go on once it has room again."
-                    .to_owned()
-            }
-        },
+        VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if let Some(stopped) = now.stopped => stopped.to_owned(),
         VerdictOutcome::Taken(id, _) => in_line(subscription, now, id, ON_ITS_WAY),
         VerdictOutcome::InLine(id, _) => {
             let was_in_line = format!("The shopper waited for a turn, and mails do not leave in waves any more. {NEXT_COUNTS}");
@@ -120,14 +110,16 @@ fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: &VerdictOutcome
 fn in_line(subscription: &Subscription, now: &Now<'_>, id: &AutomationId, without_waves: &str) -> String {
     let Some(automation) = now.waves.automations.iter().find(|automation| automation.id == *id && automation.enabled)
     else {
-        return format!("The automation that chose the shopper is switched off or deleted now. {NEXT_COUNTS}");
+        return format!(
+            "The automation that chose the shopper is switched off or deleted now. Another one that accepts the shopper and mails in waves goes on with the line. {NEXT_COUNTS}"
+        );
     };
     let (policy, level) = match (now.waves.of(automation), covering(subscription, now)) {
         (Some((_, policy)), Some(level)) => (policy, level),
         _ => return without_waves.to_owned(),
     };
     held_back(policy, level, now).unwrap_or_else(|| match policy.per_unit {
-        None => ON_ITS_WAY.to_owned(),
+        None => "The shopper's turn has come. A mail leaves within some minutes, unless no automation accepts the shopper any more.".to_owned(),
         Some(_) => {
             let ahead = now.ahead.map(|ahead| format!("; {ahead} of the same locale asked before")).unwrap_or_default();
             format!("The shopper waits for a turn, as mails leave in waves{ahead}.")

@@ -213,7 +213,7 @@ answer! {
         /// the scope `read-contacts`, as what is decided tells of people.
         pub examples: Vec<Example>,
         /// If mails leave in waves: for the shop's policy, and for each that an automation has, how many people are mailed now, how many
-        /// later, and when.
+        /// later, and when. Several policies share the places of a stock: each is told as if its people came first.
         pub waves: Option<Vec<WaveForecast>>,
         /// What the mails would cost in us-east-1, in US dollars: what SES takes, and what everything else takes. A contact gets one mail, however many subscriptions it has.
         pub cost: DryRunCost,

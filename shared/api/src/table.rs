@@ -31,12 +31,13 @@ pub(crate) struct Table {
 }
 
 impl Columns<'_> {
-    /// Returns an object with the properties that its names stand for, and adds the names that stand for none to `ignored`.
+    /// Returns an object with the properties that its names stand for, and adds the names that stand for none, or for one that it
+    /// has already, to `ignored`.
     pub fn renamed(&self, object: Map<String, Value>, ignored: &mut BTreeSet<String>) -> Map<String, Value> {
         let mut renamed = Map::new();
         for (name, value) in object {
-            match self.property(&name) {
-                Some(property) => drop(renamed.entry(property).or_insert(value)),
+            match self.property(&name).filter(|property| !renamed.contains_key(property)) {
+                Some(property) => drop(renamed.insert(property, value)),
                 None => drop(ignored.insert(name)),
             }
         }

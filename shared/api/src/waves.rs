@@ -25,7 +25,7 @@ endpoints! {
 
     /// Store the policy for waves
     PutWaves("putWaves"): Put "/waves", "configure-waves", WRITE,
-        WaveSettings => 200 Waves, "The policy, as its next version. Functions go by it within a minute.",
+        WaveSettings => 200 Waves, "The policy, as its next version. Functions go by it within a minute, and lines that wait once their next wave is due.",
         |operation| operation.conditional().etag();
 
     /// Delete the policy for waves

@@ -127,8 +127,10 @@ impl Parts {
     /// Returns the part that lacks the link to unsubscribe, if one does.
     pub(crate) fn without_link(&self, personal: &Personal) -> Option<Part> {
         let mark = &personal.unsubscribe_url;
-        let html = shown(&self.html);
-        if !html.match_indices(mark).any(|(at, _)| is_link(&html[..at], &html[at + mark.len()..])) {
+        let html = &self.html;
+        let names = html.to_ascii_lowercase();
+        let is_shown_link = |at| is_seen(&names[..at]) && is_link(&html[..at], &html[at + mark.len()..]);
+        if !html.match_indices(mark).any(|(at, _)| is_shown_link(at)) {
             return Some(Part::Html);
         }
         // Letters beside it would be a part of the address.
@@ -177,22 +179,18 @@ fn is_link(before: &str, after: &str) -> bool {
     name == "href" && closes && is_closed
 }
 
-/// Returns HTML without what no reader sees: comments, which Outlook alone reads, and elements that are code or a name.
-fn shown(html: &str) -> String {
-    let html = without(html, "<!--", "-->");
-    UNSEEN.iter().fold(html, |html, element| without(&html, &format!("<{element}"), &format!("</{element}")))
-}
-
-/// Returns a text without what stands between these, in any case of letters; what is not closed goes on to the end.
-fn without(text: &str, begin: &str, end: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
-    while let Some(begins) = lower[at..].find(begin) {
-        shown.push_str(&text[at..at + begins]);
-        let inside = at + begins + begin.len();
-        at = lower[inside..].find(end).map_or(text.len(), |ends| inside + ends + end.len());
+/// Returns true if what follows on a part of HTML in lower case is seen by a reader: it stands in no comment, which Outlook alone
+/// reads, and in no element that is code or a name.
+fn is_seen(mut before: &str) -> bool {
+    while let Some(begins) = before.find('<') {
+        before = &before[begins + 1..];
+        let element = UNSEEN.iter().find(|element| before.starts_with(**element)).map(|element| format!("</{element}"));
+        let end = if before.starts_with("!--") { Some("-->".to_owned()) } else { element };
+        let Some(end) = end else { continue };
+        let Some(ends) = before.find(&end) else { return false };
+        before = &before[ends + end.len()..];
     }
-    shown + &text[at..]
+    true
 }
 
 /// Returns true if a mark stands in a tag or in the title, where no list can.

@@ -91,7 +91,7 @@ pub struct AsWritten {
 
 impl AsWritten {
     pub fn of(source: &TemplateSource) -> Result<Self, Unusable> {
-        let (TemplateSource::Mjml(source) | TemplateSource::Html(source)) = source;
+        let source = source.text();
         check_statements(Part::Html, source)?;
         let whole = Whole::of(source);
         let mut environment = strict();

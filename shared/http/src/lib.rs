@@ -9,7 +9,6 @@ mod serve;
 mod versions;
 
 pub use call::{Call, boolean, limit};
-pub use cursor::{position, to_cursor};
 pub use failure::Failure;
 pub use key_limits::KeyLimits;
 pub use serve::{Handles, Reply, Service, answer};

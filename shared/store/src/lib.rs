@@ -69,7 +69,7 @@ pub use log_pages::{LevelsMet, LogFilter, LogPage};
 pub use moving_in::MovedIn;
 pub use outlook::Prospect;
 pub use pause::{CachedStops, Stops};
-pub use products::{Place, ProductChange};
+pub use products::{ProductChange, RelatedBy};
 pub use purchases::RecordedReceipts;
 pub use secrets::KnownLinkKey;
 pub use send_quota::QuotaTurn;

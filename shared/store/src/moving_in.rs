@@ -50,13 +50,8 @@ impl Store {
                 }
                 continue;
             };
-            // Else it would come back with the same list once its mail is out, or with another one that has a later time.
-            let is_latest = vec![
-                TableCondition::Missing(CREATED_ON),
-                TableCondition::AtMost(CREATED_ON, text(time::sortable(subscription.created_on))),
-            ];
-            self.database.write(note(subscription, now).when(TableCondition::Any(is_latest))).await?;
-            if !has_time || existing.subscription.created_on <= subscription.created_on {
+            if !has_time || !self.may_take_earlier_place(subscription, &existing.subscription).await? {
+                self.note_latest(subscription, now).await?;
                 return Ok(MovedIn::Known);
             }
             let (created_on, moved_in_on) = (subscription.created_on, Some(existing.subscription.here_since()));
@@ -67,26 +62,55 @@ impl Store {
             let moved = Action::set(PLACE_CHANGED_ON, text(time::sortable(now)));
             let write = Write::update(TABLE, key(id), changes.chain([moved]).collect()).when(existing.unchanged());
             if let Written::Done(_) = self.database.write(write).await? {
+                self.note_latest(subscription, now).await?;
                 return Ok(MovedIn::Earlier);
             }
         }
     }
 
+    /// Returns true if a subscription that is there is the one that was made elsewhere, and was made there earlier. If that one was
+    /// moved in, mailed or ended before, somebody has subscribed anew.
+    async fn may_take_earlier_place(
+        &self,
+        subscription: &Subscription,
+        existing: &Subscription,
+    ) -> Result<bool, Error> {
+        if existing.created_on <= subscription.created_on {
+            return Ok(false);
+        }
+        let noted = self.get(keyspace::Deliveries, note_key(subscription)).await?;
+        let made = time::sortable(existing.created_on);
+        let is_anew = noted.is_some_and(|noted| string_of(&noted, CREATED_ON).is_some_and(|noted| *noted < made));
+        Ok(!is_anew && !self.was_answered(subscription).await?)
+    }
+
+    /// Notes when a subscription that is there was made elsewhere. Else it would come back with the same list once its mail is out,
+    /// or with another one that has a later time.
+    async fn note_latest(&self, subscription: &Subscription, now: Timestamp) -> Result<(), Error> {
+        let is_latest = vec![
+            TableCondition::Missing(CREATED_ON),
+            TableCondition::AtMost(CREATED_ON, text(time::sortable(subscription.created_on))),
+        ];
+        self.database.write(note(subscription, now).when(TableCondition::Any(is_latest))).await.map(drop)
+    }
+
     /// Returns true unless the subscription was moved in before, or a mail about its SKU has answered it.
     async fn may_move_in(&self, subscription: &Subscription, has_time: bool) -> Result<bool, Error> {
-        let Subscription { contact_id, sku, created_on, .. } = subscription;
         let noted = self.get(keyspace::Deliveries, note_key(subscription)).await?;
-        let created = time::sortable(*created_on);
+        let created = time::sortable(subscription.created_on);
         let is_same = |noted: &Item| string_of(noted, CREATED_ON).is_none_or(|noted| !has_time || *noted >= created);
         if noted.as_ref().is_some_and(is_same) {
             return Ok(false);
         }
-        if !has_time {
-            return Ok(true);
-        }
+        Ok(!has_time || !self.was_answered(subscription).await?)
+    }
+
+    /// Returns true if a mail about the SKU of a subscription left after it had been made.
+    async fn was_answered(&self, subscription: &Subscription) -> Result<bool, Error> {
+        let Subscription { contact_id, sku, created_on, .. } = subscription;
         let mut mails = self.deliveries_of(*contact_id).await?.into_iter();
         let answers = |sent_at: Timestamp| sent_at >= *created_on;
-        Ok(!mails.any(|mail| mail.subscription.sku == *sku && mail.sent_at().is_some_and(answers)))
+        Ok(mails.any(|mail| mail.subscription.sku == *sku && mail.sent_at().is_some_and(answers)))
     }
 }
 

@@ -30,21 +30,21 @@ pub enum ProductChange {
         sku: Sku,
         data: String,
         digest: String,
-        place: Option<Place>,
+        related_by: Option<RelatedBy>,
     },
     Remove {
         sku: Sku,
     },
 }
 
-/// Where a product stands among those of its feed, in the index of types and groups.
+/// By which other products of its feed a product is found, in the index of types and groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RelatedBy {
     kind: String,
     group: String,
 }
 
-impl Place {
+impl RelatedBy {
     /// Returns the place under which others find a product, if it can be bought.
     pub fn shown(product: &Product) -> Option<Self> {
         Self::of(product).filter(|_| product.availability() != Some(Availability::Not))
@@ -76,35 +76,25 @@ impl Store {
     /// Returns other products of the feed with this locale's key that can be bought: those of the same group first, then one
     /// of each group of the same type. What is held is none.
     pub async fn related(&self, feed: &str, product: &Product) -> Result<Vec<Product>, Error> {
-        let Some(Place { kind, group }) = Place::of(product) else { return Ok(Vec::new()) };
+        let Some(RelatedBy { kind, group }) = RelatedBy::of(product) else { return Ok(Vec::new()) };
         let partition = format!("{feed}#{kind}");
         let mut found = Vec::new();
         if product.group().is_some() {
             let siblings = self.placed(&partition, Range::Between(group.clone(), group.clone()), CANDIDATES).await?;
             found = self.on_sale(siblings, product.sku()).await?;
         }
-        // Of all groups that come after it, and round to those before.
-        let (mut range, mut has_turned) = (Range::Between(after(&group), LAST.into()), false);
+        // Of all groups that come after it, and round to those before: the next part is the last.
+        let mut parts = vec![(FIRST.to_owned(), before(&group)), (after(&group), LAST.to_owned())];
         for _ in 0..MAX_GROUP_QUERIES {
             if product.kind().is_none() || found.len() >= MAX_RELATED {
                 break;
             }
-            let next = self.placed(&partition, range.clone(), 1).await?;
-            let Some(passed) = next.first().map(|next| next.item_group.clone()) else {
-                if has_turned {
-                    break;
-                }
-                (range, has_turned) = (Range::Between(FIRST.into(), before(&group)), true);
-                continue;
-            };
-            let end = if has_turned { before(&group) } else { LAST.into() };
-            found.extend(self.on_sale(next, product.sku()).await?);
-            range = Range::Between(after(&passed), end);
-            if let Range::Between(first, last) = &range
-                && first > last
-            {
-                break;
+            let Some((first, last)) = parts.pop() else { break };
+            let next = self.placed(&partition, Range::Between(first, last.clone()), 1).await?;
+            if let Some(passed) = next.first().map(|next| after(&next.item_group)).filter(|passed| *passed < last) {
+                parts.push((passed, last));
             }
+            found.extend(self.on_sale(next, product.sku()).await?);
         }
         found.truncate(MAX_RELATED);
         Ok(found)
@@ -156,10 +146,10 @@ impl Store {
     pub async fn change_products(&self, locale: &Locale, changes: Vec<ProductChange>) -> Result<(), Error> {
         // A request takes 16 MB at the most; 25 products of at most 100 KB stay far below.
         let writes = changes.into_iter().map(|change| match change {
-            ProductChange::Put { sku, data, digest, place } => {
+            ProductChange::Put { sku, data, digest, related_by } => {
                 let mut item = key(locale, &sku);
                 item.extend(texts([("data", &data), ("digest", &digest)]));
-                if let Some(Place { kind, group }) = place {
+                if let Some(RelatedBy { kind, group }) = related_by {
                     item.extend(texts([("productType", &format!("{}#{kind}", locale.key())), ("itemGroup", &group)]));
                 }
                 PlainWrite::put(TABLE, item)

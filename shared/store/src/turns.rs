@@ -56,10 +56,10 @@ impl Store {
         known_by: Timestamp,
         now: Timestamp,
     ) -> Result<Turn, Error> {
-        let Subscription { contact_id, sku, delivery, .. } = subscription;
-        let turn = texts([("contactId", &contact_id.to_string()), ("delivery", &format!("{TURN}{sku}#{log_entry}"))]);
-        let (by, holder, key) = (delivery.to_string(), claim.holder().to_string(), subscription.id().key.to_string());
-        let mut taken = texts([(BY, &by), (HOLDER, &holder), (SUBSCRIPTION, &key)]);
+        let Subscription { delivery, .. } = subscription;
+        let turn = key(subscription, log_entry);
+        let (by, holder, own) = (delivery.to_string(), claim.holder().to_string(), subscription.id().key.to_string());
+        let mut taken = texts([(BY, &by), (HOLDER, &holder), (SUBSCRIPTION, &own)]);
         taken.insert(KNOWN_BY.into(), number(known_by.as_millisecond()));
         taken.insert("expiresAt".into(), number((now + KEPT).as_second()));
         let first = Statement::insert(TABLE, turn.clone(), taken.clone());
@@ -74,18 +74,37 @@ impl Store {
             let write = Write::update(TABLE, turn.clone(), actions).when(free);
             let Written::Refused(other) = self.database.write(write).await? else { return Ok(Turn::Yours) };
             let other = other.unwrap_or_default();
-            let so_far = self.turn_so_far(&other, subscription.contact_id).await?;
-            if let Some(mailed_on) = so_far.mailed_on {
-                // A mail does not answer who subscribed after it.
-                let is_answered = subscription.created_on <= mailed_on;
-                return Ok(if is_answered { Turn::Mailed(mailed_on) } else { Turn::Over });
-            }
-            if so_far.is_open && now.as_millisecond() < end_of(&other)? {
-                return Ok(Turn::Theirs);
+            if let Some(turn) = self.whose(&other, subscription, now).await? {
+                return Ok(turn);
             }
             // Whoever else wants it may be faster.
             free = TableCondition::Is(HOLDER, text(string_of(&other, HOLDER).cloned().unwrap_or_default()));
         }
+    }
+
+    /// Returns whose turn it is, without taking it: `None` if nobody has it.
+    pub async fn turn_of(
+        &self,
+        subscription: &Subscription,
+        log_entry: &str,
+        now: Timestamp,
+    ) -> Result<Option<Turn>, Error> {
+        match self.get(TABLE, key(subscription, log_entry)).await? {
+            Some(turn) => self.whose(&turn, subscription, now).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Returns what a turn that was taken means to a subscription that does not have it: `None` if it may be taken over.
+    async fn whose(&self, turn: &Item, subscription: &Subscription, now: Timestamp) -> Result<Option<Turn>, Error> {
+        let so_far = self.turn_so_far(turn, subscription.contact_id).await?;
+        if let Some(mailed_on) = so_far.mailed_on {
+            // A mail does not answer who subscribed after it.
+            let is_answered = subscription.created_on <= mailed_on;
+            return Ok(Some(if is_answered { Turn::Mailed(mailed_on) } else { Turn::Over }));
+        }
+        let is_theirs = so_far.is_open && now.as_millisecond() < end_of(turn)?;
+        Ok(is_theirs.then_some(Turn::Theirs))
     }
 
     /// Returns how far those who had the turn have come.
@@ -116,6 +135,11 @@ impl Store {
         // its mail, it may be claimed again, or its sender may have found that it must not be mailed.
         Ok(TurnSoFar { mailed_on: sent_at, is_open: sent_at.is_none() && !given_back })
     }
+}
+
+fn key(subscription: &Subscription, log_entry: &str) -> Item {
+    let Subscription { contact_id, sku, .. } = subscription;
+    texts([("contactId", &contact_id.to_string()), ("delivery", &format!("{TURN}{sku}#{log_entry}"))])
 }
 
 /// Returns when it will be known, in milliseconds, what became of the mail of a turn.

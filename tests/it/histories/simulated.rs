@@ -338,7 +338,7 @@ impl Stage {
 
 fn put(sku: &str) -> ProductChange {
     let data = json!({"id": sku, "title": sku, "link": "https://shop.example/"}).to_string();
-    ProductChange::Put { sku: Sku::parse(sku).unwrap(), data, digest: String::new(), place: None }
+    ProductChange::Put { sku: Sku::parse(sku).unwrap(), data, digest: String::new(), related_by: None }
 }
 
 fn remove(sku: &str) -> ProductChange {

@@ -1,6 +1,7 @@
 use super::{Leave, Places};
 use crate::{KnownLevel, WavePolicy};
 use jiff::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What becomes of a number of people who wait, if the stock stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,33 +19,48 @@ pub struct Forecast {
 const MAX_WAVES: usize = 10_000;
 
 impl Forecast {
-    /// Returns what becomes of so many people at a level. `promised` have a place that they have not used yet.
+    /// Returns what becomes at a level of so many people of each pass through a line, if nobody in another line takes its places.
+    /// `promised` have a place that they have not used yet.
     pub fn of(
         policy: &WavePolicy,
         level: &KnownLevel,
         taken: &Places,
         promised: u64,
-        people: u64,
+        people: &BTreeMap<u32, u64>,
         now: Timestamp,
     ) -> Self {
-        let (mut taken, mut wait, mut at) = (taken.clone(), people, now);
-        let mut said = Self { leave_now: 0, wait: people, next_on: None, last_on: None };
+        let begins = |pass: u32| policy.begins(pass, level);
+        let (mut taken, mut at) = (taken.clone(), now);
+        let mut wait: VecDeque<(Timestamp, u64)> = people
+            .iter()
+            .map(|(pass, people)| (begins(*pass).unwrap_or(now), *people))
+            .filter(|(_, people)| *people > 0)
+            .collect();
+        let mut said = Self { leave_now: 0, wait: people.values().sum(), next_on: None, last_on: None };
         taken.take_many(promised, now);
         let mut waves = 0;
         while waves < MAX_WAVES {
-            if wait == 0 {
+            let Some((begins, next)) = wait.front_mut() else {
                 said.last_on = Some(at).filter(|at| *at > now);
                 break;
+            };
+            if *begins > at {
+                at = *begins;
+                continue;
             }
             at = match policy.leave(level, &taken, 0, at) {
                 Leave::Now(free) => {
                     waves += 1;
-                    let leave = free.min(wait);
-                    wait -= leave;
+                    let leave = free.min(*next);
+                    *next -= leave;
+                    if *next == 0 {
+                        wait.pop_front();
+                    }
                     taken.take_many(leave, at);
                     if at == now {
-                        (said.leave_now, said.wait) = (leave, wait);
-                    } else {
+                        said.leave_now += leave;
+                        said.wait -= leave;
+                    } else if leave > 0 {
                         said.next_on.get_or_insert(at);
                     }
                     at
@@ -63,7 +79,7 @@ impl Forecast {
 mod tests {
     use super::*;
     use crate::Scope;
-    use crate::waves::{PerUnit, QuietHours, StockHistory, Trigger};
+    use crate::waves::{First, PerUnit, QuietHours, StockHistory, Trigger};
     use std::time::Duration;
 
     fn at(second: i64) -> Timestamp {
@@ -101,6 +117,19 @@ mod tests {
         assert_eq!(said(&policy, 5, &Places::default(), 0, 6), (5, 1, Some(8 * 3_600), Some(8 * 3_600)));
     }
 
+    #[test]
+    fn those_who_come_first_leave_before_the_head_start_is_over_and_all_others_after_it() {
+        let first =
+            First { attribute: "club".into(), values: vec!["gold".into()], head_start: Duration::from_secs(60) };
+        let policy = WavePolicy { first: Some(first), ..policy() };
+        let forecast = |club, others| told(&policy, 5, &Places::default(), 0, &[(0, club), (1, others)]);
+
+        assert_eq!(forecast(3, 1), (3, 1, Some(60), Some(60)));
+        assert_eq!(forecast(5, 1), (5, 1, Some(3_617), Some(3_617)));
+        assert_eq!(forecast(0, 2), (0, 2, Some(60), Some(60)));
+        assert_eq!(forecast(6, 0), (5, 1, Some(3_617), Some(3_617)));
+    }
+
     fn policy() -> WavePolicy {
         WavePolicy {
             per_unit: Some(PerUnit::default()),
@@ -121,9 +150,21 @@ mod tests {
         promised: u64,
         people: u64,
     ) -> (u64, u64, Option<i64>, Option<i64>) {
+        told(policy, quantity, taken, promised, &[(0, people)])
+    }
+
+    /// Returns what is said of so many people of each pass.
+    fn told(
+        policy: &WavePolicy,
+        quantity: i64,
+        taken: &Places,
+        promised: u64,
+        people: &[(u32, u64)],
+    ) -> (u64, u64, Option<i64>, Option<i64>) {
+        let people = people.iter().copied().collect();
         let history = StockHistory::beginning(quantity, at(0));
         let level = KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history };
-        let said = Forecast::of(policy, &level, taken, promised, people, at(10));
+        let said = Forecast::of(policy, &level, taken, promised, &people, at(10));
         let seconds = |at: Option<Timestamp>| at.map(Timestamp::as_second);
         (said.leave_now, said.wait, seconds(said.next_on), seconds(said.last_on))
     }

@@ -80,9 +80,9 @@ impl WavePolicy {
     /// Returns the pass through a line in which it is a contact's turn.
     pub fn pass_of(&self, contact: Option<&Contact>) -> u32 {
         let Some(First { attribute, values, .. }) = &self.first else { return 0 };
-        // As conditions compare them: in any case.
+        // As conditions compare them: in any case, and without spaces around.
         let value = contact.and_then(|contact| member(&contact.attributes, attribute)).map(ToString::to_string);
-        let is_it = |value: &str, first: &str| value.to_lowercase() == first.to_lowercase();
+        let is_it = |value: &str, first: &str| value.trim().to_lowercase() == first.trim().to_lowercase();
         let place = value.and_then(|value| values.iter().position(|first| is_it(&value, first)));
         place.map_or(self.last_pass(), |place| place as u32)
     }
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(pass(Some(Scalar::Number(Number::Whole(3)))), 1);
         assert_eq!(pass(Some(Scalar::Boolean(true))), 2);
         assert_eq!([pass(Some(Scalar::Text("silver".into()))), pass(None), policy.pass_of(None)], [3, 3, 3]);
-        assert_eq!(pass(Some(Scalar::Text("Gold".into()))), 0);
+        assert_eq!(pass(Some(Scalar::Text(" Gold ".into()))), 0);
         let level = level(5, StockHistory::beginning(5, at(100)));
         assert_eq!([0, 2, 3].map(|pass| policy.begins(pass, &level)), [110, 110, 170].map(|second| Some(at(second))));
     }
