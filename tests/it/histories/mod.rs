@@ -22,12 +22,14 @@ mod workload;
 mod world;
 
 use checker::{Complaint, check};
+use history::Kind;
 use order::check_order;
 use restock_local::faults::{Fate, Spec};
 use simulated::{play, play_workload};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use workload::Workload;
 use world::{Faults, Sabotage};
 
@@ -247,7 +249,18 @@ fn the_check_notices_contacts_that_are_refused_for_what_they_were_a_moment_ago()
 
 #[test]
 fn the_check_notices_levels_that_are_others_if_they_are_sent_twice() {
-    assert!(is_noticed(FAULTS, Sabotage::NamedByMessage, |complaint| matches!(complaint, Complaint::Uncaused { .. })));
+    // Whoever asks again between the mail and the second message is mailed by no level.
+    let workload = || {
+        let asks = (0..20).map(|_| wave_scenarios::ask(Duration::from_millis(300), 0)).collect();
+        let callers = vec![asks, vec![wave_scenarios::level(Duration::from_secs(3), 5)]];
+        Workload { mailboxes: vec![Kind::Plain], generations: 2, skus: 1, callers }
+    };
+    let late = Faults { twice: 300, delay: 500, ..CALM };
+    let complaints = |seed, sabotage| check(&play_workload(seed, workload(), late, sabotage));
+    let is_meant = |complaint: &Complaint| matches!(complaint, Complaint::Uncaused { .. });
+
+    assert!((0..300).any(|seed| complaints(seed, Sabotage::NamedByMessage).iter().any(is_meant)));
+    assert!((0..300).all(|seed| complaints(seed, Sabotage::Nothing).is_empty()));
 }
 
 #[test]
