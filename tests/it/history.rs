@@ -366,6 +366,8 @@ fn a_subscription_that_another_ones_mail_has_used_up_says_so() {
     let history = restock.history_of(&old);
     assert_eq!(events(&history), ["notSent", "taken", "subscribed"]);
     assert!(sentence(&history, "notSent").ends_with("This one ended with it."));
+    restock.level(json!({"sku": "A", "quantity": 2}));
+    assert_eq!(restock.history_of(&old), history, "a level that comes later is not for it");
 }
 
 #[test]

@@ -15,6 +15,20 @@ impl Restock {
         names
     }
 
+    /// Makes two automations with a line of their own, and returns a contact of each, who is called as the automation is.
+    fn sides(&self, intervals: [(&str, &str); 2]) -> [String; 2] {
+        let mut priority = 0;
+        intervals.map(|(side, interval)| {
+            priority += 1;
+            let condition = json!({"field": "contact.attributes.side", "operator": "equals", "value": side});
+            let waves = json!({"perUnit": 1, "interval": interval});
+            let own = json!({"name": side, "conditions": [condition], "priority": priority, "waves": waves});
+            self.automation(side, &own);
+            let body = json!({"email": format!("{side}@example.com"), "attributes": {"side": side}});
+            self.post("/contacts", &body).json()["id"].as_str().expect("an id").to_owned()
+        })
+    }
+
     fn mailed_in_order_of_names(&self) -> Vec<String> {
         let mut mailed = self.mailed();
         mailed.sort();
@@ -160,20 +174,30 @@ fn whoever_waited_by_a_policy_of_their_own_is_not_overtaken_once_they_wait_by_th
 fn a_line_whose_places_others_took_is_not_forgotten_once_those_have_all_left() {
     let restock = Restock::start_with_second_look_after("800");
     restock.feed("sv-SE", &["A"]);
-    for (priority, side) in [(1, "odd"), (2, "even")] {
-        let condition = json!({"field": "contact.attributes.side", "operator": "equals", "value": side});
-        let own = json!({"name": side, "conditions": [condition], "priority": priority, "waves": {"perUnit": 1, "interval": "PT4S"}});
-        restock.automation(side, &own);
-    }
-    for (number, side) in ["odd", "even", "odd", "even"].iter().enumerate() {
-        let body = json!({"email": format!("{side}{number}@example.com"), "attributes": {"side": side}});
-        let contact = restock.post("/contacts", &body).json();
-        restock.subscribe(contact["id"].as_str().unwrap(), "A", "sv-SE", None);
+    let contacts = restock.sides([("one", "PT4S"), ("other", "PT4S")]);
+    contacts.iter().for_each(|contact| drop(restock.subscribe(contact, "A", "sv-SE", None)));
+
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    // Not by the second look, which would find them after all.
+    eventually(|| (restock.mailed().len() == 2).then_some(()));
+}
+
+#[test]
+fn whoever_may_leave_after_a_short_interval_does_not_wait_for_the_long_one_of_another_line() {
+    // Which line comes first is left to chance for each.
+    let skus = ["A", "B", "C", "D", "E", "F", "G", "H"];
+    let restock = Restock::start_with_second_look_after("800");
+    restock.feed("sv-SE", &skus);
+    let contacts = restock.sides([("long", "PT1H"), ("short", "PT4S")]);
+    for sku in skus {
+        contacts.iter().for_each(|contact| drop(restock.subscribe(contact, sku, "sv-SE", None)));
+        restock.put("/inventory/stock-levels", &json!({"sku": sku, "quantity": 1}));
     }
 
-    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 2}));
-    // Not by the second look, which would find them after all.
-    eventually(|| (restock.mailed().len() == 4).then_some(()));
+    eventually(|| {
+        let short = restock.mailed().into_iter().filter(|name| name == "short").count();
+        (short == skus.len()).then_some(())
+    });
 }
 
 #[test]

@@ -168,8 +168,8 @@ impl App {
                 Leave::AllPromised => {
                     let begun = Line { course: course.clone(), groups, pass, follows: pass < policy.last_pass() };
                     // Whoever has the places has a tick put only if somebody is known to wait.
-                    let knows = |wave: &mut Wave| seen.is_some() || wave.go_on(owner, None, begun.clone());
-                    if !self.store.change_wave(sku, scope, now, knows).await? {
+                    let begin = |wave: &mut Wave| wave.go_on(owner, None, begun.clone());
+                    if seen.is_none() && !self.store.change_wave(sku, scope, now, begin).await? {
                         continue;
                     }
                     return Ok(on_the_way.map_or(Looked::Through, Looked::Until));

@@ -23,6 +23,8 @@ pub struct Now<'a> {
 }
 
 const ON_ITS_WAY: &str = "A mail is on its way.";
+const TURN_HAS_COME: &str =
+    "The shopper's turn has come. A mail leaves within some minutes, if an automation still accepts the shopper then.";
 const NEXT_COUNTS: &str = "The next time that the product is reported in stock counts.";
 const NO_CONSENT: &str = "No mail can come, because the shopper does not accept email.";
 
@@ -111,7 +113,7 @@ fn in_line(subscription: &Subscription, now: &Now<'_>, id: &AutomationId, withou
     let Some(automation) = now.waves.automations.iter().find(|automation| automation.id == *id && automation.enabled)
     else {
         return format!(
-            "The automation that chose the shopper is switched off or deleted now. Another one that accepts the shopper and mails in waves goes on with the line. {NEXT_COUNTS}"
+            "The automation that chose the shopper is switched off or deleted now. If another one accepts the shopper and mails in waves, the turn comes by that one. {NEXT_COUNTS}"
         );
     };
     let (policy, level) = match (now.waves.of(automation), covering(subscription, now)) {
@@ -119,7 +121,7 @@ fn in_line(subscription: &Subscription, now: &Now<'_>, id: &AutomationId, withou
         _ => return without_waves.to_owned(),
     };
     held_back(policy, level, now).unwrap_or_else(|| match policy.per_unit {
-        None => "The shopper's turn has come. A mail leaves within some minutes, unless no automation accepts the shopper any more.".to_owned(),
+        None => TURN_HAS_COME.to_owned(),
         Some(_) => {
             let ahead = now.ahead.map(|ahead| format!("; {ahead} of the same locale asked before")).unwrap_or_default();
             format!("The shopper waits for a turn, as mails leave in waves{ahead}.")

@@ -13,7 +13,7 @@ endpoints! {
 
     /// Release a SKU that is held
     ReleaseSku("releaseSku"): Delete "/inventory/backinstock/holds" ? { "sku": Sku, "Which SKU."; }, "hold-sku", WRITE,
-        () => 200 Released, "Whoever was to be mailed meanwhile is mailed, unless it is sold out again; within two minutes.";
+        () => 200 Released, "Whoever was to be mailed meanwhile is mailed, unless it is sold out again; within about two minutes.";
 
     /// End all subscriptions of a SKU, such as one that is discontinued
     EndSku("endSku"): Delete "/inventory/backinstock/subscriptions" ? { "sku": Sku, "Which SKU."; }, "end-sku", WRITE,

@@ -18,7 +18,7 @@ endpoints! {
 
     /// Go on sending
     ResumeSending("resumeSending"): Delete "/sending/pause", "pause-sending", WRITE,
-        () => 200 Sending, "Whoever was to be mailed meanwhile is mailed, unless it is sold out again; within two minutes.";
+        () => 200 Sending, "Whoever was to be mailed meanwhile is mailed, unless it is sold out again; within about two minutes.";
 }
 
 const WRITE: Option<KeyScope> = Some(KeyScope::WriteSending);

@@ -343,6 +343,7 @@ mod tests {
             "<a class=x href={{ unsubscribe_url }} >x</a>",
             "<!--[if !mso]><!--><a href=\"\n{{ unsubscribe_url }}\">x</a><!--<![endif]-->",
             "<!-- one --><a href={{ unsubscribe_url }}>x</a><!-- two -->",
+            "<!-- no <style> here --><Title>a</TITLE ><a href={{ unsubscribe_url }}>x</a>",
         ];
         for html in shown {
             let template = template(TemplateSource::Html(html.into()), None);

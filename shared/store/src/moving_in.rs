@@ -1,6 +1,6 @@
 //! Subscriptions that are moved in from another system, with the times at which they were made there.
 
-use crate::database::{Action, AllWritten, Item, TableCondition, Write, Written};
+use crate::database::{Action, AllWritten, Item, TableCondition, Write};
 use crate::item::{number, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{EXPIRES_AT, MOVED_IN_ON, PLACE_CHANGED_ON, TABLE, item_of, key, read};
@@ -50,8 +50,16 @@ impl Store {
                 }
                 continue;
             };
-            if !has_time || !self.may_take_earlier_place(subscription, &existing.subscription).await? {
-                self.note_latest(subscription, now).await?;
+            let noted = self.noted_on(subscription).await?;
+            // Else it would come back with the same list once its mail is out, or with another one that has a later time.
+            let created = time::sortable(subscription.created_on);
+            let is_later = TableCondition::AtMost(CREATED_ON, text(created.clone()));
+            let is_latest = TableCondition::Any(vec![TableCondition::Missing(CREATED_ON), is_later]);
+            let noting = (noted.as_ref() < Some(&created)).then(|| note(subscription, now).when(is_latest));
+            if !has_time || !self.may_take_earlier_place(subscription, &existing.subscription, noted).await? {
+                if let Some(note) = noting {
+                    self.database.write(note).await?;
+                }
                 return Ok(MovedIn::Known);
             }
             let (created_on, moved_in_on) = (subscription.created_on, Some(existing.subscription.here_since()));
@@ -61,8 +69,9 @@ impl Store {
             // A level that is being matched may have gone past its new place.
             let moved = Action::set(PLACE_CHANGED_ON, text(time::sortable(now)));
             let write = Write::update(TABLE, key(id), changes.chain([moved]).collect()).when(existing.unchanged());
-            if let Written::Done(_) = self.database.write(write).await? {
-                self.note_latest(subscription, now).await?;
+            let writes = [write].into_iter().chain(noting).collect();
+            // Both or none, as the note says that the same one is not made again.
+            if let AllWritten::Done = self.database.write_all(writes).await? {
                 return Ok(MovedIn::Earlier);
             }
         }
@@ -74,32 +83,26 @@ impl Store {
         &self,
         subscription: &Subscription,
         existing: &Subscription,
+        noted: Option<String>,
     ) -> Result<bool, Error> {
         if existing.created_on <= subscription.created_on {
             return Ok(false);
         }
-        let noted = self.get(keyspace::Deliveries, note_key(subscription)).await?;
-        let made = time::sortable(existing.created_on);
-        let is_anew = noted.is_some_and(|noted| string_of(&noted, CREATED_ON).is_some_and(|noted| *noted < made));
+        let is_anew = noted.is_some_and(|noted| noted < time::sortable(existing.created_on));
         Ok(!is_anew && !self.was_answered(subscription).await?)
     }
 
-    /// Notes when a subscription that is there was made elsewhere. Else it would come back with the same list once its mail is out,
-    /// or with another one that has a later time.
-    async fn note_latest(&self, subscription: &Subscription, now: Timestamp) -> Result<(), Error> {
-        let is_latest = vec![
-            TableCondition::Missing(CREATED_ON),
-            TableCondition::AtMost(CREATED_ON, text(time::sortable(subscription.created_on))),
-        ];
-        self.database.write(note(subscription, now).when(TableCondition::Any(is_latest))).await.map(drop)
+    /// Returns the latest time at which a list said that a subscription was made.
+    async fn noted_on(&self, subscription: &Subscription) -> Result<Option<String>, Error> {
+        let noted = self.get(keyspace::Deliveries, note_key(subscription)).await?;
+        Ok(noted.and_then(|noted| string_of(&noted, CREATED_ON).cloned()))
     }
 
     /// Returns true unless the subscription was moved in before, or a mail about its SKU has answered it.
     async fn may_move_in(&self, subscription: &Subscription, has_time: bool) -> Result<bool, Error> {
-        let noted = self.get(keyspace::Deliveries, note_key(subscription)).await?;
+        let noted = self.noted_on(subscription).await?;
         let created = time::sortable(subscription.created_on);
-        let is_same = |noted: &Item| string_of(noted, CREATED_ON).is_none_or(|noted| !has_time || *noted >= created);
-        if noted.as_ref().is_some_and(is_same) {
+        if noted.is_some_and(|noted| !has_time || noted >= created) {
             return Ok(false);
         }
         Ok(!has_time || !self.was_answered(subscription).await?)

@@ -30,7 +30,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use workload::Workload;
+use workload::{Step, Workload};
 use world::{Faults, Sabotage};
 
 /// Everything goes wrong now and then.
@@ -251,8 +251,8 @@ fn the_check_notices_contacts_that_are_refused_for_what_they_were_a_moment_ago()
 fn the_check_notices_levels_that_are_others_if_they_are_sent_twice() {
     // Whoever asks again between the mail and the second message is mailed by no level.
     let workload = || {
-        let asks = (0..20).map(|_| wave_scenarios::ask(Duration::from_millis(300), 0)).collect();
-        let callers = vec![asks, vec![wave_scenarios::level(Duration::from_secs(3), 5)]];
+        let asks = (0..20).map(|_| Step::subscribe(Duration::from_millis(300), 0, None)).collect();
+        let callers = vec![asks, vec![Step::level(Duration::from_secs(3), 5)]];
         Workload { mailboxes: vec![Kind::Plain], generations: 2, skus: 1, callers }
     };
     let late = Faults { twice: 300, delay: 500, ..CALM };

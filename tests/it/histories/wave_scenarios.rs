@@ -43,18 +43,6 @@ fn waves_of(workload: Workload, faults: Faults, seed: u64) -> Vec<Vec<usize>> {
     waves
 }
 
-/// Returns the step of a contact that subscribes to the only SKU.
-pub fn ask(pause: Duration, contact: usize) -> Step {
-    let asked = Asked::Subscribe(Wish { contact, sku: 0, locale: 0, external_id: None });
-    Step { pause, asked, retries: 9 }
-}
-
-/// Returns the step of a level of the only SKU.
-pub fn level(pause: Duration, quantity: i64) -> Step {
-    let asked = Asked::Level(Level { sku: 0, locale: None, external_id: None, quantity, age: None });
-    Step { pause, asked, retries: 9 }
-}
-
 fn contacts(range: Range<usize>) -> Vec<usize> {
     range.collect()
 }
@@ -226,15 +214,12 @@ fn whoever_comes_first_has_their_turn_first_although_a_hold_has_sent_them_back_i
 #[test]
 fn a_flicker_mails_nobody_twice_however_many_subscriptions_they_have() {
     let people = 6;
-    let wish = |contact, external_id| Asked::Subscribe(Wish { contact, sku: 0, locale: 0, external_id });
     let slow = Faults { latency: 100, ..CALM };
 
     for (out, back) in (0..30).flat_map(|out| [50, 400, 1_500].map(|back| (100 * out, back))) {
         let pauses = [600_000, out, back].map(Duration::from_millis);
-        let levels = pauses.into_iter().zip([8, 0, 8]).map(|(pause, quantity)| level(pause, quantity));
-        let both = |contact| {
-            [None, Some(1)].map(|id| Step { asked: wish(contact, id), ..ask(Duration::ZERO, contact) }).to_vec()
-        };
+        let levels = pauses.into_iter().zip([8, 0, 8]).map(|(pause, quantity)| Step::level(pause, quantity));
+        let both = |contact| [None, Some(1)].map(|id| Step::subscribe(Duration::ZERO, contact, id)).to_vec();
         let callers = (0..people).map(both).chain([levels.collect()]).collect();
         let workload = Workload { mailboxes: vec![Kind::Plain; people], generations: 2, skus: 1, callers };
 

@@ -22,6 +22,19 @@ pub struct Step {
     pub retries: u32,
 }
 
+impl Step {
+    /// Returns that a contact subscribes to the only SKU.
+    pub fn subscribe(pause: Duration, contact: usize, external_id: Option<usize>) -> Self {
+        Self { pause, asked: Asked::Subscribe(Wish { contact, sku: 0, locale: 0, external_id }), retries: 9 }
+    }
+
+    /// Returns that the only SKU has so many in stock.
+    pub fn level(pause: Duration, quantity: i64) -> Self {
+        let level = Level { sku: 0, locale: None, external_id: None, quantity, age: None };
+        Self { pause, asked: Asked::Level(level), retries: 9 }
+    }
+}
+
 /// Contacts that may have an address, where contacts change.
 const GENERATIONS: usize = 4;
 

@@ -29,11 +29,10 @@ impl Forecast {
         people: &BTreeMap<u32, u64>,
         now: Timestamp,
     ) -> Self {
-        let begins = |pass: u32| policy.begins(pass, level);
         let (mut taken, mut at) = (taken.clone(), now);
         let mut wait: VecDeque<(Timestamp, u64)> = people
             .iter()
-            .map(|(pass, people)| (begins(*pass).unwrap_or(now), *people))
+            .map(|(pass, people)| (policy.begins(*pass, level).unwrap_or(now), *people))
             .filter(|(_, people)| *people > 0)
             .collect();
         let mut said = Self { leave_now: 0, wait: people.values().sum(), next_on: None, last_on: None };
@@ -60,7 +59,7 @@ impl Forecast {
                     if at == now {
                         said.leave_now += leave;
                         said.wait -= leave;
-                    } else if leave > 0 {
+                    } else {
                         said.next_on.get_or_insert(at);
                     }
                     at
