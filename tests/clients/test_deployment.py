@@ -1,16 +1,15 @@
 """template.yaml on MiniStack, an AWS emulator that others wrote: it is deployed, changed and deleted, and the functions of this
 build do the main job there, called as a retailer calls them.
 """
-import io
 import json
 import os
 import platform
 import re
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -19,10 +18,15 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "infra"))
+import package
+
 STACK = "restock"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
-# .ci/run puts it there.
+# .ci/run puts them there.
 MINISTACK = ROOT / "target/ci-ministack/bin/ministack"
+SAM = ROOT / "target/ci-tools/bin/sam"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 RETAINED = {"Configuration", "Contacts", "Deliveries", "Log", "Purchases", "Stock", "Subscriptions"}
 
 
@@ -96,16 +100,6 @@ def cloud(tmp_path):
         emulator.wait()
 
 
-def zipped(program):
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as files:
-        bootstrap = zipfile.ZipInfo("bootstrap")
-        bootstrap.external_attr = 0o755 << 16
-        bootstrap.compress_type = zipfile.ZIP_DEFLATED
-        files.writestr(bootstrap, program)
-    return package.getvalue()
-
-
 def changed(text, changes):
     for written, packaged in changes:
         assert written in text, written
@@ -113,37 +107,33 @@ def changed(text, changes):
     return text
 
 
-BINARIES = re.compile(r"BuildProperties: \{Binary: ([a-z-]+)\}\}\n")
-
-
 def template(cloud, tmp_path, built, memory="256"):
-    """Uploads the template as `sam package` does; returns its URL. The functions `built` are those of this build, for this machine, and
-    all others an empty program."""
-    text = (ROOT / "template.yaml").read_text()
-    cloud.put("empty.zip", zipped(b"#!/bin/sh\n"))
-    for binary in built:
-        small = tmp_path / binary
-        subprocess.run(["strip", "-o", small, ROOT / "target/debug" / binary], check=True)
-        cloud.put(f"{binary}.zip", zipped(small.read_bytes()))
-
-    def with_code(found):
-        code = f"CodeUri: s3://code/{found[1] if found[1] in built else 'empty'}.zip"
-        # A function without properties gets some.
-        properties = f"    Properties:\n      {code}\n" if found[2] else f"    Properties: {{{code}}}\n"
-        return f"{found[0].removesuffix(found[2])}{properties}"
-
-    text, count = re.subn(BINARIES.pattern + "(    Properties:\n|)", with_code, text)
-    assert count == len(BINARIES.findall(text))
+    """Packages the template as docs/deploy.md has it, for this machine; returns its URL. The functions `built` are those of this build,
+    and all others an empty program."""
     here = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
     of_all = "        METRICS_NAMESPACE:"
     endpoint = f"        AWS_ENDPOINT_URL: {cloud.url}\n{of_all}"
-    changes = [("Architectures: [arm64]", f"Architectures: [{here}]"), (of_all, endpoint)]
-    text = changed(text, [*changes, ("MemorySize: 256", f"MemorySize: {memory}")])
+    text = changed(package.TEMPLATE.read_text(), [
+        ("Architectures: [arm64]", f"Architectures: [{here}]"),
+        (of_all, endpoint),
+        ("MemorySize: 256", f"MemorySize: {memory}"),
+        ("DeletionProtectionEnabled: !Ref DeletionProtection", "DeletionProtectionEnabled: false"),
+    ])
     # CloudFormation makes numbers and booleans of a mapping's and a parameter's texts; MiniStack does not.
     text, count = re.subn(r"MaximumConcurrency: !FindInMap \[Throughput, .*?\]", "MaximumConcurrency: 2", text)
     assert count == 2
-    text = changed(text, [("DeletionProtectionEnabled: !Ref DeletionProtection", "DeletionProtectionEnabled: false")])
-    return cloud.put(f"{memory}.yaml", text.encode())
+    programs = {name: b"#!/bin/sh\n" for name in package.functions(text)}
+    for name in built:
+        subprocess.run(["strip", "-o", tmp_path / name, ROOT / "target/debug" / name], check=True)
+        programs[name] = (tmp_path / name).read_bytes()
+    folder = tmp_path / "package"
+    package.write(programs, text, folder)
+    packaged = tmp_path / "packaged.yaml"
+    command = [SAM, "package", "--language-extensions", "--template-file", folder / "template.yaml"]
+    command += ["--s3-bucket", "code", "--region", "eu-north-1", "--output-template-file", packaged]
+    environment = os.environ | KEYS | {"AWS_ENDPOINT_URL": cloud.url, "SAM_CLI_TELEMETRY": "0"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return cloud.put(f"{memory}.yaml", packaged.read_bytes())
 
 
 def listed_tables(cloud):
@@ -209,15 +199,14 @@ def test_the_functions_of_this_build_do_the_main_job_as_deployed(cloud, tmp_path
     subprocess.run(["cargo", "build", "--quiet", "--workspace"], cwd=ROOT, check=True)
     stacks = cloud.client("cloudformation")
     cloud.client("sesv2").create_email_identity(EmailIdentity="shop.example")
-    url = template(cloud, tmp_path, BINARIES.findall((ROOT / "template.yaml").read_text()))
+    url = template(cloud, tmp_path, package.functions(package.TEMPLATE.read_text()))
     stacks.create_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES)
     assert cloud.settled() == "CREATE_COMPLETE"
     outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
     # As docs/deploy.md has it, with the operator's command.
-    account = {"AWS_ENDPOINT_URL": cloud.url, "AWS_REGION": "eu-north-1"}
-    account |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    account = KEYS | {"AWS_ENDPOINT_URL": cloud.url, "AWS_REGION": "eu-north-1"}
     restock = [ROOT / "target/debug/restock", "--table", outputs["ConfigurationTableName"]]
     create = [*restock, "keys", "create", "--name", "smoke", "--may", "operator", "--expires-in", "1d"]
     key = subprocess.run(create, env=account, check=True, capture_output=True, text=True).stdout.strip()

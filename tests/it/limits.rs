@@ -1,6 +1,8 @@
 //! What AWS takes only so much of: mails of an account, requests about one key, mails that it refuses anyway.
 
 use crate::restock::{Restock, eventually};
+use jiff::Timestamp;
+use restock_domain::{ContactId, DeliveryId, Locale, MAX_SUBSCRIPTIONS, Sku, Subscription};
 use restock_local::faults::Spec;
 use restock_local::faults::limits::KeyUnits;
 use restock_local::faults::proxy::SEND_BULK_EMAIL;
@@ -48,6 +50,41 @@ fn mails_stop_before_the_quota_of_a_day_is_used_up_and_nobody_is_given_up_meanwh
     let sending = restock.get("/sending").json();
     assert_eq!((&sending["rate"], &sending["quota"]), (&json!(1000), &json!(40)));
     assert_eq!(restock.on_queue("notifications-dead-letters"), 0);
+}
+
+#[test]
+fn a_contact_has_a_bounded_number_of_subscriptions_and_those_that_it_has_stay() {
+    let restock = Restock::start();
+    let contact = restock.contact("collects");
+    let of_sku = |sku: &str| Subscription {
+        contact_id: ContactId::parse(&contact).unwrap(),
+        sku: Sku::parse(sku).unwrap(),
+        locale: Locale::parse("sv-SE").unwrap(),
+        external_id: None,
+        created_on: Timestamp::now(),
+        moved_in_on: None,
+        delivery: DeliveryId::random(),
+        expires_on: None,
+    };
+    let many: Vec<Subscription> = (0..MAX_SUBSCRIPTIONS).map(|n| of_sku(&format!("S{n}"))).collect();
+    restock.runtime.block_on(restock.store().seed(&[], &many)).expect("the tables are there");
+    let subscribe = |sku: &str| {
+        let body = json!({"contactId": contact, "sku": sku, "locale": "sv-SE"});
+        restock.post("/inventory/backinstock/subscriptions", &body)
+    };
+
+    // One of sixteen calls counts.
+    let refused = (0..1_000).map(|n| subscribe(&format!("T{n}"))).find(|answer| answer.status != 201).unwrap();
+    assert_eq!((refused.status, &refused.json()["errorCode"]), (409, &json!("TooManySubscriptions")));
+    assert_eq!(subscribe("U").status, 409);
+    assert_eq!(subscribe("S0").status, 201);
+
+    let mut listed = restock.subscriptions(&contact);
+    while listed.len() >= MAX_SUBSCRIPTIONS {
+        let id = listed.pop().unwrap()["id"].as_str().unwrap().to_owned();
+        assert_eq!(restock.delete(&format!("/inventory/backinstock/subscriptions/{id}")).status, 200);
+    }
+    assert_eq!(subscribe("U").status, 201);
 }
 
 #[test]

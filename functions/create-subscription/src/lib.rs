@@ -39,10 +39,13 @@ impl Handles<Subscribe> for App {
         let wanted =
             Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on: None, delivery, expires_on };
 
-        let Prospect { mut outlook, marked } =
+        let Prospect { mut outlook, marked, was_at_bound } =
             self.store.prospect(&wanted, self.feeds.serving(&wanted.locale), created_on).await?;
         if outlook.contact.is_none() {
             return Err(Problem::no_contact().into());
+        }
+        if !self.store.may_subscribe(&wanted, was_at_bound).await? {
+            return Err(Problem::too_many_subscriptions().into());
         }
         if outlook.refuses_email() {
             let automations = self.automations.current().await?;

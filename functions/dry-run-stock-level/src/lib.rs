@@ -56,7 +56,8 @@ async fn dry_run(
         Some(mark) => mark.history_after(known.clone(), *quantity, now),
         None => StockHistory::beginning(*quantity, now),
     };
-    let met = KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history };
+    let (scope_met, earlier) = (scope.clone(), Vec::new());
+    let met = KnownLevel { scope: scope_met, quantity: *quantity, at: now, arrival: None, history, earlier };
     // Whatever an index shows of them, and however many wait before them.
     let mut examples = Vec::new();
     if let Some(contact) = contact {

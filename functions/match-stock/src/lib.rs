@@ -214,6 +214,7 @@ impl App {
             at: arrival.at,
             arrival: Some(arrival.clone()),
             history: StockHistory::beginning(level.quantity, arrival.at),
+            earlier: Vec::new(),
         };
         let is_this = |known: &KnownLevel| known.scope == without.scope && known.arrival == without.arrival;
         Ok(known.into_iter().find(is_this).unwrap_or(without))

@@ -3,11 +3,12 @@
 use crate::ended::{Counted, Ended, Later, Stop, not_recorded};
 use crate::{App, Settings, Shared, UNKNOWN_OUTCOME};
 use display_error_chain::DisplayErrorChain;
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use restock_domain::delivery::{Hindrance, Milestone, Outcome, Settlement};
 use restock_domain::{
-    Automation, Contact, Locale, Product, Skip, Sku, Subscription, Template, newest_covering, sold_out_since,
+    Automation, Contact, KnownLevel, Locale, Product, Skip, Sku, Subscription, Template, newest_covering,
+    sold_out_since,
 };
 use restock_email::{Mail, Sent};
 use restock_metrics::Metric;
@@ -97,6 +98,7 @@ impl App {
             return Ok(Ended::Done(None));
         }
         let level = newest_covering(&seen.levels, &subscription.locale, subscription.external_id.as_ref()).cloned();
+        let entries = entries_met(&seen.levels, subscription);
         let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,
             Err(skip) => {
@@ -122,6 +124,15 @@ impl App {
             }
             self.store.release(subscription, &claim.give_back()).await?;
             return self.not_its_turn(subscription, notification, turn?).await;
+        }
+        // Another subscription of the contact may be mailed for a level before the newest one.
+        let taken = [Some(&notification.log_entry), newest.as_ref()];
+        let others = entries.iter().filter(|entry| !taken.contains(&Some(*entry)));
+        let turns = try_join_all(others.map(|entry| self.store.turn_of(subscription, entry, clock()))).await;
+        let answered = turns.map(|turns| turns.into_iter().flatten().find(|turn| *turn != Turn::Over));
+        if !matches!(answered, Ok(None)) {
+            self.store.release(subscription, &claim.give_back()).await?;
+            return self.not_its_turn(subscription, notification, answered?.unwrap_or(Turn::Theirs)).await;
         }
         if let (Some(bounds), Some(level)) = (&shared.bounds, level) {
             let scope = level.scope.clone();
@@ -302,6 +313,12 @@ async fn read_or_leave_out(
         Err(_) => warn!(%sku, "A mail leaves out {what}, as reading took too long"),
     }
     Vec::new()
+}
+
+/// Returns the log entries of the levels, those shortly before the newest ones too, that have met a subscription.
+fn entries_met(levels: &[KnownLevel], subscription: &Subscription) -> Vec<String> {
+    let met = levels.iter().flat_map(KnownLevel::mailing).filter(|arrival| subscription.here_since() <= arrival.at);
+    met.map(|arrival| LogKey::new(subscription.sku.clone(), arrival).entry).collect()
 }
 
 /// Returns true if SES has permanently refused the mail for this level.

@@ -1,6 +1,6 @@
 use crate::FieldError;
 use crate::answer;
-use restock_domain::{ContactId, ErrorCode, Invalid};
+use restock_domain::{ContactId, ErrorCode, Invalid, MAX_SUBSCRIPTIONS};
 
 answer! {
     /// An answer that is not a success (RFC 9457).
@@ -82,6 +82,14 @@ impl Problem {
         let mut problem = Self::conflict(ErrorCode::EmailTaken, detail);
         problem.document.id = may_find.then(|| existing.to_string());
         problem
+    }
+
+    pub fn too_many_subscriptions() -> Self {
+        let detail = format!(
+            "The contact has {MAX_SUBSCRIPTIONS} subscriptions or more, and may have no further one. End some of them with DELETE \
+             /inventory/backinstock/subscriptions/{{subscriptionId}}, or wait until some are mailed; those that exist already stay."
+        );
+        Self::conflict(ErrorCode::TooManySubscriptions, detail)
     }
 
     pub fn no_automation() -> Self {

@@ -184,7 +184,7 @@ answer! {
 
 impl From<restock_domain::KnownLevel> for KnownLevel {
     fn from(level: restock_domain::KnownLevel) -> Self {
-        let restock_domain::KnownLevel { scope, quantity, at, arrival: _, history: _ } = level;
+        let restock_domain::KnownLevel { scope, quantity, at, arrival: _, history: _, earlier: _ } = level;
         let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
         Self { locale, external_id, quantity, updated_on: Moment(at) }
     }

@@ -2,7 +2,7 @@
 
 use crate::schema::{Described, Schemas, WholeNumber, words};
 use crate::{HtmlPage, IdReply, KeyScope, Moment, answer, body, endpoints};
-use restock_domain::{ContactId, ExternalId, Locale, Obstacle, Outlook, Sku};
+use restock_domain::{ContactId, ExternalId, Locale, MAX_SUBSCRIPTIONS, Obstacle, Outlook, Sku};
 use strum::IntoEnumIterator;
 use utoipa::openapi::{RefOr, Schema};
 
@@ -27,7 +27,8 @@ endpoints! {
         NewSubscription => 201 Subscribed, "The subscription; the same call again answers with the same one.",
         |operation| operation
             .header(UNSUBSCRIBE_URL, "A link that ends this subscription.")
-            .problem(404, "There is no such contact.");
+            .problem(404, "There is no such contact.")
+            .problem(409, &format!("The contact has {MAX_SUBSCRIPTIONS} subscriptions or more, and this is none of them."));
 
     /// End a subscription
     Unsubscribe("unsubscribe"):

@@ -192,6 +192,8 @@ pub enum ErrorCode {
     TooManyAutomations,
     /// Too many requests at the moment; send the same one again after `Retry-After` seconds.
     TooManyRequests,
+    /// The contact has as many subscriptions as it may; end some of them, or wait until some are mailed.
+    TooManySubscriptions,
     /// There are as many templates as there may be.
     TooManyTemplates,
     /// The file breaks off, within the item or before its end.

@@ -106,6 +106,7 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             arrival: None,
             history: Default::default(),
+            earlier: Vec::new(),
         });
         Outlook {
             contact: None,

@@ -2,6 +2,7 @@ use crate::waves::StockHistory;
 use crate::{EventId, ExternalId, Locale, Sku, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// A statement of a shop or a warehouse about its stock of one SKU.
@@ -55,7 +56,15 @@ pub struct KnownLevel {
     pub arrival: Option<Arrival>,
     /// Since when its scope's stock has been how high, by arrival.
     pub history: StockHistory,
+    /// Positive levels of the scope that came shortly before, the newest first.
+    pub earlier: Vec<Arrival>,
 }
+
+/// How long before a level those came that it names as earlier ones. Whoever they mailed may have further subscriptions whose
+/// messages are on their way still.
+const EARLIER: Duration = Duration::from_secs(15 * 60);
+/// Earlier levels that are named. Each is a read for each mail while they are many.
+const MAX_EARLIER: usize = 8;
 
 impl Source {
     /// Returns the word that is stored and shown.
@@ -84,6 +93,17 @@ impl Arrival {
 }
 
 impl KnownLevel {
+    /// Returns the arrivals that mailed, or may mail, whoever waited then: its own, and those shortly before; the newest first.
+    pub fn mailing(&self) -> impl Iterator<Item = &Arrival> {
+        self.arrival.iter().filter(|_| self.quantity > 0).chain(&self.earlier)
+    }
+
+    /// Returns what a level of the scope that comes then has to name as earlier ones.
+    pub fn earlier_than(&self, at: Timestamp) -> Vec<Arrival> {
+        let recent = |arrival: &&Arrival| arrival.at >= at - EARLIER;
+        self.mailing().filter(recent).take(MAX_EARLIER).cloned().collect()
+    }
+
     /// Returns since when the stock has been at least `minimum`, if it is; a minimum is at least 1.
     pub fn in_stock_since(&self, minimum: i64) -> Option<Timestamp> {
         let minimum = minimum.max(1);
@@ -173,13 +193,21 @@ mod tests {
         let sv = Locale::parse("sv-SE").unwrap();
         let pl = Locale::parse("pl-PL").unwrap();
         let known = [
-            KnownLevel { scope: Scope::Sku, quantity: 5, at: at(1), arrival: None, history: StockHistory::default() },
+            KnownLevel {
+                scope: Scope::Sku,
+                quantity: 5,
+                at: at(1),
+                arrival: None,
+                history: StockHistory::default(),
+                earlier: Vec::new(),
+            },
             KnownLevel {
                 scope: Scope::Locale(sv.clone()),
                 quantity: 0,
                 at: at(2),
                 arrival: None,
                 history: StockHistory::default(),
+                earlier: Vec::new(),
             },
         ];
 
@@ -198,6 +226,7 @@ mod tests {
             at: at(second),
             arrival: Some(Arrival { at: at(second), id: second.to_string(), source: Source::Http }),
             history: StockHistory::default(),
+            earlier: Vec::new(),
         };
         let subscribed = |second| Subscription {
             contact_id: ContactId::new(Uuid::from_u128(1)),

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
 
+/// Subscriptions that a contact may have at a time. Each SKU, locale and external id is one.
+pub const MAX_SUBSCRIPTIONS: usize = 500;
+
 /// A contact waiting for a SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {

@@ -25,6 +25,7 @@ mod keyspace;
 mod log;
 mod log_pages;
 mod moving_in;
+mod open_subscriptions;
 mod outlook;
 mod partiql;
 mod pause;

@@ -3,6 +3,7 @@
 use crate::database::{Item, Table, wanted};
 use crate::item::read_each;
 use crate::keyspace;
+use crate::open_subscriptions::is_at_bound;
 use crate::stock::{Mark, covering, demand, known, level_key};
 use crate::{Error, Store, contacts, products};
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ pub struct Prospect {
     pub outlook: Outlook,
     /// True if the mark need not be written. It stays for a day after it was, so it is there when this subscription is.
     pub marked: bool,
+    /// True if the contact had as many subscriptions as it may when they were last counted.
+    pub was_at_bound: bool,
 }
 
 impl Store {
@@ -41,13 +44,16 @@ impl Store {
         keys.extend(may_serve.iter().map(|locale| wanted(keyspace::Products, products::key(locale, sku))));
         let (items, feeds) = tokio::try_join!(self.batch_get_all(keys), feeds)?;
         let mut outlook = Outlook::default();
-        let (mut mark, mut levels) = (None, Vec::new());
+        let (mut mark, mut levels, mut was_at_bound) = (None, Vec::new(), false);
         let fresh: HashMap<String, bool> =
             feeds.iter().map(|feed| (feed.locale.key().to_owned(), feed.fresh_at(now, FRESH_FEED))).collect();
         let mut found: HashMap<String, Product> = HashMap::new();
         for (table, item) in items {
             match table {
-                Table::Contacts => outlook.contact = Some(contacts::read(item)?),
+                Table::Contacts => {
+                    was_at_bound = is_at_bound(&item);
+                    outlook.contact = Some(contacts::read(item)?);
+                }
                 Table::Products => {
                     found.extend(read_each([item], products::read).into_iter().map(|((feed, _), one)| (feed, one)));
                 }
@@ -67,6 +73,6 @@ impl Store {
         outlook.product = outlook.feed.as_ref().and_then(|feed: &Locale| found.remove(feed.key()));
         let counts = |level: &KnownLevel| mark.as_ref().is_some_and(|mark| mark.has_seen(level));
         outlook.levels = levels.into_iter().filter(counts).collect();
-        Ok(Prospect { outlook, marked: mark.is_some_and(|mark| mark.is_fresh(now)) })
+        Ok(Prospect { outlook, marked: mark.is_some_and(|mark| mark.is_fresh(now)), was_at_bound })
     }
 }

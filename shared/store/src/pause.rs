@@ -54,6 +54,11 @@ impl CachedStops {
         Self { store, seen: Mutex::default() }
     }
 
+    /// Forgets what was seen. An instance that Lambda has frozen can't tell from its clock how long that is ago.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
     /// Returns what stops the mails about a SKU.
     pub async fn of(&self, sku: &Sku) -> Result<Stops, Error> {
         let is_fresh = |stops: &Stops| stops.seen_at.elapsed() < SEEN_FOR;
@@ -115,8 +120,7 @@ impl Store {
         Ok(read_each(items, |item| Ok((sku(&item), read(HOLDS, item)?))))
     }
 
-    /// Reads whether there is a pause, and whether a SKU is held, in one request; strongly consistent.
-    /// Reads what stops the mails about a SKU.
+    /// Reads what stops the mails about a SKU, a pause or its hold, in one request; strongly consistent.
     pub async fn stops(&self, sku: &Sku) -> Result<Stops, Error> {
         let seen_at = Instant::now();
         let keys = vec![wanted(PAUSES, kind_key(PAUSES, ALL)), wanted(HOLDS, kind_key(HOLDS, sku.as_str()))];

@@ -102,6 +102,8 @@ struct LevelItem {
     arrival: Option<Arrival>,
     #[serde(default)]
     history: StockHistory,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Arrival>,
 }
 
 /// What is known of the stock of SKUs.
@@ -167,13 +169,16 @@ impl Store {
             if before.as_ref().is_some_and(|known| (known.at, known.arrival.as_ref().map(Arrival::order)) > order) {
                 return Ok(LevelWrite::Outdated);
             }
-            let history = match before {
-                Some(same) if same.arrival.as_ref() == Some(arrival) => same.history,
-                before => mark.history_after(before, *quantity, arrival.at),
+            let (history, earlier) = match before {
+                Some(same) if same.arrival.as_ref() == Some(arrival) => (same.history, same.earlier),
+                before => {
+                    let earlier = before.as_ref().map(|before| before.earlier_than(arrival.at)).unwrap_or_default();
+                    (mark.history_after(before, *quantity, arrival.at), earlier)
+                }
             };
             let (locale, external_id) = (scope.locale().cloned(), scope.external_id().cloned());
             let arrival = Some(arrival.clone());
-            let level = LevelItem { locale, external_id, quantity: *quantity, at, arrival, history };
+            let level = LevelItem { locale, external_id, quantity: *quantity, at, arrival, history, earlier };
             let mut item = write_item(TABLE, level)?;
             let same_events = unchanged(EVENTS, events.as_ref());
             item.extend(events.map(|events| (EVENTS.to_owned(), events)));
@@ -290,8 +295,8 @@ fn unchanged(name: &'static str, seen: Option<&AttributeValue>) -> TableConditio
 }
 
 pub(crate) fn known(item: Item) -> Result<KnownLevel, Error> {
-    let LevelItem { locale, external_id, quantity, at, arrival, history } = read_item(TABLE, item)?;
-    Ok(KnownLevel { scope: Scope::of(locale, external_id), quantity, at, arrival, history })
+    let LevelItem { locale, external_id, quantity, at, arrival, history, earlier } = read_item(TABLE, item)?;
+    Ok(KnownLevel { scope: Scope::of(locale, external_id), quantity, at, arrival, history, earlier })
 }
 
 /// Returns what asks for the demand mark and the levels of a SKU; what else there is of it comes after them.

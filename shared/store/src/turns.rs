@@ -82,14 +82,16 @@ impl Store {
         }
     }
 
-    /// Returns whose turn it is, without taking it: `None` if nobody has it.
+    /// Returns whose turn it is, without taking it: `None` if no other subscription of the contact has it.
     pub async fn turn_of(
         &self,
         subscription: &Subscription,
         log_entry: &str,
         now: Timestamp,
     ) -> Result<Option<Turn>, Error> {
+        let own = subscription.delivery.to_string();
         match self.get(TABLE, key(subscription, log_entry)).await? {
+            Some(turn) if string_of(&turn, BY) == Some(&own) => Ok(None),
             Some(turn) => self.whose(&turn, subscription, now).await,
             None => Ok(None),
         }

@@ -203,7 +203,8 @@ fn level_of(item: &Item) -> Option<KnownLevel> {
     let of_arrival = |name: &str| arrival.get(name)?.as_s().ok().cloned();
     let (at, id) = (of_arrival("at")?.parse().ok()?, of_arrival("id")?);
     let arrival = Some(Arrival { at, id, source: Source::Http });
-    Some(KnownLevel { scope, quantity, at: text("at")?.parse().ok()?, arrival, history: StockHistory::default() })
+    let at = text("at")?.parse().ok()?;
+    Some(KnownLevel { scope, quantity, at, arrival, history: StockHistory::default(), earlier: Vec::new() })
 }
 
 fn injected() -> Arc<dyn std::error::Error + Send + Sync> {

@@ -184,7 +184,7 @@ fn a_bounce_stays_with_the_address_that_a_contact_leaves_while_ses_tells_of_it()
 
 /// Breaks something on purpose, and returns true if a history has such a complaint.
 fn is_noticed(faults: Faults, sabotage: Sabotage, is_meant: impl Fn(&Complaint) -> bool) -> bool {
-    let parts = (0..40).map(|part| part * 500..(part + 1) * 500);
+    let parts = (0..400).map(|part| part * 50..(part + 1) * 50);
     let complaints = parts.flat_map(|seeds| play_all(seeds, faults, sabotage).complaints);
     complaints.into_iter().any(|(_, complaint)| is_meant(&complaint))
 }
@@ -324,7 +324,7 @@ fn the_check_notices_ticks_that_never_come() {
 
 #[test]
 fn without_the_events_of_ses_nobody_is_lost_and_only_ambiguous_mails_are_sent_again() {
-    let tally = play_all(0..2_000, Faults { events: false, ..FAULTS }, Sabotage::Nothing);
+    let tally = play_all(0..1_000, Faults { events: false, ..FAULTS }, Sabotage::Nothing);
 
     let is_second = |complaint: &Complaint| {
         matches!(complaint, Complaint::Doubled(_) | Complaint::Repeated(_) | Complaint::Uncaused { .. })

@@ -127,12 +127,12 @@ fn an_hour_of_pause_lets_a_line_wait_without_a_message_for_each_and_loses_nobody
 fn no_more_messages_of_a_wave_are_on_their_way_than_a_cheap_item_can_name() {
     let quiet = WaveSpec { per_unit: None, ..WAVES };
     let fast = Faults { send_rate: [200; 2], ..CALM };
-    let workload = Workload::of_waves(4_000, quiet, &[(0, 4_000)]);
+    let workload = Workload::of_waves(3_000, quiet, &[(0, 3_000)]);
 
     let history = play_workload(1, workload, fast, Sabotage::Nothing);
 
     assert_eq!(check(&history), []);
-    assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), 4_000);
+    assert_eq!(history.mails.iter().filter(|mail| mail.at < history.settled_at).count(), 3_000);
     let most = history.most_on_the_way;
     assert!((30..50).contains(&most), "{most}, all of which are written for each place that is taken");
 }
@@ -213,19 +213,33 @@ fn whoever_comes_first_has_their_turn_first_although_a_hold_has_sent_them_back_i
 
 #[test]
 fn a_flicker_mails_nobody_twice_however_many_subscriptions_they_have() {
-    let people = 6;
     let slow = Faults { latency: 100, ..CALM };
 
     for (out, back) in (0..30).flat_map(|out| [50, 400, 1_500].map(|back| (100 * out, back))) {
-        let pauses = [600_000, out, back].map(Duration::from_millis);
-        let levels = pauses.into_iter().zip([8, 0, 8]).map(|(pause, quantity)| Step::level(pause, quantity));
-        let both = |contact| [None, Some(1)].map(|id| Step::subscribe(Duration::ZERO, contact, id)).to_vec();
-        let callers = (0..people).map(both).chain([levels.collect()]).collect();
-        let workload = Workload { mailboxes: vec![Kind::Plain; people], generations: 2, skus: 1, callers };
-
-        let history = play_workload(out, workload, slow, Sabotage::Nothing);
-
-        assert_eq!(check(&history), [], "{out} {back}");
-        assert_eq!(history.mails.len(), people, "{out} {back}:\n{}", history.story());
+        everybody_is_mailed_once_by(&[(600_000, 8), (out, 0), (back, 8)], slow);
     }
+}
+
+#[test]
+fn levels_that_follow_each_other_while_mails_leave_slowly_mail_nobody_twice_however_many_subscriptions_they_have() {
+    let slow = Faults { latency: 100, send_rate: [1; 2], ..CALM };
+
+    for pause in (1..30).map(|pause| 500 * pause) {
+        everybody_is_mailed_once_by(&[(600_000, 8), (pause, 7)], slow);
+        everybody_is_mailed_once_by(&[(600_000, 8), (pause, 7), (pause, 6), (pause, 0), (pause, 5)], slow);
+    }
+}
+
+/// Plays levels of a SKU, each a pause in milliseconds after the one before, for six people with two subscriptions each.
+fn everybody_is_mailed_once_by(levels: &[(u64, i64)], faults: Faults) {
+    let people = 6;
+    let step = |(pause, quantity): &(u64, i64)| Step::level(Duration::from_millis(*pause), *quantity);
+    let both = |contact| [None, Some(1)].map(|id| Step::subscribe(Duration::ZERO, contact, id)).to_vec();
+    let callers = (0..people).map(both).chain([levels.iter().map(step).collect()]).collect();
+    let workload = Workload { mailboxes: vec![Kind::Plain; people], generations: 2, skus: 1, callers };
+
+    let history = play_workload(levels[1].0, workload, faults, Sabotage::Nothing);
+
+    assert_eq!(check(&history), [], "{levels:?}");
+    assert_eq!(history.mails.len(), people, "{levels:?}:\n{}", history.story());
 }

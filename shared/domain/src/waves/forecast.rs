@@ -162,7 +162,7 @@ mod tests {
     ) -> (u64, u64, Option<i64>, Option<i64>) {
         let people = people.iter().copied().collect();
         let history = StockHistory::beginning(quantity, at(0));
-        let level = KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history };
+        let level = KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history, earlier: Vec::new() };
         let said = Forecast::of(policy, &level, taken, promised, &people, at(10));
         let seconds = |at: Option<Timestamp>| at.map(Timestamp::as_second);
         (said.leave_now, said.wait, seconds(said.next_on), seconds(said.last_on))

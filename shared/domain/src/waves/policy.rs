@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn level(quantity: i64, history: StockHistory) -> KnownLevel {
-        KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history }
+        KnownLevel { scope: Scope::Sku, quantity, at: at(0), arrival: None, history, earlier: Vec::new() }
     }
 
     fn policy(per_unit: &str) -> WavePolicy {
