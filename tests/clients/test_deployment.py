@@ -26,6 +26,8 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 # .ci/run puts them there.
 MINISTACK = ROOT / "target/ci-ministack/bin/ministack"
 SAM = ROOT / "target/ci-tools/bin/sam"
+# What has no default.
+SENDER = {"Sender": "Restock <restock@shop.example>", "SenderIdentity": "shop.example"}
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 RETAINED = {"Configuration", "Contacts", "Deliveries", "Log", "Purchases", "Stock", "Subscriptions"}
 
@@ -136,6 +138,10 @@ def template(cloud, tmp_path, built, memory="256"):
     return cloud.put(f"{memory}.yaml", packaged.read_bytes())
 
 
+def parameters(values):
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in (SENDER | values).items()]
+
+
 def listed_tables(cloud):
     return cloud.client("dynamodb").list_tables()["TableNames"]
 
@@ -152,7 +158,8 @@ def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_mak
     subprocess.run(["cargo", "build", "--quiet", "--workspace"], cwd=ROOT, check=True)
     stacks = cloud.client("cloudformation")
 
-    stacks.create_stack(StackName=STACK, TemplateURL=template(cloud, tmp_path, built), Capabilities=CAPABILITIES)
+    url = template(cloud, tmp_path, built)
+    stacks.create_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters({}))
     assert cloud.settled() == "CREATE_COMPLETE"
     pages = stacks.get_paginator("list_stack_resources").paginate(StackName=STACK)
     made = [resource for page in pages for resource in page["StackResourceSummaries"]]
@@ -162,8 +169,7 @@ def test_the_template_is_deployed_changed_and_deleted_and_what_shops_can_not_mak
 
     def update(memory, changes):
         url = template(cloud, tmp_path, built, **memory)
-        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()]
-        stacks.update_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters)
+        stacks.update_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters(changes))
         assert cloud.settled() == "UPDATE_COMPLETE"
         settings = [function["Environment"]["Variables"] for function in cloud.functions() if "Environment" in function]
         rates = {variables["MAX_MAILS_PER_SECOND"] for variables in settings if "MAX_MAILS_PER_SECOND" in variables}
@@ -200,7 +206,7 @@ def test_the_functions_of_this_build_do_the_main_job_as_deployed(cloud, tmp_path
     stacks = cloud.client("cloudformation")
     cloud.client("sesv2").create_email_identity(EmailIdentity="shop.example")
     url = template(cloud, tmp_path, package.functions(package.TEMPLATE.read_text()))
-    stacks.create_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES)
+    stacks.create_stack(StackName=STACK, TemplateURL=url, Capabilities=CAPABILITIES, Parameters=parameters({}))
     assert cloud.settled() == "CREATE_COMPLETE"
     outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}

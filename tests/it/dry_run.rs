@@ -109,7 +109,7 @@ fn a_level_that_does_nothing_says_why() {
 fn who_is_left_out_and_why_is_told_to_keys_that_may_read_contacts_only() {
     let restock = with_a_mixed_crowd();
     let contact = restock.contact("asked-about");
-    let shop = restock.with_key("shop", &["read-subscriptions"]);
+    let shop = restock.with_key("erp", &["read-log"]);
     let path = "/inventory/stock-levels/dry-run";
     let level = json!({"sku": "A", "quantity": 5});
 

@@ -2,13 +2,14 @@
 
 use crate::docs::parts_of_the_manual;
 use crate::restock::{Restock, eventually};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use restock_domain::{QuotaReading, SendQuota};
 use restock_local::client::Client;
 use restock_operator::copy::{self, Copy};
 use restock_operator::stack::Stack;
 use restock_operator::{redrive, status};
 use restock_queue::Queue;
+use restock_store::ApiKey;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -75,6 +76,31 @@ fn whatever_asks_for_an_operator_is_named_with_its_page() {
         assert!(parts.contains(page.split([',', '\n']).next().unwrap()), "{page}");
     }
     assert_eq!(pages.len(), 4, "{status}");
+}
+
+#[test]
+fn a_key_that_ends_soon_is_named_unless_it_was_meant_to_or_has_a_successor() {
+    let restock = Restock::start();
+    let (now, day) = (Timestamp::now(), SignedDuration::from_hours(24));
+    for (name, made_for, ends_in) in [("shop", 365, 10), ("erp", 365, 20), ("me", 2, 1), ("replaced", 365, 3)] {
+        let expires_on = now + day * ends_in;
+        let made_ago = if name == "replaced" { 100 } else { made_for - ends_in };
+        let key = ApiKey {
+            name: name.into(),
+            scopes: vec!["read-log".into()],
+            created_on: Some(now - day * made_ago),
+            expires_on: Some(expires_on),
+            made_for_seconds: Some((day * made_for).as_secs()),
+            max_calls_per_second: 1,
+        };
+        restock.runtime.block_on(restock.store().put_api_key(&ApiKey::digest(name), &key)).unwrap();
+    }
+
+    let status = restock.status();
+
+    let to_do: Vec<&str> = status.lines().skip_while(|line| *line != "To do").skip(1).collect();
+    assert_eq!(to_do.len(), 1, "{status}");
+    assert!(to_do[0].starts_with("- The key of shop ends on ") && to_do[0].contains("keys rotate "), "{status}");
 }
 
 #[test]

@@ -81,6 +81,26 @@ fn the_json_line_says_where_everything_is() {
 }
 
 #[test]
+fn a_parameter_of_the_template_may_have_another_value() {
+    let (_local, ready) = cargo_local(&["--parameter", "ShowPlaces=true"]);
+    let api = Client::new(ready["api"].as_str().unwrap()).header("apikey", ready["apiKey"].as_str().unwrap());
+    let api = api.header("content-type", "application/json");
+    let send =
+        |path: &str, body: Value| api.send("POST", &format!("/api/v3{path}"), body.to_string().as_bytes()).unwrap();
+
+    let contact = send("/contacts", json!({"email": "a@example.com"})).json()["id"].clone();
+    let wish = json!({"contactId": contact, "sku": "A", "locale": "en-GB"});
+    assert_eq!(send("/inventory/backinstock/subscriptions", wish).json()["position"], 1);
+
+    for (parameter, said) in [("ShowPlace=true", "no parameter ShowPlace"), ("ShowPlaces", "an equals sign")] {
+        let mut local = Command::new(&binaries()["restock-local"]);
+        let output = local.args(["--port", "0", "--parameter", parameter]).output().unwrap();
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{output:?}");
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn neither_ctrl_c_nor_a_sudden_death_leaves_a_process_behind() {
     for name in ["INT", "TERM", "KILL"] {

@@ -7,14 +7,14 @@ use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use restock_domain::delivery::{Hindrance, Milestone, Outcome, Settlement};
 use restock_domain::{
-    Automation, Contact, KnownLevel, Locale, Product, Skip, Sku, Subscription, Template, newest_covering,
+    Arrival, Automation, Contact, Locale, Product, Skip, Sku, Subscription, Template, met_together, newest_covering,
     sold_out_since,
 };
 use restock_email::{Mail, Sent};
 use restock_metrics::Metric;
 use restock_queue::{AcceptedMail, Notification, Recipient, correlation_in};
 use restock_store::{Accepted, Claimed, LastLook, LogKey, Turn, Waiting};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -98,7 +98,9 @@ impl App {
             return Ok(Ended::Done(None));
         }
         let level = newest_covering(&seen.levels, &subscription.locale, subscription.external_id.as_ref()).cloned();
-        let entries = entries_met(&seen.levels, subscription);
+        let entry = |arrival: &Arrival| LogKey::new(subscription.sku.clone(), arrival).entry;
+        let met = met_together(&seen.levels, subscription);
+        let [current, earlier] = met.map(|arrivals| arrivals.into_iter().map(entry).collect::<BTreeSet<_>>());
         let contact = match mailable(seen, subscription, automation) {
             Ok(contact) => contact,
             Err(skip) => {
@@ -112,12 +114,10 @@ impl App {
             }
         };
         let also_waiting = self.other_wishes(subscription, template).await;
-        // The message of a newer level may be handled at the same time.
-        let arrival = level.as_ref().and_then(|level| level.arrival.as_ref());
-        let newest = arrival.map(|arrival| LogKey::new(subscription.sku.clone(), arrival).entry);
-        let newest = newest.filter(|newest| *newest != notification.log_entry);
+        // The message of a newer level, or of one of another scope, may be handled at the same time.
         let known_by = claim.until() + terms.grace;
-        for entry in [Some(&notification.log_entry), newest.as_ref()].into_iter().flatten() {
+        let others = current.iter().filter(|entry| **entry != notification.log_entry);
+        for entry in [&notification.log_entry].into_iter().chain(others) {
             let turn = self.store.take_turn(subscription, entry, &claim, known_by, clock()).await;
             if let Ok(Turn::Yours) = turn {
                 continue;
@@ -125,11 +125,10 @@ impl App {
             self.store.release(subscription, &claim.give_back()).await?;
             return self.not_its_turn(subscription, notification, turn?).await;
         }
-        // Another subscription of the contact may be mailed for a level before the newest one.
-        let taken = [Some(&notification.log_entry), newest.as_ref()];
-        let others = entries.iter().filter(|entry| !taken.contains(&Some(*entry)));
-        let turns = try_join_all(others.map(|entry| self.store.turn_of(subscription, entry, clock()))).await;
-        let answered = turns.map(|turns| turns.into_iter().flatten().find(|turn| *turn != Turn::Over));
+        // Another subscription of the contact may be mailed for a level before those.
+        let turns = earlier.iter().map(|entry| self.store.turn_of(subscription, entry, clock()));
+        let answered =
+            try_join_all(turns).await.map(|turns| turns.into_iter().flatten().find(|turn| *turn != Turn::Over));
         if !matches!(answered, Ok(None)) {
             self.store.release(subscription, &claim.give_back()).await?;
             return self.not_its_turn(subscription, notification, answered?.unwrap_or(Turn::Theirs)).await;
@@ -313,12 +312,6 @@ async fn read_or_leave_out(
         Err(_) => warn!(%sku, "A mail leaves out {what}, as reading took too long"),
     }
     Vec::new()
-}
-
-/// Returns the log entries of the levels, those shortly before the newest ones too, that have met a subscription.
-fn entries_met(levels: &[KnownLevel], subscription: &Subscription) -> Vec<String> {
-    let met = levels.iter().flat_map(KnownLevel::mailing).filter(|arrival| subscription.here_since() <= arrival.at);
-    met.map(|arrival| LogKey::new(subscription.sku.clone(), arrival).entry).collect()
 }
 
 /// Returns true if SES has permanently refused the mail for this level.

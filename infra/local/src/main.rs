@@ -2,7 +2,6 @@ use clap::{Parser, Subcommand};
 use restock_local::faults::Spec;
 use restock_local::seed::{self, Seed};
 use restock_local::{Error, Options, Ready, Stack, build, demo, stats};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +31,9 @@ struct Cli {
     /// mails that SES takes in a second and in 24 hours. The same seed decides the same.
     #[arg(long, value_name = "SPEC")]
     faults: Option<Spec>,
+    /// Give a parameter of template.yaml another value, such as ShowPlaces=true; for each one by itself.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = named_value)]
+    parameters: Vec<(String, String)>,
     /// Print one line of JSON when everything is ready, and nothing else on standard output.
     #[arg(long)]
     json: bool,
@@ -89,7 +91,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
         port: if demo_runs && cli.port == 9000 { 0 } else { cli.port },
         data: cli.data,
         binaries,
-        parameters: parameters(cli.no_functions, cli.faults.is_some()),
+        parameters: parameters(cli.no_functions, cli.faults.is_some()).chain(cli.parameters).collect(),
         settings: Vec::new(),
         // Without faults, functions are held to their permissions and to AWS's limits.
         faults: cli.faults.clone().or((!cli.no_functions).then(Spec::default)),
@@ -126,13 +128,18 @@ async fn run(cli: Cli) -> Result<(), Error> {
 const WATCH_PORT: u16 = 9010;
 
 /// Returns what differs from a deployment.
-fn parameters(no_functions: bool, faults: bool) -> BTreeMap<String, String> {
+fn parameters(no_functions: bool, faults: bool) -> impl Iterator<Item = (String, String)> {
     let public_url = no_functions.then(|| ("PublicUrl".to_owned(), format!("http://127.0.0.1:{WATCH_PORT}")));
     // Events of SES are late too where functions are killed and throttled; no mail is sent again before they had time.
     let grace = faults.then(|| ("ClaimGraceSeconds".to_owned(), "60".to_owned()));
     // What the commands of docs/api.md name.
     let test_recipients = ("TestRecipients".to_owned(), "you@example.com".to_owned());
-    public_url.into_iter().chain(grace).chain([test_recipients]).collect()
+    public_url.into_iter().chain(grace).chain([test_recipients])
+}
+
+fn named_value(raw: &str) -> Result<(String, String), String> {
+    let named = raw.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    named.ok_or_else(|| "Write the parameter's name, an equals sign, and its value.".to_owned())
 }
 
 /// Waits for Ctrl-C or for being asked to end.

@@ -16,6 +16,8 @@ use strum::IntoEnumIterator;
 const KEY_BYTES: usize = 32;
 /// How much of a digest is shown; what a command takes may be shorter, if it is one key's.
 const SHOWN: usize = 12;
+/// A key that ends within this time is to be replaced, unless it was made for a short time or is replaced already.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 #[derive(Subcommand)]
 pub enum Keys {
@@ -157,16 +159,32 @@ fn lines(mut keys: Vec<(String, ApiKey)>, uses: &HashMap<String, Timestamp>, now
         let made = key.created_on.map_or("?".to_owned(), day);
         let until = match key.expires_on {
             Some(_) if key.has_expired(now) => "expired".to_owned(),
-            Some(at) => format!("until {}", day(at)),
+            Some(at) => format!("until {}", at.strftime("%Y-%m-%d %H:%M")),
             None => "no end".to_owned(),
         };
         let used =
             uses.get(&digest).map_or("never used".to_owned(), |on| format!("used {}", on.strftime("%Y-%m-%d %H:%M")));
         let limit = format!("{}/s", key.max_calls_per_second);
         let (id, scopes) = (short(&digest), key.scopes.join(", "));
-        format!("{id}  {made}  {until:16}  {used:21}  {limit:>7}  {}: {scopes}", key.name)
+        format!("{id}  {made}  {until:22}  {used:21}  {limit:>7}  {}: {scopes}", key.name)
     };
     keys.into_iter().map(line).collect()
+}
+
+/// Returns what to do about each key that ends soon.
+pub(crate) async fn ending_soon(store: &Store, now: Timestamp) -> Result<Vec<String>, Error> {
+    let mut keys = store.api_keys().await?;
+    keys.retain(|(_, key)| {
+        let meant = key.created_on.zip(key.made_for_seconds.map(SignedDuration::from_secs));
+        let is_long =
+            |(made, kept): (Timestamp, SignedDuration)| kept > SOON * 2 && key.expires_on == Some(made + kept);
+        meant.is_some_and(is_long) && key.expires_on.is_some_and(|at| now < at && at < now + SOON)
+    });
+    let line = |(digest, key): &(String, ApiKey)| {
+        let until = key.expires_on.unwrap_or(now).strftime("%Y-%m-%d %H:%M");
+        format!("The key of {} ends on {until}: `cargo restock … keys rotate {}`", key.name, short(digest))
+    };
+    Ok(keys.iter().map(line).collect())
 }
 
 fn short(digest: &str) -> &str {

@@ -1,5 +1,6 @@
 //! What an operator looks at first: whether mails leave, what waits, what was given up, how old the feeds are.
 
+use crate::keys;
 use crate::stack::{Stack, word};
 use jiff::Timestamp;
 use restock_api::sending::Sending;
@@ -54,6 +55,7 @@ pub async fn run(stack: &Stack, out: &mut impl Write) -> Result<(), Error> {
     if feeds.is_empty() {
         writeln!(out, "none, so nobody can be mailed: PUT /api/v3/feeds/{{locale}}")?;
     }
+    to_do.extend(keys::ending_soon(store, now).await?);
     if !to_do.is_empty() {
         writeln!(out, "\nTo do")?;
         to_do.iter().try_for_each(|one| writeln!(out, "- {one}"))?;

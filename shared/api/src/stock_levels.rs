@@ -52,7 +52,7 @@ endpoints! {
     DryRunStockLevel("dryRunStockLevel"):
         Post "/inventory/stock-levels/dry-run" ? {
             "contactId": Option<ContactId>, "Whose subscriptions are among the examples and come first, with what is decided about them even if the level would do nothing. Needs the scope read-contacts.";
-        }, "dry-run-stock-level", Some(KeyScope::ReadSubscriptions),
+        }, "dry-run-stock-level", Some(KeyScope::ReadLog),
         StockLevel => 200 DryRun, "Nothing was changed.";
 }
 

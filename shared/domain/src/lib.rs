@@ -51,7 +51,9 @@ pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use seen_events::{Repetition, SeenEvents};
 pub use send_quota::{QuotaReading, SendQuota, SendingState};
 pub use skip::Skip;
-pub use stock_level::{Arrival, KnownLevel, Scope, Source, StockLevel, level_met, newest_covering, sold_out_since};
+pub use stock_level::{
+    Arrival, KnownLevel, Scope, Source, StockLevel, level_met, met_together, newest_covering, sold_out_since,
+};
 pub use subscription::{DeliveryId, MAX_SUBSCRIPTIONS, Subscription, SubscriptionId, SubscriptionKey};
 pub use template::{Template, TemplateId, TemplateSource};
 pub use waves::{WavePolicy, Waves};

@@ -93,15 +93,11 @@ impl Arrival {
 }
 
 impl KnownLevel {
-    /// Returns the arrivals that mailed, or may mail, whoever waited then: its own, and those shortly before; the newest first.
-    pub fn mailing(&self) -> impl Iterator<Item = &Arrival> {
-        self.arrival.iter().filter(|_| self.quantity > 0).chain(&self.earlier)
-    }
-
     /// Returns what a level of the scope that comes then has to name as earlier ones.
     pub fn earlier_than(&self, at: Timestamp) -> Vec<Arrival> {
+        let own = self.arrival.iter().filter(|_| self.quantity > 0);
         let recent = |arrival: &&Arrival| arrival.at >= at - EARLIER;
-        self.mailing().filter(recent).take(MAX_EARLIER).cloned().collect()
+        own.chain(&self.earlier).filter(recent).take(MAX_EARLIER).cloned().collect()
     }
 
     /// Returns since when the stock has been at least `minimum`, if it is; a minimum is at least 1.
@@ -165,6 +161,18 @@ pub fn level_met<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> O
     let newest = newest_covering(levels, &subscription.locale, subscription.external_id.as_ref())?;
     let arrival = newest.arrival.as_ref()?;
     (newest.quantity > 0 && subscription.here_since() <= arrival.at).then_some((newest, arrival))
+}
+
+/// Returns the arrivals of positive levels that met a subscription, as far as they are one with the newest: those of the newest level
+/// of each scope, and earlier ones. `levels` cover the subscription.
+pub fn met_together<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> [Vec<&'a Arrival>; 2] {
+    let newest = levels.iter().filter_map(|level| level.arrival.as_ref()).map(|arrival| arrival.at).max();
+    let since = newest.map(|newest| (newest - EARLIER).max(subscription.here_since()));
+    let is_met = |arrival: &&Arrival| since.is_some_and(|since| arrival.at >= since);
+    let in_stock = levels.iter().filter(|level| level.quantity > 0);
+    let current = in_stock.filter_map(|level| level.arrival.as_ref()).filter(is_met);
+    let earlier = levels.iter().flat_map(|level| &level.earlier).filter(is_met);
+    [current.collect(), earlier.collect()]
 }
 
 /// Returns the level that counts for such subscriptions: the newest that covers them.
@@ -249,6 +257,22 @@ mod tests {
         assert_eq!(met(&[level(&Scope::Sku, 3, 10), level(&of_locale, 0, 20)], 9), None);
         assert_eq!(met(&[level(&Scope::Sku, 0, 10), level(&of_locale, 2, 20)], 15), Some("20".into()));
         assert_eq!(met(&[level(&Scope::ExternalId(ExternalId::parse("north").unwrap()), 2, 20)], 15), None);
+
+        let together = |levels: &[KnownLevel], second| {
+            met_together(levels, &subscribed(second))
+                .map(|met| met.iter().map(|one| one.id.clone()).collect::<Vec<_>>())
+        };
+        let after = |before: &KnownLevel, second: i64| KnownLevel {
+            earlier: before.earlier_than(at(second)),
+            ..level(&before.scope, 1, second)
+        };
+        let levels = [after(&level(&Scope::Sku, 3, 1_000), 1_100), level(&of_locale, 2, 1_200)];
+        assert_eq!(together(&levels, 900), [vec!["1100", "1200"], vec!["1000"]]);
+        assert_eq!(together(&levels, 1_050), [vec!["1100", "1200"], vec![]]);
+        let long_after = [levels[0].clone(), level(&of_locale, 0, 1_950)];
+        assert_eq!(together(&long_after, 900), [vec!["1100"], vec![]], "a quarter of an hour later");
+        assert_eq!(after(&levels[0], 2_050).earlier, [], "none in the quarter of an hour before");
+        assert_eq!(after(&level(&Scope::Sku, 0, 1_000), 1_100).earlier, []);
     }
 
     #[test]

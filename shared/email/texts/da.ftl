@@ -28,4 +28,4 @@ unsubscribed-one-text = Du får ingen mail om dette produkt.
 unsubscribe-invalid-title = Linket virker ikke
 unsubscribe-invalid-text = Det er ikke fuldstændigt. Åbn linket i mailen igen.
 unsubscribe-gone-title = Linket virker ikke længere
-unsubscribe-gone-text = Det hører til en kontakt, der ikke findes mere. Får du stadig mails, så brug linket i den nyeste.
+unsubscribe-gone-text = Det hører til en kontakt, der ikke findes mere eller har en anden adresse nu. Får du stadig mails, så brug linket i den nyeste.

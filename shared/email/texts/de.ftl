@@ -28,4 +28,4 @@ unsubscribed-one-text = Sie erhalten keine E-Mail über dieses Produkt.
 unsubscribe-invalid-title = Dieser Link funktioniert nicht
 unsubscribe-invalid-text = Er ist nicht vollständig. Öffnen Sie den Link in der E-Mail noch einmal.
 unsubscribe-gone-title = Dieser Link funktioniert nicht mehr
-unsubscribe-gone-text = Er gehört zu einem Kontakt, den es nicht mehr gibt. Wenn Sie noch E-Mails erhalten, verwenden Sie den Link in der neuesten.
+unsubscribe-gone-text = Er gehört zu einem Kontakt, den es nicht mehr gibt oder der inzwischen eine andere Adresse hat. Wenn Sie noch E-Mails erhalten, verwenden Sie den Link in der neuesten.

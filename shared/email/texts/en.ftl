@@ -29,4 +29,4 @@ unsubscribed-one-text = You get no email about this product.
 unsubscribe-invalid-title = This link doesn't work
 unsubscribe-invalid-text = It isn't complete. Open the link in the email again.
 unsubscribe-gone-title = This link no longer works
-unsubscribe-gone-text = It belongs to a contact that no longer exists. If you still get emails, use the link in the newest one.
+unsubscribe-gone-text = It belongs to a contact that no longer exists or has another address by now. If you still get emails, use the link in the newest one.

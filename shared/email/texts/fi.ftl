@@ -28,4 +28,4 @@ unsubscribed-one-text = Et saa ilmoitusta tästä tuotteesta.
 unsubscribe-invalid-title = Linkki ei toimi
 unsubscribe-invalid-text = Se ei ole täydellinen. Avaa viestissä oleva linkki uudelleen.
 unsubscribe-gone-title = Linkki ei enää toimi
-unsubscribe-gone-text = Se kuuluu yhteystietoon, jota ei enää ole. Jos saat yhä viestejä, käytä uusimman viestin linkkiä.
+unsubscribe-gone-text = Se kuuluu yhteystietoon, jota ei enää ole tai jonka osoite on muuttunut. Jos saat yhä viestejä, käytä uusimman viestin linkkiä.

@@ -28,4 +28,4 @@ unsubscribed-one-text = Vous ne recevrez pas d'e-mail sur ce produit.
 unsubscribe-invalid-title = Ce lien ne fonctionne pas
 unsubscribe-invalid-text = Il n'est pas complet. Ouvrez à nouveau le lien de l'e-mail.
 unsubscribe-gone-title = Ce lien ne fonctionne plus
-unsubscribe-gone-text = Il appartient à un contact qui n'existe plus. Si vous recevez encore des e-mails, utilisez le lien du plus récent.
+unsubscribe-gone-text = Il appartient à un contact qui n'existe plus ou qui a changé d'adresse. Si vous recevez encore des e-mails, utilisez le lien du plus récent.

@@ -28,4 +28,4 @@ unsubscribed-one-text = Du får ingen e-post om dette produktet.
 unsubscribe-invalid-title = Lenken virker ikke
 unsubscribe-invalid-text = Den er ikke fullstendig. Åpne lenken i e-posten igjen.
 unsubscribe-gone-title = Lenken virker ikke lenger
-unsubscribe-gone-text = Den hører til en kontakt som ikke finnes mer. Får du fortsatt e-poster, bruk lenken i den nyeste.
+unsubscribe-gone-text = Den hører til en kontakt som ikke finnes mer eller har en annen adresse nå. Får du fortsatt e-poster, bruk lenken i den nyeste.

@@ -28,4 +28,4 @@ unsubscribed-one-text = Je krijgt geen e-mail over dit product.
 unsubscribe-invalid-title = Deze link werkt niet
 unsubscribe-invalid-text = Hij is niet volledig. Open de link in de e-mail opnieuw.
 unsubscribe-gone-title = Deze link werkt niet meer
-unsubscribe-gone-text = Hij hoort bij een contact dat niet meer bestaat. Krijg je nog e-mails, gebruik dan de link in de nieuwste.
+unsubscribe-gone-text = Hij hoort bij een contact dat niet meer bestaat of inmiddels een ander adres heeft. Krijg je nog e-mails, gebruik dan de link in de nieuwste.

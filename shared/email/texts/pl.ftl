@@ -28,4 +28,4 @@ unsubscribed-one-text = Nie otrzymasz powiadomienia o tym produkcie.
 unsubscribe-invalid-title = Ten link nie działa
 unsubscribe-invalid-text = Jest niepełny. Otwórz ponownie link z wiadomości.
 unsubscribe-gone-title = Ten link już nie działa
-unsubscribe-gone-text = Należy do kontaktu, którego już nie ma. Jeśli nadal otrzymujesz wiadomości, użyj linku z najnowszej.
+unsubscribe-gone-text = Należy do kontaktu, którego już nie ma lub który ma teraz inny adres. Jeśli nadal otrzymujesz wiadomości, użyj linku z najnowszej.

@@ -28,4 +28,4 @@ unsubscribed-one-text = Nu primești niciun e-mail despre acest produs.
 unsubscribe-invalid-title = Linkul nu funcționează
 unsubscribe-invalid-text = Nu este complet. Deschide din nou linkul din e-mail.
 unsubscribe-gone-title = Linkul nu mai funcționează
-unsubscribe-gone-text = Aparține unui contact care nu mai există. Dacă mai primești e-mailuri, folosește linkul din cel mai recent.
+unsubscribe-gone-text = Aparține unui contact care nu mai există sau are acum altă adresă. Dacă mai primești e-mailuri, folosește linkul din cel mai recent.

@@ -28,4 +28,4 @@ unsubscribed-one-text = Du får inget mejl om den här varan.
 unsubscribe-invalid-title = Länken fungerar inte
 unsubscribe-invalid-text = Den är inte fullständig. Öppna länken i mejlet igen.
 unsubscribe-gone-title = Länken fungerar inte längre
-unsubscribe-gone-text = Den hör till en kontakt som inte finns längre. Om du fortfarande får mejl, använd länken i det senaste.
+unsubscribe-gone-text = Den hör till en kontakt som inte finns längre eller har en annan adress nu. Om du fortfarande får mejl, använd länken i det senaste.

@@ -255,11 +255,11 @@ fn the_check_notices_levels_that_are_others_if_they_are_sent_twice() {
         let callers = vec![asks, vec![Step::level(Duration::from_secs(3), 5)]];
         Workload { mailboxes: vec![Kind::Plain], generations: 2, skus: 1, callers }
     };
-    let late = Faults { twice: 300, delay: 500, ..CALM };
+    let late = Faults { twice: 60, delay: 500, ..CALM };
     let complaints = |seed, sabotage| check(&play_workload(seed, workload(), late, sabotage));
     let is_meant = |complaint: &Complaint| matches!(complaint, Complaint::Uncaused { .. });
 
-    assert!((0..300).any(|seed| complaints(seed, Sabotage::NamedByMessage).iter().any(is_meant)));
+    assert!((0..2_000).any(|seed| complaints(seed, Sabotage::NamedByMessage).iter().any(is_meant)));
     assert!((0..300).all(|seed| complaints(seed, Sabotage::Nothing).is_empty()));
 }
 

@@ -230,15 +230,37 @@ fn levels_that_follow_each_other_while_mails_leave_slowly_mail_nobody_twice_howe
     }
 }
 
-/// Plays levels of a SKU, each a pause in milliseconds after the one before, for six people with two subscriptions each.
+#[test]
+fn levels_of_other_scopes_that_follow_each_other_mail_nobody_twice() {
+    let slow = Faults { latency: 100, send_rate: [1; 2], ..CALM };
+    let level = |pause, locale, external_id| {
+        let level = Level { sku: 0, locale, external_id, quantity: 8, age: None };
+        Step { pause: Duration::from_millis(pause), asked: Asked::Level(level), retries: 9 }
+    };
+
+    for pause in (1..20).map(|pause| 700 * pause) {
+        let all = Step::level(Duration::from_secs(600), 8);
+        for other in [level(pause, Some(0), None), level(pause, None, Some(1)), level(pause, Some(0), Some(1))] {
+            everybody_is_mailed_once(&[all.clone(), other], slow);
+        }
+        everybody_is_mailed_once(&[level(600_000, Some(0), None), level(pause, None, None)], slow);
+    }
+}
+
+/// Plays levels of a SKU, each a pause in milliseconds after the one before.
 fn everybody_is_mailed_once_by(levels: &[(u64, i64)], faults: Faults) {
-    let people = 6;
     let step = |(pause, quantity): &(u64, i64)| Step::level(Duration::from_millis(*pause), *quantity);
+    everybody_is_mailed_once(&levels.iter().map(step).collect::<Vec<_>>(), faults);
+}
+
+/// Plays levels for six people with two subscriptions each, one of them with an external id.
+fn everybody_is_mailed_once(levels: &[Step], faults: Faults) {
+    let people = 6;
     let both = |contact| [None, Some(1)].map(|id| Step::subscribe(Duration::ZERO, contact, id)).to_vec();
-    let callers = (0..people).map(both).chain([levels.iter().map(step).collect()]).collect();
+    let callers = (0..people).map(both).chain([levels.to_vec()]).collect();
     let workload = Workload { mailboxes: vec![Kind::Plain; people], generations: 2, skus: 1, callers };
 
-    let history = play_workload(levels[1].0, workload, faults, Sabotage::Nothing);
+    let history = play_workload(levels[1].pause.as_millis() as u64, workload, faults, Sabotage::Nothing);
 
     assert_eq!(check(&history), [], "{levels:?}");
     assert_eq!(history.mails.len(), people, "{levels:?}:\n{}", history.story());

@@ -126,6 +126,9 @@ impl Template {
         let resources = document["Resources"].as_object().ok_or("template.yaml has no Resources")?;
         let resources = loops::unrolled(resources)?;
         document["Resources"] = json!(resources);
+        if let Some(unknown) = overrides.keys().find(|name| document["Parameters"].get(name).is_none()) {
+            return Err(format!("template.yaml has no parameter {unknown}").into());
+        }
         let resolver = Resolver { document: &document, endpoints, overrides };
         let mut template = Self {
             functions: vec![],
@@ -227,6 +230,7 @@ impl Template {
             | "AWS::ApiGatewayV2::Stage"
             | "AWS::ApiGatewayV2::Integration"
             | "AWS::Lambda::Permission"
+            | "AWS::Scheduler::ScheduleGroup"
             | "AWS::IAM::ManagedPolicy"
             | "AWS::Logs::LogGroup"
             | "AWS::Logs::MetricFilter"

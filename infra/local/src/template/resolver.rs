@@ -6,6 +6,9 @@ use crate::aws::names::{ACCOUNT, REGION, STACK, queue_arn, queue_url, table_arn,
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+/// Values of parameters that whoever deploys has to give.
+const SAMPLES: [(&str, &str); 2] = [("Sender", "Restock <restock@shop.example>"), ("SenderIdentity", "shop.example")];
+
 /// Follows references and evaluates conditions.
 pub struct Resolver<'a> {
     pub document: &'a Value,
@@ -60,7 +63,9 @@ impl Resolver<'_> {
             return Ok(json!(value));
         }
         if let Some(parameter) = self.document["Parameters"].get(name) {
-            return Ok(parameter["Default"].clone());
+            let sample = || SAMPLES.iter().find(|(of, _)| *of == name).map(|(_, value)| json!(value));
+            let value = parameter.get("Default").cloned().or_else(sample);
+            return value.ok_or_else(|| format!("the parameter {name} needs a default, or a sample in SAMPLES").into());
         }
         let resource = &self.document["Resources"][name];
         match resource["Type"].as_str() {
