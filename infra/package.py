@@ -24,6 +24,7 @@ def functions(template):
 
 def build(names, architecture):
     """Returns the program of each function."""
+    subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True)
     cargo_home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     # Panics name the files of dependencies; these are in another folder on each machine, and each registry has one of its own.
     folders = [(ROOT, "restock"), *((folder, "crates") for folder in (cargo_home / "registry/src").glob("*"))]
@@ -31,7 +32,6 @@ def build(names, architecture):
     programs = TARGET / "programs"
     binaries = [argument for name in names for argument in ("--bin", name)]
     command = ["cargo", "lambda", "build", "--release", f"--{architecture}", "--lambda-dir", programs, *binaries]
-    subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True)
     subprocess.run(command, cwd=ROOT, env=os.environ | {"RUSTFLAGS": " ".join(flags).strip()}, check=True)
     return {name: (programs / name / "bootstrap").read_bytes() for name in names}
 
