@@ -52,6 +52,22 @@ fn a_dry_run_says_what_would_happen_and_why_and_the_level_then_does_just_that() 
 }
 
 #[test]
+fn a_dry_run_says_what_stops_the_mails() {
+    let restock = with_a_mixed_crowd();
+    let stopped = || restock.dry_run(&json!({"sku": "A", "quantity": 5}))["stoppedBy"].clone();
+    assert_eq!(stopped(), Value::Null);
+
+    restock.put("/sending/pause", &json!({}));
+    assert_eq!(stopped(), "pause");
+    restock.put("/inventory/backinstock/holds", &json!({"sku": "A"}));
+    assert_eq!(stopped(), "hold");
+    restock.delete("/sending/pause");
+    assert_eq!(stopped(), "hold");
+    restock.delete("/inventory/backinstock/holds?sku=A");
+    assert_eq!(stopped(), Value::Null);
+}
+
+#[test]
 fn an_example_names_the_conditions_that_refused_it() {
     let restock = with_a_mixed_crowd();
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
-use restock_api::stock_levels::{DryRun, DryRunCost, DryRunStockLevel, Effect, Example, WaveForecast};
+use restock_api::stock_levels::{DryRun, DryRunCost, DryRunStockLevel, Effect, Example, StoppedBy, WaveForecast};
 use restock_api::{ErrorCode, KeyScope, Problem, StockLevel as Level};
 use restock_domain::automation::Tally;
 use restock_domain::waves::{Forecast, PolicyOwner, StockHistory};
@@ -32,7 +32,14 @@ impl Handles<DryRunStockLevel> for App {
                 "The key needs the scope read-contacts to show what is decided about a contact. Leave contactId out.";
             return Err(Problem::new(403, ErrorCode::MissingScope, detail).into());
         }
-        let mut said = dry_run(&self.store, &body.into(), contact, (self.clock)()).await?;
+        let level: StockLevel = body.into();
+        let said = dry_run(&self.store, &level, contact, (self.clock)());
+        let (mut said, stops) = tokio::try_join!(said, self.store.stops(&level.sku))?;
+        said.stopped_by = match stops.pause() {
+            None => None,
+            Some(_) if stops.is_held() => Some(StoppedBy::Hold),
+            Some(_) => Some(StoppedBy::Pause),
+        };
         if !may_see_people {
             said.examples.clear();
         }
@@ -130,6 +137,7 @@ async fn dry_run(
     let explain = |counts| automations.iter().find_map(|automation| explained(counts, automation));
     Ok(DryRun {
         effect: if tally.matched > 0 { Effect::Matches } else { Effect::NobodyWaits },
+        stopped_by: None,
         matched: tally.matched,
         automations: tally.automations.iter().filter_map(explain).collect(),
         skipped: tally.skipped,
@@ -176,7 +184,8 @@ impl Lines {
 /// Returns the answer for a level about which nothing is decided.
 fn nothing(effect: Effect, examples: Vec<Example>) -> DryRun {
     let (skipped, automations) = (BTreeMap::new(), Vec::new());
-    DryRun { effect, matched: 0, skipped, automations, examples, cost: DryRunCost::of(0), waves: None, complete: true }
+    let cost = DryRunCost::of(0);
+    DryRun { effect, stopped_by: None, matched: 0, skipped, automations, examples, cost, waves: None, complete: true }
 }
 
 fn explained(

@@ -205,6 +205,8 @@ answer! {
     #[derive(Debug)]
     pub struct DryRun {
         pub effect: Effect,
+        /// What keeps the mails from leaving for now; missing if nothing does. All else is said as if nothing did.
+        pub stopped_by: Option<StoppedBy>,
         pub matched: u64,
         /// Subscriptions that no automation would take, by reason.
         pub skipped: BTreeMap<String, u64>,
@@ -277,6 +279,25 @@ pub enum Effect {
     Outdated,
     /// Levels of zero and below mail nobody.
     NotInStock,
+}
+
+/// What an operator, or Restock by itself, has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, VariantNames)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum StoppedBy {
+    /// All sending is paused: `GET /sending`.
+    Pause,
+    /// The SKU is held: `GET /inventory/backinstock/holds`.
+    Hold,
+}
+
+impl Described for StoppedBy {
+    const NAME: Option<&'static str> = Some("StoppedBy");
+
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        words(Self::VARIANTS.iter().copied())
+    }
 }
 
 impl Described for Effect {
