@@ -56,7 +56,7 @@ fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_w
     assert_eq!(
         why_waiting(&restock.history_of(&subscription)),
         "The product was not reported in stock since the shopper subscribed, as far as the log goes back. If it was, ask whoever \
-         runs the stock system."
+         runs the stock system: a report with an older time than the one before does not count."
     );
 
     restock.level(json!({"sku": "A", "quantity": 5}));

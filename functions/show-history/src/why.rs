@@ -63,7 +63,7 @@ pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<
             "The product is not in stock now. The shopper waits for it to be reported in stock.".to_owned()
         }
         None => elsewhere(subscription, now).unwrap_or_else(|| {
-            "The product was not reported in stock since the shopper subscribed, as far as the log goes back. If it was, ask whoever runs the stock system."
+            "The product was not reported in stock since the shopper subscribed, as far as the log goes back. If it was, ask whoever runs the stock system: a report with an older time than the one before does not count."
                 .to_owned()
         }),
     }
