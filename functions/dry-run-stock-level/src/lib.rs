@@ -35,11 +35,8 @@ impl Handles<DryRunStockLevel> for App {
         let level: StockLevel = body.into();
         let said = dry_run(&self.store, &level, contact, (self.clock)());
         let (mut said, stops) = tokio::try_join!(said, self.store.stops(&level.sku))?;
-        said.stopped_by = match stops.pause() {
-            None => None,
-            Some(_) if stops.is_held() => Some(StoppedBy::Hold),
-            Some(_) => Some(StoppedBy::Pause),
-        };
+        let by = if stops.is_held() { StoppedBy::Hold } else { StoppedBy::Pause };
+        said.stopped_by = stops.pause().map(|_| by);
         if !may_see_people {
             said.examples.clear();
         }
@@ -63,8 +60,8 @@ async fn dry_run(
         Some(mark) => mark.history_after(known.clone(), *quantity, now),
         None => StockHistory::beginning(*quantity, now),
     };
-    let (scope_met, earlier) = (scope.clone(), Vec::new());
-    let met = KnownLevel { scope: scope_met, quantity: *quantity, at: now, arrival: None, history, earlier };
+    let met =
+        KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history, earlier: Vec::new() };
     // Whatever an index shows of them, and however many wait before them.
     let mut examples = Vec::new();
     if let Some(contact) = contact {

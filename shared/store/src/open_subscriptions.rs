@@ -8,7 +8,7 @@ use restock_domain::{MAX_SUBSCRIPTIONS, Subscription};
 
 /// Of so many calls, one counts.
 const COUNTED: u32 = 16;
-/// On a contact: true if it was at the bound when it was last counted. A change of the contact by the API drops it.
+/// On a contact, if it was at the bound when it was last counted. A change of the contact by the API drops it.
 const AT_BOUND: &str = "atSubscriptionBound";
 
 /// Returns true if a contact was at the bound when it was last counted.
