@@ -130,7 +130,8 @@ impl App {
         match self.store.put_level(&level, &arrival, mark).await? {
             LevelWrite::Stored => {}
             LevelWrite::Outdated => {
-                info!(sku = %level.sku, "A newer stock level is known; this one changes nothing");
+                info!(sku = %level.sku, "A newer stock level is known; this one is not in force");
+                self.note_interruption(&level).await?;
                 return self.store.note_event(&level).await.map_err(Failure::from);
             }
             LevelWrite::Repeated { differs: false } => {

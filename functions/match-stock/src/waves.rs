@@ -10,8 +10,8 @@ use crate::{App, MAX_HOPS};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::Verdict;
-use restock_domain::waves::{Leave, Waves};
-use restock_domain::{Automation, ContactId, DeliveryId, STOPPED, Scope, Sku, Subscription};
+use restock_domain::waves::{Leave, Trigger, Waves};
+use restock_domain::{Automation, ContactId, DeliveryId, STOPPED, Scope, Sku, StockLevel, Subscription};
 use restock_matching::MIN_READ;
 use restock_queue::{DueTicks, Failure, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Course, Decided, Line, LogKey, Tick, Wave};
@@ -109,6 +109,24 @@ impl App {
             self.store.put_tick(&tick, at, (self.clock)()).await?;
         }
         Ok(lines)
+    }
+
+    /// Lets the lines begin again for which an older level, handled only now, makes the newest one a restock: whoever subscribed
+    /// before it was refused.
+    pub(crate) async fn note_interruption(&self, older: &StockLevel) -> Result<(), Failure> {
+        let automations = self.automations.current().await?;
+        let shop = self.wave_policy.current().await?;
+        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
+        let mut policies = waves.all();
+        policies.retain(|(_, policy)| policy.trigger == Trigger::Restock && older.quantity < policy.minimum);
+        if policies.is_empty() {
+            return Ok(());
+        }
+        let begun = self.store.change_wave(&older.sku, &older.scope, (self.clock)(), |wave| {
+            policies.iter().for_each(|(owner, _)| wave.begin_again(owner));
+        });
+        begun.await?;
+        self.tick_soon(&older.sku, &older.scope).await
     }
 
     /// Lets those who wait back into their lines, at their places, and has the lines looked at.

@@ -39,6 +39,12 @@ pub fn write_item(table: impl Into<Table>, value: impl Serialize) -> Result<Item
     serde_dynamo::to_item(value).map_err(|source| Error::Unwritable { table, source: Arc::new(source) })
 }
 
+/// Writes an attribute that is neither a text nor a number.
+pub fn write_attribute(table: impl Into<Table>, value: impl Serialize) -> Result<AttributeValue, Error> {
+    let table = table.into();
+    serde_dynamo::to_attribute_value(value).map_err(|source| Error::Unwritable { table, source: Arc::new(source) })
+}
+
 /// Writes a document that stands in one attribute of an item.
 pub fn write_document(table: impl Into<Table>, document: &impl Serialize) -> Result<String, Error> {
     let table = table.into();

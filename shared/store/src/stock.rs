@@ -1,5 +1,5 @@
 use crate::database::{Action, Index, Item, Query, Range, Table, TableCondition, Write, Written, wanted};
-use crate::item::{or_none, read_each, read_item, string_of, text, texts, write_item};
+use crate::item::{or_none, read_each, read_item, string_of, text, texts, write_attribute, write_item};
 use crate::keyspace;
 use crate::{Error, Race, Store, contacts, delivery_record};
 use aws_sdk_dynamodb::primitives::Blob;
@@ -22,6 +22,8 @@ const NEWEST: &str = "newest";
 const EVENTS: &str = "events";
 /// On a level: how it came in.
 const ARRIVAL: &str = "arrival";
+/// On a level: since when its scope's stock has been how high.
+const HISTORY: &str = "history";
 /// On a level: the arrival whose matching has gone through everybody whom an index shows.
 const MATCHED: &str = "matched";
 /// On a demand mark: when it was made.
@@ -56,6 +58,11 @@ impl Mark {
             Some(before) => before.history.then(quantity, at),
             None => StockHistory::beginning(quantity, at),
         }
+    }
+
+    /// Returns true if it was there at a moment.
+    fn was_there(&self, at: Timestamp) -> bool {
+        self.since.is_some_and(|since| since <= at)
     }
 
     /// Returns true if it was written so recently that another subscriber need not write it.
@@ -147,7 +154,8 @@ impl Store {
         Ok(!self.database.query(query).await?.items.is_empty())
     }
 
-    /// Remembers a level of a SKU that has this mark, unless a newer one of its scope is known.
+    /// Remembers a level of a SKU that has this mark, unless a newer one of its scope is known: of that one, the history then knows
+    /// how high the stock was before it.
     pub async fn put_level(&self, level: &StockLevel, arrival: &Arrival, mark: &Mark) -> Result<LevelWrite, Error> {
         let StockLevel { sku, scope, quantity, .. } = level;
         let at = time::to_millisecond(level.effective_at(arrival.at));
@@ -158,6 +166,7 @@ impl Store {
             let seen = item.as_ref().and_then(|item| string_of(item, "at")).cloned();
             let same_level = seen.map_or(TableCondition::Missing("at"), |seen| TableCondition::Is("at", text(seen)));
             let same_arrival = unchanged(ARRIVAL, item.as_ref().and_then(|item| item.get(ARRIVAL)));
+            let same_history = unchanged(HISTORY, item.as_ref().and_then(|item| item.get(HISTORY)));
             let events = item.as_ref().and_then(|item| item.get(EVENTS)).cloned();
             match seen_events(events.as_ref()).compare(level) {
                 Repetition::None => {}
@@ -166,8 +175,20 @@ impl Store {
             let before = or_none(item.map(known).transpose())?;
             // Of two that speak of one moment, the one counts that came later, in whatever order they are handled.
             let order = (at, Some(arrival.order()));
-            if before.as_ref().is_some_and(|known| (known.at, known.arrival.as_ref().map(Arrival::order)) > order) {
-                return Ok(LevelWrite::Outdated);
+            let is_newer = |known: &KnownLevel| (known.at, known.arrival.as_ref().map(Arrival::order)) > order;
+            if let Some(newer) = before.as_ref().filter(|known| is_newer(known)) {
+                let came = newer.arrival.as_ref().map_or(newer.at, |arrival| arrival.at);
+                let history = newer.history.with_late(*quantity, at, came);
+                if history == newer.history || !mark.was_there(at) {
+                    return Ok(LevelWrite::Outdated);
+                }
+                let history = vec![Action::set(HISTORY, write_attribute(TABLE, history)?)];
+                let write = Write::update(TABLE, level_key(sku, scope), history);
+                let same = TableCondition::All(vec![same_level, same_arrival, same_history]);
+                if let Written::Done(_) = self.database.write(write.when(same)).await? {
+                    return Ok(LevelWrite::Outdated);
+                }
+                continue;
             }
             let (history, earlier) = match before {
                 Some(same) if same.arrival.as_ref() == Some(arrival) => (same.history, same.earlier),
@@ -183,7 +204,7 @@ impl Store {
             let same_events = unchanged(EVENTS, events.as_ref());
             item.extend(events.map(|events| (EVENTS.to_owned(), events)));
             let write = Write::put(TABLE, level_key(sku, scope), item);
-            let same = TableCondition::All(vec![same_level, same_arrival, same_events]);
+            let same = TableCondition::All(vec![same_level, same_arrival, same_history, same_events]);
             if let Written::Done(_) = self.database.write(write.when(same)).await? {
                 return Ok(LevelWrite::Stored);
             }

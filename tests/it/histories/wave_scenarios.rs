@@ -110,6 +110,20 @@ fn each_wave_has_the_oldest_whatever_the_locale_although_messages_come_late_and_
 }
 
 #[test]
+fn whoever_subscribed_before_a_stock_sold_out_is_mailed_at_its_restock_although_that_is_handled_first() {
+    let policy = WaveSpec { restock: true, ..WAVES };
+    let late = Faults { delay: 500, ..CALM };
+
+    for seed in 0..60 {
+        let mut workload = Workload::of_waves(2, policy, &[(0, 5), (600, 0), (603, 8)]);
+        workload.mailboxes.push(Kind::Plain);
+        workload.callers.push(vec![Step::subscribe(Duration::from_secs(2 * 2 + 120 + 300), 2, None)]);
+
+        assert_eq!(waves_of(workload, late, seed), [vec![0, 1], vec![2]], "seed {seed}");
+    }
+}
+
+#[test]
 fn an_hour_of_pause_lets_a_line_wait_without_a_message_for_each_and_loses_nobody() {
     let mut workload = Workload::of_waves(1_000, WAVES, &[(0, 1_000)]);
     let step = |pause, on| Step { pause: Duration::from_secs(pause), asked: Asked::Pause { on }, retries: 9 };

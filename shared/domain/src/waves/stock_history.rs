@@ -36,6 +36,16 @@ impl StockHistory {
         Self(steps)
     }
 
+    /// Returns the history if a level of an earlier moment turns up; the newest one came at `newest`. Of levels between the two only
+    /// those are known that the history needed so far, so the stock may count as lower for longer than it was.
+    pub fn with_late(&self, quantity: i64, at: Timestamp, newest: Timestamp) -> Self {
+        let Some(last) = self.0.last() else { return self.clone() };
+        let (before, after): (Vec<Step>, Vec<Step>) = self.0.iter().partition(|step| step.since <= at);
+        let newest = Step { since: newest, quantity: last.quantity };
+        let late = Self(before).then(quantity, at);
+        after.into_iter().chain([newest]).fold(late, |history, step| history.then(step.quantity, step.since))
+    }
+
     /// Returns since when the stock has been at least so high, if it is.
     pub fn since(&self, quantity: i64) -> Option<Timestamp> {
         self.0.iter().find(|step| step.quantity >= quantity).map(|step| step.since)
@@ -104,6 +114,48 @@ mod tests {
             for quantity in 1..12 {
                 let high = levels[..end].iter().rev().take_while(|(_, level)| *level >= quantity);
                 assert_eq!(history(&levels[..end]).since(quantity), high.last().map(|(second, _)| at(*second)));
+            }
+        }
+    }
+
+    #[test]
+    fn it_says_the_same_if_two_levels_that_follow_each_other_are_handled_in_the_other_order() {
+        let all: Vec<(i64, i64)> =
+            (0..4 * 4 * 4 * 4).flat_map(|n| (0..4).map(move |place| (place, n >> (2 * place) & 3))).collect();
+        for levels in all.chunks(4) {
+            let late = history(&[&levels[..2], &levels[3..]].concat()).with_late(levels[2].1, at(2), at(3));
+
+            for quantity in 1..4 {
+                assert_eq!(late.since(quantity), history(levels).since(quantity), "{levels:?}, {quantity}");
+            }
+            assert_eq!(late.with_late(levels[2].1, at(2), at(3)), late, "{levels:?}");
+        }
+    }
+
+    #[test]
+    fn a_stock_never_counts_as_high_for_longer_than_it_was_in_whatever_order_levels_are_handled() {
+        let mut random = 7_u64;
+        let mut below = |bound: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) as usize % bound
+        };
+        for _ in 0..2_000 {
+            let levels: Vec<(i64, i64)> = (0..8).map(|second| (second, below(4) as i64)).collect();
+            let mut order = levels.clone();
+            (1..order.len()).for_each(|place| order.swap(place, below(place + 1)));
+            let (mut said, mut newest) = (StockHistory::default(), -1);
+            for (second, quantity) in order {
+                let is_late = second < newest;
+                said = if is_late {
+                    said.with_late(quantity, at(second), at(newest))
+                } else {
+                    said.then(quantity, at(second))
+                };
+                newest = newest.max(second);
+            }
+            for quantity in 1..4 {
+                let (said, truly) = (said.since(quantity), history(&levels).since(quantity));
+                assert!(said >= truly && said.is_some() == truly.is_some(), "{levels:?}, {quantity}: {said:?}");
             }
         }
     }
