@@ -15,19 +15,27 @@ pub struct Hooked {
     tables: Arc<DynamoDb>,
     writes: Arc<AtomicU64>,
     before: Arc<dyn Fn(u64) -> Option<Write> + Send + Sync>,
-    twice: bool,
+    twice: Option<Between>,
 }
+
+/// What others do before a writing request is repeated.
+type Between = Arc<dyn Fn() -> Pending<'static, ()> + Send + Sync>;
 
 impl Hooked {
     /// `before` returns what is to be written before the writing request of a number, from 1.
     pub fn new(restock: &Restock, before: impl Fn(u64) -> Option<Write> + Send + Sync + 'static) -> Self {
         let tables = Arc::new(running::database(&restock.stack.ready));
-        Self { tables, writes: Arc::default(), before: Arc::new(before), twice: false }
+        Self { tables, writes: Arc::default(), before: Arc::new(before), twice: None }
     }
 
     /// Each writing request is repeated, as the SDK does when an answer is lost; the answer is that to the second one.
     pub fn twice(restock: &Restock) -> Self {
-        Self { twice: true, ..Self::new(restock, |_| None) }
+        Self::twice_around(restock, || Box::pin(async { Ok(()) }))
+    }
+
+    /// As [`Self::twice`], and others do something between the two.
+    pub fn twice_around(restock: &Restock, between: impl Fn() -> Pending<'static, ()> + Send + Sync + 'static) -> Self {
+        Self { twice: Some(Arc::new(between)), ..Self::new(restock, |_| None) }
     }
 
     /// Returns how many requests to write there were.
@@ -48,8 +56,9 @@ impl Database for Hooked {
     fn write(&self, write: Write) -> Pending<'_, Written> {
         Box::pin(async move {
             self.begin().await?;
-            if self.twice {
+            if let Some(between) = &self.twice {
                 self.tables.write(write.clone()).await?;
+                between().await?;
             }
             self.tables.write(write).await
         })
@@ -66,8 +75,9 @@ impl Database for Hooked {
     fn execute(&self, statements: Vec<Statement>) -> Pending<'_, Vec<Executed>> {
         Box::pin(async move {
             self.begin().await?;
-            if self.twice {
+            if let Some(between) = &self.twice {
                 self.tables.execute(statements.clone()).await?;
+                between().await?;
             }
             self.tables.execute(statements).await
         })

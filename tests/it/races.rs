@@ -4,12 +4,13 @@ use crate::hooked::Hooked;
 use crate::restock::{Restock, eventually, notification, notification_for};
 use jiff::Timestamp;
 use restock_domain::delivery::{Standing, Terms};
+use restock_domain::waves::StockHistory;
 use restock_domain::{
-    Arrival, ContactId, DeliveryId, Locale, Scope, Sku, Source, StockLevel, Subscription, Suppression, time,
+    Arrival, ContactId, DeliveryId, KnownLevel, Locale, Scope, Sku, Source, StockLevel, Subscription, Suppression, time,
 };
 use restock_queue::{AcceptedMail, Notification, Recipient};
-use restock_store::database::{Action, AttributeValue, Change, Item, Table, TableCondition, Write};
-use restock_store::{Accepted, LevelWrite, Store, Turn, Waiting};
+use restock_store::database::{Action, AttributeValue, Change, Item, Pending, Table, TableCondition, Write};
+use restock_store::{Accepted, LevelWrite, PlaceAsk, Store, Turn, Waiting};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -169,6 +170,37 @@ fn of_two_levels_of_one_moment_the_one_counts_that_came_later_in_whatever_order_
     assert_eq!(put(&scope, 5, read_at, (2, "b-0")), LevelWrite::Stored);
     assert_eq!(put(&scope, 0, read_at, (1, "c-0")), LevelWrite::Outdated);
     assert_eq!(put(&scope, 0, read_at, (3, "a-0")), LevelWrite::Stored);
+}
+
+#[test]
+fn a_place_is_taken_once_although_the_request_is_repeated_after_many_others() {
+    let (restock, store, _, waiting) = with_one_waiting();
+    let sku = waiting.subscription.sku.clone();
+    let take = move |store: Store, delivery: DeliveryId| {
+        let sku = sku.clone();
+        let arrival = Arrival { at: Timestamp::now(), id: "call.0-0".into(), source: Source::Http };
+        let history = StockHistory::beginning(5, arrival.at);
+        let (scope, at, arrival) = (Scope::Sku, arrival.at, Some(arrival));
+        let level = KnownLevel { scope, quantity: 5, at, arrival, history, earlier: Vec::new() };
+        let ask = PlaceAsk { delivery, turn: (0, at), level, policy: None, now: Timestamp::now() };
+        async move { store.take_place(&sku, &Scope::Sku, ask).await.map(drop) }
+    };
+    let (others, taken) = (store.clone(), take.clone());
+    let between = move || -> Pending<'static, ()> {
+        let all = (0..100).map(|_| taken(others.clone(), DeliveryId::random())).collect::<Vec<_>>();
+        Box::pin(async move {
+            for one in all {
+                one.await?;
+            }
+            Ok(())
+        })
+    };
+
+    let hooked = Store::new(Hooked::twice_around(&restock, between));
+    restock.runtime.block_on(take(hooked, waiting.subscription.delivery)).unwrap();
+
+    let wave = restock.runtime.block_on(store.wave(&waiting.subscription.sku, &Scope::Sku)).unwrap();
+    assert_eq!(wave.taken.since(Timestamp::now() - Duration::from_secs(3_600)), 101);
 }
 
 #[test]

@@ -18,13 +18,13 @@ use restock_domain::waves::{Leave, Places, PolicyOwner};
 use restock_domain::{DeliveryId, KnownLevel, Scope, Sku, Subscription, WavePolicy};
 use restock_gather::{Ask, Gather, Second};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TABLE: keyspace::Stock = keyspace::Stock;
 const VERSION: &str = "version";
-/// Changes that are remembered; the SDK repeats a request within some seconds.
-const MAX_CHANGES: usize = 32;
+/// How long changes are remembered. The SDK repeats a request twice, eight seconds after it the latest.
+const CHANGES_KEPT: Duration = Duration::from_secs(30);
 /// Places that are asked for in one change: those of several messages.
 const MAX_ASKS: usize = 500;
 /// Messages that are on their way at a time: each place that is taken writes what the item says of all of them. They hold some
@@ -48,9 +48,9 @@ pub struct Wave {
     /// True if the lines wait until fewer messages are on their way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     crowded: bool,
-    /// The last changes, so that one whose answer was lost is not made twice.
+    /// The last changes by their second, so that one whose answer was lost is not made twice.
     #[serde(default)]
-    changes: VecDeque<u64>,
+    made: BTreeMap<i64, Vec<u32>>,
     /// By the policy that those in it wait for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     lines: BTreeMap<String, Line>,
@@ -225,6 +225,15 @@ impl Wave {
         }
     }
 
+    fn note_made(&mut self, change: u32, now: Timestamp) {
+        self.made.retain(|second, _| *second >= (now - CHANGES_KEPT).as_second());
+        self.made.entry(now.as_second()).or_default().push(change);
+    }
+
+    fn has_made(&self, change: u32) -> bool {
+        self.made.values().flatten().any(|made| *made == change)
+    }
+
     /// Forgets what counts no more. Where a message was lost, or never sent, its line begins again.
     fn forget(&mut self, now: Timestamp) {
         let counts_since = now - WavePolicy::MAX_INTERVAL;
@@ -264,7 +273,7 @@ impl Store {
         mut change: impl FnMut(&mut Wave) -> T,
     ) -> Result<T, Error> {
         let mut race = Race::about("a wave");
-        let this = fastrand::u64(..);
+        let this = fastrand::u32(..);
         let mut made: Option<T> = None;
         loop {
             race.enter()?;
@@ -275,7 +284,7 @@ impl Store {
             let item = self.get(TABLE, key(sku, scope)).await?;
             let (seen, before) = (item.as_ref().map_or(0, version_of), item.as_ref().map(read).transpose()?);
             let before = before.unwrap_or_default();
-            if let Some(made) = made.take().filter(|_| before.changes.contains(&this)) {
+            if let Some(made) = made.take().filter(|_| before.has_made(this)) {
                 return Ok(made);
             }
             let mut wave = before.clone();
@@ -284,10 +293,7 @@ impl Store {
             if wave == before {
                 return Ok(changed);
             }
-            wave.changes.push_back(this);
-            if wave.changes.len() > MAX_CHANGES {
-                wave.changes.pop_front();
-            }
+            wave.note_made(this, now);
             let document = write_document(TABLE, &wave)?;
             let item = Item::from([(VERSION.into(), number(seen as i64 + 1)), (DOCUMENT.into(), text(document))]);
             let write = Write::put(TABLE, key(sku, scope), item).when(unchanged_since(seen));
