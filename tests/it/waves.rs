@@ -139,6 +139,35 @@ fn an_automation_may_have_waves_of_its_own_and_other_mails_take_places_too() {
 }
 
 #[test]
+fn a_mail_that_was_throttled_and_then_not_wanted_any_more_takes_no_place() {
+    let restock = Restock::start();
+    let skus = ["A", "B", "C", "D", "E", "F"];
+    restock.feed("sv-SE", &skus);
+    let condition = json!({"field": "contact.attributes.club", "operator": "notEquals", "value": true});
+    let others = json!({"name": "Others", "conditions": [condition], "priority": 1, "waves": {"perUnit": 1, "interval": "PT1H"}});
+    restock.automation("others", &others);
+    // Who is throttled may be mailed before they are gone; then it is tried once more, with another SKU.
+    let sku = skus.iter().find(|sku| {
+        let email = format!("throttle+{sku}@example.com");
+        let club = restock.post("/contacts", &json!({"email": email, "attributes": {"club": true}})).json();
+        let subscription = restock.subscribe(club["id"].as_str().unwrap(), sku, "sv-SE", None);
+        let said = restock.said("Put off");
+        restock.put("/inventory/stock-levels", &json!({"sku": sku, "quantity": 1}));
+        eventually(|| (restock.said("Put off") > said).then_some(()));
+        restock.delete(&format!("/inventory/backinstock/subscriptions/{}", subscription["id"].as_str().unwrap()));
+        restock.settle();
+        !restock.mailed().contains(&format!("throttle+{sku}"))
+    });
+
+    let sku = sku.expect("somebody is gone before their second try");
+    let names = restock.line(sku, 1);
+    restock.level(json!({"sku": sku, "quantity": 1}));
+    restock.settle();
+
+    assert!(restock.mailed().contains(&names[0]), "{:?}", restock.mailed());
+}
+
+#[test]
 fn whoever_waited_by_a_policy_of_their_own_is_not_overtaken_once_they_wait_by_that_of_the_shop() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

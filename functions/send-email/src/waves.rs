@@ -178,9 +178,15 @@ impl App {
                 _ => rest.push((recipient, when)),
             }
         }
+        let is_shared = |scope: &Scope| share.is_some_and(|share| share.scope == *scope);
         for (recipient, _) in &rest {
-            if let Some(Place { scope, taken }) = taken.remove(&recipient.delivery) {
-                changes.of(&scope).keep.push((recipient.delivery, taken));
+            // One that only the message of its wave would give back may be kept, if nothing comes of its mail.
+            if let Some((delivery, place)) = taken.remove_entry(&recipient.delivery) {
+                let change = changes.of(&place.scope);
+                match is_shared(&place.scope) {
+                    true => change.keep.push((delivery, place.taken)),
+                    false => change.give_back.push(place.taken),
+                }
             }
         }
         taken.values().for_each(|Place { scope, taken }| changes.of(scope).give_back.push(*taken));
