@@ -1,8 +1,10 @@
 //! What SES says about mails, by way of addresses that make the local SES behave so.
 
-use crate::restock::{Restock, rss};
+use crate::restock::{Restock, eventually, notification_for, rss};
 use jiff::Timestamp;
+use restock_domain::ContactId;
 use restock_domain::delivery::Terms;
+use restock_queue::Notification;
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -97,6 +99,23 @@ fn a_throttled_mail_is_retried_and_holds_nobody_else_up() {
 
     assert_eq!(restock.mailed(), ["a", "throttle"]);
     assert_eq!(restock.log_entry("A")["mails"], json!({"accepted": 2, "delivered": 2}));
+}
+
+#[test]
+fn a_mail_that_never_leaves_holds_up_the_other_subscriptions_of_its_contact_for_some_attempts_only() {
+    let (restock, contact) = with_subscriber("a");
+    restock.subscribe(&contact, "A", "sv-SE", Some("dress"));
+    let all = restock.runtime.block_on(restock.store().subscriptions_of(ContactId::parse(&contact).unwrap())).unwrap();
+    let (stuck, other) = (&all[0], &all[1]);
+    let (contact_id, delivery) = (json!({"S": contact}), json!({"S": stuck.delivery.to_string()}));
+    let record = json!({"contactId": contact_id, "delivery": delivery, "accepted": {"S": "damaged"}});
+    restock.dynamodb("PutItem", json!({"TableName": restock.stack.ready.tables["deliveries"], "Item": record}));
+    let mut message = notification_for(stuck, "default");
+    message.then = vec![Notification { log_entry: message.log_entry.clone(), ..notification_for(other, "default") }];
+
+    restock.send_message("notifications", &Notification { attempt: 10, ..message }.body());
+
+    eventually(|| (restock.mailed() == ["a"]).then_some(()));
 }
 
 #[test]

@@ -12,6 +12,8 @@ use tracing::{info, warn};
 
 /// How often recipients are put off before their message fails; with the longest delays in between, about a day.
 const MAX_ATTEMPTS: u32 = 100;
+/// How often recipients are put off before their other subscriptions no longer wait for what becomes of their mail.
+const MAX_WAITED_FOR: u32 = 10;
 /// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
 /// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
 const MAX_HOPS: u32 = 10_000;
@@ -88,12 +90,14 @@ impl App {
         } else {
             None
         };
-        // Whose other subscriptions have to wait.
-        let contacts: HashSet<ContactId> = later.iter().map(|(recipient, _)| recipient.contact_id).collect();
         if given_up.is_some() {
             // What is known of a mail is never given up.
             later.retain(|one| !unsent(&one));
         }
+        // Whose other subscriptions have to wait. The turn of their contact sees to it that one of them is mailed, whichever.
+        let is_waited_for = |one: &&(Recipient, Later)| notification.attempt < MAX_WAITED_FOR || !unsent(one);
+        let contacts: HashSet<ContactId> =
+            later.iter().filter(is_waited_for).map(|(recipient, _)| recipient.contact_id).collect();
         let now = (self.settings.clock)();
         // By the delay, and by whether it is an attempt.
         let mut put_off: BTreeMap<(Duration, bool), (Vec<Recipient>, Vec<AcceptedMail>)> = BTreeMap::new();
