@@ -120,7 +120,6 @@ impl App {
 
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let until = Instant::now() + self.settings.budget;
-        self.stops.forget();
         consume(&self.queues, named::Notifications, event, |record| self.process(record, until)).await
     }
 

@@ -1,10 +1,9 @@
 use restock_domain::Invalid;
 use restock_domain::signing::LinkKey;
 use restock_domain::unsubscribe::{Unsubscribe, verify};
-use restock_store::{Error, Store};
+use restock_store::{Error, Since, Store};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 /// How long the links of a key still work that was taken away.
 const TRUSTED: Duration = Duration::from_secs(30);
@@ -14,13 +13,13 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Reads links, with the keys that sign them.
 pub struct Links {
     store: Store,
-    keys: Mutex<(Vec<LinkKey>, Instant)>,
+    keys: Mutex<(Vec<LinkKey>, Since)>,
 }
 
 impl Links {
     /// Reads links with keys that were read a moment ago.
     pub fn signed_by(keys: Vec<LinkKey>, store: Store) -> Self {
-        Self { store, keys: Mutex::new((keys, Instant::now())) }
+        Self { store, keys: Mutex::new((keys, Since::now())) }
     }
 
     /// Returns what a token ends. A key that was added since is known.
@@ -32,7 +31,7 @@ impl Links {
             return Ok(known);
         }
         *keys = self.store.link_keys().await?;
-        *read_at = Instant::now();
+        *read_at = Since::now();
         Ok(verify(keys, token))
     }
 }

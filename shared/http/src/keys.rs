@@ -1,11 +1,11 @@
 use crate::{Call, Failure, KeyLimits};
 use jiff::Timestamp;
 use restock_api::{ErrorCode, KeyScope, Problem};
-use restock_store::{ApiKey, Store};
+use restock_store::{ApiKey, Since, Store};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tracing::warn;
 
 /// How long a key that was found is trusted without another look; a revoked key works for so long.
@@ -27,7 +27,7 @@ pub type Authorized<'a> = Pin<Box<dyn Future<Output = Result<Vec<KeyScope>, Fail
 pub struct Keys {
     store: Store,
     limits: KeyLimits,
-    looked_up: Mutex<HashMap<String, (Option<Known>, Instant)>>,
+    looked_up: Mutex<HashMap<String, (Option<Known>, Since)>>,
 }
 
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Keys {
         if looked_up.len() >= MAX_REMEMBERED {
             looked_up.retain(|_, (known, _)| known.is_some());
         }
-        looked_up.insert(digest.to_owned(), (known.clone(), Instant::now()));
+        looked_up.insert(digest.to_owned(), (known.clone(), Since::now()));
         Ok(known)
     }
 
@@ -88,7 +88,7 @@ impl Keys {
         (since.elapsed() < kept).then(|| known.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Option<Known>, Instant)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Option<Known>, Since)>> {
         self.looked_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,14 @@
-use crate::Error;
+use crate::{Error, Since};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 /// A value as it was not longer than a while ago.
 pub(crate) struct Cached<T: ?Sized> {
     kept: Duration,
-    seen: Mutex<Option<(Instant, Arc<T>)>>,
+    seen: Mutex<Option<(Since, Arc<T>)>>,
 }
 
 impl<T: ?Sized> Cached<T> {
@@ -38,7 +37,7 @@ impl<T: ?Sized> Cached<T> {
         {
             return Ok(value.clone());
         }
-        let asked = Instant::now();
+        let asked = Since::now();
         let value = read.await?;
         *seen = Some((asked, value.clone()));
         Ok(value)
@@ -48,7 +47,7 @@ impl<T: ?Sized> Cached<T> {
 /// Values by a key, each as it was not longer than a while ago.
 pub(crate) struct CachedEach<K, T> {
     kept: Duration,
-    seen: Mutex<HashMap<K, (Instant, T)>>,
+    seen: Mutex<HashMap<K, (Since, T)>>,
 }
 
 impl<K: Clone + Eq + Hash, T: Clone> CachedEach<K, T> {
@@ -72,7 +71,7 @@ impl<K: Clone + Eq + Hash, T: Clone> CachedEach<K, T> {
         {
             return Ok(value.clone());
         }
-        let asked = Instant::now();
+        let asked = Since::now();
         let value = read.await?;
         if settled(&value) {
             if seen.len() >= Self::MAX_SEEN {

@@ -3,7 +3,7 @@
 use crate::database::{Action, Item, Query, Write, Written, wanted};
 use crate::item::{read_each, read_item, string_of, text};
 use crate::keyspace::{self, Keyspace, kind_key};
-use crate::{Error, Store};
+use crate::{Error, Since, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::{Pause, Sku, time};
@@ -11,7 +11,6 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 const PAUSES: keyspace::Pauses = keyspace::Pauses;
 const HOLDS: keyspace::Holds = keyspace::Holds;
@@ -29,7 +28,7 @@ pub struct Stops {
     /// The hold of the SKU.
     hold: Option<Pause>,
     /// That moment; a stop that was made before it is seen.
-    pub seen_at: Instant,
+    pub seen_at: Since,
 }
 
 impl Stops {
@@ -52,11 +51,6 @@ pub struct CachedStops {
 impl CachedStops {
     pub fn new(store: Store) -> Self {
         Self { store, seen: Mutex::default() }
-    }
-
-    /// Forgets what was seen. An instance that Lambda has frozen can't tell from its clock how long that is ago.
-    pub fn forget(&self) {
-        self.lock().clear();
     }
 
     /// Returns what stops the mails about a SKU.
@@ -122,7 +116,7 @@ impl Store {
 
     /// Reads what stops the mails about a SKU, a pause or its hold, in one request; strongly consistent.
     pub async fn stops(&self, sku: &Sku) -> Result<Stops, Error> {
-        let seen_at = Instant::now();
+        let seen_at = Since::now();
         let keys = vec![wanted(PAUSES, kind_key(PAUSES, ALL)), wanted(HOLDS, kind_key(HOLDS, sku.as_str()))];
         let mut stops = Stops { all: None, hold: None, seen_at };
         for (_, item) in self.batch_get_all(keys).await? {
