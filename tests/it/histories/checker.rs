@@ -2,7 +2,7 @@
 //! nothing of claims, leases or messages.
 
 use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish};
-use super::waves::{check_waves, may_hold_back};
+use super::waves::{check_waves, has_own_policy, may_hold_back};
 use jiff::Timestamp;
 use restock_domain::ContactId;
 use std::collections::{BTreeMap, HashMap};
@@ -217,7 +217,7 @@ impl OfWish<'_> {
                     | Asked::Import(contact) => contact == wish.contact,
                     Asked::Level(level) => level.covers(wish),
                     Asked::Feed { locale, .. } => locale == wish.locale,
-                    Asked::Automation { .. } | Asked::Pause { .. } | Asked::Waves(_) => true,
+                    Asked::Automation { .. } | Asked::Pause { .. } | Asked::Waves(_) | Asked::Club(_) => true,
                     Asked::Hold { sku, .. } => sku == wish.sku,
                     Asked::Malformed => false,
                 }
@@ -435,8 +435,11 @@ impl OfWish<'_> {
             && self.calls(made).all(|call| call.answer == Answer::No || call.from > end.to)
     }
 
-    /// Returns true if the automation was off for longer than functions may go by what they have read.
+    /// Returns true if no automation was on for longer than functions may go by what they have read.
     fn was_switched_off(&self, at: Timestamp) -> bool {
+        if has_own_policy(self.history, at, self.wish.contact) {
+            return false;
+        }
         let late = self.history.slack + self.history.automations_kept;
         self.calls(|asked| *asked == Asked::Automation { enabled: false }).any(|off| {
             let mut on = self.calls(|asked| *asked == Asked::Automation { enabled: true });

@@ -86,6 +86,8 @@ pub enum Asked {
     },
     /// The shop's policy for waves is stored, or deleted.
     Waves(Option<WaveSpec>),
+    /// An automation with a policy of its own for those whom `Cast::is_in_club` names is stored, or deleted.
+    Club(Option<WaveSpec>),
     /// A message on the stock-level queue that nobody can read.
     Malformed,
 }

@@ -2,7 +2,7 @@
 //! over by two of them that are further apart than a message is waited for.
 
 use super::checker::{Complaint, OfWish};
-use super::history::{Answer, Asked, Call, History, Kind, WITH_FEED, Wish};
+use super::history::{Answer, Asked, Call, Cast, History, Kind, WITH_FEED, Wish};
 use super::waves::{in_force, scope_of};
 use jiff::Timestamp;
 use restock_domain::Scope;
@@ -43,6 +43,7 @@ fn is_passed_over(history: &History, mails: &[(Timestamp, Wish, Option<Scope>)],
         asked.sort();
         other.sku == wish.sku
             && other.contact != wish.contact
+            && is_of_same_line(history, other, wish)
             && asked.first().is_some_and(|first| *first > subscribed.to)
     };
     let passing: Vec<Timestamp> = mails
@@ -53,10 +54,9 @@ fn is_passed_over(history: &History, mails: &[(Timestamp, Wish, Option<Scope>)],
         .map(|(at, ..)| *at)
         .collect();
     passing.iter().any(|first| {
-        let Some((since, interval)) = unchanged_since(history, *first, wish.sku) else { return false };
+        let Some((since, interval)) = unchanged_since(history, *first, wish) else { return false };
         let again = |later: &Timestamp| *later > *first + interval + ON_ITS_WAY;
-        let is_same =
-            |later: Timestamp| unchanged_since(history, later, wish.sku).is_some_and(|(same, _)| same == since);
+        let is_same = |later: Timestamp| unchanged_since(history, later, wish).is_some_and(|(same, _)| same == since);
         // Not that their own mail was about to leave.
         passing
             .iter()
@@ -64,16 +64,24 @@ fn is_passed_over(history: &History, mails: &[(Timestamp, Wish, Option<Scope>)],
     })
 }
 
-/// Returns since when one policy that goes by age alone has been in force and no level of a SKU has come, and the policy's interval.
-fn unchanged_since(history: &History, at: Timestamp, sku: usize) -> Option<(Timestamp, Duration)> {
-    let policy = match in_force(history, at).as_slice() {
+/// Returns true if two always wait by the same policy.
+fn is_of_same_line(history: &History, one: Wish, other: Wish) -> bool {
+    Cast::is_in_club(one.contact) == Cast::is_in_club(other.contact)
+        || !history.calls.iter().any(|call| matches!(call.asked, Asked::Club(_)))
+}
+
+/// Returns since when one policy that goes by age alone has been in force for a wish and no level of its SKU has come, and the
+/// policy's interval.
+fn unchanged_since(history: &History, at: Timestamp, wish: Wish) -> Option<(Timestamp, Duration)> {
+    let policy = match in_force(history, at, wish.contact).as_slice() {
         [Some(policy)] if policy.per_unit.is_some() && policy.first.is_none() => *policy,
         _ => return None,
     };
-    let name = &history.cast.skus[sku];
+    let name = &history.cast.skus[wish.sku];
     // A level that is stored again is no other one.
     let levels = history.stored.iter().filter(|stored| stored.sku == *name && stored.at <= at);
-    let policies = history.calls.iter().filter(|call| matches!(call.asked, Asked::Waves(_)) && call.from <= at);
+    let changes_policies = |asked: &Asked| matches!(asked, Asked::Waves(_) | Asked::Club(_));
+    let policies = history.calls.iter().filter(|call| changes_policies(&call.asked) && call.from <= at);
     let changes = levels.map(|stored| stored.level.at).chain(policies.map(|call| call.to));
     Some((changes.max()?, policy.interval))
 }

@@ -238,7 +238,11 @@ impl Stage<'_> {
             }
             // Feeds, automations and the pause are everybody's here, so nobody changes them. How soon a hold is in force is a matter
             // of time, which a busy machine has its own of.
-            Asked::Feed { .. } | Asked::Automation { .. } | Asked::Pause { .. } | Asked::Hold { .. } => 404,
+            Asked::Feed { .. }
+            | Asked::Automation { .. }
+            | Asked::Club(_)
+            | Asked::Pause { .. }
+            | Asked::Hold { .. } => 404,
             Asked::Malformed => {
                 restock.send_message("stock-levels", "malformed");
                 200

@@ -7,16 +7,17 @@ use super::workload::{Step, Workload};
 use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simulate};
 use crate::restock::{DEPLOYED, contact};
 use lambda_http::RequestExt;
+use restock_api::automations::AutomationSettings;
 use restock_api::contacts::{EraseContact, ImportContacts, UpdateContact};
 use restock_api::holds::{HoldSku, ReleaseSku};
 use restock_api::sending::{PauseSending, ResumeSending};
 use restock_api::stock_levels::UpdateStockLevel;
 use restock_api::subscriptions::{ConfirmUnsubscribe, Subscribe, Unsubscribe as DeleteSubscription};
 use restock_api::waves::{DeleteWaves, PutWaves};
-use restock_api::{Endpoint, ErrorCode, Problem};
+use restock_api::{Endpoint, ErrorCode, Problem, Read};
 use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::unsubscribe::{Unsubscribe, token};
-use restock_domain::{Automation, ContactId, EmailAddress, Locale, Sku};
+use restock_domain::{Automation, AutomationId, ContactId, EmailAddress, Locale, Sku};
 use restock_email::Pages;
 use restock_http::{Call as Request, Failure, Handles, KeyLimits, answer};
 use restock_local::template::Schedule;
@@ -148,7 +149,7 @@ impl Stage {
     async fn restock_everything(&self) {
         let skus: Vec<usize> = (0..self.cast.skus.len()).collect();
         let feeds = (0..WITH_FEED).map(|locale| Asked::Feed { locale, skus: skus.clone() });
-        for asked in feeds.chain([Asked::Automation { enabled: true }, Asked::Waves(None)]) {
+        for asked in feeds.chain([Asked::Automation { enabled: true }, Asked::Waves(None), Asked::Club(None)]) {
             while self.ask(asked.clone()).await != Answer::Yes {}
         }
         tokio::time::sleep(AUTOMATIONS_KEPT).await;
@@ -276,6 +277,16 @@ impl Stage {
                         deleted => deleted,
                     },
                 }
+            }
+            Asked::Club(policy) => {
+                let id = AutomationId::parse("club").unwrap();
+                let Some(policy) = policy else {
+                    return Ok(store.delete_automation(&id, Expected::Anything).await.map(drop)?);
+                };
+                let gold = json!({"field": "contact.attributes.club", "operator": "equals", "value": "gold"});
+                let body = json!({"name": "Club", "priority": 1, "conditions": [gold], "waves": policy.json()});
+                let automation = AutomationSettings::read(body).unwrap().into_automation(id, Duration::ZERO).unwrap();
+                Ok(store.put_automation(automation, Expected::Anything, now()).await.map(drop)?)
             }
             Asked::Malformed => {
                 self.world.enqueue(Queue::StockLevels, &Outgoing::new("malformed".into()));

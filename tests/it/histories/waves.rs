@@ -18,7 +18,9 @@ fn late(history: &History) -> Duration {
 /// Returns true if a policy may have let somebody wait for another level, or for longer than it takes to settle.
 pub fn may_hold_back(history: &History) -> bool {
     let mut policies = history.calls.iter().filter_map(|call| match call.asked {
-        Asked::Waves(policy) if call.answer != Answer::No && call.from < history.settled_at => Some(policy),
+        Asked::Waves(policy) | Asked::Club(policy) if call.answer != Answer::No && call.from < history.settled_at => {
+            Some(policy)
+        }
         _ => None,
     });
     // Without a policy whoever waits for a wave waits for the next level.
@@ -53,7 +55,7 @@ struct Mail<'a> {
 fn why(history: &History, mails: &[Mail<'_>], mail: &Mail<'_>) -> Option<&'static str> {
     let scope = mail.scope.as_ref()?;
     let mut broken = None;
-    for policy in in_force(history, mail.at) {
+    for policy in in_force(history, mail.at, mail.wish.contact) {
         broken = Some(breaks(history, mails, mail, scope, policy?)?);
     }
     broken
@@ -82,8 +84,7 @@ fn breaks(
             && other.scope.as_ref() == Some(scope)
             && (other.at, &other.mail.id) <= (mail.at, &mail.mail.id)
             && other.at > mail.at - policy.interval
-            // While there was no policy nobody counted.
-            && !in_force(history, other.at).contains(&None)
+            && is_counted(history, other.at)
     };
     let allowed = policy.allows(highest);
     if allowed == 0 {
@@ -104,13 +105,43 @@ fn breaks(
     (mail.at < arrived + policy.hold_down + head_start).then_some("it left within the head start of others")
 }
 
-/// Returns the policies by which a mail of that moment may have left.
-pub fn in_force(history: &History, at: Timestamp) -> Vec<Option<WaveSpec>> {
+/// Returns the policies by which a contact's mail of that moment may have left.
+pub fn in_force(history: &History, at: Timestamp, contact: usize) -> Vec<Option<WaveSpec>> {
+    let of_shop = known(history, at, of_shop);
+    if !Cast::is_in_club(contact) {
+        return of_shop;
+    }
+    let own = known(history, at, of_club);
+    let of_shop = of_shop.into_iter().filter(|_| own.contains(&None));
+    own.iter().copied().filter(Option::is_some).chain(of_shop).collect()
+}
+
+/// Returns true if a contact may have been mailed by an automation with a policy of its own.
+pub fn has_own_policy(history: &History, at: Timestamp, contact: usize) -> bool {
+    Cast::is_in_club(contact) && known(history, at, of_club).iter().any(Option::is_some)
+}
+
+/// Returns true if mails of that moment counted for certain: nobody counts while there is no policy.
+fn is_counted(history: &History, at: Timestamp) -> bool {
+    [of_shop, of_club].iter().any(|which| !known(history, at, *which).contains(&None))
+}
+
+/// Returns the policy that a call stores, or deletes.
+type Which = fn(&Asked) -> Option<Option<WaveSpec>>;
+
+fn of_shop(asked: &Asked) -> Option<Option<WaveSpec>> {
+    if let Asked::Waves(policy) = asked { Some(*policy) } else { None }
+}
+
+fn of_club(asked: &Asked) -> Option<Option<WaveSpec>> {
+    if let Asked::Club(policy) = asked { Some(*policy) } else { None }
+}
+
+/// Returns the policies that may have been in force at a moment, of those that such calls store.
+fn known(history: &History, at: Timestamp, which: Which) -> Vec<Option<WaveSpec>> {
     let changes = || {
-        history.calls.iter().filter_map(|call| match call.asked {
-            Asked::Waves(policy) if call.answer != Answer::No && call.from <= at => Some((call, policy)),
-            _ => None,
-        })
+        let calls = history.calls.iter().filter(|call| call.answer != Answer::No && call.from <= at);
+        calls.filter_map(|call| Some((call, which(&call.asked)?)))
     };
     let is_over = |call: Option<&Call>| {
         changes().any(|(later, _)| {

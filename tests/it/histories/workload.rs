@@ -91,6 +91,9 @@ impl Workload {
             })
             .collect();
         callers[0].insert(0, first);
+        if random.u8(0..3) == 0 {
+            callers.push((0..random.usize(1..4)).map(|_| club(random, longest_pause)).collect());
+        }
         Self { mailboxes, generations: 2, skus, callers }
     }
 
@@ -274,6 +277,11 @@ fn step_with_waves(random: &mut Rng, addresses: usize, skus: usize, longest_paus
         _ => {}
     }
     step
+}
+
+fn club(random: &mut Rng, longest_pause: Duration) -> Step {
+    let policy = (random.u8(0..4) > 0).then(|| wave(random));
+    Step { pause: pause(random, longest_pause), asked: Asked::Club(policy), retries: 5 }
 }
 
 fn wave(random: &mut Rng) -> WaveSpec {
