@@ -270,7 +270,7 @@ fn contact_errors_are_clear() {
             ("/email", "InvalidEmail"),
             ("/language", "InvalidLocale"),
             ("/countryCode", "InvalidCountryCode"),
-            ("/attributes", "WrongType"),
+            ("/attributes/a", "WrongType"),
             ("/acceptsEmail", "WrongType")
         ])
     );

@@ -43,7 +43,7 @@ fn what_is_wrong_with_a_patch_is_said_and_nothing_changes() {
     let nested = restock.patch(&contact, &json!({"attributes": {"a": []}, "language": 5}));
 
     assert_eq!(field_errors(&wrong), errors(&[("/email", "Required")]));
-    assert_eq!(field_errors(&nested), errors(&[("/language", "WrongType"), ("/attributes", "WrongType")]));
+    assert_eq!(field_errors(&nested), errors(&[("/language", "WrongType"), ("/attributes/a", "WrongType")]));
     assert_problem(&restock.patch("00000000-0000-4000-8000-000000000000", &json!({})), 404, "ContactNotFound");
     assert_eq!(restock.get(&format!("/contacts/{contact}")).json()["email"], "a@example.com");
 }

@@ -358,7 +358,7 @@ mod tests {
         let wrong = patch(&contact, json!({"attributes": {"deep": {}}, "countryCode": "Sweden"})).unwrap_err();
         assert_eq!(
             wrong.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(),
-            ["/countryCode", "/attributes"]
+            ["/countryCode", "/attributes/deep"]
         );
     }
 }

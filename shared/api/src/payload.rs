@@ -8,6 +8,9 @@ use restock_domain::ErrorCode;
 use serde::Serialize;
 use serde_json::Value;
 
+/// How what gzip has compressed begins (RFC 1952).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
 /// A request body.
 pub trait Body: Sized + Send {
     /// Reads the body, or returns the answer to one that can't be used.
@@ -47,10 +50,25 @@ pub fn json(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, Problem> 
         return Err(Problem::bad_request(ErrorCode::MissingBody, "The request needs a JSON body."));
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        let detail =
-            format!("The body is not JSON that we can read: see line {}, column {}.", error.line(), error.column());
-        Problem::bad_request(ErrorCode::MalformedJson, detail)
+        Problem::bad_request(
+            ErrorCode::MalformedJson,
+            format!("The body is not JSON that we can read: {}", why(bytes, &error)),
+        )
     })
+}
+
+fn why(bytes: &[u8], error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if bytes.starts_with(GZIP) {
+        return "it is compressed. Send it as plain text.".to_owned();
+    }
+    if error.to_string().starts_with("recursion limit") {
+        return format!("its arrays and objects are in each other more than 127 times at {place}.");
+    }
+    if error.is_eof() {
+        return format!("it ends too early, at {place}.");
+    }
+    format!("see {place}.")
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -159,5 +177,15 @@ mod tests {
         assert!(lines.iter().all(|(_, line)| line.is_ok()), "also where two files were put together");
         let only = StockLevel::receive(None, "\u{feff}".as_bytes()).unwrap_err();
         assert_eq!(only.document.error_code, ErrorCode::MissingBody);
+    }
+
+    #[test]
+    fn what_is_no_json_says_what_it_is_instead() {
+        let detail = |body: &[u8]| json(None, body).unwrap_err().document.detail;
+
+        assert!(detail(b"\x1f\x8b\x08\0").contains("it is compressed. Send it as plain text."));
+        assert!(detail("[".repeat(200).as_bytes()).contains("more than 127 times at line 1, column 128."));
+        assert!(detail(br#"{"a": 1"#).contains("it ends too early, at line 1, column 7."));
+        assert!(detail(b"{\n'a': 1}").contains("see line 2, column 1."));
     }
 }

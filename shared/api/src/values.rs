@@ -144,11 +144,11 @@ text_value!(
 
 impl Moment {
     fn parse(raw: &str) -> Result<Self, Invalid> {
-        let invalid = |_| {
+        let at = time::with_offset(raw).map(Self);
+        at.ok_or_else(|| {
             let message = "Use an RFC 3339 time with an offset, such as 2026-11-23T08:30:00Z.";
             Invalid::new(ErrorCode::InvalidTimestamp, message)
-        };
-        raw.parse().map(Self).map_err(invalid)
+        })
     }
 }
 
@@ -407,33 +407,44 @@ impl Read for AttributeMap {
         let Value::Object(map) = value else {
             return Err(alone(wrong_type("an object", &value)));
         };
-        check_attributes(&map).map_err(alone)?;
+        check_attributes(&map)?;
         Ok(Self(map.into_iter().filter_map(|(name, value)| Some((name, scalar(value).ok()?))).collect()))
     }
 }
 
-fn check_attributes(map: &Map<String, Value>) -> Result<(), Invalid> {
+fn check_attributes(map: &Map<String, Value>) -> Result<(), Vec<FieldError>> {
     if map.len() > MAX_ATTRIBUTES {
-        return Err(Invalid::new(ErrorCode::TooMany, format!("Use at most {MAX_ATTRIBUTES} attributes.")));
+        return Err(alone(Invalid::new(ErrorCode::TooMany, format!("Use at most {MAX_ATTRIBUTES} attributes."))));
     }
-    if map.keys().any(|name| name.trim().is_empty() || name.contains(char::is_control)) {
-        let message = "Every attribute needs a name, without control characters.";
-        return Err(Invalid::new(ErrorCode::InvalidName, message));
-    }
-    if map.values().any(|value| value.is_object() || value.is_array()) {
-        let message = "Every attribute must be a string, a number, a boolean or null.";
-        return Err(Invalid::new(ErrorCode::WrongType, message));
-    }
-    // What DynamoDB stores as a number.
-    let storable = |number: f64| number == 0.0 || (1e-129..1e125).contains(&number.abs());
-    if map.values().any(|value| value.as_f64().is_some_and(|number| !storable(number))) {
-        let message = "Every number must be between 1E-129 and 1E125 in size, or zero.";
-        return Err(Invalid::new(ErrorCode::OutOfRange, message));
+    let wrong = map.iter().filter_map(|(name, value)| {
+        let invalid = check_attribute(name, value).err()?;
+        Some(FieldError::new(&format!("/{}", escaped(name)), invalid))
+    });
+    let wrong: Vec<FieldError> = wrong.collect();
+    if !wrong.is_empty() {
+        return Err(wrong);
     }
     let bytes: usize = map.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
     if bytes > MAX_ATTRIBUTE_BYTES {
         let message = "Use at most 20,000 bytes for all attributes together.";
-        return Err(Invalid::new(ErrorCode::TooLong, message));
+        return Err(alone(Invalid::new(ErrorCode::TooLong, message)));
+    }
+    Ok(())
+}
+
+fn check_attribute(name: &str, value: &Value) -> Result<(), Invalid> {
+    if name.trim().is_empty() || name.contains(char::is_control) {
+        let message = "Give the attribute a name, without control characters.";
+        return Err(Invalid::new(ErrorCode::InvalidName, message));
+    }
+    if value.is_object() || value.is_array() {
+        return Err(wrong_type("a string, a number, a boolean or null", value));
+    }
+    // What DynamoDB stores as a number.
+    let storable = |number: f64| number == 0.0 || (1e-129..1e125).contains(&number.abs());
+    if value.as_f64().is_some_and(|number| !storable(number)) {
+        let message = "Use a number between 1E-129 and 1E125 in size, or zero.";
+        return Err(Invalid::new(ErrorCode::OutOfRange, message));
     }
     Ok(())
 }

@@ -16,6 +16,18 @@ pub fn to_millisecond(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
+/// Reads RFC 3339 with an offset. The last days of the year 9999, which some write for "never", stand for the last moment that
+/// there is.
+pub fn with_offset(raw: &str) -> Option<Timestamp> {
+    let offset = raw.rsplit_once(['+', '-']).map_or("", |(_, offset)| offset);
+    let hours = offset.split(':').next().and_then(|hours| hours.parse::<u8>().ok());
+    if hours.is_some_and(|hours| hours > 23) {
+        return None;
+    }
+    let late = || Some(format!("9998{}", raw.strip_prefix("9999")?)).filter(|raw| raw.parse::<Timestamp>().is_ok());
+    raw.parse().ok().or_else(|| late().map(|_| Timestamp::MAX))
+}
+
 /// Reads a moment as retailers write it: RFC 3339, the ISO 8601 forms that are usual in product feeds such as
 /// `2026-11-20T00:00+0100`, or a date, which begins at midnight. What has no zone is in UTC.
 pub fn moment(raw: &str) -> Option<Timestamp> {
@@ -81,6 +93,21 @@ pub fn backoff(first: Duration, attempt: u32, max: Duration, chance: f64) -> Dur
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_with_an_offset_is_read_as_far_as_one_can_be_written() {
+        let read = |raw| with_offset(raw).map(|at| at.to_string());
+
+        assert_eq!(read("2026-11-23T08:30:00+01:00").as_deref(), Some("2026-11-23T07:30:00Z"));
+        assert_eq!(read("2026-11-23t08:30:00.5z").as_deref(), Some("2026-11-23T08:30:00.5Z"));
+        assert_eq!(with_offset("9999-12-31T23:59:59Z"), Some(Timestamp::MAX));
+        assert_eq!(with_offset("9999-12-31T23:59:59.999-12:00"), Some(Timestamp::MAX));
+        for wrong in
+            ["2026-11-23T08:30:00+25:00", "2026-11-23T08:30:00", "2026-11-23", "9999-13-31T00:00:00Z", "9999", ""]
+        {
+            assert_eq!(with_offset(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn waiting_doubles_with_each_try_up_to_a_limit() {
