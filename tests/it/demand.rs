@@ -2,6 +2,7 @@
 
 use crate::api::{errors, field_errors};
 use crate::restock::{Restock, eventually};
+use restock_local::client::Client;
 use serde_json::{Value, json};
 
 impl Restock {
@@ -37,6 +38,33 @@ fn the_most_wanted_skus_come_first_with_the_oldest_wish_and_by_locale() {
     assert_eq!((&polish["totalSkus"], &polish["skus"][0]["waiting"]), (&json!(1), &json!(1)));
     let wrong = restock.get("/inventory/backinstock/demand?limit=many&locale=swedish-language-x-");
     assert_eq!(field_errors(&wrong), errors(&[("/locale", "InvalidLocale")]));
+}
+
+#[test]
+fn others_are_told_once_so_many_wait_for_a_sku_and_again_once_fewer_have_waited_meanwhile() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("DemandThreshold".into(), "3".into());
+    });
+    restock.feed("sv-SE", &["A", "B"]);
+    let told = || Client::new(&restock.stack.ready.inbox).get("/events").unwrap().json();
+    let contacts: Vec<String> = (0..5).map(|n| restock.contact(&format!("shopper{n}"))).collect();
+    restock.subscribe(&contacts[0], "A", "sv-SE", None);
+    restock.subscribe(&contacts[0], "B", "sv-SE", None);
+    restock.subscribe(&contacts[1], "A", "pl-PL", None);
+    assert_eq!(told(), json!([]));
+
+    contacts[2..].iter().for_each(|contact| drop(restock.subscribe(contact, "A", "sv-SE", None)));
+
+    let [event] = told().as_array().unwrap().clone().try_into().expect("one event");
+    let kind = (&event["source"], &event["detail-type"]);
+    assert_eq!(kind, (&json!("restock"), &json!("Demand Threshold Reached")));
+    let detail = &event["detail"];
+    let expected = (&json!("A"), &json!(3), &json!(restock.stack.ready.api));
+    assert_eq!((&detail["sku"], &detail["threshold"], &detail["api"]), expected, "{event}");
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    contacts[..4].iter().for_each(|contact| drop(restock.subscribe(contact, "A", "sv-SE", None)));
+    assert_eq!(told().as_array().unwrap().len(), 2);
 }
 
 #[test]

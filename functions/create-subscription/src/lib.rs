@@ -7,10 +7,12 @@ use restock_api::{KeyScope, Problem};
 use restock_domain::automation::ask_for_consent;
 use restock_domain::signing::LinkKey;
 use restock_domain::unsubscribe::{Unsubscribe, link, token};
-use restock_domain::{DeliveryId, Subscription, time};
+use restock_domain::{DeliveryId, Sku, Subscription, time};
+use restock_events::Events;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_metrics::Metric;
 use restock_store::{CachedAutomations, CachedFeeds, Prospect, Store};
+use std::num::NonZeroU64;
 use std::time::Duration;
 use tracing::warn;
 
@@ -25,8 +27,13 @@ pub struct App {
     pub kept: Option<Duration>,
     /// True if whoever subscribes is told how many wait already.
     pub shows_places: bool,
+    /// How many have to wait for a SKU for an event, and where it goes.
+    pub announcer: Option<(NonZeroU64, Events)>,
     pub clock: fn() -> Timestamp,
 }
+
+/// How often those who wait for a SKU are counted on their way to a threshold, which costs a read for each: about so often.
+const COUNTED: u64 = 16;
 
 /// Subscribes a contact to a SKU. The same call again answers with the subscription that the first one made.
 impl Handles<Subscribe> for App {
@@ -62,6 +69,7 @@ impl Handles<Subscribe> for App {
             return Err(Problem::no_contact().into());
         }
         restock_metrics::count(Metric::Subscribed, 1);
+        self.announce(&subscription.sku, created_on).await;
         let token = token(&self.link_key, Unsubscribe::One(subscription.id()));
         let link = link(&self.public_url, &token, &subscription.locale);
         let may_see_contact = call.may(KeyScope::ReadContacts);
@@ -75,5 +83,29 @@ impl Handles<Subscribe> for App {
         let position = ahead.map(|ahead| ahead + 1);
         let subscribed = Subscribed { ahead, position, ..Subscribed::of(subscription, &outlook, may_see_contact) };
         Ok(Reply::new(subscribed).with_header(UNSUBSCRIBE_URL, link))
+    }
+}
+
+impl App {
+    /// Tells other systems once enough wait for a SKU. What goes wrong is left to a later call: the subscription is made.
+    async fn announce(&self, sku: &Sku, now: Timestamp) {
+        let Some((threshold, events)) = &self.announcer else { return };
+        let threshold = threshold.get();
+        if fastrand::u64(..threshold.div_ceil(COUNTED)) > 0 {
+            return;
+        }
+        let told = async {
+            if !self.store.reaches_threshold(sku, threshold).await? {
+                return Ok(());
+            }
+            if let Err(error) = events.tell_of_demand(sku, threshold, now).await {
+                warn!(%sku, error = %DisplayErrorChain::new(&error), "An event is told later");
+                return Ok(());
+            }
+            self.store.note_announced(sku, threshold).await
+        };
+        if let Err::<(), restock_store::Error>(error) = told.await {
+            warn!(%sku, error = %DisplayErrorChain::new(&error), "Those who wait are counted later");
+        }
     }
 }

@@ -5,13 +5,17 @@ use restock_api::subscriptions;
 use restock_http::Service;
 use restock_runtime::Runtime;
 use restock_store::{CachedAutomations, CachedFeeds};
+use std::num::NonZeroU64;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let store = Runtime::start().await.store();
+    let runtime = Runtime::start().await;
+    let store = runtime.store();
     let public_url = restock_runtime::public_url()?;
     let kept = Some(restock_runtime::days("SUBSCRIPTION_DAYS")?).filter(|kept| !kept.is_zero());
     let shows_places = restock_runtime::is_on("SHOW_PLACES")?;
+    let threshold = restock_runtime::whole_number("DEMAND_THRESHOLD")?;
+    let announcer = NonZeroU64::new(threshold).map(|threshold| (threshold, runtime.events(public_url.clone())));
     let link_key = store.newest_link_key().await?;
     let kept_settings = restock_runtime::settings_kept()?;
     let feeds = CachedFeeds::new(store.clone(), kept_settings);
@@ -24,6 +28,7 @@ async fn main() -> Result<(), Error> {
         public_url,
         kept,
         shows_places,
+        announcer,
         clock: Timestamp::now,
     };
     Service::with_keys(app, store).serving::<subscriptions::Subscribe>().run().await

@@ -1,5 +1,6 @@
 //! The whole stack, from start to end.
 
+use crate::aws::events::{self, Bus};
 use crate::aws::gateway::Gateway;
 use crate::aws::lambda::{Lambda, Sink};
 use crate::aws::lineage::Lineage;
@@ -74,6 +75,7 @@ impl Stack {
         let sqs_listener = http::bind(port(3), "SQS").await?;
         let ses_listener = http::bind(port(4), "SES").await?;
         let runtime = http::bind(port(5), "the Lambda runtime").await?;
+        let events_listener = http::bind(0, "EventBridge").await?;
         let endpoints = Endpoints { api: http::url(&api)?, sqs: http::url(&sqs_listener)? };
 
         let yaml = fs::read_to_string(functions::workspace().join("template.yaml"))?;
@@ -103,6 +105,7 @@ impl Stack {
             ("dynamodb".to_owned(), http::url(&dynamodb)?),
             ("sqs".to_owned(), endpoints.sqs.clone()),
             ("ses".to_owned(), http::url(&ses_listener)?),
+            ("events".to_owned(), http::url(&events_listener)?),
         ]);
         let swept = database.clone();
         tasks.spawn(async move { dynoxide::server::serve_on(dynamodb, database).await });
@@ -125,9 +128,12 @@ impl Stack {
         });
         let ses = Ses::new(inbox.clone(), broker.clone(), template.email_events, observer.clone());
         http::serve(&mut tasks, ses_listener, ses.router());
+        let bus = Arc::new(Bus::default());
+        http::serve(&mut tasks, events_listener, events::router(bus.clone()));
         let inbox_url = http::url(&inbox_listener)?;
         let client = Client::new(&format!("{}/api/v3", endpoints.api)).header("apikey", API_KEY);
-        let mut pages = inbox::router(inbox.clone()).merge(gallery::router(client, &inbox_url));
+        let mut pages =
+            inbox::router(inbox.clone()).merge(gallery::router(client, &inbox_url)).merge(events::page(bus));
         if let Some(observer) = &observer {
             pages = pages.merge(stats::router(observer.clone()));
         }
@@ -258,7 +264,8 @@ async fn proxies(
     emulators: &BTreeMap<String, String>,
     observer: &Arc<Observer>,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let services = [("dynamodb", Service::DynamoDb), ("sqs", Service::Sqs), ("ses", Service::Ses)];
+    let services =
+        [("dynamodb", Service::DynamoDb), ("sqs", Service::Sqs), ("ses", Service::Ses), ("events", Service::Events)];
     let mut urls = BTreeMap::new();
     for (name, service) in services {
         let listener = http::bind(0, "a proxy").await?;
@@ -346,6 +353,7 @@ fn environment(endpoints: &BTreeMap<String, String>) -> BTreeMap<String, String>
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints["dynamodb"]),
         ("AWS_ENDPOINT_URL_SQS", &endpoints["sqs"]),
         ("AWS_ENDPOINT_URL_SESV2", &endpoints["ses"]),
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", &endpoints["events"]),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -9,6 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use lambda_runtime::{LambdaEvent, service_fn};
+use restock_events::Events;
 use restock_queue::{Queues, Sqs, Urls};
 use restock_store::{CachedAutomations, CachedWavePolicy, DynamoDb, Store, Tables};
 use std::io::Write;
@@ -71,6 +72,11 @@ impl Runtime {
     /// Returns DynamoDB itself, for the operator, who copies tables.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// Returns the account's default bus of EventBridge; `api` is the address by which this stack is known to others.
+    pub fn events(&self, api: String) -> Events {
+        Events::new(aws_sdk_eventbridge::Client::new(&self.config), api)
     }
 
     /// Returns SQS itself, for the operator, who looks at queues.

@@ -42,6 +42,7 @@ mod subscriptions;
 mod suppression;
 mod table;
 mod templates;
+mod threshold;
 mod ticks;
 mod together;
 mod turns;

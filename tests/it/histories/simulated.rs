@@ -198,6 +198,7 @@ impl Stage {
         match asked {
             Asked::Subscribe(wish) => {
                 let app = create_subscription::App {
+                    announcer: None,
                     feeds: CachedFeeds::new(store.clone(), Duration::ZERO),
                     automations: CachedAutomations::new(store.clone(), Duration::ZERO),
                     store,

@@ -1,5 +1,6 @@
 //! The AWS services that the local stack plays, as far as Restock uses them.
 
+pub mod events;
 pub mod gateway;
 pub mod http;
 pub mod lambda;

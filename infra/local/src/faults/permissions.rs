@@ -68,8 +68,9 @@ impl Permissions {
                 statement.actions.iter().flat_map(|action| of_all.clone().map(move |of| (action, of)))
             {
                 let (table, index) = resource.split_once("/index/").unwrap_or((resource, ""));
-                // Mails are sent by an identity and with a configuration set, which code does not choose.
-                let resource = if action.starts_with("ses:") { String::new() } else { setting_of(last_part(table)) };
+                // Mails are sent by an identity and with a configuration set, which code does not choose, as little as the bus.
+                let is_of_account = action.starts_with("ses:") || action.starts_with("events:");
+                let resource = if is_of_account { String::new() } else { setting_of(last_part(table)) };
                 granted.insert(Noted {
                     action: action.clone(),
                     resource,
@@ -162,6 +163,12 @@ pub fn of_ses(operation: &str, body: &Value) -> Vec<Needed> {
     let address = |from: &str| from.rsplit('<').next().unwrap_or_default().trim_end_matches('>').to_owned();
     let action = format!("ses:{operation}");
     vec![Needed { action, resource: ANY.into(), leading_keys: Vec::new(), sender: from.map(address) }]
+}
+
+/// Returns what a request to EventBridge needs; Restock knows the default bus only.
+pub fn of_events(operation: &str) -> Vec<Needed> {
+    let action = format!("events:{operation}");
+    vec![Needed { action, resource: ANY.into(), leading_keys: Vec::new(), sender: None }]
 }
 
 fn texts(value: &Value) -> Vec<String> {

@@ -34,6 +34,7 @@ pub enum Service {
     DynamoDb,
     Sqs,
     Ses,
+    Events,
 }
 
 /// The common state of the proxies of one stack.
@@ -204,7 +205,9 @@ impl Proxy {
             Service::Ses if parts.uri.path().ends_with("bulk-emails") => SEND_BULK_EMAIL.into(),
             Service::Ses if parts.method == Method::GET => "GetAccount".into(),
             Service::Ses => "SendEmail".into(),
-            Service::DynamoDb | Service::Sqs => target.rsplit('.').next().unwrap_or_default().to_owned(),
+            Service::DynamoDb | Service::Sqs | Service::Events => {
+                target.rsplit('.').next().unwrap_or_default().to_owned()
+            }
         }
     }
 
@@ -222,6 +225,7 @@ impl Proxy {
             Service::DynamoDb => permissions::of_dynamodb(&asked.operation, &body),
             Service::Sqs => permissions::of_sqs(&asked.operation, &body),
             Service::Ses => permissions::of_ses(&asked.operation, &body),
+            Service::Events => permissions::of_events(&asked.operation),
         };
         let missing = self.observer.permissions.missing(&asked.function, &needed)?;
         let message = format!("{} lacks a permission in template.yaml: {missing:?}", asked.function);
@@ -326,6 +330,8 @@ impl Proxy {
             Service::Sqs => (status, "com.amazonaws.sqs#RequestThrottled"),
             Service::Ses if failed => (status, "InternalServiceErrorException"),
             Service::Ses => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
+            Service::Events if failed => (status, "InternalException"),
+            Service::Events => (status, "ThrottlingException"),
         };
         let body = json!({ "__type": kind, "message": "injected" }).to_string();
         let kind = kind.rsplit('#').next().unwrap_or_default();
