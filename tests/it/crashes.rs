@@ -1,9 +1,11 @@
 //! Functions that are killed while they work.
 
-use crate::restock::Restock;
+use crate::restock::{Restock, eventually};
+use jiff::Timestamp;
 use restock_local::faults::Spec;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Lets subscribers wait and restocks once, while `send-email` is killed again and again, each time at a request to
 /// DynamoDB, SQS or SES: before it is carried out, or before its answer arrives. Returns how often each was mailed.
@@ -53,6 +55,36 @@ fn a_thousand_subscribers_are_mailed_once_each_while_the_sender_is_killed_a_hund
     assert_eq!(kills(&restock), 100);
     assert_eq!(mails.len(), 1_000);
     assert!(mails.values().all(|count| *count == 1), "{mails:?}");
+}
+
+#[test]
+fn waves_leave_no_more_mails_than_the_stock_has_places_for_while_functions_are_killed() {
+    let (interval, perhaps_later) = (Duration::from_secs(4), Duration::from_secs(1));
+    for (function, kill) in [("match-stock", 0.1), ("send-email", 0.05)] {
+        let faults = Spec { seed: 5, kill, kills: 20, function: Some(function.into()), ..Spec::default() };
+        let parameters = [("ClaimLeaseSeconds", "4"), ("ClaimGraceSeconds", "8")];
+        let restock = Restock::start_with_faults(faults, &parameters);
+        restock.feed("sv-SE", &["A"]);
+        restock.many_wait("A", 30);
+        restock.put("/waves", &json!({"perUnit": 1, "interval": "PT4S"}));
+
+        restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 5}));
+        eventually(|| {
+            restock.tick();
+            ["stock-levels", "notifications"].map(|queue| restock.redrive(&format!("{queue}-dead-letters")));
+            (restock.mailed().len() >= 30).then_some(())
+        });
+
+        let everybody = restock.mailed();
+        assert_eq!((everybody.len(), everybody.iter().collect::<BTreeSet<_>>().len()), (30, 30), "{function}");
+        let at = |mail: &Value| mail["at"].as_str().unwrap().parse::<Timestamp>().unwrap();
+        let at: Vec<Timestamp> = restock.mails().iter().map(at).collect();
+        // A request that leaves in time may reach SES a little later.
+        let until = |first: &Timestamp| *first + (interval - perhaps_later);
+        let wave = |first: &Timestamp| at.iter().filter(|at| *at >= first && **at < until(first)).count();
+        assert!(at.iter().all(|first| wave(first) <= 5), "{function}: {at:?}");
+        assert!(kills(&restock) > 0, "{function}");
+    }
 }
 
 /// Mails that leave together.
