@@ -1,16 +1,21 @@
 //! What the docs say about `template.yaml`, against the template.
 
 use crate::restock::DEPLOYED;
+use restock_api::{KeyScope, KeySet};
+use restock_domain::FeedSchedule;
 use restock_http::{LONG_REQUEST, MAX_DELETING};
 use restock_local::template::Function;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use strum::IntoEnumIterator;
 
 const GUIDE: &str = include_str!("../../docs/api.md");
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const PERFORMANCE: &str = include_str!("../../docs/performance.md");
+const DEPLOY: &str = include_str!("../../docs/deploy.md");
+const ARCHITECTURE: &str = include_str!("../../docs/architecture.md");
 const COST: &str = include_str!("../../docs/cost.md");
 const RUNBOOK: &str = "docs/operations.md#";
 
@@ -215,6 +220,40 @@ fn what_the_code_takes_for_granted_of_the_template_is_so() {
     let notifications = DEPLOYED.queues.iter().find(|queue| queue.name == "restock-notifications").unwrap();
     let (_, most) = notifications.redrive.clone().unwrap();
     assert!(send_email::MAX_STOPPED_RECEIVES < most);
+    // What a call leaves undone is taken up once the call is over.
+    for function in ["delete-contact", "end-sku"] {
+        assert!(Duration::from_secs(deployed(function).timeout_seconds) < restock_http::FINISHED_AFTER, "{function}");
+    }
+    // A line is looked at again once every instance knows the settings.
+    let kept = between(TEMPLATE, "\n  AutomationsKeptSeconds:\n", "\n  Show");
+    assert!(kept.contains(&format!("MaxValue: {}\n", match_stock::KNOWN_AFTER.as_secs())), "{kept}");
+    // A sweep looks at whoever an index may have hidden since the one before; feeds are due as often as they are looked for.
+    let every = |minutes: u64| DEPLOYED.schedules.iter().any(|schedule| schedule.every.as_secs() == 60 * minutes);
+    assert!(every(match_stock::MAX_LAG.as_secs() / 60) && every(FeedSchedule::MIN_MINUTES.into()));
+}
+
+#[test]
+fn the_guide_to_deployment_names_the_scopes_of_each_set() {
+    for set in KeySet::iter().filter(|set| *set != KeySet::Operator) {
+        let scopes: BTreeSet<_> = KeyScope::of_word(set.as_str()).iter().map(|scope| format!("`{scope}`")).collect();
+        let row = DEPLOY.lines().find(|line| line.starts_with(&format!("| `{}` |", set.as_str()))).expect("a row");
+        let said: BTreeSet<_> =
+            row.rsplit('|').nth(1).unwrap().split(',').map(|scope| scope.trim().to_owned()).collect();
+        assert_eq!(said, scopes);
+    }
+}
+
+#[test]
+fn the_architecture_has_a_row_for_each_crate() {
+    for folder in ["shared", "infra"] {
+        for crate_of in std::fs::read_dir(restock_local::workspace().join(folder)).unwrap() {
+            let crate_of = crate_of.unwrap();
+            if crate_of.path().join("Cargo.toml").exists() {
+                let row = format!("| `{folder}/{}` |", crate_of.file_name().to_str().unwrap());
+                assert!(ARCHITECTURE.contains(&row), "{row}");
+            }
+        }
+    }
 }
 
 /// Returns the method and the path of a call of the API guide.

@@ -44,7 +44,7 @@ fn a_stack_that_is_well_says_what_leaves_and_asks_for_nothing() {
     let status = restock.status();
 
     assert!(line(&status, "Sending").starts_with(&["Sending", "mails", "leave;"]), "{status}");
-    assert!(status.contains("accepted by SES: 1, bounced for good: 0, complaints: 0"), "{status}");
+    assert!(status.contains("accepted by SES: 1, bounced permanently: 0, complaints: 0"), "{status}");
     assert_eq!(line(&status, "sv-SE")[2..], ["1", "of", "1"], "{status}");
     for queue in ["stock-levels", "notifications", "feed-imports", "email-events", "erasures"] {
         assert_eq!(line(&status, queue)[1..2], ["0"], "{status}");

@@ -127,7 +127,7 @@ fn who_subscribed_again_before_the_mail_left_is_answered_by_it() {
 
 #[test]
 fn a_level_that_comes_while_the_mail_is_leaving_mails_who_subscribed_again_before_it() {
-    // Also if it was read from the shelf before they did.
+    // Even if it was read from the shelf before they did.
     for read_before in [0, 60] {
         let (restock, store, contact, first) = with_one_waiting();
         let mailed_at = Timestamp::now();

@@ -4,10 +4,9 @@ use restock_api::contacts::EraseContact;
 use restock_api::{ErrorCode, IdReply, Problem};
 use restock_domain::ContactId;
 use restock_domain::signing::AddressKey;
-use restock_http::{Call, Failure, Handles, MAX_DELETING, Reply};
+use restock_http::{Call, FINISHED_AFTER, Failure, Handles, MAX_DELETING, Reply};
 use restock_queue::{Erasure, Queues};
 use restock_store::Store;
-use std::time::Duration;
 use tokio::time::Instant;
 
 pub struct App {
@@ -15,9 +14,6 @@ pub struct App {
     pub address_key: AddressKey,
     pub queues: Queues,
 }
-
-/// When `finish-erasure` looks; longer than this function may take.
-const FINISHED_AFTER: Duration = Duration::from_secs(60);
 
 /// Erases a contact: its personal data and its subscriptions, even those whose mail is queued.
 impl Handles<EraseContact> for App {

@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use restock_api::holds::{EndSku, Ended};
 use restock_domain::Sku;
-use restock_http::{Call, Failure, Handles, MAX_DELETING, Reply};
+use restock_http::{Call, FINISHED_AFTER, Failure, Handles, MAX_DELETING, Reply};
 use restock_queue::{EndedSku, Queues};
 use restock_store::{Deleted, Store};
-use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -15,9 +14,6 @@ pub struct App {
     pub queues: Queues,
     pub clock: fn() -> Timestamp,
 }
-
-/// When `finish-erasure` looks: longer after than this function may take, and than an index mostly lags.
-const FINISHED_AFTER: Duration = Duration::from_secs(60);
 
 /// Ends all subscriptions of a SKU that were made until now, even those whose mail is queued.
 impl Handles<EndSku> for App {

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use restock_api::purchases::{Buyer, ImportPurchases, read_line};
+use restock_api::purchases::{Buyer, ImportPurchases, MAX_IMPORTED_ITEMS, items_of, read_line};
 use restock_api::{ErrorCode, LineOutcome, Lines, LinesReport, Problem};
 use restock_domain::Invalid;
 use restock_http::{Call, Failure, Handles, LONG_REQUEST, Reply};
@@ -11,8 +11,6 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 const IN_FLIGHT: usize = 16;
-/// As many as are written within the time of a request.
-const MAX_ITEMS: usize = 10_000;
 
 pub struct App {
     pub store: Store,
@@ -24,9 +22,9 @@ pub struct App {
 impl Handles<ImportPurchases> for App {
     async fn handle(&self, _: Call, Lines(lines): Lines) -> Result<Reply<ImportPurchases>, Failure> {
         let (now, until) = ((self.clock)(), Instant::now() + LONG_REQUEST);
-        let items = |value: &Value| value["items"].as_array().map_or(0, Vec::len);
-        if lines.iter().filter_map(|(_, value)| value.as_ref().ok()).map(items).sum::<usize>() > MAX_ITEMS {
-            return Err(Problem::too_large(format!("An upload has at most {MAX_ITEMS} items. Split it.")).into());
+        if lines.iter().filter_map(|(_, value)| value.as_ref().ok()).map(items_of).sum::<usize>() > MAX_IMPORTED_ITEMS {
+            let detail = format!("An upload has at most {MAX_IMPORTED_ITEMS} items. Split it.");
+            return Err(Problem::too_large(detail).into());
         }
         let recorded = lines.into_iter().map(|(line, value)| async move {
             let outcome = match value {

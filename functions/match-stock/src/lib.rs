@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
+pub use waves::KNOWN_AFTER;
 
 /// Where the pages of a second look begin in the log entry; no first look comes so far.
 const SECOND_LOOK: u32 = 1_000_000;
@@ -36,10 +37,10 @@ const MAX_HOPS: u32 = 10_000;
 const MAX_SEEN: usize = 1_000;
 /// An index is taken to lag for no longer. A demand mark stays so long after the newest subscriber, and the sweep looks for
 /// those who subscribed so long before a level.
-const MAX_LAG: Duration = Duration::from_secs(24 * 3600);
+pub const MAX_LAG: Duration = Duration::from_secs(24 * 3600);
 /// SKUs of one message that are handled at the same time.
 const SKUS_AT_ONCE: usize = 10;
-/// Clocks of two machines differ by so much at the most.
+/// Clocks of two machines differ by so much at most.
 const SKEW: Duration = Duration::from_secs(5);
 
 pub struct App {

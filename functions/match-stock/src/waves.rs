@@ -25,8 +25,8 @@ use uuid::Uuid;
 /// Ticks that are read at a time.
 const TICKS_READ: i32 = 100;
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(300);
-/// As long as settings may be remembered at the most (`AutomationsKeptSeconds`).
-const KNOWN_AFTER: Duration = Duration::from_secs(60);
+/// As long as settings may be remembered at most (`AutomationsKeptSeconds`).
+pub const KNOWN_AFTER: Duration = Duration::from_secs(60);
 /// When is looked again at who waits while nothing may be sent.
 const STOPPED_FOR: Duration = Duration::from_secs(60);
 

@@ -16,7 +16,7 @@ use tracing::warn;
 const KEPT: Duration = Duration::from_secs(60);
 /// How soon is looked again if there is no fresh reading.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// How long a message is hidden at the most while nothing may be sent, at least half of it, so that messages come back one
+/// How long a message is hidden at most while nothing may be sent, at least half of it, so that messages come back one
 /// after the other. SQS hides a message for up to 12 hours.
 const LONGEST_STOP: Duration = Duration::from_secs(3600);
 /// How often, and how long in between, a reading is waited for that another sender has just begun.

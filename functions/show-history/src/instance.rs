@@ -56,7 +56,7 @@ impl Instance {
         all
     }
 
-    /// Returns true if SES has refused the mail for a level for good.
+    /// Returns true if SES has permanently refused the mail for a level.
     pub fn was_refused_for(&self, level: &Level<'_>) -> bool {
         let failed = |record: &Record| record.milestones.iter().any(|(milestone, _)| *milestone == Milestone::Failed);
         self.record.as_ref().is_some_and(|record| record.entry == level.key.entry && failed(record))

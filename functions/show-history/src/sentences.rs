@@ -128,7 +128,7 @@ fn reached(milestone: Milestone, record: &Record) -> String {
         },
         Milestone::Failed => {
             let reason = record.reason.as_deref().unwrap_or("it did not say why");
-            format!("The mail service refused the mail for good ({reason}). {STAYS}")
+            format!("The mail service permanently refused the mail ({reason}). {STAYS}")
         }
         Milestone::Delivered => {
             "The shopper's mail server took the mail. If it can't be found, look among spam.".to_owned()

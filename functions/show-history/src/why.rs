@@ -16,7 +16,7 @@ pub struct Now<'a> {
     pub waves: Waves<'a>,
     /// What to say of it, if nothing leaves now, whoever it is for.
     pub stopped: Option<&'static str>,
-    /// True if SES has refused the mail for the newest level for good.
+    /// True if SES has permanently refused the mail for the newest level.
     pub was_refused: bool,
     /// How many of the same locale asked for the SKU before and still wait, if somebody waits for a wave.
     pub ahead: Option<usize>,

@@ -87,8 +87,7 @@ impl App {
 fn key_of(call: &Call) -> Result<Option<CallKey>, Failure> {
     let key = call.header(IDEMPOTENCY_KEY).unwrap_or_default();
     if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let caller = ["apikey", "x-api-key"].into_iter().find_map(|name| call.header(name));
-        return Ok(Some(CallKey::new(caller.unwrap_or_default(), key)));
+        return Ok(Some(CallKey::new(call.api_key().unwrap_or_default(), key)));
     }
     if !call.has_header(IDEMPOTENCY_KEY) {
         return Ok(None);

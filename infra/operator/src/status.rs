@@ -27,7 +27,7 @@ pub async fn run(stack: &Stack, out: &mut impl Write) -> Result<(), Error> {
         }
     }
     let MailCounts { accepted, bounced, complained } = counts;
-    writeln!(out, "24 hours  accepted by SES: {accepted}, bounced for good: {bounced}, complaints: {complained}")?;
+    writeln!(out, "24 hours  accepted by SES: {accepted}, bounced permanently: {bounced}, complaints: {complained}")?;
     for (sku, hold) in &holds {
         writeln!(out, "Held      {sku}, {}", since(hold.since, hold.reason.as_deref()))?;
         to_do.push(format!("{sku}: docs/operations.md#stop-the-mails-about-one-product"));

@@ -62,6 +62,8 @@ const MAX_ITEMS: usize = 200;
 const MAX_RECEIPTS: usize = 100;
 /// Items of one request: what is written within its time.
 const MAX_ITEMS_TOGETHER: usize = 2_000;
+/// Items of an import: as many as are written within the time of a request.
+pub const MAX_IMPORTED_ITEMS: usize = 10_000;
 /// How far a caller's clock may be ahead.
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
@@ -193,6 +195,12 @@ pub enum Buyer {
 pub fn read_line(line: Value, now: Timestamp) -> Result<(Buyer, restock_domain::Receipt), Vec<FieldError>> {
     let buyer = buyer(line.clone())?;
     Ok((buyer, Receipt::read(line)?.into_receipt(now)?))
+}
+
+/// Returns how many items a line of an import has.
+pub fn items_of(line: &Value) -> usize {
+    let mut lists = line.as_object().into_iter().flatten().filter(|(name, _)| name.eq_ignore_ascii_case("items"));
+    lists.find_map(|(_, items)| items.as_array()).map_or(0, Vec::len)
 }
 
 fn buyer(line: Value) -> Result<Buyer, Vec<FieldError>> {

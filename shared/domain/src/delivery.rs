@@ -17,7 +17,7 @@ use std::time::Duration;
 use strum::{EnumIter, IntoStaticStr};
 use uuid::Uuid;
 
-/// Mails that one request to SES takes at the most (SES API reference, "SendBulkEmail"). Recipients of a message and mails of
+/// Mails that one request to SES takes at most (SES API reference, "SendBulkEmail"). Recipients of a message and mails of
 /// a group are as many.
 pub const MAX_TOGETHER: usize = 50;
 

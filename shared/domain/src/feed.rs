@@ -89,6 +89,8 @@ impl Feed {
 
 impl FeedSchedule {
     pub const HOURLY: Self = Self { minutes: 60 };
+    /// The schedule of template.yaml looks that often.
+    pub const MIN_MINUTES: u32 = 15;
 
     /// Reads a period: `PT30M`, `PT6H`, `P1D`, `30 minutes`.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
@@ -98,7 +100,8 @@ impl FeedSchedule {
         };
         let span: Span = raw.trim().parse().map_err(|_| invalid())?;
         let period = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| invalid())?;
-        let minutes = u32::try_from(period.as_mins()).ok().filter(|minutes| (15..=24 * 60).contains(minutes));
+        let minutes =
+            u32::try_from(period.as_mins()).ok().filter(|minutes| (Self::MIN_MINUTES..=24 * 60).contains(minutes));
         let whole = minutes.filter(|minutes| i64::from(*minutes) * 60 == period.as_secs());
         whole.map(|minutes| Self { minutes }).ok_or_else(invalid)
     }

@@ -1,6 +1,6 @@
 /// Below so many mails in a day, a share says nothing.
 const MIN_MAILS: u64 = 500;
-/// Of a hundred thousand mails, those that bounce for good; from here on SES reviews an account.
+/// Of a hundred thousand mails, those that bounce permanently; from here on SES reviews an account.
 const MAX_BOUNCES: u64 = 5_000;
 /// The same of complaints; from here on SES may pause an account.
 const MAX_COMPLAINTS: u64 = 500;
@@ -20,7 +20,9 @@ impl MailCounts {
         let is_over = |count: u64, max: u64| self.accepted >= MIN_MAILS && count * 100_000 > self.accepted * max;
         let Self { accepted, bounced, complained } = self;
         if is_over(*bounced, MAX_BOUNCES) {
-            Some(format!("{bounced} of {accepted} mails of the last 24 hours bounced for good, which is more than 5%."))
+            Some(format!(
+                "{bounced} of {accepted} mails of the last 24 hours bounced permanently, which is more than 5%."
+            ))
         } else if is_over(*complained, MAX_COMPLAINTS) {
             Some(format!(
                 "Recipients of {complained} of {accepted} mails of the last 24 hours complained, which is more than 0.5%."

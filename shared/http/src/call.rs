@@ -58,6 +58,11 @@ impl Call {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
+    /// Returns the API key that the caller sent.
+    pub fn api_key(&self) -> Option<&str> {
+        self.header("apikey").or_else(|| self.header("x-api-key"))
+    }
+
     /// Parses a parameter of the path.
     pub fn parsed_parameter<T>(
         &self,

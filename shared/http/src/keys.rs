@@ -39,7 +39,7 @@ struct Known {
 impl Authorize for Keys {
     fn authorize<'a>(&'a self, call: &'a Call, scope: KeyScope) -> Authorized<'a> {
         Box::pin(async move {
-            let Some(key) = call.header("apikey").or_else(|| call.header("x-api-key")) else {
+            let Some(key) = call.api_key() else {
                 let detail = "Send your API key in the header apikey.";
                 return Err(Problem::unauthorized(ErrorCode::MissingApiKey, detail).into());
             };

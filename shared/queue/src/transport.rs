@@ -24,7 +24,7 @@ pub trait Transport: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     pub body: String,
-    /// Before it can be received; SQS allows 15 minutes at the most.
+    /// Before it can be received; SQS allows 15 minutes at most.
     pub delay: Duration,
     /// Of levels that came in over HTTP.
     pub acceptance: Option<Acceptance>,

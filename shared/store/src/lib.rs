@@ -1,4 +1,4 @@
-//! The only crate that knows DynamoDB: keys, items, queries and conditional writes.
+//! The only crate of the functions that knows DynamoDB: keys, items, queries and conditional writes.
 //!
 //! `docs/architecture.md` lists the tables with their keys, and says which order of writes the guarantees rest on.
 

@@ -144,7 +144,7 @@ impl Store {
 
     /// Applies differences, 25 to a request and several requests at a time. No SKU may occur twice.
     pub async fn change_products(&self, locale: &Locale, changes: Vec<ProductChange>) -> Result<(), Error> {
-        // A request takes 16 MB at the most; 25 products of at most 100 KB stay far below.
+        // A request takes 16 MB at most; 25 products of at most 100 KB stay far below.
         let writes = changes.into_iter().map(|change| match change {
             ProductChange::Put { sku, data, digest, related_by } => {
                 let mut item = key(locale, &sku);

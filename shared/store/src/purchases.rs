@@ -40,7 +40,7 @@ impl Store {
         }
         // One that is erased meanwhile is either missing now, or its erasure finds the purchases.
         if self.contact(contact).await?.is_none() {
-            // A request has a few receipts at the most, besides what the erasure finds.
+            // A request has a few receipts at most, besides what the erasure finds.
             self.delete_purchases_of(contact, Instant::now() + UNDONE_WITHIN).await?;
             return Ok(None);
         }

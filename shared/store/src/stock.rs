@@ -178,7 +178,7 @@ impl Store {
             let is_newer = |known: &KnownLevel| (known.at, known.arrival.as_ref().map(Arrival::order)) > order;
             if let Some(newer) = before.as_ref().filter(|known| is_newer(known)) {
                 let came = newer.arrival.as_ref().map_or(newer.at, |arrival| arrival.at);
-                let history = newer.history.with_late(*quantity, at, came);
+                let history = newer.history.interrupted(*quantity, at, came);
                 if history == newer.history || !mark.was_there(at) {
                     return Ok(LevelWrite::Outdated);
                 }

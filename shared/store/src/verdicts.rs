@@ -27,7 +27,7 @@ const DECIDED: &str = "decided";
 const RECORD: usize = 22;
 /// Lists that are read at a time to find a subscription. It is in the first one, unless a level was matched again or lists overlap.
 const PAGE: i32 = 3;
-/// Lists that are looked through at the most.
+/// Lists that are looked through at most.
 const MAX_LISTS: usize = 100;
 
 /// What was decided about one subscription of a list.

@@ -97,7 +97,7 @@ pub fn disturb_messages(body: &mut Value, spec: &Spec, draw: &mut Draw) {
             copies.push(copy);
         }
     }
-    // A request has ten entries at the most.
+    // A request has ten entries at most.
     copies.truncate(10 - entries.len().min(10));
     entries.extend(copies);
 }

@@ -36,13 +36,16 @@ impl StockHistory {
         Self(steps)
     }
 
-    /// Returns the history if a level of an earlier moment turns up; the newest one came at `newest`. Of levels between the two only
-    /// those are known that the history needed so far, so the stock may count as lower for longer than it was.
-    pub fn with_late(&self, quantity: i64, at: Timestamp, newest: Timestamp) -> Self {
+    /// Returns the history if a level of an earlier moment turns up: the stock was no higher then. The newest level came at `newest`.
+    /// Of the levels between the two only those are known that the history needed so far, so the stock may count as lower for longer
+    /// than it was, and never as higher.
+    pub fn interrupted(&self, quantity: i64, at: Timestamp, newest: Timestamp) -> Self {
         let Some(last) = self.0.last() else { return self.clone() };
         let (before, after): (Vec<Step>, Vec<Step>) = self.0.iter().partition(|step| step.since <= at);
         let newest = Step { since: newest, quantity: last.quantity };
-        let late = Self(before).then(quantity, at);
+        let as_high = before.iter().find(|step| step.quantity >= quantity).map(|step| Step { quantity, ..*step });
+        let lower = before.into_iter().filter(|step| step.quantity < quantity);
+        let late = Self(lower.chain(as_high).collect());
         after.into_iter().chain([newest]).fold(late, |history, step| history.then(step.quantity, step.since))
     }
 
@@ -79,6 +82,7 @@ impl From<Step> for (Timestamp, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cmp::Ordering;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -119,16 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn it_says_the_same_if_two_levels_that_follow_each_other_are_handled_in_the_other_order() {
-        let all: Vec<(i64, i64)> =
-            (0..4 * 4 * 4 * 4).flat_map(|n| (0..4).map(move |place| (place, n >> (2 * place) & 3))).collect();
-        for levels in all.chunks(4) {
-            let late = history(&[&levels[..2], &levels[3..]].concat()).with_late(levels[2].1, at(2), at(3));
+    fn a_level_that_is_handled_after_the_one_that_followed_it_still_ends_a_higher_stock() {
+        for all in 0..4 * 4 * 4 * 4 {
+            let levels: Vec<(i64, i64)> = (0..4).map(|place| (place, (all >> (2 * place)) & 3)).collect();
+            let (second, quantity) = levels[2];
+            let late = history(&[&levels[..2], &levels[3..]].concat()).interrupted(quantity, at(second), at(3));
 
-            for quantity in 1..4 {
-                assert_eq!(late.since(quantity), history(levels).since(quantity), "{levels:?}, {quantity}");
+            for higher in (1..4).filter(|higher| *higher > quantity) {
+                assert_eq!(late.since(higher), history(&levels).since(higher), "{levels:?}, {higher}");
             }
-            assert_eq!(late.with_late(levels[2].1, at(2), at(3)), late, "{levels:?}");
+            assert_eq!(late.interrupted(quantity, at(second), at(3)), late, "{levels:?} again");
         }
     }
 
@@ -141,15 +145,15 @@ mod tests {
         };
         for _ in 0..2_000 {
             let levels: Vec<(i64, i64)> = (0..8).map(|second| (second, below(4) as i64)).collect();
-            let mut order = levels.clone();
+            // Each may come twice.
+            let mut order = [levels.clone(), levels.clone()].concat();
             (1..order.len()).for_each(|place| order.swap(place, below(place + 1)));
             let (mut said, mut newest) = (StockHistory::default(), -1);
             for (second, quantity) in order {
-                let is_late = second < newest;
-                said = if is_late {
-                    said.with_late(quantity, at(second), at(newest))
-                } else {
-                    said.then(quantity, at(second))
+                said = match second.cmp(&newest) {
+                    Ordering::Less => said.interrupted(quantity, at(second), at(newest)),
+                    Ordering::Equal => said,
+                    Ordering::Greater => said.then(quantity, at(second)),
                 };
                 newest = newest.max(second);
             }
@@ -165,7 +169,7 @@ mod tests {
         let once = history(&[(1, 3), (2, 5)]);
         assert_eq!(once.then(5, at(2)), once);
 
-        // Also if it has been at nothing before.
+        // Even if it has been at nothing before.
         for first in [1, 0] {
             let rising: Vec<(i64, i64)> = (first..100).map(|n| (n, n)).collect();
             let rising = history(&rising);

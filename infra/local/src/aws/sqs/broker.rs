@@ -30,6 +30,8 @@ struct State {
     /// By order of arrival.
     messages: BTreeMap<u64, Stored>,
     next: u64,
+    /// True if any message ever had a group.
+    has_groups: bool,
     deduplication: HashMap<String, i64>,
     fairness: Fairness,
     /// Nobody receives from it for now.
@@ -118,6 +120,7 @@ impl Broker {
             },
             messages: BTreeMap::new(),
             next: 0,
+            has_groups: false,
             deduplication: HashMap::new(),
             fairness: Fairness::default(),
             held: false,
@@ -228,7 +231,7 @@ impl Broker {
         }
         let hidden = visibility_seconds.map_or(state.settings.visibility_ms, |seconds| seconds * 1000);
         let busy_groups = state.groups_in_flight(now);
-        let ready = state.ready(now);
+        let ready = state.ready(now, max);
         let (mut received, mut dead) = (Vec::new(), Vec::new());
         for order in ready {
             if received.len() == max {
@@ -242,7 +245,7 @@ impl Broker {
                 dead.push(order);
                 continue;
             }
-            let receipt = random_id();
+            let receipt = format!("{order}.{}", random_id());
             stored.message.receives += 1;
             stored.message.first_received_at.get_or_insert(now);
             stored.visible_at = now + hidden;
@@ -276,7 +279,9 @@ impl Broker {
         let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
-        for (_, stored) in state.messages.extract_if(.., |_, stored| stored.receipt.as_deref() == Some(receipt)) {
+        if let Some(order) = state.received_as(receipt)
+            && let Some(stored) = state.messages.remove(&order)
+        {
             state.fairness.note(now, stored.message.group, now - stored.received_at);
         }
         drop(queues);
@@ -295,10 +300,8 @@ impl Broker {
         let now = self.now();
         let mut queues = self.lock();
         let state = queues.get_mut(queue).ok_or(NoSuchQueue)?;
-        let found = state
-            .messages
-            .values_mut()
-            .find(|stored| stored.receipt.as_deref() == Some(receipt) && stored.visible_at > now);
+        let order = state.received_as(receipt);
+        let found = order.and_then(|order| state.messages.get_mut(&order)).filter(|stored| stored.visible_at > now);
         let after_ms = after_ms.min(state.settings.max_wait_ms);
         let changed = found.map(|stored| stored.visible_at = now + after_ms).ok_or(StaleReceipt);
         drop(queues);
@@ -384,8 +387,15 @@ impl Broker {
 
 impl State {
     fn push(&mut self, stored: Stored) {
+        self.has_groups |= stored.message.group.is_some();
         self.messages.insert(self.next, stored);
         self.next += 1;
+    }
+
+    /// Returns the place of the message that was last received with this receipt.
+    fn received_as(&self, receipt: &str) -> Option<u64> {
+        let order = receipt.split('.').next()?.parse().ok()?;
+        self.messages.get(&order).filter(|stored| stored.receipt.as_deref() == Some(receipt)).map(|_| order)
     }
 
     /// Returns the groups with a message in flight, which give out no other.
@@ -402,9 +412,13 @@ impl State {
         in_flight.map(|stored| &stored.message)
     }
 
-    /// Returns the messages that can be received, in the order in which they are.
-    fn ready(&self, now: i64) -> Vec<u64> {
+    /// Returns messages that can be received, in the order in which they are: enough of them for `max`, although some may have been
+    /// received too often.
+    fn ready(&self, now: i64, max: usize) -> Vec<u64> {
         let ready = || self.messages.iter().filter(|(_, stored)| stored.visible_at <= now);
+        if !self.has_groups {
+            return ready().take(2 * max).map(|(order, _)| *order).collect();
+        }
         let groups: HashSet<Option<&String>> = ready().map(|(_, stored)| stored.message.group.as_ref()).collect();
         if self.settings.fifo || groups.len() < 2 {
             return ready().map(|(order, _)| *order).collect();
