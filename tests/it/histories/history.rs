@@ -15,6 +15,10 @@ pub const LOCALES: [&str; 3] = ["sv-SE", "pl-PL", "de-DE"];
 pub const WITH_FEED: usize = 2;
 pub const EXTERNAL_IDS: [&str; 2] = ["north", "south"];
 
+/// The automation that a history may have besides the default one.
+pub const CLUB: &str = "club";
+pub const DEFAULT: &str = "default";
+
 /// How a contact, or its mailbox, behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -186,6 +190,8 @@ pub struct SentMail {
     pub delivery: String,
     /// The call that reported the level which it was sent for, where that can be seen.
     pub level: Option<String>,
+    /// The id of the automation whose mail it is.
+    pub automation: String,
 }
 
 /// Who is in a history. The first contacts have an address each; those that follow have the same addresses in the same order, and

@@ -2,7 +2,7 @@
 //! over by two of them that are further apart than a message is waited for.
 
 use super::checker::{Complaint, OfWish};
-use super::history::{Answer, Asked, Call, Cast, History, Kind, WITH_FEED, Wish};
+use super::history::{Answer, Asked, Call, Cast, DEFAULT, History, Kind, WITH_FEED, Wish};
 use super::waves::{in_force, scope_of};
 use jiff::Timestamp;
 use restock_domain::Scope;
@@ -21,7 +21,9 @@ pub fn check_order(history: &History) -> Vec<Complaint> {
         .filter_map(|mail| Some((mail, *ids.get(&mail.subscription)?)))
         .map(|(mail, wish)| (mail.asked_at, wish, scope_of(history, mail.asked_at, wish)))
         .collect();
-    let waits = |wish: &Wish| wish.locale < WITH_FEED && history.cast.contacts[wish.contact].0 == Kind::Plain;
+    let waits = |wish: &Wish| {
+        wish.locale < WITH_FEED && waits_by_shop(history, *wish) && history.cast.contacts[wish.contact].0 == Kind::Plain
+    };
     let wishes = history.cast.wishes().into_iter().filter(waits);
     wishes.filter(|wish| is_passed_over(history, &mails, *wish)).map(Complaint::Overtaken).collect()
 }
@@ -43,7 +45,7 @@ fn is_passed_over(history: &History, mails: &[(Timestamp, Wish, Option<Scope>)],
         asked.sort();
         other.sku == wish.sku
             && other.contact != wish.contact
-            && is_of_same_line(history, other, wish)
+            && waits_by_shop(history, other)
             && asked.first().is_some_and(|first| *first > subscribed.to)
     };
     let passing: Vec<Timestamp> = mails
@@ -54,9 +56,10 @@ fn is_passed_over(history: &History, mails: &[(Timestamp, Wish, Option<Scope>)],
         .map(|(at, ..)| *at)
         .collect();
     passing.iter().any(|first| {
-        let Some((since, interval)) = unchanged_since(history, *first, wish) else { return false };
+        let Some((since, interval)) = unchanged_since(history, *first, wish.sku) else { return false };
         let again = |later: &Timestamp| *later > *first + interval + ON_ITS_WAY;
-        let is_same = |later: Timestamp| unchanged_since(history, later, wish).is_some_and(|(same, _)| same == since);
+        let is_same =
+            |later: Timestamp| unchanged_since(history, later, wish.sku).is_some_and(|(same, _)| same == since);
         // Not that their own mail was about to leave.
         passing
             .iter()
@@ -64,20 +67,20 @@ fn is_passed_over(history: &History, mails: &[(Timestamp, Wish, Option<Scope>)],
     })
 }
 
-/// Returns true if two always wait by the same policy.
-fn is_of_same_line(history: &History, one: Wish, other: Wish) -> bool {
-    Cast::is_in_club(one.contact) == Cast::is_in_club(other.contact)
-        || !history.calls.iter().any(|call| matches!(call.asked, Asked::Club(_)))
+/// Returns true if somebody always waits by the policy of the shop.
+fn waits_by_shop(history: &History, wish: Wish) -> bool {
+    let has_club = || history.calls.iter().any(|call| matches!(call.asked, Asked::Club(_)));
+    !Cast::is_in_club(wish.contact) || !has_club()
 }
 
-/// Returns since when one policy that goes by age alone has been in force for a wish and no level of its SKU has come, and the
+/// Returns since when one policy of the shop that goes by age alone has been in force and no level of a SKU has come, and the
 /// policy's interval.
-fn unchanged_since(history: &History, at: Timestamp, wish: Wish) -> Option<(Timestamp, Duration)> {
-    let policy = match in_force(history, at, wish.contact).as_slice() {
+fn unchanged_since(history: &History, at: Timestamp, sku: usize) -> Option<(Timestamp, Duration)> {
+    let policy = match in_force(history, at, DEFAULT).as_slice() {
         [Some(policy)] if policy.per_unit.is_some() && policy.first.is_none() => *policy,
         _ => return None,
     };
-    let name = &history.cast.skus[wish.sku];
+    let name = &history.cast.skus[sku];
     // A level that is stored again is no other one.
     let levels = history.stored.iter().filter(|stored| stored.sku == *name && stored.at <= at);
     let changes_policies = |asked: &Asked| matches!(asked, Asked::Waves(_) | Asked::Club(_));

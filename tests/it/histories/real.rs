@@ -175,6 +175,7 @@ fn sent_mail(mail: &Value) -> SentMail {
         subscription: SubscriptionId::parse(&tag("subscription")).unwrap(),
         delivery: tag("delivery"),
         level: None,
+        automation: tag("automation"),
     }
 }
 

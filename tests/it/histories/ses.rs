@@ -30,6 +30,7 @@ struct Letter {
     email: String,
     /// What it says of the call that reported the level.
     correlation: String,
+    automation: String,
 }
 
 impl Simulated {
@@ -44,6 +45,7 @@ impl Mailer for Simulated {
             subscription: mail.subscription.clone(),
             email: mail.contact.email.as_str().to_owned(),
             correlation: mail.correlation.to_owned(),
+            automation: mail.automation.id.to_string(),
         };
         let about = letter.subscription.delivery.to_string();
         let ask = Ask { group: (), about, weight: 1, asked: letter };
@@ -160,7 +162,7 @@ fn untold() -> Outcome {
 
 /// Takes a mail, and returns its message id.
 fn accept(world: &World, letter: &Letter, asked_at: Timestamp) -> String {
-    let Letter { subscription, email, correlation } = letter;
+    let Letter { subscription, email, correlation, automation } = letter;
     let id = format!("mail-{}", world.lock().mails.len());
     world.lock().mails.push(SentMail {
         id: id.clone(),
@@ -169,6 +171,7 @@ fn accept(world: &World, letter: &Letter, asked_at: Timestamp) -> String {
         subscription: subscription.id(),
         delivery: subscription.delivery.to_string(),
         level: Some(correlation.clone()),
+        automation: automation.clone(),
     });
     if !world.faults.events {
         return id;

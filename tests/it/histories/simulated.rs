@@ -1,7 +1,7 @@
 //! Histories in a simulated world: callers ask the handlers of the HTTP functions themselves.
 
 use super::database::string;
-use super::history::{Answer, Asked, Call, Cast, History, Kind, LOCALES, Level, WITH_FEED, Wish};
+use super::history::{Answer, Asked, CLUB, Call, Cast, History, Kind, LOCALES, Level, WITH_FEED, Wish};
 use super::ses;
 use super::workload::{Step, Workload};
 use super::world::{AUTOMATIONS_KEPT, Faults, Sabotage, TERMS, World, now, simulate};
@@ -280,7 +280,7 @@ impl Stage {
                 }
             }
             Asked::Club(policy) => {
-                let id = AutomationId::parse("club").unwrap();
+                let id = AutomationId::parse(CLUB).unwrap();
                 let Some(policy) = policy else {
                     return Ok(store.delete_automation(&id, Expected::Anything).await.map(drop)?);
                 };

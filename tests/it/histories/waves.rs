@@ -2,7 +2,7 @@
 //! more than the policy allows at the stock in force. What can't be told from outside counts in favour of the system.
 
 use super::checker::Complaint;
-use super::history::{Answer, Asked, Call, Cast, History, SentMail, StoredLevel, WaveSpec, Wish};
+use super::history::{Answer, Asked, CLUB, Call, Cast, History, SentMail, StoredLevel, WaveSpec, Wish};
 use super::world::TERMS;
 use jiff::Timestamp;
 use restock_domain::{ExternalId, KnownLevel, Locale, Scope, newest_covering};
@@ -55,7 +55,7 @@ struct Mail<'a> {
 fn why(history: &History, mails: &[Mail<'_>], mail: &Mail<'_>) -> Option<&'static str> {
     let scope = mail.scope.as_ref()?;
     let mut broken = None;
-    for policy in in_force(history, mail.at, mail.wish.contact) {
+    for policy in in_force(history, mail.at, &mail.mail.automation) {
         broken = Some(breaks(history, mails, mail, scope, policy?)?);
     }
     broken
@@ -105,15 +105,9 @@ fn breaks(
     (mail.at < arrived + policy.hold_down + head_start).then_some("it left within the head start of others")
 }
 
-/// Returns the policies by which a contact's mail of that moment may have left.
-pub fn in_force(history: &History, at: Timestamp, contact: usize) -> Vec<Option<WaveSpec>> {
-    let of_shop = known(history, at, of_shop);
-    if !Cast::is_in_club(contact) {
-        return of_shop;
-    }
-    let own = known(history, at, of_club);
-    let of_shop = of_shop.into_iter().filter(|_| own.contains(&None));
-    own.iter().copied().filter(Option::is_some).chain(of_shop).collect()
+/// Returns the policies by which a mail of that moment may have left, if it is one of this automation.
+pub fn in_force(history: &History, at: Timestamp, automation: &str) -> Vec<Option<WaveSpec>> {
+    known(history, at, if automation == CLUB { of_club } else { of_shop })
 }
 
 /// Returns true if a contact may have been mailed by an automation with a policy of its own.
