@@ -1,14 +1,16 @@
 //! What the docs say about `template.yaml`, against the template.
 
 use crate::restock::DEPLOYED;
+use restock_api::stock_levels::Effect;
 use restock_api::{KeyScope, KeySet};
-use restock_domain::FeedSchedule;
+use restock_domain::delivery::Milestone;
+use restock_domain::{FeedSchedule, Obstacle, Skip};
 use restock_http::{LONG_REQUEST, MAX_DELETING};
 use restock_local::template::Function;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use strum::IntoEnumIterator;
+use strum::{IntoEnumIterator, VariantNames};
 
 const GUIDE: &str = include_str!("../../docs/api.md");
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -230,6 +232,14 @@ fn what_the_code_takes_for_granted_of_the_template_is_so() {
     // A sweep looks at whoever an index may have hidden since the one before; feeds are due as often as they are looked for.
     let every = |minutes: u64| DEPLOYED.schedules.iter().any(|schedule| schedule.every.as_secs() == 60 * minutes);
     assert!(every(match_stock::MAX_LAG.as_secs() / 60) && every(FeedSchedule::MIN_MINUTES.into()));
+}
+
+#[test]
+fn the_api_guide_has_each_word_that_an_answer_may_have() {
+    let obstacles = Obstacle::iter().map(<&str>::from).chain(Skip::iter().map(<&str>::from));
+    let words = obstacles.chain(Milestone::iter().map(<&str>::from)).chain(Effect::VARIANTS.iter().copied());
+    let missing: Vec<_> = words.filter(|word| !GUIDE.contains(&format!("`{word}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

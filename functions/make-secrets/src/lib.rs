@@ -1,5 +1,5 @@
 //! Makes the secrets of a stack when it is deployed, as a custom resource of CloudFormation, and refuses a deployment whose sender
-//! SES would refuse, or whose settings functions could not read. No other function may write secrets.
+//! is not of the identity that it names, or whose settings functions could not read. No other function may write secrets.
 
 use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as Request;
 use display_error_chain::DisplayErrorChain;
