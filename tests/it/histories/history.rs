@@ -370,7 +370,9 @@ impl History {
         for mail in &self.mails {
             let wish = ids.iter().find(|(id, _)| *id == mail.subscription).map(|(_, wish)| wish);
             let level = mail.level.as_deref().unwrap_or("a level that can't be seen");
-            lines.push((mail.at, format!("{}  MAIL {wish:?} of {} for {level}", seconds(mail.at), mail.delivery)));
+            let by = &mail.automation;
+            let told = format!("{}  MAIL {wish:?} of {} for {level} by {by}", seconds(mail.at), mail.delivery);
+            lines.push((mail.at, told));
         }
         for StoredLevel { at, sku, level } in &self.stored {
             lines.push((
