@@ -69,6 +69,27 @@ fn five_in_stock_mail_the_five_who_waited_longest_and_the_next_five_an_interval_
 }
 
 #[test]
+fn whoever_is_in_the_first_wave_is_counted_and_has_a_history() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    let contact = restock.contact("a");
+    restock.subscribe(&contact, "A", "sv-SE", None);
+    restock.line("A", 2);
+    restock.put("/waves", &json!({"perUnit": 1}));
+
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    restock.settle();
+
+    let history = restock.get(&format!("/contacts/{contact}/history")).json();
+    let events: Vec<_> = history["entries"].as_array().unwrap().iter().map(|entry| entry["event"].clone()).collect();
+    assert_eq!(events, ["delivered", "sent", "waitedInLine", "subscribed"], "{history}");
+    assert_eq!(
+        (&restock.log_entry("A")["matched"], &restock.log_entry("A")["mails"]["accepted"]),
+        (&json!(3), &json!(1))
+    );
+}
+
+#[test]
 fn a_stock_that_rises_lets_the_difference_leave_and_one_that_is_sent_again_nobody() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

@@ -38,6 +38,9 @@ const MAX_SEEN: usize = 1_000;
 /// An index is taken to lag for no longer. A demand mark stays so long after the newest subscriber, and the sweep looks for
 /// those who subscribed so long before a level.
 pub const MAX_LAG: Duration = Duration::from_secs(24 * 3600);
+/// Pages that are gone through before the first wave leaves: whoever is in it was counted and has a history then, unless many more
+/// wait.
+const PAGES_BEFORE_WAVE: u32 = 5;
 /// SKUs of one message that are handled at the same time.
 const SKUS_AT_ONCE: usize = 10;
 /// Clocks of two machines differ by so much at most.
@@ -70,9 +73,9 @@ impl App {
 
     async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
         match StockMessage::parse(&record.body)? {
-            StockMessage::Continuation(continuation) => self.match_level(*continuation, until).await,
+            StockMessage::Continuation(continuation) => self.match_level(*continuation, None, until).await,
             StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
-            StockMessage::Tick(tick) => self.tick(&tick, false, until).await.map(drop),
+            StockMessage::Tick(tick) => self.tick(&tick, false, until).await,
             StockMessage::DueTicks(due) => self.due_ticks(due, until).await,
             StockMessage::Levels(levels) => self.take_levels(levels, &record, until).await,
         }
@@ -151,15 +154,20 @@ impl App {
         self.store.note_event(&level).await.map_err(Failure::from)
     }
 
-    /// Looks at those who wait for a wave, and then goes through the subscriptions that a level covers.
+    /// Begins to go through the subscriptions that a level covers, and looks at those who wait for a wave on the way.
     async fn begin_matching(&self, level: StockLevel, arrival: Arrival, until: Instant) -> Result<(), Failure> {
         let tick = WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 };
-        let lines = self.tick(&tick, true, until).await?;
-        self.match_level(Continuation { lines, ..Continuation::new(level, arrival) }, until).await
+        let lines = self.lines().await?;
+        self.match_level(Continuation { lines, ..Continuation::new(level, arrival) }, Some(tick), until).await
     }
 
-    /// Goes through the subscriptions that a level covers, from where the continuation says.
-    async fn match_level(&self, mut matching: Continuation, until: Instant) -> Result<(), Failure> {
+    /// Goes through the subscriptions that a level covers, from where the continuation says. A level that has just come has a tick.
+    async fn match_level(
+        &self,
+        mut matching: Continuation,
+        mut tick: Option<WaveTick>,
+        until: Instant,
+    ) -> Result<(), Failure> {
         correlate(correlation_in(&matching.arrival.id));
         let StockLevel { sku, scope, .. } = matching.level.clone();
         let received_at = matching.arrival.at;
@@ -191,12 +199,19 @@ impl App {
                 matching.seen.extend(seen.map(|found| found.delivery));
                 matching.seen.truncate(MAX_SEEN);
             }
+            let is_time = found.next.is_none() || matching.page + 1 >= PAGES_BEFORE_WAVE;
+            if let Some(tick) = tick.take_if(|_| is_time) {
+                self.tick(&tick, true, until).await?;
+            }
             let Some(next) = found.next else {
                 self.tell_log(&met, &mut untold).await;
                 return self.look_again(matching, untold, nobody).await;
             };
             matching.cursor = next;
             matching.page += 1;
+        }
+        if let Some(tick) = tick {
+            self.tick(&tick, true, until).await?;
         }
         self.send_on(Continuation { untold: untold.to_texts(), ..matching }, Duration::ZERO).await
     }

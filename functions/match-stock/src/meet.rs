@@ -1,6 +1,6 @@
 //! What a level does to a page of the subscriptions that it meets: decisions, the log, notifications.
 
-use crate::{App, MAX_LAG};
+use crate::{App, MAX_LAG, SKEW};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::{Tally, Verdict};
@@ -114,6 +114,10 @@ impl App {
         for (found, decision) in subscriptions.iter().zip(&mut decisions) {
             waves.leave_out(decision, met.level, found.created_on);
             let owner = decision.outcome.ok().and_then(|automation| Some(waves.of(automation)?.0));
+            // However late the level is handled, they wait for the next one: a tick does not let them leave.
+            if owner.is_some() && found.created_on > met.received_at + SKEW {
+                continue;
+            }
             // Whoever waits for a wave may be met again and again.
             let is_met_again = owner.is_some() && !met.is_first_look;
             if !is_met_again {

@@ -50,7 +50,7 @@ impl App {
             let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
             let span = error_span!("tick", correlation = Empty);
             match self.tick(&tick, false, until).instrument(span).await {
-                Ok(_) => handled += 1,
+                Ok(()) => handled += 1,
                 Err(failure) => {
                     error!(%sku, ?failure, "A tick of a wave will be tried again");
                     let now = (self.clock)();
@@ -72,25 +72,19 @@ impl App {
     }
 
     /// Looks at those who wait for a wave of a scope, and lets as many leave as there are places for. Before somebody else may
-    /// leave, a tick is due. `is_new` says that the scope's level has just come. Returns the lines of the policies in force.
-    pub(crate) async fn tick(
-        &self,
-        tick: &WaveTick,
-        is_new: bool,
-        until: Instant,
-    ) -> Result<BTreeSet<String>, Failure> {
+    /// leave, a tick is due. `is_new` says that the scope's level has just come.
+    pub(crate) async fn tick(&self, tick: &WaveTick, is_new: bool, until: Instant) -> Result<(), Failure> {
         let automations = self.automations.current().await?;
         let shop = self.wave_policy.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let mut policies = waves.all();
-        let lines = policies.iter().map(|(owner, _)| owner.line()).collect();
         if policies.is_empty() {
-            return Ok(lines);
+            return Ok(());
         }
         let levels = self.store.levels_of(&tick.sku).await?;
         let known = levels.iter().find(|level| level.scope == tick.scope && level.quantity > 0);
         let Some((level, arrival)) = known.and_then(|level| Some((level, level.arrival.as_ref()?))) else {
-            return Ok(lines);
+            return Ok(());
         };
         correlate(correlation_in(&arrival.id));
         let mut due: Option<Timestamp> = None;
@@ -101,14 +95,22 @@ impl App {
             match self.look(&look, until).await? {
                 Looked::Through => {}
                 Looked::Until(at) => due = Some(due.map_or(at, |due| due.min(at))),
-                Looked::OutOfTime => return self.go_on(tick).await.map(|()| lines),
+                Looked::OutOfTime => return self.go_on(tick).await,
             }
         }
         if let Some(at) = due {
             let tick = Tick { sku: tick.sku.clone(), scope: tick.scope.clone() };
             self.store.put_tick(&tick, at, (self.clock)()).await?;
         }
-        Ok(lines)
+        Ok(())
+    }
+
+    /// Returns the lines of the policies in force.
+    pub(crate) async fn lines(&self) -> Result<BTreeSet<String>, restock_store::Error> {
+        let automations = self.automations.current().await?;
+        let shop = self.wave_policy.current().await?;
+        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
+        Ok(waves.all().iter().map(|(owner, _)| owner.line()).collect())
     }
 
     /// Lets the lines begin again for which an older level, handled only now, makes the newest one a restock: whoever subscribed

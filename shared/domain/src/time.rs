@@ -31,7 +31,9 @@ pub fn with_offset(raw: &str) -> Option<Timestamp> {
 /// Reads a moment as retailers write it: RFC 3339, the ISO 8601 forms that are usual in product feeds such as
 /// `2026-11-20T00:00+0100`, or a date, which begins at midnight. What has no zone is in UTC.
 pub fn moment(raw: &str) -> Option<Timestamp> {
+    // As Ruby writes it: `2026-01-04 10:00:00 UTC`.
     let raw = raw.trim();
+    let raw = ["UTC", "GMT"].iter().find_map(|zone| raw.strip_suffix(zone)).unwrap_or(raw).trim_end();
     let written = || date(raw).map(DateTime::from).or_else(|| raw.parse().ok());
     raw.parse().ok().or_else(|| in_feed(raw)).or_else(|| utc(written()?))
 }
@@ -107,6 +109,14 @@ mod tests {
         {
             assert_eq!(with_offset(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_moment_may_name_utc_by_its_words() {
+        for written in ["2026-01-04 10:00:00 UTC", "2026-01-04T10:00:00 GMT", "2026-01-04 10:00:00"] {
+            assert_eq!(moment(written).map(|at| at.to_string()).as_deref(), Some("2026-01-04T10:00:00Z"), "{written}");
+        }
+        assert_eq!((moment("UTC"), moment("2026-01-04 10:00:00 CET")), (None, None));
     }
 
     #[test]

@@ -7,15 +7,17 @@ use restock_domain::{Locale, Money};
 
 /// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. A sign is the ordinary
 /// one of the language (CLDR), which has the currency's code where a sign could be taken for another currency's. A sign
-/// that several currencies share stands only for the one of the locale's own country: others have their code, as in `1
-/// 275,00 NOK`. Fractions are as many as the currency has, or as the price has if that is more. What ICU doesn't know
+/// that several currencies share stands only for the one of the shopper's own country: others have their code, as in `1
+/// 275,00 NOK`. The shopper's locale is another one where texts have to be in English. Fractions are as many as the currency has, or as the price has if that is more. What ICU doesn't know
 /// is written as `199.00 XXX`.
-pub fn format_price(money: &Money, locale: &Locale) -> String {
-    formatted(money, locale).unwrap_or_else(|| money.to_string())
+pub fn format_price(money: &Money, locale: &Locale, shopper: &Locale) -> String {
+    formatted(money, locale, shopper).unwrap_or_else(|| money.to_string())
 }
 
-fn formatted(money: &Money, locale: &Locale) -> Option<String> {
-    let locale = icu_locale_core::Locale::try_from_str(&locale.canonical()).ok()?;
+fn formatted(money: &Money, locale: &Locale, shopper: &Locale) -> Option<String> {
+    let [locale, shopper] =
+        [locale, shopper].map(|locale| icu_locale_core::Locale::try_from_str(&locale.canonical()).ok());
+    let (locale, shopper) = (locale?, shopper?);
     let code = money.currency.as_str();
     let currency = CurrencyType::try_from_str(code).ok()?;
     let amount = Decimal::try_from_str(&money.amount.to_string()).ok()?;
@@ -24,7 +26,7 @@ fn formatted(money: &Money, locale: &Locale) -> Option<String> {
     let (preferences, options) = (CurrencyFormatterPreferences::from(&locale), CurrencyFormatterOptions::default());
     let write = |formatter: CurrencyFormatter<_>| formatter.format_fixed_decimal(&shown).to_string();
     let ordinary = || CurrencyFormatter::try_new_symbol(preferences, currency, options).map(write);
-    let written = match own(code, &locale) {
+    let written = match own(code, &shopper) {
         None => ordinary().ok()?,
         Some(true) => {
             let written = ordinary().ok()?;
@@ -87,7 +89,8 @@ mod tests {
     use super::*;
 
     fn price(raw: &str, locale: &str) -> String {
-        let formatted = format_price(&Money::parse(raw).unwrap(), &Locale::parse(locale).unwrap());
+        let locale = Locale::parse(locale).unwrap();
+        let formatted = format_price(&Money::parse(raw).unwrap(), &locale, &locale);
         formatted.replace(['\u{a0}', '\u{202f}'], " ")
     }
 
@@ -101,6 +104,20 @@ mod tests {
         assert_eq!(price("15.0 EUR", "fr-FR"), "15,00 €");
         assert_eq!(price("189.00 RON", "ro-RO"), "189,00 lei");
         assert_eq!(price("1500 JPY", "ja-JP"), "￥1,500");
+    }
+
+    #[test]
+    fn a_sign_is_the_shoppers_own_although_the_texts_are_in_english() {
+        let english = Locale::parse("en").unwrap();
+        let price = |raw, shopper| {
+            format_price(&Money::parse(raw).unwrap(), &english, &Locale::parse(shopper).unwrap()).replace('\u{a0}', " ")
+        };
+
+        for shopper in ["es-MX", "es-AR", "es-CL", "zh-TW", "zh-HK", "ms-SG"] {
+            assert_eq!(price("60 USD", shopper), "USD 60.00", "{shopper}");
+        }
+        assert_eq!((price("60 USD", "es-PR"), price("60 MXN", "es-MX")), ("$60.00".into(), "MX$60.00".into()));
+        assert_eq!(price("60 EUR", "es-MX"), "€60.00");
     }
 
     #[test]

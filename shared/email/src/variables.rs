@@ -59,6 +59,8 @@ struct Shown<'a> {
     language: &'a Language<'a>,
     /// Digits, signs and direction of a price go with the texts around it.
     locale: &'a Locale,
+    /// Whose own currency a sign stands for that several have.
+    shopper: &'a Locale,
     parameters: BTreeMap<String, String>,
     now: Timestamp,
 }
@@ -71,7 +73,7 @@ impl<'a> Variables<'a> {
         let parameters = brand.link_parameters.take().unwrap_or_default();
         brand.link = brand.link.map(|link| with_parameters(&link, &parameters));
         let locale = if language.speaks(content.locale) { content.locale } else { &language.locale };
-        let shown = Shown { language, locale, parameters, now: content.now };
+        let shown = Shown { language, locale, shopper: content.locale, parameters, now: content.now };
         let title = one_line(product.title());
         let own = content.email.subject(content.locale);
         let own = own.and_then(|text| format_subject(text, &title, shown.current_price(product).as_deref()));
@@ -102,7 +104,7 @@ impl Shown<'_> {
         let saving = full.zip(sale).map(|(full, sale)| Money { amount: full.amount - sale.amount, ..full });
         let price_text = if sale.is_some() { "price-before" } else { "price" };
         let with = |id: &str, name: &str, money: Option<Money>| {
-            money.map(|money| self.language.text_with(id, &[(name, &format_price(&money, self.locale))]))
+            money.map(|money| self.language.text_with(id, &[(name, &format_price(&money, self.locale, self.shopper))]))
         };
         let availability = product.availability().and_then(text_of);
         ProductVariables {
@@ -121,7 +123,7 @@ impl Shown<'_> {
     }
 
     fn current_price(&self, product: &Product) -> Option<String> {
-        Some(format_price(&product.sale_price(self.now).or(product.price())?, self.locale))
+        Some(format_price(&product.sale_price(self.now).or(product.price())?, self.locale, self.shopper))
     }
 }
 

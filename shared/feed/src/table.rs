@@ -86,6 +86,11 @@ fn read_row(
         let message = format!("The row in line {line} has more than {MAX_BYTES} bytes.");
         return Err(fault(id, row, ErrorCode::ItemTooLarge, message));
     }
+    let stray_id = row.fields.get(id).and_then(|id| id.trim().strip_prefix('"')).filter(|_| row.stray_quote);
+    if let Some(sku) = stray_id {
+        let message = format!("In line {line} the id begins with a quote that nothing closes.");
+        return Err(ItemFault { sku: Some(sku.trim().to_owned()), error_code: ErrorCode::StrayQuote, message });
+    }
     // Many programs write a delimiter behind the last field, or none for columns at the end that have nothing.
     let further = row.fields.get(columns.len()..).unwrap_or_default();
     let lacking = columns.get(row.fields.len()..).unwrap_or_default();
@@ -111,8 +116,24 @@ fn read_row(
     Ok(item)
 }
 
-/// Returns the prices of a row of a table with commas that may go on in the field behind them, as `199,50` does. In a row that has as
-/// many fields as there are columns, or fewer, only what can't be a field of its own does.
+/// Columns of which two digits are no value: behind a price, they are its decimals.
+const NEVER_DIGITS: [&str; 12] = [
+    "age_group",
+    "availability",
+    "brand",
+    "color",
+    "condition",
+    "description",
+    "gender",
+    "image_link",
+    "link",
+    "material",
+    "sale_price_effective_date",
+    "title",
+];
+
+/// Returns the prices of a row of a table with commas that may go on in the field behind them, as `199,50` does, and those that may
+/// be the rest of one. In a row that has as many fields as there are columns, or fewer, only what can't be a field of its own does.
 fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> Vec<(String, Invalid)> {
     let field = |place: usize| row.fields.get(place).map_or("", |field| field.trim());
     let goes_on = |place: usize| {
@@ -122,22 +143,37 @@ fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> V
         // What could be read in two ways, as 1,299 can, is no price either.
         let may_be_one = is_thousand || Money::parse_in(&format!("{before},{after}"), currency).is_ok();
         let has_more = row.fields.len() > columns.len();
-        let is_rest = digits > 0 && digits < after.len();
+        let is_mixed = digits > 0 && digits < after.len();
+        let next = columns.get(place + 1).map_or("", |column| column.name.as_str());
+        // A price in front of its sign or code does not end at a comma, and no sale is dearer.
+        let is_dearer = || number(after).zip(number(before)).is_none_or(|(after, before)| after > before);
+        let is_no_value = NEVER_DIGITS.contains(&next) || (is_price(next) && is_dearer());
+        let is_rest = is_mixed || (digits == after.len() && (1..=2).contains(&digits) && is_no_value);
         let is_quoted = |place: usize| row.quoted.get(place).is_some_and(|quoted| *quoted);
         may_be_one && (has_more || is_rest) && !is_quoted(place) && !is_quoted(place + 1)
     };
-    let prices = columns.iter().enumerate().filter(|(place, column)| is_price(&column.name) && goes_on(*place));
-    let unreadable = prices.map(|(place, column)| {
+    let prices = || columns.iter().enumerate().filter(|(_, column)| is_price(&column.name));
+    let unreadable = prices().filter_map(|(place, column)| {
+        let begins = match () {
+            () if goes_on(place) => place,
+            () if prices().any(|(before, _)| before + 1 == place && goes_on(before)) => place - 1,
+            () => return None,
+        };
         let message = format!(
             "The item is used without its {}: in line {}, {} may go on as {}. Write a decimal point, or put the price in quotes.",
             column.name,
             row.line,
-            field(place),
-            field(place + 1)
+            field(begins),
+            field(begins + 1)
         );
-        (column.name.clone(), Invalid::new(ErrorCode::InvalidPrice, message))
+        Some((column.name.clone(), Invalid::new(ErrorCode::InvalidPrice, message)))
     });
     unreadable.collect()
+}
+
+/// Returns a number that has nothing before or behind it.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
 }
 
 fn is_price(column: &str) -> bool {

@@ -134,6 +134,21 @@ fn a_stray_quote_stays_in_its_own_field_and_is_reported() {
 }
 
 #[test]
+fn a_row_whose_id_begins_with_a_stray_quote_is_damaged_and_no_product_of_another_name() {
+    let mut seen = Vec::new();
+    let media_type = MediaType { format: Format::Csv, charset: None };
+    let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+        seen.push(
+            item.map(|item| item.product.sku().to_string()).map_err(|fault| (fault.sku, fault.error_code.as_str())),
+        );
+    };
+    read("id,title,link\n\"A,Mug,https://a.example\nB,Cup,https://b.example\n".as_bytes(), &media_type, None, each)
+        .unwrap();
+
+    assert_eq!(seen, [Err((Some("A".to_owned()), "StrayQuote")), Ok("B".to_owned())]);
+}
+
+#[test]
 fn rows_that_two_stray_quotes_would_make_one_stay_rows() {
     let file = "id,title,link\n1,\"Mug,https://shop.example/1\n2,Plate,https://shop.example/2\n3,Bowl\",https://shop.example/3\n";
 
@@ -331,11 +346,19 @@ fn a_price_that_may_go_on_in_the_next_field_is_not_shown() {
     // In a row that has no more fields than columns, only what can't be one of its own.
     let short =
         |row: &str| price(Format::Csv, &format!("id,title,link,price,brand,color\nA,Mug,https://a.example,{row}\n"));
-    for in_two in ["1,299.00 SEK", "1,299.00", "199,50 SEK"] {
+    for in_two in ["1,299.00 SEK", "1,299.00", "199,50 SEK", "199,50", "199,5", "€12,50", "EUR 12,50", "R$ 12,90"] {
         assert_eq!(short(in_two), (None, vec!["InvalidPrice"]), "{in_two}");
     }
-    for sound in ["199,Nordvik", "199,50", "199,3M,red"] {
+    for sound in ["199,Nordvik", "199,3M,red"] {
         assert_eq!(short(sound), (Some("199 SEK".to_owned()), vec![]), "{sound}");
+    }
+    let quantity = "id,title,link,price,quantity\nA,Mug,https://a.example,199,50\n";
+    assert_eq!(price(Format::Csv, quantity), (Some("199 SEK".to_owned()), vec![]));
+    let before = "id,title,link,sale_price,price,brand,color\nA,Mug,https://a.example,1,299.00 EUR,1,499.00 EUR\n";
+    assert_eq!(price(Format::Csv, before), (None, vec!["InvalidPrice", "InvalidPrice"]), "what it runs into");
+    for (two, shown) in [("199,149", Some("199 SEK")), ("12,50", None)] {
+        let sale = format!("id,title,link,price,sale_price\nA,Mug,https://a.example,{two}\n");
+        assert_eq!(price(Format::Csv, &sale).0.as_deref(), shown, "{two}");
     }
     let sale = "id,title,link,price,sale_price\nA,Mug,https://a.example,199,50 SEK\n";
     assert_eq!(price(Format::Csv, sale).0, None, "nor is 50 SEK a sale");
