@@ -216,8 +216,11 @@ fn whoever_waits_in_line_is_told_what_holds_the_mail_now() {
     assert_eq!(events(&restock.history_of(&first))[0], "delivered");
 
     restock.put("/inventory/backinstock/holds", &json!({"sku": "A"}));
-    assert_eq!(why(), "Nothing leaves now, because sending is paused or the product is held.");
+    assert!(why().starts_with("No mail about the product leaves now, because it is held."), "{}", why());
     restock.delete("/inventory/backinstock/holds?sku=A");
+    restock.put("/sending/pause", &json!({}));
+    assert!(why().starts_with("Nothing leaves now, because all sending is paused."), "{}", why());
+    restock.delete("/sending/pause");
     policy(json!({"minimum": 10}));
     assert!(why().starts_with("The stock of 1 is below the minimum of 10 that is set for waves"), "{}", why());
     policy(json!({"holdDown": "PT1H"}));

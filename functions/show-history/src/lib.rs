@@ -139,8 +139,12 @@ impl App {
             if newest.as_ref().is_some_and(Happened::is_in_line) {
                 ahead = Some(self.store.ahead_of(&instance.subscription, MAX_AHEAD).await?);
             }
-            let is_paused = self.store.stops(&instance.subscription.sku).await?.pause().is_some();
-            let stopped = is_paused.then_some(why::PAUSED).or(is_used_up.then_some(why::QUOTA_USED_UP));
+            let stops = self.store.stops(&instance.subscription.sku).await?;
+            let stopped = match stops.pause() {
+                Some(_) if stops.is_held() => Some(why::HELD),
+                Some(_) => Some(why::PAUSED),
+                None => is_used_up.then_some(why::QUOTA_USED_UP),
+            };
             let outlook = &prospect.outlook;
             let facts = why::Now { at: now, outlook, levels: &levels, waves, stopped, was_refused, ahead };
             let text = why::why_none_came(&instance.subscription, &facts, newest.as_ref().map(|newest| &newest.what));

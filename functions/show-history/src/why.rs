@@ -28,7 +28,9 @@ const TURN_HAS_COME: &str =
 const NEXT_COUNTS: &str = "The next time that the product is reported in stock counts.";
 const NO_CONSENT: &str = "No mail can come, because the shopper does not accept email.";
 
-pub const PAUSED: &str = "Nothing leaves now, because sending is paused or the product is held.";
+pub const PAUSED: &str = "Nothing leaves now, because all sending is paused. Mails go on once somebody ends the pause.";
+pub const HELD: &str =
+    "No mail about the product leaves now, because it is held. Mails go on once somebody releases it.";
 pub const QUOTA_USED_UP: &str =
     "Nothing leaves now, because the day's quota of the mail service is used up. Mails go on once it has room again.";
 
