@@ -10,7 +10,7 @@ fn main() {
     divan::main();
 }
 
-/// A page of 200 who wait, by how many automations are asked.
+/// Times a page of 200 who wait, by how many automations are asked.
 #[divan::bench(args = [1, 5, 50])]
 fn decide(bencher: Bencher<'_, '_>, automations: usize) {
     let page = Page::new(automations);

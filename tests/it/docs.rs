@@ -217,7 +217,7 @@ fn a_request_ends_before_its_function_does_and_a_function_before_api_gateway_giv
 fn what_the_code_takes_for_granted_of_the_template_is_so() {
     // A call that may still be running is not carried out a second time.
     let reporting = Duration::from_secs(deployed("update-stock-levels").timeout_seconds);
-    assert!(update_stock_levels::RUNS_AT_MOST > reporting);
+    assert!(update_stock_levels::MAX_RUN > reporting);
     // Messages that wait out a pause are sent on before they are taken for ones that can't be handled.
     let notifications = DEPLOYED.queues.iter().find(|queue| queue.name == "restock-notifications").unwrap();
     let (_, most) = notifications.redrive.clone().unwrap();

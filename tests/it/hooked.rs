@@ -22,18 +22,18 @@ pub struct Hooked {
 type Between = Arc<dyn Fn() -> Pending<'static, ()> + Send + Sync>;
 
 impl Hooked {
-    /// `before` returns what is to be written before the writing request of a number, from 1.
+    /// Hooks a stack's tables: `before` returns what is to be written before the writing request of a number, from 1.
     pub fn new(restock: &Restock, before: impl Fn(u64) -> Option<Write> + Send + Sync + 'static) -> Self {
         let tables = Arc::new(running::database(&restock.stack.ready));
         Self { tables, writes: Arc::default(), before: Arc::new(before), twice: None }
     }
 
-    /// Each writing request is repeated, as the SDK does when an answer is lost; the answer is that to the second one.
+    /// Repeats each writing request, as the SDK does when an answer is lost; the answer is that to the second one.
     pub fn twice(restock: &Restock) -> Self {
         Self::twice_around(restock, || Box::pin(async { Ok(()) }))
     }
 
-    /// As [`Self::twice`], and others do something between the two.
+    /// Repeats as [`Self::twice`] does, and lets others do something between the two.
     pub fn twice_around(restock: &Restock, between: impl Fn() -> Pending<'static, ()> + Send + Sync + 'static) -> Self {
         Self { twice: Some(Arc::new(between)), ..Self::new(restock, |_| None) }
     }

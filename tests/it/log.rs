@@ -8,7 +8,7 @@ use restock_local::faults::Spec;
 use restock_store::LoggedPage;
 use serde_json::{Value, json};
 
-/// Levels of five SKUs with different outcomes, in this order.
+/// Sends levels of five SKUs with different outcomes, in this order.
 fn with_five_levels() -> Restock {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A", "B", "C", "E"]);

@@ -18,7 +18,7 @@ const KEPT: Duration = Duration::from_secs(60);
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a message is hidden at most while nothing may be sent, at least half of it, so that messages come back one
 /// after the other. SQS hides a message for up to 12 hours.
-const LONGEST_STOP: Duration = Duration::from_secs(3600);
+const MAX_STOP: Duration = Duration::from_secs(3600);
 /// How often, and how long in between, a reading is waited for that another sender has just begun.
 const WAITS: u32 = 4;
 const WAIT: Duration = Duration::from_millis(500);
@@ -80,7 +80,7 @@ impl Account {
 
     /// Returns how long those wait for whom nothing is left: until the next reading, or longer if it would say the same.
     pub fn wait(&self) -> Duration {
-        let longest = if self.lock().stopped { LONGEST_STOP } else { 2 * KEPT };
+        let longest = if self.lock().stopped { MAX_STOP } else { 2 * KEPT };
         longest.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
@@ -209,7 +209,7 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
 
         account.note(reading(0, 14.0, Some(0.0)), at(0));
-        assert!(account.is_used_up() && account.wait() >= LONGEST_STOP / 2);
+        assert!(account.is_used_up() && account.wait() >= MAX_STOP / 2);
         account.note(reading(0, 14.0, Some(0.0)), at(121));
         assert!(account.take());
         account.note_used_up();

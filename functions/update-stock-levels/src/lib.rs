@@ -15,12 +15,12 @@ use tracing::warn;
 
 /// Limits of one message. 100 levels are what one BatchGetItem of `match-stock` reads; bytes are bounded because SQS bounds
 /// them, and identifiers may be long.
-const LEVELS_A_MESSAGE: usize = 100;
-const BYTES_A_MESSAGE: usize = 60_000;
+const MAX_LEVELS: usize = 100;
+const MAX_BYTES: usize = 60_000;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How long a call with an `Idempotency-Key` is taken to be running that does not end; longer than Lambda lets it run.
-pub const RUNS_AT_MOST: Duration = Duration::from_secs(30);
+pub const MAX_RUN: Duration = Duration::from_secs(30);
 
 pub struct App {
     pub store: Store,
@@ -64,7 +64,7 @@ impl App {
             return Ok(self.queues.send_levels(messages(levels), call.correlation(), now).await?);
         };
         let content = [kind.as_bytes(), b"#", call.bytes()].concat();
-        match self.store.begin_call(&key, &content, now, RUNS_AT_MOST).await? {
+        match self.store.begin_call(&key, &content, now, MAX_RUN).await? {
             Begun::Now => {}
             Begun::Done => return Ok(()),
             Begun::Running => return Err(Problem::still_running().into()),
@@ -98,9 +98,9 @@ fn key_of(call: &Call) -> Result<Option<CallKey>, Failure> {
 
 fn messages(levels: &[StockLevel]) -> Vec<String> {
     let mut messages = Vec::new();
-    for chunk in levels.chunks(LEVELS_A_MESSAGE) {
+    for chunk in levels.chunks(MAX_LEVELS) {
         let body = StockMessage::body(chunk);
-        if body.len() <= BYTES_A_MESSAGE {
+        if body.len() <= MAX_BYTES {
             messages.push(body);
         } else {
             // A level has at most a few kilobytes, so ten of them always fit.

@@ -298,13 +298,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const SHORTEST: Duration = Duration::from_secs(300);
+    const MIN_INTERVAL: Duration = Duration::from_secs(300);
 
     fn policy(sent: Value) -> Result<Value, Vec<(String, &'static str)>> {
         let named = |errors: Vec<FieldError>| {
             errors.into_iter().map(|error| (error.pointer, error.error_code.as_str())).collect::<Vec<_>>()
         };
-        let policy = WaveSettings::read(sent).and_then(|settings| settings.into_policy(SHORTEST)).map_err(named)?;
+        let policy = WaveSettings::read(sent).and_then(|settings| settings.into_policy(MIN_INTERVAL)).map_err(named)?;
         Ok(json!(Waves::from(policy)))
     }
 

@@ -49,7 +49,7 @@ pub enum FeedWarning {
 /// Feeds that are due are looked for every 15 minutes, but for the delays of that.
 const TOLERANCE: Duration = Duration::from_secs(2 * 60);
 /// An import that began longer ago was ended by something.
-const LONGEST_IMPORT: Duration = Duration::from_secs(60 * 60);
+const MAX_IMPORT: Duration = Duration::from_secs(60 * 60);
 /// Failures in a row, each of which the next import may mend, of a feed that is imported every hour or more often.
 const MAX_FAILURES: u64 = 3;
 /// Periods of its schedule after which a feed is too old, and what an import may take besides.
@@ -60,7 +60,7 @@ impl Feed {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let (Some(schedule), Some(_)) = (self.schedule, &self.url) else { return false };
         let Some(last) = &self.last_import else { return true };
-        let runs = last.status == ImportStatus::Running && last.started_at + LONGEST_IMPORT > now;
+        let runs = last.status == ImportStatus::Running && last.started_at + MAX_IMPORT > now;
         !runs && last.started_at + schedule.every() <= now + TOLERANCE
     }
 
@@ -75,7 +75,7 @@ impl Feed {
             return Some(FeedWarning::MostlyRejected);
         }
         let (schedule, since) = (self.schedule?, self.last_succeeded_on.max(self.configured_on)?);
-        (since + MAX_PERIODS * schedule.every() + LONGEST_IMPORT < now).then_some(FeedWarning::TooOld)
+        (since + MAX_PERIODS * schedule.every() + MAX_IMPORT < now).then_some(FeedWarning::TooOld)
     }
 
     /// Returns true if it was imported less than so long ago.

@@ -135,7 +135,7 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// Windows ends lines with two characters, and old programs of the Mac with the first of them.
+/// Returns true for a byte that ends a line: Windows has two of them, and old programs of the Mac the first one.
 fn is_line_end(byte: &u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }

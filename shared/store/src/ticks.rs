@@ -15,7 +15,7 @@ const TABLE: keyspace::WaveTicks = keyspace::WaveTicks;
 
 /// Seconds between moments at which ticks are due.
 const STEP: i64 = 10;
-const FURTHEST: Duration = Duration::from_secs(3_600);
+const MAX_AHEAD: Duration = Duration::from_secs(3_600);
 
 /// A scope of a SKU whose line is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ impl Store {
     /// looked at before too, as settings may change.
     pub async fn put_tick(&self, tick: &Tick, at: Timestamp, now: Timestamp) -> Result<(), Error> {
         let Tick { sku, scope } = tick.clone();
-        let second = at.min(now + FURTHEST).as_second();
+        let second = at.min(now + MAX_AHEAD).as_second();
         let at = Timestamp::from_second((second.div_euclid(STEP) + 1) * STEP).unwrap_or(at);
         let digest = Sha256::digest(format!("{} {}{}", sku.as_str().len(), sku.as_str(), scope_key(&scope)).as_bytes());
         let id = format!("{}#{}", time::sortable(at), hex(&digest[..16]));

@@ -261,7 +261,7 @@ impl Stage<'_> {
         Client::new(&link).send("POST", "", b"").unwrap().status
     }
 
-    /// Contacts whose addresses bounced or complained.
+    /// Returns the contacts whose addresses bounced or complained.
     fn suppressed(&self) -> Vec<ContactId> {
         let contacts = self.cast.contacts.iter().filter_map(|(_, id)| id.get().copied());
         contacts

@@ -256,7 +256,7 @@ fn step(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration
     Step { pause, asked, retries: random.u32(0..3) }
 }
 
-/// As `step`, with few units in stock, and policies for waves that change.
+/// Makes a step as `step` does, with few units in stock, and policies for waves that change.
 fn step_with_waves(random: &mut Rng, addresses: usize, skus: usize, longest_pause: Duration) -> Step {
     let mut step = step(random, addresses, skus, longest_pause);
     match &mut step.asked {

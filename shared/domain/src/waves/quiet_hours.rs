@@ -13,7 +13,7 @@ pub struct QuietHours {
 }
 
 /// After an hour that the clock went back, the end may seem to be over.
-const SHORTEST: Duration = Duration::from_secs(60);
+const MIN_LENGTH: Duration = Duration::from_secs(60);
 
 impl QuietHours {
     /// Returns the hours from `from` until before `to`, which may be on the next day.
@@ -73,7 +73,7 @@ impl QuietHours {
         }
         let date = if over_midnight && time >= self.from { date.saturating_add(1.day()) } else { date };
         let end = date.to_datetime(self.to).to_zoned(self.zone.clone()).map(|end| end.timestamp());
-        Some(end.ok().filter(|end| *end > at).unwrap_or(at + SHORTEST))
+        Some(end.ok().filter(|end| *end > at).unwrap_or(at + MIN_LENGTH))
     }
 }
 
