@@ -7,6 +7,7 @@ use restock_domain::{Currency, ErrorCode, FieldValue, Fields, MAX_IDENTIFIER_BYT
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fmt;
 use std::io::{BufRead, Read};
 
@@ -29,14 +30,31 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                while let Some((name, Exact(value))) = map.next_entry()? {
+                    members.push((name, value));
                 }
                 Ok(Members(members))
             }
         }
 
         deserializer.deserialize_map(Collected)
+    }
+}
+
+/// A value of which a number has the digits that were sent, as a text: an id may have more of them than a number keeps, and end with
+/// zeros.
+struct Exact(Value);
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let is_written_out = |text: &str| {
+            text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && !text.contains(['e', 'E'])
+        };
+        if is_written_out(raw.get()) {
+            return Ok(Self(Value::String(raw.get().to_owned())));
+        }
+        serde_json::from_str(raw.get()).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,6 +1,7 @@
 //! JSON lines.
 
 use super::*;
+use restock_domain::Currency;
 
 #[test]
 fn json_lines_have_the_names_of_a_table_and_a_bad_line_costs_only_itself() {
@@ -112,4 +113,31 @@ fn a_long_line_is_used_without_what_is_too_large() {
 
     assert_eq!(left_out(Format::JsonLines, &line), [(1, "ItemTooLarge")]);
     assert_eq!(items(Format::JsonLines, line).0, [good("T", "")]);
+}
+
+#[test]
+fn a_number_keeps_the_digits_that_were_sent() {
+    for (sent, id) in [
+        ("123456789012345678901", "123456789012345678901"),
+        ("1.10", "1.10"),
+        ("-0", "-0"),
+        ("\"7\"", "7"),
+        ("1e3", "1000.0"),
+    ] {
+        let line =
+            format!(r#"{{"id":{sent},"title":12345678901234567890123,"link":"https://shop.example/a","price":12.50}}"#);
+        let mut read_as = Vec::new();
+        let media_type = MediaType { format: Format::JsonLines, charset: None };
+        let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+            let product = item.unwrap().product;
+            read_as.push((
+                product.sku().to_string(),
+                product.title().to_owned(),
+                product.text("price").unwrap().to_owned(),
+            ));
+        };
+        read(line.as_bytes(), &media_type, Currency::parse("SEK"), each).unwrap();
+
+        assert_eq!(read_as, [(id.to_owned(), "12345678901234567890123".to_owned(), "12.50 SEK".to_owned())]);
+    }
 }
