@@ -68,6 +68,19 @@ fn others_are_told_once_so_many_wait_for_a_sku_and_again_once_fewer_have_waited_
 }
 
 #[test]
+fn whoever_subscribes_is_answered_although_no_event_can_be_told() {
+    let restock = Restock::start_as(|options| {
+        options.parameters.insert("DemandThreshold".into(), "1".into());
+        // Nobody listens there.
+        options.settings.push(("create-subscription", "AWS_ENDPOINT_URL_EVENTBRIDGE", "http://127.0.0.1:9"));
+    });
+
+    restock.subscribe(&restock.contact("a"), "A", "sv-SE", None);
+
+    eventually(|| (restock.said("An event is told later") == 1).then_some(()));
+}
+
+#[test]
 fn who_was_mailed_waits_no_more() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

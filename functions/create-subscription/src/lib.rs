@@ -32,8 +32,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// How often those who wait for a SKU are counted on their way to a threshold, which costs a read for each: about so often.
-const COUNTED: u64 = 16;
+/// How often, about, those who wait for a SKU are counted before there are enough for an event.
+const COUNTS: u64 = 16;
 
 /// Subscribes a contact to a SKU. The same call again answers with the subscription that the first one made.
 impl Handles<Subscribe> for App {
@@ -91,7 +91,7 @@ impl App {
     async fn announce(&self, sku: &Sku, now: Timestamp) {
         let Some((threshold, events)) = &self.announcer else { return };
         let threshold = threshold.get();
-        if fastrand::u64(..threshold.div_ceil(COUNTED)) > 0 {
+        if fastrand::u64(..threshold.div_ceil(COUNTS)) > 0 {
             return;
         }
         let told = async {

@@ -13,7 +13,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use meet::{InLine, Met, Untold};
-use restock_domain::waves::{StockHistory, Trigger, Waves};
+use restock_domain::waves::{StockHistory, Trigger};
 use restock_domain::{Arrival, KnownLevel, Sku, StockLevel, Subscription};
 use restock_matching::PAGE;
 use restock_metrics::Metric;
@@ -157,7 +157,7 @@ impl App {
     /// Begins to go through the subscriptions that a level covers, and looks at those who wait for a wave on the way.
     async fn begin_matching(&self, level: StockLevel, arrival: Arrival, until: Instant) -> Result<(), Failure> {
         let tick = WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 };
-        let lines = self.lines().await?;
+        let lines = self.policies().await?.iter().map(|(owner, _)| owner.line()).collect();
         self.match_level(Continuation { lines, ..Continuation::new(level, arrival) }, Some(tick), until).await
     }
 
@@ -218,11 +218,8 @@ impl App {
 
     /// Returns a level with the history of its scope, if that counts and no newer one has come.
     async fn with_history(&self, level: &StockLevel, arrival: &Arrival) -> Result<KnownLevel, restock_store::Error> {
-        let automations = self.automations.current().await?;
-        let shop = self.wave_policy.current().await?;
-        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let mut known = Vec::new();
-        if waves.all().iter().any(|(_, policy)| policy.trigger == Trigger::Restock) {
+        if self.policies().await?.iter().any(|(_, policy)| policy.trigger == Trigger::Restock) {
             known = self.store.levels_of(&level.sku).await?;
         }
         let without = KnownLevel {

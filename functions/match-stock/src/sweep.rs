@@ -4,7 +4,6 @@
 use crate::meet::{Met, Untold};
 use crate::{App, MAX_HOPS, MAX_LAG};
 use jiff::Timestamp;
-use restock_domain::waves::Waves;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
 use restock_queue::{Failure, LinedUp, Record, Sweep};
 use restock_store::{LogKey, StockFacts, Waiting};
@@ -56,9 +55,7 @@ impl App {
     async fn meet_late(&self, page: &[Waiting], settled_before: Timestamp, number: u64) -> Result<(), Failure> {
         let subscriptions: Vec<&Subscription> = page.iter().map(|waiting| &waiting.subscription).collect();
         let facts = self.store.stock_of(&subscriptions).await?;
-        let automations = self.automations.current().await?;
-        let shop = self.wave_policy.current().await?;
-        let has_waves = !Waves { shop: (*shop).as_ref(), automations: &automations }.all().is_empty();
+        let has_waves = !self.policies().await?.is_empty();
         for ((sku, _), missed) in missed(page, &facts, settled_before, has_waves) {
             let Missed { level, arrival, subscriptions } = missed;
             let met = Met::late(self, sku, &level, &arrival);

@@ -10,12 +10,12 @@ use crate::{App, MAX_HOPS};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::Verdict;
-use restock_domain::waves::{Leave, Trigger, Waves};
+use restock_domain::waves::{Leave, PolicyOwner, Trigger, WavePolicy, Waves};
 use restock_domain::{Automation, ContactId, DeliveryId, STOPPED, Scope, Sku, StockLevel, Subscription};
 use restock_matching::MIN_READ;
 use restock_queue::{DueTicks, Failure, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Course, Decided, Line, LogKey, Tick, Wave};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::field::Empty;
@@ -105,21 +105,18 @@ impl App {
         Ok(())
     }
 
-    /// Returns the lines of the policies in force.
-    pub(crate) async fn lines(&self) -> Result<BTreeSet<String>, restock_store::Error> {
+    /// Returns the policies in force.
+    pub(crate) async fn policies(&self) -> Result<Vec<(PolicyOwner, WavePolicy)>, restock_store::Error> {
         let automations = self.automations.current().await?;
         let shop = self.wave_policy.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
-        Ok(waves.all().iter().map(|(owner, _)| owner.line()).collect())
+        Ok(waves.all().into_iter().map(|(owner, policy)| (owner, policy.clone())).collect())
     }
 
     /// Lets the lines begin again for which an older level, handled only now, makes the newest one a restock: whoever subscribed
     /// before it was refused.
     pub(crate) async fn note_interruption(&self, older: &StockLevel) -> Result<(), Failure> {
-        let automations = self.automations.current().await?;
-        let shop = self.wave_policy.current().await?;
-        let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
-        let mut policies = waves.all();
+        let mut policies = self.policies().await?;
         policies.retain(|(_, policy)| policy.trigger == Trigger::Restock && older.quantity < policy.minimum);
         if policies.is_empty() {
             return Ok(());

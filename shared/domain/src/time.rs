@@ -24,8 +24,13 @@ pub fn with_offset(raw: &str) -> Option<Timestamp> {
     if hours.is_some_and(|hours| hours > 23) {
         return None;
     }
-    let late = || Some(format!("9998{}", raw.strip_prefix("9999")?)).filter(|raw| raw.parse::<Timestamp>().is_ok());
-    raw.parse().ok().or_else(|| late().map(|_| Timestamp::MAX))
+    let in_last_year = || a_year_before(raw)?.parse::<Timestamp>().ok();
+    raw.parse().ok().or_else(|| in_last_year().map(|_| Timestamp::MAX))
+}
+
+/// Returns the same moment of the year before the last one that can be written, of which not every moment can be read.
+fn a_year_before(raw: &str) -> Option<String> {
+    raw.strip_prefix("9999").map(|rest| format!("9998{rest}"))
 }
 
 /// Reads a moment as retailers write it: RFC 3339, the ISO 8601 forms that are usual in product feeds such as
@@ -43,9 +48,9 @@ pub fn moment(raw: &str) -> Option<Timestamp> {
 /// The last year that can be written stands for a period without an end.
 pub fn end_of(raw: &str) -> Option<Timestamp> {
     let raw = raw.trim();
-    if let Some(rest) = raw.strip_prefix("9999").filter(|rest| rest.len() >= 4) {
+    if let Some(before) = a_year_before(raw).filter(|before| before.len() >= 8) {
         // Its end is later than any moment that can be written.
-        return moment(&format!("9998{rest}")).map(|_| Timestamp::MAX);
+        return moment(&before).map(|_| Timestamp::MAX);
     }
     match date(raw) {
         Some(date) => Some(utc(date.tomorrow().ok()?.into())? - Duration::from_millis(1)),

@@ -2,6 +2,7 @@
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
+use aws_sdk_eventbridge::error::ProvideErrorMetadata;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use jiff::Timestamp;
 use restock_access::{Access, note};
@@ -42,19 +43,21 @@ impl Events {
 
     /// Tells that at least so many wait for a SKU.
     pub async fn tell_of_demand(&self, sku: &Sku, threshold: u64, now: Timestamp) -> Result<(), NotTaken> {
-        let detail = json!({"sku": sku, "threshold": threshold, "noticedOn": time::sortable(now), "api": self.api});
-        self.put("Demand Threshold Reached", detail.to_string()).await
-    }
-
-    async fn put(&self, kind: &str, detail: String) -> Result<(), NotTaken> {
         note::<PutEvents>();
-        let entry = PutEventsRequestEntry::builder().source(SOURCE).detail_type(kind).detail(detail).build();
+        let detail = json!({"sku": sku, "threshold": threshold, "noticedOn": time::sortable(now), "api": self.api});
+        let entry = PutEventsRequestEntry::builder()
+            .source(SOURCE)
+            .detail_type("Demand Threshold Reached")
+            .detail(detail.to_string())
+            .build();
         let within = TimeoutConfig::builder().operation_timeout(WITHIN).build();
-        let request = self.client.put_events().entries(entry).customize();
         let within = aws_sdk_eventbridge::Config::builder().timeout_config(within);
-        let answer = request.config_override(within).send().await;
-        let answer = answer.map_err(|error| NotTaken(format!("{:?}", error.into_service_error())))?;
-        let refused = answer.entries().iter().find_map(|entry| Some((entry.error_code()?, entry.error_message())));
-        refused.map_or(Ok(()), |(code, message)| Err(NotTaken(format!("{code} {}", message.unwrap_or_default()))))
+        let answer = self.client.put_events().entries(entry).customize().config_override(within).send().await;
+        let answer = answer.map_err(|error| {
+            let message = error.as_service_error().and_then(|error| error.meta().message());
+            NotTaken(message.or(error.code()).unwrap_or("no answer in time").to_owned())
+        })?;
+        let refused = answer.entries().iter().find_map(|entry| entry.error_message().or(entry.error_code()));
+        refused.map_or(Ok(()), |reason| Err(NotTaken(reason.to_owned())))
     }
 }

@@ -88,7 +88,7 @@ pub fn read(
             let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
             match serde_json::from_slice(line).or_else(|error| with_whole_characters(line).ok_or(error)) {
                 Ok(Members(members)) => item::item(fields(members), Vec::new(), currency),
-                Err(error) if error.is_data() => {
+                Err(error) if error.is_data() && !line.trim_ascii_start().starts_with(b"{") => {
                     fault(ErrorCode::MalformedJson, format!("Line {number} is not a JSON object."))
                 }
                 Err(error) => {

@@ -86,10 +86,9 @@ fn read_row(
         let message = format!("The row in line {line} has more than {MAX_BYTES} bytes.");
         return Err(fault(id, row, ErrorCode::ItemTooLarge, message));
     }
-    let stray_id = row.fields.get(id).and_then(|id| id.trim().strip_prefix('"')).filter(|_| row.stray_quote);
-    if let Some(sku) = stray_id {
+    if row.stray_quote && row.fields.get(id).is_some_and(|id| id.trim().starts_with('"')) {
         let message = format!("In line {line} the id begins with a quote that nothing closes.");
-        return Err(ItemFault { sku: Some(sku.trim().to_owned()), error_code: ErrorCode::StrayQuote, message });
+        return Err(fault(id, row, ErrorCode::StrayQuote, message));
     }
     // Many programs write a delimiter behind the last field, or none for columns at the end that have nothing.
     let further = row.fields.get(columns.len()..).unwrap_or_default();
@@ -145,20 +144,17 @@ fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> V
         let has_more = row.fields.len() > columns.len();
         let is_mixed = digits > 0 && digits < after.len();
         let next = columns.get(place + 1).map_or("", |column| column.name.as_str());
-        // A price in front of its sign or code does not end at a comma, and no sale is dearer.
+        // No sale is dearer than its price; and of two prices both have a currency, or neither.
         let is_dearer = || number(after).zip(number(before)).is_none_or(|(after, before)| after > before);
         let is_no_value = NEVER_DIGITS.contains(&next) || (is_price(next) && is_dearer());
         let is_rest = is_mixed || (digits == after.len() && (1..=2).contains(&digits) && is_no_value);
         let is_quoted = |place: usize| row.quoted.get(place).is_some_and(|quoted| *quoted);
         may_be_one && (has_more || is_rest) && !is_quoted(place) && !is_quoted(place + 1)
     };
-    let prices = || columns.iter().enumerate().filter(|(_, column)| is_price(&column.name));
-    let unreadable = prices().filter_map(|(place, column)| {
-        let begins = match () {
-            () if goes_on(place) => place,
-            () if prices().any(|(before, _)| before + 1 == place && goes_on(before)) => place - 1,
-            () => return None,
-        };
+    let is_split = |place: usize| is_price(&columns[place].name) && goes_on(place);
+    let prices = columns.iter().enumerate().filter(|(_, column)| is_price(&column.name));
+    let unreadable = prices.filter_map(|(place, column)| {
+        let begins = [Some(place), place.checked_sub(1)].into_iter().flatten().find(|place| is_split(*place))?;
         let message = format!(
             "The item is used without its {}: in line {}, {} may go on as {}. Write a decimal point, or put the price in quotes.",
             column.name,
@@ -181,6 +177,11 @@ fn is_price(column: &str) -> bool {
 }
 
 fn fault(id: usize, row: &Row, error_code: ErrorCode, message: String) -> ItemFault {
-    let sku = row.fields.get(id).map(|id| id.trim()).filter(|id| !id.is_empty() && id.len() <= MAX_IDENTIFIER_BYTES);
+    // Without a stray quote.
+    let sku = row
+        .fields
+        .get(id)
+        .map(|id| id.trim().trim_start_matches('"').trim())
+        .filter(|id| !id.is_empty() && id.len() <= MAX_IDENTIFIER_BYTES);
     ItemFault { sku: sku.map(ToOwned::to_owned), error_code, message }
 }
