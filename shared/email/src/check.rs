@@ -248,8 +248,12 @@ mod tests {
     fn what_is_wrong_is_named_with_its_line() {
         let deep = format!("<mj-text>{}{}</mj-text>", "<b>".repeat(9_000), "</b>".repeat(9_000));
         for (body, line, reason) in [
-            ("<mj-text>{{ titel }}</mj-text>", Some(6), "undefined"),
-            ("<mj-text>\n{{ product.color }}</mj-text>", Some(7), "undefined"),
+            (
+                "<mj-text>{{ titel }}</mj-text>",
+                Some(6),
+                "`titel` is undefined: there is no such variable, or it may be missing",
+            ),
+            ("<mj-text>\n{{ product.color }}</mj-text>", Some(7), "`product.color` is undefined"),
             ("<mj-text>{% if image %}</mj-text>", None, "unexpected end of input"),
             ("<mj-text>{% for x in %}{% endfor %}</mj-text>", Some(6), "syntax error"),
             ("<mj-txt>a</mj-txt>", Some(6), "There is no element mj-txt"),
@@ -271,7 +275,11 @@ mod tests {
             ("<mj-text>{{ title | safe }}</mj-text>", Some(6), "safe"),
             ("<mj-text>{% autoescape false %}{{ title }}{% endautoescape %}</mj-text>", Some(6), "autoescape"),
             ("<mj-text><p title=\"{{ also_waiting }}\">a</p></mj-text>", None, "a list in HTML"),
-            ("<mj-text>{{ price }}</mj-text>", Some(6), "may be missing"),
+            (
+                "<mj-text>{{ price }}</mj-text>",
+                Some(6),
+                "`price` is undefined: there is no such variable, or it may be missing",
+            ),
             ("<mj-image src=\"{{ image }}\" />", Some(6), "may be missing"),
             ("<mj-text><p style=\"color:red;\n margin:0\">a</p></mj-text>", Some(6), "in one line"),
             ("<mj-text><!--[if mso]><p style=\"a\n\"></p><![endif]--></mj-text>", Some(6), "in one line"),
@@ -308,7 +316,8 @@ mod tests {
                 let html = TemplateSource::Html(format!("<a href=\"{{{{ unsubscribe_url }}}}\">x</a>{shown}"));
                 renderer.check(&template(html, None), &Brands::default()).unwrap();
             } else {
-                assert!(reason(&shown).contains("this may be missing"), "{place}");
+                let reason = reason(&shown);
+                assert!(reason.contains("it may be missing"), "{place}: {reason}");
             }
         }
     }

@@ -136,19 +136,31 @@ impl BuiltIn {
 
 impl Unusable {
     fn of(part: Part, error: &minijinja::Error) -> Self {
-        let detail = error.detail().or((error.kind() == ErrorKind::UndefinedError).then_some(MAY_BE_MISSING));
-        let reason = detail.map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
+        let detail = error.detail().filter(|detail| *detail != MAY_BE_MISSING);
+        if error.kind() != ErrorKind::UndefinedError {
+            let reason =
+                detail.map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
+            return Self { part, line: error.line(), reason };
+        }
+        // Only an environment that a template is tried in knows which code it is.
+        let code = error.template_source().zip(error.range()).and_then(|(source, range)| source.get(range));
+        let code = code.map(|code| format!("`{}` is undefined", code.trim()));
+        let what = detail.map(ToOwned::to_owned).or(code).unwrap_or_else(|| error.kind().to_string());
+        let reason = format!("{what}: {MAY_BE_MISSING}");
         Self { part, line: error.line(), reason }
     }
 }
 
-const MAY_BE_MISSING: &str = "this may be missing; put {% if … %} and {% endif %} around it";
+const MAY_BE_MISSING: &str =
+    "there is no such variable, or it may be missing; then put {% if … %} and {% endif %} around it";
 
 /// Returns an environment for a template that is tried. Values come from feeds and from shoppers, so it has no way to leave them
 /// unescaped; those that were stored with one before go on.
 fn strict() -> Environment<'static> {
     let mut environment = empty(write_what_is_there);
     environment.remove_filter("safe");
+    // Errors then have the code that they are about.
+    environment.set_debug(true);
     environment
 }
 
