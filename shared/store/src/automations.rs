@@ -193,7 +193,7 @@ fn read(item: &Item) -> Result<Automation, Error> {
         conditions: document.conditions,
         email: EmailChoice { template, sender, reply_to, subject },
         waves: document.waves.map(WaveDocument::policy).transpose().map_err(|error| damaged(TABLE, item, error))?,
-        version: version_of(item),
+        version: version_of(TABLE, item)?,
         updated_on: document.updated_on,
     })
 }

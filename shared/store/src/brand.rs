@@ -36,7 +36,7 @@ impl Store {
         let mut race = Race::about("the change of the brand");
         loop {
             race.enter()?;
-            let seen = self.get(TABLE, key()).await?.map_or(0, |item| version_of(&item));
+            let seen = self.get(TABLE, key()).await?.map_or(Ok(0), |item| version_of(TABLE, &item))?;
             if !expected.allows(Some(seen).filter(|version| *version > 0)) {
                 return Ok(None);
             }
@@ -80,7 +80,7 @@ fn item(brands: &Brands) -> Result<Item, Error> {
 
 fn read(item: &Item) -> Result<Brands, Error> {
     let BrandDocument { shop, locales, texts, updated_on } = read_document(TABLE, item)?;
-    Ok(Brands { shop, locales, texts, version: version_of(item), updated_on })
+    Ok(Brands { shop, locales, texts, version: version_of(TABLE, item)?, updated_on })
 }
 
 fn key() -> Item {

@@ -45,7 +45,7 @@ impl Store {
         loop {
             race.enter()?;
             let Some(item) = self.get(TABLE, key(id)).await? else { return Ok(ChangedContact::Gone) };
-            let revision = number_of(&item, REVISION).unwrap_or_default();
+            let revision = number_of(TABLE, &item, REVISION)?.unwrap_or_default();
             let contact = read(item)?;
             if change.of_address.is_some_and(|address| !address.is_same_mailbox(&contact.email)) {
                 return Ok(ChangedContact::Gone);

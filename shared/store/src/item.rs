@@ -29,8 +29,18 @@ pub fn string_of<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
     item.get(name)?.as_s().ok()
 }
 
-pub fn number_of(item: &Item, name: &str) -> Option<i64> {
-    item.get(name)?.as_n().ok()?.parse().ok()
+/// Returns a number that an item may lack.
+pub fn number_of(table: impl Into<Table>, item: &Item, name: &str) -> Result<Option<i64>, Error> {
+    let read = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
+    let number = |value| read(value).ok_or_else(|| damaged(table, item, format!("{name} is no whole number")));
+    item.get(name).map(number).transpose()
+}
+
+/// Returns a count that an item lacks while it is 0.
+pub fn count_in(table: impl Into<Table>, item: &Item, name: &str) -> Result<u64, Error> {
+    let table = table.into();
+    let count = number_of(table, item, name)?.unwrap_or_default();
+    count.try_into().map_err(|_| damaged(table, item, format!("{name} is negative")))
 }
 
 /// Writes the attributes of an item; the key may be among them.

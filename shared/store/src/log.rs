@@ -1,5 +1,5 @@
 use crate::database::{Action, Item, TableCondition, Write, Written};
-use crate::item::{damaged, number, number_of, string_of, text, texts};
+use crate::item::{count_in, damaged, number, number_of, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -138,7 +138,9 @@ impl Store {
             race.enter()?;
             let logged = self.get(TABLE, item_key(key)).await?;
             let (mut whole, last_page, last_sweep) = match &logged {
-                Some(item) => (read_tally(item)?, number_of(item, LAST_PAGE), number_of(item, LAST_SWEEP)),
+                Some(item) => {
+                    (read_tally(item)?, number_of(TABLE, item, LAST_PAGE)?, number_of(TABLE, item, LAST_SWEEP)?)
+                }
                 None => Default::default(),
             };
             // A sweep has numbers of its own, as the level's pages may come after it.
@@ -251,9 +253,9 @@ pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
         sku: Sku::restore(word("sku")?),
         locale: string_of(&item, "locale").cloned().map(Locale::from),
         external_id: string_of(&item, "externalId").map(|id| ExternalId::restore(id)),
-        quantity: number_of(&item, "quantity").ok_or_else(|| missing("quantity"))?,
+        quantity: number_of(TABLE, &item, "quantity")?.ok_or_else(|| missing("quantity"))?,
         tally: read_tally(&item)?,
-        late_finds: number_of(&item, LATE_FINDS).and_then(|finds| finds.try_into().ok()).unwrap_or_default(),
+        late_finds: count_in(TABLE, &item, LATE_FINDS)?,
         mails,
         templates,
         mails_estimated: item.contains_key(ESTIMATED),

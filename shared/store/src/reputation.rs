@@ -1,7 +1,7 @@
 //! How the mails of the last day were received, counted by the hour.
 
 use crate::database::{Action, Item, PlainWrite, Query, TableCondition, Write, Written};
-use crate::item::{number, number_of};
+use crate::item::{count_in, number, number_of, read_each};
 use crate::keyspace::{self, Keyspace, kind_key};
 use crate::{Error, Store};
 use jiff::Timestamp;
@@ -39,14 +39,16 @@ impl Store {
     /// Returns what became of the mails of the last 24 hours, the current one included.
     pub async fn outcomes_of_a_day(&self, now: Timestamp) -> Result<MailCounts, Error> {
         let hour = hour_of(now);
+        let of_day = |item: Item| {
+            let is_of_day = number_of(TABLE, &item, HOUR)?.is_some_and(|of| of > hour - HOURS && of <= hour);
+            let count = |name| count_in(TABLE, &item, name);
+            let counts =
+                MailCounts { accepted: count(ACCEPTED)?, bounced: count(BOUNCED)?, complained: count(COMPLAINED)? };
+            Ok(if is_of_day { counts } else { MailCounts::default() })
+        };
         let mut all = MailCounts::default();
-        for item in self.query_all(Query::of(TABLE, keyspace::Reputation::KIND)).await? {
-            let of_day = number_of(&item, HOUR).is_some_and(|of| of > hour - HOURS && of <= hour);
-            let count = |name| number_of(&item, name).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
-            if of_day {
-                all += MailCounts { accepted: count(ACCEPTED), bounced: count(BOUNCED), complained: count(COMPLAINED) };
-            }
-        }
+        let hours = self.query_all(Query::of(TABLE, keyspace::Reputation::KIND)).await?;
+        read_each(hours, of_day).into_iter().for_each(|counts| all += counts);
         Ok(all)
     }
 

@@ -109,5 +109,5 @@ fn document(template: &Template) -> Result<String, Error> {
 
 fn read(item: &Item) -> Result<Template, Error> {
     let (id, TemplateDocument { name, html, text, updated_on }) = document_of(item)?;
-    Ok(Template { id: TemplateId::restore(id), name, html, text, version: version_of(item), updated_on })
+    Ok(Template { id: TemplateId::restore(id), name, html, text, version: version_of(TABLE, item)?, updated_on })
 }

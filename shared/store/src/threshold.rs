@@ -13,7 +13,8 @@ impl Store {
     /// be announced again.
     pub async fn reaches_threshold(&self, sku: &Sku, threshold: u64) -> Result<bool, Error> {
         let mark = self.get(keyspace::Stock, demand(sku)).await?;
-        let announced = mark.and_then(|mark| number_of(&mark, ANNOUNCED)).map(i64::unsigned_abs);
+        let announced = mark.map(|mark| number_of(keyspace::Stock, &mark, ANNOUNCED)).transpose()?.flatten();
+        let announced = announced.map(i64::unsigned_abs);
         let is_reached = self.at_least(sku, threshold).await?;
         if !is_reached && announced.is_some() {
             self.change_mark(sku, Action::Remove(ANNOUNCED.into())).await?;

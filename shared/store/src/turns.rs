@@ -146,5 +146,5 @@ fn key(subscription: &Subscription, log_entry: &str) -> Item {
 
 /// Returns when it will be known, in milliseconds, what became of the mail of a turn.
 fn end_of(turn: &Item) -> Result<i64, Error> {
-    number_of(turn, KNOWN_BY).ok_or_else(|| damaged(TABLE, turn, "it has no end"))
+    number_of(TABLE, turn, KNOWN_BY)?.ok_or_else(|| damaged(TABLE, turn, "it has no end"))
 }

@@ -42,7 +42,7 @@ impl Store {
         for item in self.query_all(Query::of(TABLE, id)).await? {
             let data = item.get("data").and_then(|data| data.as_b().ok()).ok_or_else(broken)?;
             compressed.extend_from_slice(data.as_ref());
-            expected = number_of(&item, "parts").ok_or_else(broken)?;
+            expected = number_of(TABLE, &item, "parts")?.ok_or_else(broken)?;
             media_type = string_of(&item, "mediaType").cloned().unwrap_or_default();
             found += 1;
         }

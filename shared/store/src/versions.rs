@@ -1,7 +1,7 @@
 //! Documents with numbered versions, and what callers say of the version that they change.
 
 use crate::database::{Item, Query, Range, Table, TableCondition, Write, Written};
-use crate::item::{DOCUMENT, damaged, number, number_of, read_document, string_of, text};
+use crate::item::{DOCUMENT, count_in, damaged, number, read_document, string_of, text};
 use crate::keyspace::{Keyspace, kind_key};
 use crate::{Error, Race, Store};
 use serde::de::DeserializeOwned;
@@ -61,7 +61,10 @@ impl Store {
         built_in: bool,
     ) -> Result<(u64, bool), Error> {
         let item = self.get(kinds.newest, kinds.key(id)).await?;
-        Ok(item.map_or((0, built_in), |item| (version_of(&item), has_document(&item))))
+        Ok(match item {
+            Some(item) => (version_of(kinds.newest, &item)?, has_document(&item)),
+            None => (0, built_in),
+        })
     }
 
     /// Deletes a document. Its number goes on counting if it is stored again.
@@ -152,8 +155,8 @@ impl Expected {
 }
 
 /// Returns the number of an item's version; 0 if there is none.
-pub(crate) fn version_of(item: &Item) -> u64 {
-    number_of(item, VERSION).and_then(|version| version.try_into().ok()).unwrap_or_default()
+pub(crate) fn version_of(table: impl Into<Table>, item: &Item) -> Result<u64, Error> {
+    count_in(table, item, VERSION)
 }
 
 /// Returns the condition that an item still has the version that was read; 0 if there was none.

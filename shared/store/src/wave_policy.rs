@@ -149,7 +149,7 @@ impl Store {
 fn read(item: &Item) -> Result<ShopPolicy, Error> {
     let (_, PolicyDocument { policy, updated_on }) = document_of::<PolicyDocument>(item)?;
     let policy = policy.policy().map_err(|error| damaged(KINDS.newest, item, error))?;
-    Ok(ShopPolicy { policy, version: version_of(item), updated_on })
+    Ok(ShopPolicy { policy, version: version_of(KINDS.newest, item)?, updated_on })
 }
 
 /// The shop's policy as it was not longer than a while ago, so that not every message reads it.

@@ -282,7 +282,8 @@ impl Store {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await;
             }
             let item = self.get(TABLE, key(sku, scope)).await?;
-            let (seen, before) = (item.as_ref().map_or(0, version_of), item.as_ref().map(read).transpose()?);
+            let (seen, before) =
+                (item.as_ref().map_or(Ok(0), |item| version_of(TABLE, item))?, item.as_ref().map(read).transpose()?);
             let before = before.unwrap_or_default();
             if let Some(made) = made.take().filter(|_| before.has_made(this)) {
                 return Ok(made);
