@@ -117,6 +117,9 @@ fn a_level_that_does_nothing_says_why() {
     assert_eq!(effect(json!({"sku": "A", "quantity": 5, "externalId": "X"})), "nobodyWaits");
     assert_eq!(effect(json!({"sku": "A", "quantity": -1})), "notInStock");
     assert_eq!(effect(json!({"sku": "A", "quantity": 5, "updatedOn": "2026-01-01T00:00:00Z"})), "outdated");
+    restock.level(json!({"sku": "A", "quantity": 0, "eventId": "delivery-1"}));
+    assert_eq!(effect(json!({"sku": "A", "quantity": 5, "eventId": "delivery-1"})), "repeated");
+    assert_eq!(effect(json!({"sku": "A", "quantity": 5, "eventId": "delivery-2"})), "matches");
     let wrong = restock.post("/inventory/stock-levels/dry-run", &json!({"sku": "A", "quantity": "5"}));
     assert_eq!(field_errors(&wrong), errors(&[("/quantity", "WrongType")]));
 }
@@ -195,6 +198,28 @@ fn a_dry_run_tells_the_waves_to_come_and_who_is_at_which_place() {
     assert_eq!((&said["skipped"], &said["matched"]), (&json!({"belowMinimum": 5}), &json!(5)));
     restock.delete("/waves");
     assert!(restock.dry_run(&json!({"sku": "A", "quantity": 2}))["waves"].is_null());
+}
+
+#[test]
+fn a_dry_run_counts_a_person_once_and_the_mails_that_no_wave_holds_up() {
+    let restock = Restock::start();
+    ["sv-SE", "pl-PL"].iter().for_each(|locale| restock.feed(locale, &["A"]));
+    let swedes = json!([{"field": "locale", "operator": "equals", "value": "sv-SE"}]);
+    restock.automation("swedes", &json!({"name": "Swedes", "priority": 1, "conditions": swedes}));
+    restock.automation("default", &json!({"name": "Others", "waves": {"perUnit": 1, "interval": "PT1H"}}));
+    let (both, swede) = (restock.contact("both"), restock.contact("swede"));
+    for contact in [&both, &swede] {
+        restock.subscribe(contact, "A", "sv-SE", None);
+    }
+    restock.subscribe(&both, "A", "pl-PL", None);
+    for name in ["one", "two"] {
+        restock.subscribe(&restock.contact(name), "A", "pl-PL", None);
+    }
+
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 3}));
+
+    let [wave] = said["waves"].as_array().unwrap().as_slice() else { panic!("{said}") };
+    assert_eq!((&wave["leaveNow"], &wave["wait"]), (&json!(1), &json!(1)), "{said}");
 }
 
 #[test]

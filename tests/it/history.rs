@@ -237,6 +237,45 @@ fn whoever_waits_in_line_is_told_what_holds_the_mail_now() {
 }
 
 #[test]
+fn what_kept_a_mail_from_leaving_is_told_after_it_is_over() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["held", "paused", "steady", "quiet"]);
+    let ann = restock.contact("ann");
+    let decided = |sku: &str, event: &str| {
+        let subscription = restock.subscribe(&ann, sku, "sv-SE", None);
+        // It is not settled while nothing may leave.
+        restock.put("/inventory/stock-levels", &json!({"sku": sku, "quantity": 3}));
+        let entry = |history: &Value| {
+            let mut entries = history["entries"].as_array().unwrap().iter();
+            entries.find(|entry| entry["event"] == event).cloned()
+        };
+        eventually(|| entry(&restock.history_of(&subscription)));
+        // What is set from now on changes nothing of it.
+        restock.delete("/waves");
+        restock.delete("/sending/pause");
+        restock.delete("/inventory/backinstock/holds?sku=held");
+        entry(&restock.history_of(&subscription)).unwrap()
+    };
+
+    restock.put("/inventory/backinstock/holds", &json!({"sku": "held"}));
+    let held = decided("held", "taken");
+    assert_eq!(held["heldBack"], json!({"by": "hold"}), "{held}");
+    assert!(held["text"].as_str().unwrap().ends_with("Nothing left then, because the product was held."), "{held}");
+    restock.put("/sending/pause", &json!({}));
+    assert_eq!(decided("paused", "taken")["heldBack"], json!({"by": "pause"}));
+    restock.put("/waves", &json!({"perUnit": 1, "holdDown": "PT1H"}));
+    let steady = decided("steady", "waitedInLine");
+    assert_eq!(steady["heldBack"]["by"], "holdDown", "{steady}");
+    assert!(steady["text"].as_str().unwrap().ends_with("because the stock had to hold for a while first."), "{steady}");
+    let hour = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour();
+    let [from, to] = [hour + 23, hour + 2].map(|hour| format!("{:02}:00", hour % 24));
+    restock.put("/waves", &json!({"quietHours": {"from": from, "to": to, "zone": "UTC"}}));
+    let quiet = decided("quiet", "waitedInLine");
+    assert_eq!(quiet["heldBack"]["by"], "quietHours", "{quiet}");
+    assert!(quiet["heldBack"]["until"].as_str().unwrap().contains(&format!("T{to}:00")), "{quiet}");
+}
+
+#[test]
 fn a_mail_that_ses_refused_and_a_level_for_something_else_are_told_as_such() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

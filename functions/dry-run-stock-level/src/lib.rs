@@ -6,7 +6,9 @@ use restock_api::stock_levels::{DryRun, DryRunCost, DryRunStockLevel, Effect, Ex
 use restock_api::{ErrorCode, KeyScope, Problem, StockLevel as Level};
 use restock_domain::automation::Tally;
 use restock_domain::waves::{Forecast, PolicyOwner, StockHistory};
-use restock_domain::{ContactId, Decision, KnownLevel, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves};
+use restock_domain::{
+    ContactId, Decision, KnownLevel, Repetition, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves,
+};
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_matching::{OldestFirst, PAGE, Refusals, decide_all};
 use restock_store::database::Consistency;
@@ -54,7 +56,7 @@ async fn dry_run(
     let automations = store.automations().await?;
     let shop = store.wave_policy().await?.map(|stored| stored.policy);
     let waves = Waves { shop: shop.as_ref(), automations: &automations };
-    let known = store.known_level(sku, scope).await?;
+    let (known, repetition) = store.known_level(level).await?;
     let mark = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku);
     let history = match &mark {
         Some(mark) => mark.history_after(known.clone(), *quantity, now),
@@ -77,6 +79,9 @@ async fn dry_run(
     if mark.is_none() {
         return Ok(nothing(Effect::NobodyWaits, examples));
     }
+    if repetition != Repetition::None {
+        return Ok(nothing(Effect::Repeated, examples));
+    }
     if known.as_ref().is_some_and(|known| known.at > level.effective_at(now)) {
         return Ok(nothing(Effect::Outdated, examples));
     }
@@ -84,7 +89,7 @@ async fn dry_run(
         return Ok(nothing(Effect::NotInStock, examples));
     }
     let mut lines = Lines::default();
-    let (mut tally, mut mailed) = (Tally::default(), HashSet::new());
+    let (mut tally, mut mailed, mut at_once) = (Tally::default(), HashSet::new(), HashSet::new());
     let groups = store.groups(sku, scope).await?.into_iter().map(|group| (group, None)).collect();
     let mut all = OldestFirst::from(&groups);
     let most_examples = MAX_EXAMPLES + examples.len();
@@ -100,11 +105,14 @@ async fn dry_run(
         for (subscription, decision) in page.into_iter().zip(&mut decisions) {
             waves.leave_out(decision, &met, subscription.created_on);
             tally.add(decision);
-            if decision.outcome.is_ok() {
+            if let Ok(automation) = decision.outcome {
                 mailed.insert(subscription.contact_id);
-            }
-            if let Some((owner, policy)) = decision.outcome.ok().and_then(|automation| waves.of(automation)) {
-                lines.add(owner, policy.pass_of(contacts.get(&subscription.contact_id)), &subscription);
+                match waves.of(automation) {
+                    Some((owner, policy)) => {
+                        lines.add(owner, policy.pass_of(contacts.get(&subscription.contact_id)), &subscription);
+                    }
+                    None => drop(at_once.insert(subscription.contact_id)),
+                }
             }
             if examples.len() < most_examples && contact != Some(subscription.contact_id) {
                 examples.push(example(subscription, decision));
@@ -114,13 +122,15 @@ async fn dry_run(
             break;
         }
     }
+    // Their mail is out before a tick comes to their other subscriptions, and counts for the waves.
+    lines.leave_out(&at_once);
     let forecasts = match waves.all() {
         policies if policies.is_empty() => None,
         policies => {
             let wave = store.wave(sku, scope).await?;
             let forecast = |(owner, policy): (PolicyOwner, &WavePolicy)| {
                 // As for a level that has just come, whose line begins with everybody.
-                let on_their_way = wave.given(&owner, &Course::default(), now);
+                let on_their_way = wave.given(&owner, &Course::default(), now) + at_once.len() as u64;
                 let forecast = Forecast::of(policy, &met, &wave.taken, on_their_way, &lines.people(&owner), now);
                 WaveForecast::new(owner, forecast)
             };
@@ -152,6 +162,10 @@ struct Lines(BTreeMap<PolicyOwner, Vec<(u32, Timestamp, SubscriptionId)>>);
 impl Lines {
     fn add(&mut self, owner: PolicyOwner, pass: u32, subscription: &Subscription) {
         self.0.entry(owner).or_default().push((pass, subscription.created_on, subscription.id()));
+    }
+
+    fn leave_out(&mut self, people: &HashSet<ContactId>) {
+        self.0.values_mut().for_each(|line| line.retain(|(_, _, id)| !people.contains(&id.contact_id)));
     }
 
     /// Returns how many people of each pass wait for a policy; a person takes one place.

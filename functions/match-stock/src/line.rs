@@ -63,7 +63,7 @@ impl App {
             groups.note_passed(name, cursor_after(&look.tick.scope, &subscription)?);
             // Each pass meets them.
             if decision.outcome.is_err() && pass == look.policy.last_pass() {
-                refused.push((subscription, Verdict::of(&decision, false)));
+                refused.push((subscription, Verdict::of(&decision, false, None)));
             } else if let Some(automation) = automation {
                 contacts.insert(subscription.contact_id);
                 accepted.push((subscription, automation));

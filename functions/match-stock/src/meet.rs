@@ -3,7 +3,7 @@
 use crate::{App, MAX_LAG, SKEW};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_domain::automation::{Tally, Verdict};
+use restock_domain::automation::{HeldBack, Tally, Verdict};
 use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::waves::{PolicyOwner, Waves};
 use restock_domain::{Arrival, Automation, AutomationId, ContactId, KnownLevel, Scope, Sku, Subscription};
@@ -105,6 +105,8 @@ impl App {
         let automations = self.automations.current().await?;
         let shop = self.wave_policy.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
+        let stops = self.stops.of(&met.key.sku).await?;
+        let stop = stops.pause().map(|_| if stops.is_held() { HeldBack::Hold } else { HeldBack::Pause });
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
         let mut decisions =
             decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now).await?;
@@ -113,7 +115,7 @@ impl App {
         let (mut at_once, mut waiting, mut decided) = (Vec::new(), InLine::new(), Vec::new());
         for (found, decision) in subscriptions.iter().zip(&mut decisions) {
             waves.leave_out(decision, met.level, found.created_on);
-            let owner = decision.outcome.ok().and_then(|automation| Some(waves.of(automation)?.0));
+            let (owner, policy) = decision.outcome.ok().and_then(|automation| waves.of(automation)).unzip();
             // However late the level is handled, they wait for the next one: a tick does not let them leave.
             if owner.is_some() && found.created_on > met.received_at + SKEW {
                 continue;
@@ -125,7 +127,9 @@ impl App {
             }
             // An index has them by locale, the oldest first; only the first look goes through all of a locale.
             let place = (owner.is_some() && met.is_first_look).then(|| next_place(lined_up, met.logged.scope, found));
-            decided.push(Decided { subscription: found, verdict: Verdict::of(decision, owner.is_some()), place });
+            let closed = || Some(policy?.held_back(met.level, now)?.0);
+            let verdict = Verdict::of(decision, owner.is_some(), stop.or_else(closed));
+            decided.push(Decided { subscription: found, verdict, place });
             if met.logged.late || (young(found) && (decision.outcome.is_err() || is_met_again)) {
                 stay.push(found);
             }

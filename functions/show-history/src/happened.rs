@@ -4,8 +4,8 @@ use crate::sentences;
 use crate::what::{Automations, What, skipped, template_of};
 use jiff::Timestamp;
 use restock_api::Moment;
-use restock_api::history::{AutomationThen, Event, HistoryEntry, LevelThen, TemplateThen};
-use restock_domain::automation::VerdictOutcome;
+use restock_api::history::{AutomationThen, Event, HeldBackBy, HeldBackThen, HistoryEntry, LevelThen, TemplateThen};
+use restock_domain::automation::{HeldBack, VerdictOutcome};
 use restock_domain::delivery::Milestone;
 use restock_domain::{LogEntry, Skip, Subscription, TemplateId, time};
 use restock_store::LogKey;
@@ -113,8 +113,20 @@ impl<'a> Happened<'a> {
             refusals: refusals.iter().map(|refusal| automations.explain(refusal)).collect(),
             reason: skip.map(Skip::as_str),
             place: place.map(u64::from),
+            held_back: self.held_back(),
             template: self.template().map(|(id, version)| TemplateThen { id, version }),
         }
+    }
+
+    fn held_back(&self) -> Option<HeldBackThen> {
+        let What::Decided { verdict, .. } = &self.what else { return None };
+        let (by, until) = match verdict.held_back? {
+            HeldBack::Pause => (HeldBackBy::Pause, None),
+            HeldBack::Hold => (HeldBackBy::Hold, None),
+            HeldBack::HoldDown(until) => (HeldBackBy::HoldDown, Some(until)),
+            HeldBack::QuietHours(until) => (HeldBackBy::QuietHours, Some(until)),
+        };
+        Some(HeldBackThen { by, until: until.map(Moment) })
     }
 
     fn template(&self) -> Option<(TemplateId, u64)> {

@@ -1,7 +1,7 @@
 //! What happened, in sentences for somebody at a help desk who has a shopper on the phone.
 
 use crate::what::{Automations, What, skipped, template_of};
-use restock_domain::automation::{Verdict, VerdictOutcome};
+use restock_domain::automation::{HeldBack, Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
 use restock_domain::{Skip, Subscription, time};
 
@@ -37,6 +37,7 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
                     said.push(stays(*skip).to_owned());
                 }
             }
+            said.extend(verdict.held_back.map(held_back));
             said.join(" ")
         }
         What::Undecided(level) => format!(
@@ -56,6 +57,23 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
             said.join(" ")
         }
         What::Reached(milestone, record) => reached(*milestone, record),
+    }
+}
+
+/// Says what kept a mail from leaving then.
+fn held_back(by: HeldBack) -> String {
+    match by {
+        HeldBack::Pause => "Nothing left then, because all sending was paused.".to_owned(),
+        HeldBack::Hold => "Nothing left then, because the product was held.".to_owned(),
+        HeldBack::HoldDown(until) => {
+            format!(
+                "Nothing was to leave before {}, because the stock had to hold for a while first.",
+                time::sortable(until)
+            )
+        }
+        HeldBack::QuietHours(until) => {
+            format!("Nothing was to leave before {}, because of quiet hours.", time::sortable(until))
+        }
     }
 }
 

@@ -145,8 +145,8 @@ fn held_back(policy: &WavePolicy, level: &KnownLevel, now: &Now<'_>) -> Option<S
     if let Some(at) = begins(policy.pass_of(now.outlook.contact.as_ref())) {
         return Some(format!("Others come first: mails to this shopper leave from {at} on."));
     }
-    let quiet = policy.quiet_hours.as_ref().and_then(|hours| hours.end(now.at)).map(time::sortable);
-    quiet.map(|at| format!("Nothing leaves in quiet hours, which end at {at}."))
+    let (_, until) = policy.held_back(level, now.at)?;
+    Some(format!("Nothing leaves in quiet hours, which end at {}.", time::sortable(until)))
 }
 
 fn below(stock: i64, minimum: i64) -> String {

@@ -5,7 +5,8 @@ use crate::schema::{Described, Schemas, WholeNumber, words};
 use crate::subscriptions::Subscription;
 use crate::{KeyScope, Moment, answer, endpoints};
 use restock_domain::{AutomationId, ExternalId, Locale, Sku, Source, TemplateId};
-use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
+use serde::Serialize;
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr, VariantNames};
 use utoipa::openapi::{RefOr, Schema};
 
 /// Entries to a page, unless the caller says otherwise.
@@ -79,6 +80,8 @@ answer! {
         pub reason: Option<&'static str>,
         /// The place in line for a wave: among those of the same locale, or of the external id that the level named.
         pub place: Option<u64>,
+        /// What kept the mail from leaving then, whoever it was for.
+        pub held_back: Option<HeldBackThen>,
         /// The template of the mail.
         pub template: Option<TemplateThen>,
     }
@@ -101,6 +104,35 @@ answer! {
         pub id: AutomationId,
         /// `GET /automations/{id}?version=` shows it.
         pub version: u64,
+    }
+}
+
+answer! {
+    #[derive(Debug)]
+    pub struct HeldBackThen {
+        pub by: HeldBackBy,
+        /// When that was to end. A pause and a hold end when somebody ends them.
+        pub until: Option<Moment>,
+    }
+}
+
+/// What kept a mail from leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, VariantNames)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum HeldBackBy {
+    /// All sending was paused.
+    Pause,
+    /// The SKU was held.
+    Hold,
+    /// The stock had to be at least the minimum for a while first.
+    HoldDown,
+    QuietHours,
+}
+
+impl Described for HeldBackBy {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        words(Self::VARIANTS.iter().copied())
     }
 }
 

@@ -277,6 +277,8 @@ pub enum Effect {
     NobodyWaits,
     /// A newer level of the same scope is known.
     Outdated,
+    /// A level of the scope with the same `eventId` came before, so this one changes nothing.
+    Repeated,
     /// Levels of zero and below mail nobody.
     NotInStock,
 }

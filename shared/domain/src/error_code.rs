@@ -200,6 +200,8 @@ pub enum ErrorCode {
     UnexpectedEnd,
     /// The API key is not known.
     UnknownApiKey,
+    /// A text of the item has an entity that nobody declared, which stays as it is written.
+    UnknownEntity,
     /// Conditions have no such field.
     UnknownField,
     /// The field has no such operator.

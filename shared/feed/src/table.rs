@@ -19,6 +19,7 @@ pub fn read(
     let mut rows = Rows::new(input);
     let (columns, form) = header(&mut rows, delimiters)?;
     let id = columns.iter().position(|column| column.name == "id").ok_or(Unreadable::NoIdColumn)?;
+    let mut further_ids = further_ids(&columns, id);
     let (mut position, mut end, mut lost) = (0, End::Complete, false);
     while let Some(row) = rows.next(form)? {
         if row.fields.iter().all(|field| field.trim().is_empty()) {
@@ -33,9 +34,23 @@ pub fn read(
             item = Err(fault(id, &row, ErrorCode::UnexpectedEnd, message));
         }
         end = if cut_off { End::CutOff } else { End::Complete };
+        if let Ok(item) = &mut item {
+            item.left_out.extend(further_ids.take().map(|message| fault(id, &row, ErrorCode::RepeatedField, message)));
+        }
         each(position, item);
     }
     Ok(if lost { End::CutOff } else { end })
+}
+
+/// Returns what there is to say if several columns name an id.
+fn further_ids(columns: &[Column], id: usize) -> Option<String> {
+    let places = columns.iter().zip(1..).filter(|(column, _)| column.name == "id").map(|(_, place)| place.to_string());
+    let places: Vec<String> = places.collect();
+    let said = || {
+        let (all, first) = (places.join(" and "), id + 1);
+        format!("Columns {all} of the table name an id; column {first} is used, in every row.")
+    };
+    (places.len() > 1).then(said)
 }
 
 /// Returns true if a row whose line has no end may lack some of it: if it is not whole, or its last field can't be

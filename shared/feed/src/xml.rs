@@ -94,7 +94,11 @@ pub fn read(
                 _ => match resolve_html5_entity(&reference) {
                     Some(text) => with(&mut open, text),
                     // An entity that nobody declared is kept as it stands.
-                    None => with(&mut open, &format!("&{};", &*reference)),
+                    None => {
+                        let entity = format!("&{};", &*reference);
+                        with(&mut open, &entity);
+                        open.iter_mut().for_each(|item| item.note_unknown(&entity));
+                    }
                 },
             },
             Ok(Event::Eof) => break if whole && !lost { End::Complete } else { End::CutOff },
@@ -151,6 +155,8 @@ struct OpenItem {
     field_damage: Option<Damage>,
     damage: Option<Damage>,
     left_out: Vec<(String, Invalid)>,
+    /// The first entity that nobody declared, and the field that it is in.
+    unknown_entity: Option<(String, String)>,
 }
 
 /// What is wrong, and how it goes on after "can't be read:".
@@ -176,6 +182,14 @@ impl OpenItem {
             field_damage: None,
             damage: None,
             left_out: Vec::new(),
+            unknown_entity: None,
+        }
+    }
+
+    /// Remembers an entity that nobody declared, if it is in a field.
+    fn note_unknown(&mut self, entity: &str) {
+        if let Some(field) = self.elements.first() {
+            self.unknown_entity.get_or_insert_with(|| (local_name(&field.name), entity.to_owned()));
         }
     }
 
@@ -331,7 +345,16 @@ impl OpenItem {
         // A copy that does not count is none of these.
         match self.left_out.iter().find(|(name, _)| item::is_needed(name)) {
             Some((_, Invalid { error_code, message })) => Err(self.fault(*error_code, message.clone())),
-            None => item::item(self.fields, self.left_out, currency),
+            None => {
+                let mut item = item::item(self.fields, self.left_out, currency)?;
+                if let Some((field, entity)) = self.unknown_entity {
+                    let message =
+                        format!("The item is used with its {field} as it is written: nobody declared {entity}");
+                    let sku = Some(item.product.sku().to_string());
+                    item.left_out.push(ItemFault { sku, error_code: ErrorCode::UnknownEntity, message });
+                }
+                Ok(item)
+            }
         }
     }
 

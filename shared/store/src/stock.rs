@@ -1,5 +1,5 @@
 use crate::database::{Action, Index, Item, Query, Range, Table, TableCondition, Write, Written, wanted};
-use crate::item::{or_none, read_each, read_item, string_of, text, texts, write_attribute, write_item};
+use crate::item::{damaged, or_none, read_each, read_item, string_of, text, texts, write_attribute, write_item};
 use crate::keyspace;
 use crate::{Error, Race, Store, contacts, delivery_record};
 use aws_sdk_dynamodb::primitives::Blob;
@@ -42,7 +42,11 @@ impl Mark {
     /// Reads a demand mark; nothing for another item of the table.
     pub fn of(item: &Item) -> Option<Self> {
         string_of(item, "scope").filter(|scope| *scope == DEMAND)?;
-        let moment = |name: &str| string_of(item, name)?.parse().ok();
+        // Somebody waits, whatever can't be read of it.
+        let moment = |name: &str| {
+            let read = string_of(item, name).map(|at| at.parse().map_err(|error| damaged(TABLE, item, error)));
+            or_none(read.transpose()).ok().flatten()
+        };
         Some(Self { since: moment(SINCE), newest: moment(NEWEST) })
     }
 
@@ -257,9 +261,11 @@ impl Store {
         Ok(read_each(self.query_all(levels_and_mark(sku)).await?.into_iter().filter(is_level), known))
     }
 
-    /// Returns the newest level of a scope.
-    pub async fn known_level(&self, sku: &Sku, scope: &Scope) -> Result<Option<KnownLevel>, Error> {
-        self.get(TABLE, level_key(sku, scope)).await?.map(known).transpose()
+    /// Returns the newest level of the scope that a level is of, and whether that level would repeat an earlier one.
+    pub async fn known_level(&self, level: &StockLevel) -> Result<(Option<KnownLevel>, Repetition), Error> {
+        let item = self.get(TABLE, level_key(&level.sku, &level.scope)).await?;
+        let repetition = seen_events(item.as_ref().and_then(|item| item.get(EVENTS))).compare(level);
+        Ok((item.map(known).transpose()?, repetition))
     }
 
     /// Returns the demand marks of subscriptions' SKUs, and the levels that cover the subscriptions; strongly consistent.

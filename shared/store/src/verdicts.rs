@@ -11,7 +11,8 @@ use crate::{Error, LogKey, Store};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
-use restock_domain::automation::{RefusedBy, Verdict, VerdictOutcome};
+use jiff::Timestamp;
+use restock_domain::automation::{HeldBack, RefusedBy, Verdict, VerdictOutcome};
 use restock_domain::{AutomationId, Scope, Subscription, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -65,9 +66,47 @@ enum OutcomeItem {
     Skipped(String),
 }
 
-/// The outcome, and for each refusal its automation, whether consent was missing, and the places of conditions.
 #[derive(Serialize, Deserialize)]
-struct VerdictItem(OutcomeItem, Vec<(usize, bool, Vec<usize>)>);
+enum HeldBackItem {
+    #[serde(rename = "p")]
+    Pause,
+    #[serde(rename = "h")]
+    Hold,
+    #[serde(rename = "d")]
+    HoldDown(Timestamp),
+    #[serde(rename = "q")]
+    QuietHours(Timestamp),
+}
+
+#[derive(Serialize, Deserialize)]
+struct VerdictItem(
+    OutcomeItem,
+    /// For each refusal its automation, whether consent was missing, and the places of conditions.
+    Vec<(usize, bool, Vec<usize>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<HeldBackItem>,
+);
+
+impl From<HeldBack> for HeldBackItem {
+    fn from(held_back: HeldBack) -> Self {
+        match held_back {
+            HeldBack::Pause => Self::Pause,
+            HeldBack::Hold => Self::Hold,
+            HeldBack::HoldDown(until) => Self::HoldDown(until),
+            HeldBack::QuietHours(until) => Self::QuietHours(until),
+        }
+    }
+}
+
+impl From<&HeldBackItem> for HeldBack {
+    fn from(item: &HeldBackItem) -> Self {
+        match *item {
+            HeldBackItem::Pause => Self::Pause,
+            HeldBackItem::Hold => Self::Hold,
+            HeldBackItem::HoldDown(until) => Self::HoldDown(until),
+            HeldBackItem::QuietHours(until) => Self::QuietHours(until),
+        }
+    }
+}
 
 impl Lists<'_> {
     /// Returns what the keys of these lists of a level begin with.
@@ -201,7 +240,7 @@ impl VerdictsItem {
         let refusals = verdict.refusals.iter().map(|refusal| {
             (self.place_of(&refusal.automation, refusal.version), refusal.no_consent, refusal.conditions.clone())
         });
-        let item = VerdictItem(outcome, refusals.collect());
+        let item = VerdictItem(outcome, refusals.collect(), verdict.held_back.map(HeldBackItem::from));
         self.verdicts.push(item);
         // A list has fewer subscriptions than this can count.
         u16::try_from(self.verdicts.len() - 1).unwrap_or(u16::MAX)
@@ -217,7 +256,7 @@ impl VerdictsItem {
 
     /// Returns a verdict by its place.
     fn get(&self, place: usize) -> Option<Verdict> {
-        let VerdictItem(outcome, refusals) = self.verdicts.get(place)?;
+        let VerdictItem(outcome, refusals, held_back) = self.verdicts.get(place)?;
         let automation = |place: &usize| self.automations.get(*place).cloned();
         let outcome = match outcome {
             OutcomeItem::Taken(by) => automation(by).map(|(id, version)| VerdictOutcome::Taken(id, version)),
@@ -228,7 +267,8 @@ impl VerdictsItem {
             let (id, version) = automation(by)?;
             Some(RefusedBy { automation: id, version, no_consent: *no_consent, conditions: conditions.clone() })
         });
-        Some(Verdict { outcome: outcome?, refusals: refusals.collect::<Option<_>>()? })
+        let refusals = refusals.collect::<Option<_>>()?;
+        Some(Verdict { outcome: outcome?, refusals, held_back: held_back.as_ref().map(HeldBack::from) })
     }
 }
 
@@ -240,6 +280,7 @@ mod tests {
     #[test]
     fn verdicts_are_read_as_they_were_written_and_name_each_automation_once() {
         let (gold, all) = (AutomationId::parse("gold").unwrap(), AutomationId::parse("all").unwrap());
+        let until = Timestamp::from_second(1_800_000_000).unwrap();
         let refused = |conditions: &[usize]| RefusedBy {
             automation: gold.clone(),
             version: 3,
@@ -247,9 +288,21 @@ mod tests {
             conditions: conditions.to_vec(),
         };
         let verdicts = [
-            Verdict { outcome: VerdictOutcome::Taken(all.clone(), 1), refusals: vec![refused(&[0, 2])] },
-            Verdict { outcome: VerdictOutcome::InLine(gold.clone(), 3), refusals: Vec::new() },
-            Verdict { outcome: VerdictOutcome::Skipped(Skip::NoConsent), refusals: vec![refused(&[])] },
+            Verdict {
+                outcome: VerdictOutcome::Taken(all.clone(), 1),
+                refusals: vec![refused(&[0, 2])],
+                held_back: Some(HeldBack::Hold),
+            },
+            Verdict {
+                outcome: VerdictOutcome::InLine(gold.clone(), 3),
+                refusals: Vec::new(),
+                held_back: Some(HeldBack::QuietHours(until)),
+            },
+            Verdict {
+                outcome: VerdictOutcome::Skipped(Skip::NoConsent),
+                refusals: vec![refused(&[])],
+                held_back: None,
+            },
         ];
         let mut item = VerdictsItem::default();
         let places = verdicts.each_ref().map(|verdict| item.add(verdict));
@@ -258,5 +311,9 @@ mod tests {
         let read: VerdictsItem = serde_json::from_str(&written).unwrap();
         assert_eq!(places.map(|place| read.get(place.into()).unwrap()), verdicts);
         assert_eq!(written.matches("gold").count(), 1, "{written}");
+
+        let of_last_version = r#"{"automations":[["all",1]],"verdicts":[[{"t":0},[]]]}"#;
+        let read = serde_json::from_str::<VerdictsItem>(of_last_version).unwrap().get(0).unwrap();
+        assert_eq!(read, Verdict { outcome: VerdictOutcome::Taken(all, 1), refusals: Vec::new(), held_back: None });
     }
 }

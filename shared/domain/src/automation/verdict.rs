@@ -1,5 +1,6 @@
 use super::{AutomationId, Decision};
 use crate::Skip;
+use jiff::Timestamp;
 
 /// A decision about one subscription, as it is remembered: it stays what it was, whatever changes later.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -7,6 +8,8 @@ pub struct Verdict {
     pub outcome: VerdictOutcome,
     /// Of each automation that was asked before, in their order.
     pub refusals: Vec<RefusedBy>,
+    /// What kept the mail from leaving then, if an automation took it.
+    pub held_back: Option<HeldBack>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,6 +19,19 @@ pub enum VerdictOutcome {
     /// This version of an automation took it, and it waits for a wave.
     InLine(AutomationId, u64),
     Skipped(Skip),
+}
+
+/// What keeps mails from leaving for a while, whoever they are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HeldBack {
+    /// All sending is paused.
+    Pause,
+    /// The SKU is held.
+    Hold,
+    /// The stock has to be at least the minimum of a policy until then.
+    HoldDown(Timestamp),
+    /// The quiet hours of a policy, which end then.
+    QuietHours(Timestamp),
 }
 
 /// Why one version of an automation did not take a subscription.
@@ -30,7 +46,7 @@ pub struct RefusedBy {
 
 impl Verdict {
     /// Returns what is remembered of a decision. `in_line` says that mails of the automation leave in waves.
-    pub fn of(decision: &Decision<'_>, in_line: bool) -> Self {
+    pub fn of(decision: &Decision<'_>, in_line: bool, held_back: Option<HeldBack>) -> Self {
         let outcome = match decision.outcome {
             Ok(automation) if in_line => VerdictOutcome::InLine(automation.id.clone(), automation.version),
             Ok(automation) => VerdictOutcome::Taken(automation.id.clone(), automation.version),
@@ -42,11 +58,12 @@ impl Verdict {
             no_consent: refusal.no_consent,
             conditions: refusal.conditions.clone(),
         });
-        Self { outcome, refusals: refusals.collect() }
+        let held_back = held_back.filter(|_| decision.outcome.is_ok());
+        Self { outcome, refusals: refusals.collect(), held_back }
     }
 
     /// Returns what is remembered of a mail that was not sent after all.
     pub fn skipped(skip: Skip) -> Self {
-        Self { outcome: VerdictOutcome::Skipped(skip), refusals: Vec::new() }
+        Self { outcome: VerdictOutcome::Skipped(skip), refusals: Vec::new(), held_back: None }
     }
 }

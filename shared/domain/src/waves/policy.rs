@@ -1,5 +1,5 @@
 use super::{LEAVES_WITHIN, Places, QuietHours};
-use crate::automation::member;
+use crate::automation::{HeldBack, member};
 use crate::{Contact, ErrorCode, Invalid, KnownLevel, Skip};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -93,17 +93,24 @@ impl WavePolicy {
         Some(level.in_stock_since(self.minimum)? + self.hold_down + head_start.unwrap_or_default())
     }
 
-    /// Returns whether mails about a scope may leave, given its newest level, the places that were taken, and how many others are
-    /// promised to mails that have not taken theirs yet.
-    pub fn leave(&self, level: &KnownLevel, taken: &Places, promised: u64, now: Timestamp) -> Leave {
-        let Some(first) = self.begins(0, level) else { return Leave::NotAtThisStock };
-        if first > now {
-            return Leave::NotBefore(first);
+    /// Returns what keeps all mails about a scope from leaving for now, at a stock that is at least the minimum, and until when.
+    pub fn held_back(&self, level: &KnownLevel, now: Timestamp) -> Option<(HeldBack, Timestamp)> {
+        if let Some(first) = self.begins(0, level).filter(|first| *first > now) {
+            return Some((HeldBack::HoldDown(first), first));
         }
         // A request that leaves a little later must not do so within them.
         let ends = self.quiet_hours.iter().flat_map(|hours| [hours.end(now), hours.end(now + LEAVES_WITHIN)]);
-        if let Some(end) = ends.flatten().max() {
-            return Leave::NotBefore(end);
+        ends.flatten().max().map(|end| (HeldBack::QuietHours(end), end))
+    }
+
+    /// Returns whether mails about a scope may leave, given its newest level, the places that were taken, and how many others are
+    /// promised to mails that have not taken theirs yet.
+    pub fn leave(&self, level: &KnownLevel, taken: &Places, promised: u64, now: Timestamp) -> Leave {
+        if level.in_stock_since(self.minimum).is_none() {
+            return Leave::NotAtThisStock;
+        }
+        if let Some((_, until)) = self.held_back(level, now) {
+            return Leave::NotBefore(until);
         }
         let Some(per_unit) = self.per_unit else { return Leave::Now(u64::MAX) };
         let all = per_unit.places(level.quantity).saturating_sub(promised);

@@ -35,7 +35,18 @@ fn cdata_comments_and_entities_are_resolved() {
         "<item><g:id>A</g:id><title><!-- c --><![CDATA[Tom & ]]>J&#233;r&eacute;&amp;<!-- d -->Co &unknown;</title><link>https://shop.example?a=1&amp;b=2</link></item>",
     );
 
-    assert_eq!(items(Format::Xml, file).0, [good("Tom & Jéré&Co &unknown;", "")]);
+    assert_eq!(items(Format::Xml, &file).0, [good("Tom & Jéré&Co &unknown;", "")]);
+    assert_eq!(left_out(Format::Xml, &file), [(1, "UnknownEntity")]);
+}
+
+#[test]
+fn an_entity_between_fields_or_of_an_item_before_is_no_fault_of_an_item() {
+    let item = |id: &str, title: &str| {
+        format!("<item><g:id>{id}</g:id>&lost;<title>{title}</title><link>https://a.example</link></item>")
+    };
+    let file = rss(&(item("A", "T &amp; &#65; &copy;") + &item("B", "&x; &y;") + &item("C", "T")));
+
+    assert_eq!(left_out(Format::Xml, file), [(2, "UnknownEntity")]);
 }
 
 #[test]
