@@ -94,6 +94,22 @@ fn a_rotated_key_has_a_successor_that_may_do_the_same_and_soon_expires() {
 }
 
 #[test]
+fn the_name_of_a_key_fits_a_line() {
+    let restock = Restock::start();
+    let create = |name: &str| {
+        let scopes = vec!["read-log".into()];
+        let calls_per_second = ApiKey::CALLS_PER_SECOND;
+        restock.keys(Keys::Create { name: name.into(), scopes, expires_in: None, calls_per_second })
+    };
+
+    for name in ["", " ", "two\nlines", "\u{1b}[31mred", &"x".repeat(101)] {
+        let error = create(name).unwrap_err().to_string();
+        assert!(error.starts_with("Give the key a name"), "{name}: {error}");
+    }
+    create(&"x".repeat(100)).unwrap();
+}
+
+#[test]
 fn a_successor_lives_as_long_as_the_first_key_was_made_for_however_often_it_is_replaced() {
     let restock = Restock::start();
     let month = Some(Span::new().days(30));

@@ -26,7 +26,9 @@ pub async fn at(inbox: u16) -> Result<Ready, Error> {
     let asked = tokio::task::spawn_blocking(move || {
         let answer = Client::new(&format!("http://127.0.0.1:{inbox}")).get("/ready.json");
         let answer = answer.map_err(|_| "No stack is running there: start one with `cargo local`.")?;
-        serde_json::from_str::<Ready>(&answer.text).map_err(Error::from)
+        let no_inbox =
+            |_| "That is no inbox of a running stack. Give the port of its API, which `cargo local` prints.".into();
+        serde_json::from_str::<Ready>(&answer.text).map_err(no_inbox)
     });
     asked.await?
 }

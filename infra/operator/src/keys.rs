@@ -68,6 +68,9 @@ fn word(word: &str) -> Result<String, String> {
     Ok(word.to_owned())
 }
 
+/// Bytes of a key's name, so that a list has a line for each.
+const MAX_NAME: usize = 100;
+
 /// Reads a limit of calls a second; the most is more than a single endpoint takes at all.
 fn limit() -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=100_000)
@@ -79,6 +82,12 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
     match command {
         Keys::Create { name, .. } if name.trim().is_empty() => {
             return Err("Give the key a name that says whose it is: --name shop.".into());
+        }
+        Keys::Create { name, .. } if name.len() > MAX_NAME || name.chars().any(char::is_control) => {
+            return Err(format!(
+                "Give the key a name of at most {MAX_NAME} bytes without line breaks and control characters."
+            )
+            .into());
         }
         Keys::Create { name, scopes, expires_in, calls_per_second } => {
             let until = expires_in.map(|span| after(now, span)).transpose()?;

@@ -7,6 +7,7 @@ use restock_operator::link_keys::{self, LinkKeys};
 use restock_operator::stack::Stack;
 use restock_operator::{redrive, status};
 use restock_queue::Queue;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 /// Operates Restock: in an AWS account, with the credentials of the environment, or on this machine.
@@ -55,6 +56,12 @@ enum Command {
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has read enough.
+        Err(error)
+            if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) =>
+        {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("{}", DisplayErrorChain::new(&*error));
             ExitCode::FAILURE
