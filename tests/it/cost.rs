@@ -214,7 +214,8 @@ fn single_operations_cost_what_the_docs_say() {
         let parameters = [("SecondLookSeconds", "0"), ("AutomationsKeptSeconds", "60")];
         options.parameters.extend(parameters.map(|(name, value)| (name.to_owned(), value.to_owned())));
     });
-    restock.feed("sv-SE", &["A", "B"]);
+    // Those of the last operation have a product, so that a mail leaves.
+    restock.feed("sv-SE", &["6-0", "6-1", "6-2", "6-3"]);
     let waiting = restock.contact("waiting");
     restock.subscribe(&waiting, "in-demand", "sv-SE", None);
     let subscribe = |sku: &str, of: &str| drop(restock.subscribe(&restock.contact(of), sku, "sv-SE", None));
@@ -226,13 +227,18 @@ fn single_operations_cost_what_the_docs_say() {
     };
     type Operation<'a> = &'a dyn Fn(&str);
     // With the most requests that each may take.
-    let operations: [(&str, u64, &str, Operation<'_>); 6] = [
+    let of_mails = "create-contact create-subscription send-email record-email-events";
+    let operations: [(&str, u64, &str, Operation<'_>); 7] = [
         ("a new contact", 2, "", &|of| drop(restock.contact(of))),
         ("a subscription, the first of its SKU", 4, "create-contact", &|of| subscribe(of, of)),
         ("a subscription, not the first of its SKU", 3, "create-contact", &|of| subscribe("in-demand", of)),
         ("a stock level of a SKU that nobody waits for, by HTTP", 2, "", &|of| level(of, 1)),
         ("a hundred of these in one call", 2, "", &|of| levels(of)),
         ("a stock level that is sold out, of a SKU that somebody waits for", 4, "", &|_| level("in-demand", 0)),
+        ("a stock level that is in stock, of a SKU that one waits for, the mail apart", 12, of_mails, &|of| {
+            subscribe(of, of);
+            level(of, 5);
+        }),
     ];
     let mut lines = String::from("| Operation | Requests | Read units | Write units |\n|---|---|--:|--:|\n");
     for (number, (name, budget, not_of, operation)) in operations.into_iter().enumerate() {
@@ -241,7 +247,7 @@ fn single_operations_cost_what_the_docs_say() {
             let before = restock.stack.observer().unwrap().usage();
             operation(&format!("{number}-{time}"));
             let mut spent = since(&restock.stack.observer().unwrap().usage(), &before);
-            spent.retain(|(function, _), used| used.requests > 0 && function != not_of);
+            spent.retain(|(function, _), used| used.requests > 0 && !not_of.split(' ').any(|of| of == *function));
             spent
         });
         let spent = spent.min_by_key(|spent| spent.values().map(|used| used.requests).sum::<u64>()).unwrap();

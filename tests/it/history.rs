@@ -226,7 +226,7 @@ fn whoever_waits_in_line_is_told_what_holds_the_mail_now() {
     policy(json!({"holdDown": "PT1H"}));
     assert!(why().starts_with("The stock has to hold for a while first: mails about it leave from 20"), "{}", why());
     policy(json!({"first": {"attribute": "club", "values": ["gold"], "headStart": "PT1H"}}));
-    assert!(why().starts_with("Others come first: mails to this shopper leave from 20"), "{}", why());
+    assert!(why().starts_with("Others come first until 20"), "{}", why());
     let hour = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour();
     let [from, to] = [hour + 23, hour + 2].map(|hour| format!("{:02}:00", hour % 24));
     policy(json!({"quietHours": {"from": from, "to": to, "zone": "UTC"}}));
@@ -270,9 +270,25 @@ fn what_kept_a_mail_from_leaving_is_told_after_it_is_over() {
     let hour = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour();
     let [from, to] = [hour + 23, hour + 2].map(|hour| format!("{:02}:00", hour % 24));
     restock.put("/waves", &json!({"quietHours": {"from": from, "to": to, "zone": "UTC"}}));
-    let quiet = decided("quiet", "waitedInLine");
+    let quiet = decided("quiet", "taken");
     assert_eq!(quiet["heldBack"]["by"], "quietHours", "{quiet}");
     assert!(quiet["heldBack"]["until"].as_str().unwrap().contains(&format!("T{to}:00")), "{quiet}");
+}
+
+#[test]
+fn a_level_while_the_stock_holds_already_does_not_begin_the_hold_down_again() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1, "holdDown": "PT1H"}));
+    let subscription = restock.subscribe(&restock.contact("ann"), "A", "sv-SE", None);
+
+    restock.level(json!({"sku": "A", "quantity": 3}));
+    restock.level(json!({"sku": "A", "quantity": 4}));
+
+    let history = restock.history_of(&subscription);
+    assert_eq!(events(&history), ["waitedInLine", "waitedInLine", "subscribed"]);
+    let until = |entry: usize| history["entries"][entry]["heldBack"]["until"].as_str().unwrap();
+    assert_eq!(until(0), until(1), "{history}");
 }
 
 #[test]

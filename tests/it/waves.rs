@@ -293,3 +293,31 @@ fn what_is_wrong_with_a_policy_is_said_for_the_shop_and_for_an_automation() {
     assert_eq!(named(&automation, "/waves"), pointers);
     assert_eq!(field_errors(&restock.put("/waves", &json!({}))), [(String::new(), "Required".to_owned())]);
 }
+
+#[test]
+fn a_mail_answers_what_the_same_person_waits_for_by_another_automation() {
+    let policy = json!({"perUnit": 1, "interval": "PT1H"});
+    // The German mail leaves through a line of its own, and at once.
+    for (shop, others, german) in
+        [(Some(&policy), Value::Null, json!({"minimum": 1})), (None, policy.clone(), Value::Null)]
+    {
+        let restock = Restock::start();
+        ["sv-SE", "de-DE"].iter().for_each(|locale| restock.feed(locale, &["A"]));
+        shop.iter().for_each(|policy| drop(restock.put("/waves", policy)));
+        restock.automation("default", &json!({"name": "Others", "waves": others}));
+        let condition = json!([{"field": "locale", "operator": "equals", "value": "de-DE"}]);
+        let german = json!({"name": "German", "priority": 1, "conditions": condition, "waves": german});
+        restock.automation("german", &german);
+        restock.subscribe(&restock.contact("oldest"), "A", "sv-SE", None);
+        let both = restock.contact("both");
+        ["sv-SE", "de-DE"].iter().for_each(|locale| drop(restock.subscribe(&both, "A", locale, None)));
+
+        restock.level(json!({"sku": "A", "quantity": 1}));
+
+        eventually(|| restock.mailed().contains(&"both".to_owned()).then_some(()));
+        restock.settle();
+        let left = restock.get(&format!("/contacts/{both}/backinstock/subscriptions")).json();
+        assert_eq!(left, json!([]), "one mail answers both");
+        assert_eq!(restock.mailed().iter().filter(|name| *name == "both").count(), 1);
+    }
+}

@@ -13,7 +13,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use meet::{InLine, Met, Untold};
-use restock_domain::waves::{StockHistory, Trigger};
+use restock_domain::waves::{StockHistory, Trigger, WavePolicy};
 use restock_domain::{Arrival, KnownLevel, Sku, StockLevel, Subscription};
 use restock_matching::PAGE;
 use restock_metrics::Metric;
@@ -219,7 +219,8 @@ impl App {
     /// Returns a level with the history of its scope, if that counts and no newer one has come.
     async fn with_history(&self, level: &StockLevel, arrival: &Arrival) -> Result<KnownLevel, restock_store::Error> {
         let mut known = Vec::new();
-        if self.policies().await?.iter().any(|(_, policy)| policy.trigger == Trigger::Restock) {
+        let looks_back = |policy: &WavePolicy| policy.trigger == Trigger::Restock || !policy.hold_down.is_zero();
+        if self.policies().await?.iter().any(|(_, policy)| looks_back(policy)) {
             known = self.store.levels_of(&level.sku).await?;
         }
         let without = KnownLevel {

@@ -74,13 +74,14 @@ impl App {
         Ok(Choice { accepted, refused, groups: groups.go_on() })
     }
 
-    /// Returns the other subscriptions of those who leave which the same mail answers, wherever they stand in the line. Whoever has
-    /// more than a page of them leaves the rest to their turns, which find that the mail is out.
+    /// Returns the other subscriptions of those who leave which the same mail answers: those of this line, wherever they stand in it,
+    /// and those that another automation accepted. Whoever has more than a page of them leaves the rest to their turns, which find
+    /// that the mail is out.
     pub(crate) async fn answered_too<'a>(
         &self,
         look: &Look<'a>,
         accepted: &[(Subscription, &'a Automation)],
-    ) -> Result<Vec<(Subscription, &'a Automation)>, restock_store::Error> {
+    ) -> Result<[Vec<(Subscription, &'a Automation)>; 2], restock_store::Error> {
         let contacts: HashSet<ContactId> = accepted.iter().map(|(found, _)| found.contact_id).collect();
         let leave: HashSet<DeliveryId> = accepted.iter().map(|(found, _)| found.delivery).collect();
         let theirs = try_join_all(contacts.into_iter().map(|contact| self.store.subscriptions_of(contact))).await?;
@@ -92,24 +93,29 @@ impl App {
         let mut others: Vec<Subscription> = theirs.into_iter().flatten().filter(is_another).collect();
         others.truncate(PAGE as usize);
         if others.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
         let (automations, now) = (look.waves.automations, (self.clock)());
         let refusals = Refusals::at(look.arrival.at, now);
         let decisions = decide_all(&self.store, automations, sku, level.quantity, &others, refusals, now).await?;
-        let answered = others.into_iter().zip(decisions).filter_map(|(found, decision)| {
-            let automation = decision.outcome.ok().filter(|automation| self.is_next(look, automation, &found))?;
+        let answered = others.into_iter().zip(decisions).filter_map(|(found, mut decision)| {
+            look.waves.leave_out(&mut decision, level, found.created_on);
+            let automation = decision.outcome.ok().filter(|_| self.is_met(look, &found))?;
             Some((found, automation))
         });
-        Ok(answered.collect())
+        let (of_line, of_others) = answered.partition(|(_, automation)| look.is_of_line(automation));
+        Ok([of_line, of_others])
     }
 
     /// Returns true if a subscription that an automation accepts waits in this line for this level.
     fn is_next(&self, look: &Look<'_>, automation: &Automation, found: &Subscription) -> bool {
+        look.is_of_line(automation) && look.policy.triggers(look.level, found.created_on) && self.is_met(look, found)
+    }
+
+    /// Returns true if a level is the one that counts for a subscription, and came after it.
+    fn is_met(&self, look: &Look<'_>, found: &Subscription) -> bool {
         let covering = newest_covering(look.levels, &found.locale, found.external_id.as_ref());
-        look.waves.of(automation).is_some_and(|(owner, _)| owner == *look.owner)
-            && covering.is_some_and(|level| level.scope == look.level.scope)
-            && look.policy.triggers(look.level, found.created_on)
+        covering.is_some_and(|level| level.scope == look.level.scope)
             && found.here_since() <= look.arrival.at + SKEW
             && !found.has_expired((self.clock)())
     }

@@ -1,5 +1,5 @@
 use restock_domain::waves::{PolicyOwner, WavePolicy, Waves};
-use restock_domain::{Arrival, KnownLevel};
+use restock_domain::{Arrival, Automation, KnownLevel};
 use restock_queue::WaveTick;
 
 /// What a look at a line is about.
@@ -14,4 +14,11 @@ pub struct Look<'a> {
     pub policy: &'a WavePolicy,
     /// True if the level has just come: its own look tells right after this one whom it refuses.
     pub is_new: bool,
+}
+
+impl Look<'_> {
+    /// Returns true if whom an automation accepts waits in this line.
+    pub fn is_of_line(&self, automation: &Automation) -> bool {
+        self.waves.of(automation).is_some_and(|(owner, _)| owner == *self.owner)
+    }
 }

@@ -3,10 +3,10 @@
 use crate::{App, MAX_LAG, SKEW};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
-use restock_domain::automation::{HeldBack, Tally, Verdict};
+use restock_domain::automation::{Tally, Verdict};
 use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::waves::{PolicyOwner, Waves};
-use restock_domain::{Arrival, Automation, AutomationId, ContactId, KnownLevel, Scope, Sku, Subscription};
+use restock_domain::{Arrival, Automation, AutomationId, ContactId, HeldBack, KnownLevel, Scope, Sku, Subscription};
 use restock_matching::{Refusals, decide_all};
 use restock_metrics::Metric;
 use restock_queue::{Failure, LinedUp, Notification, Recipient};
@@ -105,14 +105,13 @@ impl App {
         let automations = self.automations.current().await?;
         let shop = self.wave_policy.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
-        let stops = self.stops.of(&met.key.sku).await?;
-        let stop = stops.pause().map(|_| if stops.is_held() { HeldBack::Hold } else { HeldBack::Pause });
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
-        let mut decisions =
-            decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now).await?;
+        let decided = decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now);
+        let (mut decisions, stops) = tokio::try_join!(decided, self.stops.of(sku))?;
+        let stop = stops.pause().map(|_| if stops.is_held() { HeldBack::Hold } else { HeldBack::Pause });
         let young = |found: &Subscription| found.here_since() >= met.received_at - MAX_LAG;
         let (mut tally, mut stay) = (Tally::default(), Vec::new());
-        let (mut at_once, mut waiting, mut decided) = (Vec::new(), InLine::new(), Vec::new());
+        let (mut at_once, mut in_line, mut decided) = (Vec::new(), Vec::new(), Vec::new());
         for (found, decision) in subscriptions.iter().zip(&mut decisions) {
             waves.leave_out(decision, met.level, found.created_on);
             let (owner, policy) = decision.outcome.ok().and_then(|automation| waves.of(automation)).unzip();
@@ -125,16 +124,18 @@ impl App {
             if !is_met_again {
                 tally.add(decision);
             }
+            // A policy without `perUnit` makes no waves.
+            let in_waves = policy.is_some_and(|policy| policy.per_unit.is_some());
             // An index has them by locale, the oldest first; only the first look goes through all of a locale.
-            let place = (owner.is_some() && met.is_first_look).then(|| next_place(lined_up, met.logged.scope, found));
+            let place = (in_waves && met.is_first_look).then(|| next_place(lined_up, met.logged.scope, found));
             let closed = || Some(policy?.held_back(met.level, now)?.0);
-            let verdict = Verdict::of(decision, owner.is_some(), stop.or_else(closed));
+            let verdict = Verdict::of(decision, in_waves, stop.or_else(closed));
             decided.push(Decided { subscription: found, verdict, place });
             if met.logged.late || (young(found) && (decision.outcome.is_err() || is_met_again)) {
                 stay.push(found);
             }
             match (decision.outcome, owner) {
-                (Ok(_), Some(owner)) => waiting.push((owner, found.clone())),
+                (Ok(automation), Some(owner)) => in_line.push((owner, found, automation)),
                 (Ok(automation), None) => at_once.push((found, automation)),
                 (Err(_), _) => {}
             }
@@ -157,7 +158,13 @@ impl App {
         if let Err(error) = logged {
             warn!(%sku, error = %DisplayErrorChain::new(&error), "Histories will lack what was decided about a page");
         }
-        self.queue(notifications(&at_once, &met.key)).await?;
+        // Whoever is mailed at once needs no turn for another subscription.
+        let leave: HashSet<ContactId> = at_once.iter().map(|(found, _)| found.contact_id).collect();
+        let (answered, in_line): (Vec<_>, Vec<_>) =
+            in_line.into_iter().partition(|(_, found, _)| leave.contains(&found.contact_id));
+        let answered: Vec<_> = answered.into_iter().map(|(_, found, automation)| (found, automation)).collect();
+        let waiting: InLine = in_line.into_iter().map(|(owner, found, _)| (owner, found.clone())).collect();
+        self.queue(notifications(&at_once, &answered, &met.key)).await?;
         // The first look goes by the side of a line that begins with everybody whom an index shows.
         if !met.is_first_look {
             self.rejoin(&met.key.sku, met.logged.scope, &waiting).await?;
@@ -198,8 +205,12 @@ fn next_place(lined_up: &mut LinedUp, scope: &Scope, found: &Subscription) -> u3
 }
 
 /// Returns the notifications about subscriptions that automations accepted. Of a contact, the newest subscription is mailed, and
-/// the others come after it.
-pub(crate) fn notifications(accepted: &[(&Subscription, &Automation)], key: &LogKey) -> Vec<Notification> {
+/// the others come after it, as do those that are `answered` by the mail without being able to leave themselves.
+pub(crate) fn notifications(
+    accepted: &[(&Subscription, &Automation)],
+    answered: &[(&Subscription, &Automation)],
+    key: &LogKey,
+) -> Vec<Notification> {
     let mut newest: HashMap<ContactId, &Subscription> = HashMap::new();
     for (found, _) in accepted {
         let known = newest.entry(found.contact_id).or_insert(found);
@@ -212,7 +223,7 @@ pub(crate) fn notifications(accepted: &[(&Subscription, &Automation)], key: &Log
     let mut notifications = by_automation(&first, key);
     for notification in &mut notifications {
         let contacts: HashSet<ContactId> = notification.recipients.iter().map(|one| one.contact_id).collect();
-        let theirs = others.iter().filter(|(found, _)| contacts.contains(&found.contact_id)).copied();
+        let theirs = others.iter().chain(answered).filter(|(found, _)| contacts.contains(&found.contact_id)).copied();
         notification.then = by_automation(&theirs.collect::<Vec<_>>(), key);
     }
     notifications

@@ -208,9 +208,11 @@ impl App {
             if accepted.is_empty() {
                 reach = 2 * reach.max(MIN_READ);
             }
-            accepted.extend(self.answered_too(look, &accepted).await?);
-            let accepted: Vec<_> = accepted.iter().map(|(found, automation)| (found, *automation)).collect();
-            let mut messages = notifications(&accepted, &key);
+            let [of_line, of_others] = self.answered_too(look, &accepted).await?;
+            accepted.extend(of_line);
+            let [accepted, of_others] = [&accepted, &of_others]
+                .map(|found| found.iter().map(|(found, automation)| (found, *automation)).collect::<Vec<_>>());
+            let mut messages = notifications(&accepted, &of_others, &key);
             let since = waited_since(&accepted);
             for message in &mut messages {
                 let since = message.recipients.iter().filter_map(|one| since.get_key_value(&one.delivery));

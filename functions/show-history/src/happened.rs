@@ -5,9 +5,9 @@ use crate::what::{Automations, What, skipped, template_of};
 use jiff::Timestamp;
 use restock_api::Moment;
 use restock_api::history::{AutomationThen, Event, HeldBackBy, HeldBackThen, HistoryEntry, LevelThen, TemplateThen};
-use restock_domain::automation::{HeldBack, VerdictOutcome};
+use restock_domain::automation::VerdictOutcome;
 use restock_domain::delivery::Milestone;
-use restock_domain::{LogEntry, Skip, Subscription, TemplateId, time};
+use restock_domain::{HeldBack, LogEntry, Skip, Subscription, TemplateId, time};
 use restock_store::LogKey;
 
 /// Something that happened to a subscription.

@@ -1,9 +1,9 @@
 //! What happened, in sentences for somebody at a help desk who has a shopper on the phone.
 
 use crate::what::{Automations, What, skipped, template_of};
-use restock_domain::automation::{HeldBack, Verdict, VerdictOutcome};
+use restock_domain::automation::{Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
-use restock_domain::{Skip, Subscription, time};
+use restock_domain::{HeldBack, Skip, Subscription, time};
 
 const STAYS: &str = "The shopper stays on the list for the next time that it is reported in stock.";
 

@@ -3,9 +3,11 @@
 use crate::sentences::no_mail;
 use crate::what::What;
 use jiff::Timestamp;
-use restock_domain::automation::VerdictOutcome;
+use restock_domain::automation::{Verdict, VerdictOutcome};
 use restock_domain::waves::WavePolicy;
-use restock_domain::{AutomationId, KnownLevel, Obstacle, Outlook, Skip, Subscription, Waves, newest_covering, time};
+use restock_domain::{
+    AutomationId, HeldBack, KnownLevel, Obstacle, Outlook, Skip, Subscription, Waves, newest_covering, time,
+};
 
 /// What is so now for somebody who waits.
 pub struct Now<'a> {
@@ -38,12 +40,11 @@ pub const QUOTA_USED_UP: &str =
 pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<&What<'_>>) -> String {
     let Subscription { sku, locale, .. } = subscription;
     let no_consent = now.outlook.refuses_email();
-    let (outcome, is_all) = match newest {
-        Some(What::Decided { verdict, .. } | What::NotSent(_, verdict)) => {
-            (Some(&verdict.outcome), verdict.refusals.is_empty())
-        }
-        _ => (None, true),
+    let verdict = match newest {
+        Some(What::Decided { verdict, .. } | What::NotSent(_, verdict)) => Some(verdict),
+        _ => None,
     };
+    let outcome = verdict.map(|verdict| &verdict.outcome);
     match now.outlook.obstacles(subscription).first() {
         Some(Obstacle::Suppressed) => {
             "No mail can come, because mail to the address bounced or its owner complained. Ask for another address."
@@ -57,8 +58,8 @@ pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<
         }
         _ if no_consent && matches!(outcome, Some(VerdictOutcome::Skipped(Skip::NoConsent))) => NO_CONSENT.to_owned(),
         Some(Obstacle::NoConsent) => NO_CONSENT.to_owned(),
-        Some(Obstacle::InStock) => match outcome {
-            Some(outcome) => in_stock(subscription, now, outcome, is_all),
+        Some(Obstacle::InStock) => match verdict {
+            Some(verdict) => in_stock(subscription, now, verdict),
             None => undecided(subscription, now),
         },
         None if newest.is_some() => {
@@ -72,14 +73,17 @@ pub fn why_none_came(subscription: &Subscription, now: &Now<'_>, newest: Option<
 }
 
 /// Says why no mail has come about a product that is in stock, after this was decided at the newest level.
-fn in_stock(subscription: &Subscription, now: &Now<'_>, outcome: &VerdictOutcome, is_all: bool) -> String {
-    match outcome {
+fn in_stock(subscription: &Subscription, now: &Now<'_>, verdict: &Verdict) -> String {
+    let is_all = verdict.refusals.is_empty();
+    // Quiet hours and a hold-down are of a policy too, even of one without waves.
+    let by_policy = matches!(verdict.held_back, Some(HeldBack::HoldDown(_) | HeldBack::QuietHours(_)));
+    match &verdict.outcome {
         VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if now.was_refused => {
             format!("The mail service refused the mail. {NEXT_COUNTS}")
         }
         VerdictOutcome::Taken(..) | VerdictOutcome::InLine(..) if let Some(stopped) = now.stopped => stopped.to_owned(),
-        VerdictOutcome::Taken(id, _) => in_line(subscription, now, id, ON_ITS_WAY),
-        VerdictOutcome::InLine(id, _) => {
+        VerdictOutcome::Taken(id, _) if !by_policy => in_line(subscription, now, id, ON_ITS_WAY),
+        VerdictOutcome::Taken(id, _) | VerdictOutcome::InLine(id, _) => {
             let was_in_line = format!("The shopper waited for a turn, and mails do not leave in waves any more. {NEXT_COUNTS}");
             in_line(subscription, now, id, &was_in_line)
         }
@@ -136,17 +140,15 @@ fn held_back(policy: &WavePolicy, level: &KnownLevel, now: &Now<'_>) -> Option<S
     if level.quantity < policy.minimum {
         return Some(below(level.quantity, policy.minimum));
     }
-    let begins = |pass| policy.begins(pass, level).filter(|begins| *begins > now.at).map(time::sortable);
-    if let Some(at) = begins(0) {
-        return Some(format!(
-            "The stock has to hold for a while first: mails about it leave from {at} on, if it does."
-        ));
+    if let Some((by, until)) = policy.held_back(level, now.at) {
+        let until = time::sortable(until);
+        return Some(match by {
+            HeldBack::QuietHours(_) => format!("Nothing leaves in quiet hours, which end at {until}."),
+            _ => format!("The stock has to hold for a while first: mails about it leave from {until} on, if it does."),
+        });
     }
-    if let Some(at) = begins(policy.pass_of(now.outlook.contact.as_ref())) {
-        return Some(format!("Others come first: mails to this shopper leave from {at} on."));
-    }
-    let (_, until) = policy.held_back(level, now.at)?;
-    Some(format!("Nothing leaves in quiet hours, which end at {}.", time::sortable(until)))
+    let turn = policy.begins(policy.pass_of(now.outlook.contact.as_ref()), level).filter(|turn| *turn > now.at)?;
+    Some(format!("Others come first until {}. After it the shopper's turn can come.", time::sortable(turn)))
 }
 
 fn below(stock: i64, minimum: i64) -> String {

@@ -60,10 +60,12 @@ pub async fn decide_all<'a>(
             Ok(HashMap::new())
         }
     };
+    // A single one is read as it is, in the request that reads the products.
+    let consistency = if contacts.len() == 1 { Consistency::Strong } else { Consistency::Eventual };
     let (feeds, products, found, purchases) = tokio::try_join!(
         store.with_feed(&may_serve),
         store.products(may_serve.iter().map(|locale| (*locale, sku))),
-        store.contacts(contacts.iter().copied(), Consistency::Eventual),
+        store.contacts(contacts.iter().copied(), consistency),
         purchases,
     )?;
     let decide = |subscription: &Subscription, found: &HashMap<ContactId, Contact>| {
@@ -82,7 +84,7 @@ pub async fn decide_all<'a>(
     let mut decisions: Vec<Decision<'a>> =
         subscriptions.iter().map(|subscription| decide(subscription, &found)).collect();
 
-    if refusals == Refusals::Stand {
+    if refusals == Refusals::Stand || consistency == Consistency::Strong {
         return Ok(decisions);
     }
     let doubtful = subscriptions.iter().enumerate().filter(|(place, _)| decisions[*place].is_for_the_contact());

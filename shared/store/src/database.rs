@@ -344,4 +344,13 @@ impl Action {
     pub fn set(name: impl Into<String>, value: AttributeValue) -> Self {
         Self::Set(name.into(), value)
     }
+
+    /// Returns the attribute that an item has after it, if it is new.
+    pub fn of_new_item(&self) -> Option<(String, AttributeValue)> {
+        match self {
+            Self::Set(name, value) | Self::SetIfMissing(name, value) => Some((name.clone(), value.clone())),
+            Self::Add(name, number) => Some((name.clone(), AttributeValue::N(number.to_string()))),
+            Self::Remove(_) => None,
+        }
+    }
 }

@@ -134,9 +134,11 @@ impl Store {
     /// pass after a redelivery finds fewer subscriptions, as some are used up by then.
     pub async fn log_matches(&self, key: &LogKey, level: &LoggedLevel<'_>, pages: &[LoggedPage]) -> Result<(), Error> {
         let mut race = Race::about("an entry of the log");
+        // Of most levels there is one page, whose entry is new.
+        let mut may_be_new = pages.iter().any(|page| page.number == 0);
         loop {
             race.enter()?;
-            let logged = self.get(TABLE, item_key(key)).await?;
+            let logged = if may_be_new { None } else { self.get(TABLE, item_key(key)).await? };
             let (mut whole, last_page, last_sweep) = match &logged {
                 Some(item) => {
                     (read_tally(item)?, number_of(TABLE, item, LAST_PAGE)?, number_of(TABLE, item, LAST_SWEEP)?)
@@ -162,6 +164,12 @@ impl Store {
             }
             actions.push(Action::set("tally", text(written(whole))));
             actions.push(Action::set(name, number(newest as i64)));
+            if std::mem::take(&mut may_be_new) {
+                if self.insert(TABLE, item_key(key), &actions).await? {
+                    return Ok(());
+                }
+                continue;
+            }
             let same = |name, last: Option<i64>| match last {
                 None => TableCondition::Missing(name),
                 Some(last) => TableCondition::Is(name, number(last)),

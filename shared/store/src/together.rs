@@ -1,8 +1,9 @@
 //! Reads and changes of single items, made together with those of other tasks at the same time.
 
-use crate::Error;
 use crate::batch::{ATTEMPTS, MAX_KEYS, pause_before};
-use crate::database::{Consistency, Database, Executed, Item, Statement, Table};
+use crate::database::{Action, Consistency, Database, Executed, Item, Statement, Table};
+use crate::keyspace::Keyspace;
+use crate::{Error, Store};
 use futures::FutureExt;
 use restock_gather::{Ask, Gather, Second};
 use std::collections::HashMap;
@@ -58,6 +59,16 @@ impl Together {
         let about = name_of(statement.table, &statement.key);
         let ask = Ask { group: (), about, weight: 1, asked: statement };
         self.changes.ask(ask, move |statements| execute_all(database, statements).boxed()).await
+    }
+}
+
+impl Store {
+    /// Makes an item with the attributes that an update would give it, together with changes of other tasks; returns false if it is
+    /// there already.
+    pub(crate) async fn insert(&self, of: impl Keyspace, key: Item, actions: &[Action]) -> Result<bool, Error> {
+        let attributes = actions.iter().filter_map(Action::of_new_item).collect();
+        let tried = self.together.change(Statement::insert(of, key, attributes)).await?;
+        Ok(matches!(tried, Tried::Done(_)))
     }
 }
 

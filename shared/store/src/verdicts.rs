@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use restock_domain::automation::{HeldBack, RefusedBy, Verdict, VerdictOutcome};
-use restock_domain::{AutomationId, Scope, Subscription, time};
+use restock_domain::automation::{RefusedBy, Verdict, VerdictOutcome};
+use restock_domain::{AutomationId, HeldBack, Scope, Subscription, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -137,7 +137,13 @@ impl Store {
         kept: Duration,
     ) -> Result<(), Error> {
         // The first look's sort before those of the second.
-        self.write_list(key, Lists::Matched(scope), &format!("{page:010}-{}", decided.len()), decided, kept).await
+        let suffix = format!("{page:010}-{}", decided.len());
+        let Some((list, actions)) = list(key, Lists::Matched(scope), &suffix, decided, kept) else { return Ok(()) };
+        // It is mostly new, and is written together with the entry.
+        if self.insert(TABLE, list.clone(), &actions).await? {
+            return Ok(());
+        }
+        self.database.write(Write::update(TABLE, list, actions)).await.map(drop)
     }
 
     /// Writes down why subscriptions that were matched were not mailed after all: a list for each locale, so that those of
@@ -147,41 +153,12 @@ impl Store {
         for one in decided {
             by_locale.entry(one.subscription.locale.key()).or_default().push(one);
         }
-        let lists = by_locale.values().map(|decided| async {
-            let Some(first) = decided.first() else { return Ok(()) };
-            let suffix = first.subscription.delivery.to_string();
-            self.write_list(key, Lists::NotSent, &suffix, decided, kept).await
+        let lists = by_locale.values().filter_map(|decided| {
+            let suffix = decided.first()?.subscription.delivery.to_string();
+            list(key, Lists::NotSent, &suffix, decided, kept)
         });
-        try_join_all(lists).await.map(drop)
-    }
-
-    async fn write_list(
-        &self,
-        key: &LogKey,
-        lists: Lists<'_>,
-        suffix: &str,
-        decided: &[Decided<'_>],
-        kept: Duration,
-    ) -> Result<(), Error> {
-        let Some(last) = decided.iter().map(|one| lists.order(one.subscription)).max() else { return Ok(()) };
-        let mut item = VerdictsItem::default();
-        let mut places: HashMap<&Verdict, u16> = HashMap::new();
-        let mut records = Vec::with_capacity(decided.len() * RECORD);
-        for Decided { subscription, verdict, place } in decided {
-            let verdict = *places.entry(verdict).or_insert_with(|| item.add(verdict));
-            records.extend_from_slice(subscription.delivery.as_bytes());
-            records.extend_from_slice(&verdict.to_be_bytes());
-            records.extend_from_slice(&place.unwrap_or_default().to_be_bytes());
-        }
-        let received = LogKey::received_at(&key.entry).unwrap_or_default();
-        let name = format!("{}{last}#{suffix}", lists.prefix(&key.entry));
-        let actions = vec![
-            Action::set(VERDICTS, text(serde_json::json!(item).to_string())),
-            Action::set(DECIDED, AttributeValue::B(Blob::new(records))),
-            Action::set("expiresAt", number((received + kept).as_second())),
-        ];
-        let list = texts([("sku", key.sku.as_str()), ("entry", &name)]);
-        self.database.write(Write::update(TABLE, list, actions)).await.map(drop)
+        let writes = lists.map(|(list, actions)| self.database.write(Write::update(TABLE, list, actions)));
+        try_join_all(writes).await.map(drop)
     }
 
     /// Returns what was decided about a subscription, and its place in line if it has one; `None` if that was not written down.
@@ -211,6 +188,34 @@ impl Store {
             }
         }
     }
+}
+
+/// Returns the key and the attributes of a list; `None` for an empty one.
+fn list(
+    key: &LogKey,
+    lists: Lists<'_>,
+    suffix: &str,
+    decided: &[Decided<'_>],
+    kept: Duration,
+) -> Option<(Item, Vec<Action>)> {
+    let last = decided.iter().map(|one| lists.order(one.subscription)).max()?;
+    let mut item = VerdictsItem::default();
+    let mut places: HashMap<&Verdict, u16> = HashMap::new();
+    let mut records = Vec::with_capacity(decided.len() * RECORD);
+    for Decided { subscription, verdict, place } in decided {
+        let verdict = *places.entry(verdict).or_insert_with(|| item.add(verdict));
+        records.extend_from_slice(subscription.delivery.as_bytes());
+        records.extend_from_slice(&verdict.to_be_bytes());
+        records.extend_from_slice(&place.unwrap_or_default().to_be_bytes());
+    }
+    let received = LogKey::received_at(&key.entry).unwrap_or_default();
+    let name = format!("{}{last}#{suffix}", lists.prefix(&key.entry));
+    let actions = vec![
+        Action::set(VERDICTS, text(serde_json::json!(item).to_string())),
+        Action::set(DECIDED, AttributeValue::B(Blob::new(records))),
+        Action::set("expiresAt", number((received + kept).as_second())),
+    ];
+    Some((texts([("sku", key.sku.as_str()), ("entry", &name)]), actions))
 }
 
 /// Returns what a list has of a subscription.

@@ -16,7 +16,7 @@ pub use field::Field;
 pub(crate) use field::member;
 pub use predicate::{Given, Misfit, Operator, Place, Predicate};
 pub use tally::{AutomationTally, Tally};
-pub use verdict::{HeldBack, RefusedBy, Verdict, VerdictOutcome};
+pub use verdict::{RefusedBy, Verdict, VerdictOutcome};
 
 use crate::contact::in_ascii;
 use crate::identifiers::{is_slug, text_type};

@@ -1,6 +1,5 @@
 use super::{AutomationId, Decision};
-use crate::Skip;
-use jiff::Timestamp;
+use crate::{HeldBack, Skip};
 
 /// A decision about one subscription, as it is remembered: it stays what it was, whatever changes later.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,19 +18,6 @@ pub enum VerdictOutcome {
     /// This version of an automation took it, and it waits for a wave.
     InLine(AutomationId, u64),
     Skipped(Skip),
-}
-
-/// What keeps mails from leaving for a while, whoever they are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HeldBack {
-    /// All sending is paused.
-    Pause,
-    /// The SKU is held.
-    Hold,
-    /// The stock has to be at least the minimum of a policy until then.
-    HoldDown(Timestamp),
-    /// The quiet hours of a policy, which end then.
-    QuietHours(Timestamp),
 }
 
 /// Why one version of an automation did not take a subscription.

@@ -1,6 +1,6 @@
 use super::{LEAVES_WITHIN, Places, QuietHours};
-use crate::automation::{HeldBack, member};
-use crate::{Contact, ErrorCode, Invalid, KnownLevel, Skip};
+use crate::automation::member;
+use crate::{Contact, ErrorCode, HeldBack, Invalid, KnownLevel, Skip};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -95,12 +95,12 @@ impl WavePolicy {
 
     /// Returns what keeps all mails about a scope from leaving for now, at a stock that is at least the minimum, and until when.
     pub fn held_back(&self, level: &KnownLevel, now: Timestamp) -> Option<(HeldBack, Timestamp)> {
-        if let Some(first) = self.begins(0, level).filter(|first| *first > now) {
-            return Some((HeldBack::HoldDown(first), first));
-        }
+        let first = self.begins(0, level).filter(|first| *first > now);
+        let from = first.unwrap_or(now);
         // A request that leaves a little later must not do so within them.
-        let ends = self.quiet_hours.iter().flat_map(|hours| [hours.end(now), hours.end(now + LEAVES_WITHIN)]);
-        ends.flatten().max().map(|end| (HeldBack::QuietHours(end), end))
+        let ends = self.quiet_hours.iter().flat_map(|hours| [hours.end(from), hours.end(from + LEAVES_WITHIN)]);
+        let quiet = ends.flatten().max().map(|end| (HeldBack::QuietHours(end), end));
+        quiet.or(first.map(|first| (HeldBack::HoldDown(first), first)))
     }
 
     /// Returns whether mails about a scope may leave, given its newest level, the places that were taken, and how many others are
@@ -240,6 +240,22 @@ mod tests {
         assert_eq!(pass(Some(Scalar::Text(" Gold ".into()))), 0);
         let level = level(5, StockHistory::beginning(5, at(100)));
         assert_eq!([0, 2, 3].map(|pass| policy.begins(pass, &level)), [110, 110, 170].map(|second| Some(at(second))));
+    }
+
+    #[test]
+    fn what_holds_everybody_back_ends_with_the_later_of_hold_down_and_quiet_hours() {
+        let hour = |raw| QuietHours::time(raw).unwrap();
+        let quiet = QuietHours::new(hour("01:00"), hour("08:00"), QuietHours::zone("UTC").unwrap()).unwrap();
+        let held_back = |hold_down, quiet_hours, second| {
+            let policy = WavePolicy { hold_down: Duration::from_secs(hold_down), quiet_hours, ..policy("1") };
+            policy.held_back(&level(5, StockHistory::beginning(5, at(0))), at(second)).map(|(by, _)| by)
+        };
+
+        assert_eq!(held_back(0, None, 10), None);
+        assert_eq!(held_back(60, Some(quiet.clone()), 10), Some(HeldBack::HoldDown(at(60))));
+        assert_eq!(held_back(2 * 3_600, Some(quiet.clone()), 10), Some(HeldBack::QuietHours(at(8 * 3_600))));
+        assert_eq!(held_back(9 * 3_600, Some(quiet.clone()), 2 * 3_600), Some(HeldBack::HoldDown(at(9 * 3_600))));
+        assert_eq!(held_back(60, Some(quiet), 2 * 3_600), Some(HeldBack::QuietHours(at(8 * 3_600))));
     }
 
     #[test]
