@@ -147,7 +147,7 @@ fn a_notification_that_is_delivered_again_mails_nobody_again_not_even_a_new_subs
 }
 
 #[test]
-fn a_mail_that_was_refused_for_good_is_not_asked_for_again_for_the_same_level() {
+fn a_mail_that_was_refused_for_good_is_not_asked_for_again_for_the_same_level_or_an_older_one() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
     let body = json!({"email": "refuse@example.com"});
@@ -162,6 +162,11 @@ fn a_mail_that_was_refused_for_good_is_not_asked_for_again_for_the_same_level() 
     assert_eq!(restock.said("SES permanently refused a mail"), 1);
     // The next level is another matter.
     restock.level(json!({"sku": "A", "quantity": 1}));
+
+    assert_eq!(restock.said("SES permanently refused a mail"), 2);
+    // A message about an older level that was put off finds that the newer one was refused.
+    restock.send_message("notifications", &first);
+    restock.settle();
 
     assert_eq!(restock.said("SES permanently refused a mail"), 2);
     assert_eq!(restock.subscriptions(&contact).len(), 1);

@@ -126,6 +126,35 @@ fn who_subscribed_again_before_the_mail_left_is_answered_by_it() {
 }
 
 #[test]
+fn each_time_that_somebody_subscribed_again_is_kept_until_a_mail_answers_it() {
+    let (restock, store, contact, first) = with_one_waiting();
+    let first = first.subscription;
+    let at = |second: u64| first.created_on + Duration::from_secs(second);
+    let subscribe = |second| {
+        let again = Subscription { created_on: at(second), delivery: DeliveryId::random(), ..first.clone() };
+        restock.runtime.block_on(store.put_subscription(again)).unwrap();
+    };
+    let mailed = |second| {
+        let delivery = waiting(&restock, &store, &contact).subscription.delivery;
+        restock.runtime.block_on(store.use_up(first.id(), delivery, at(second))).unwrap()
+    };
+    [2, 4, 6].into_iter().for_each(subscribe);
+
+    // As when messages about older levels are handled one by one.
+    assert_eq!([1, 3, 5].map(mailed), [true; 3]);
+    assert_eq!(waiting(&restock, &store, &contact).subscription.created_on, at(6));
+    subscribe(8);
+    let accepted = Accepted { message_id: "m", template: None, at: at(7) };
+    let kept = Duration::from_secs(3600);
+    let known = waiting(&restock, &store, &contact).subscription;
+    restock.runtime.block_on(store.record_sent(&known, "", accepted, kept)).unwrap();
+    subscribe(10);
+
+    assert_eq!([9, 11].map(mailed), [true, false]);
+    assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
 fn a_level_that_comes_while_the_mail_is_leaving_mails_who_subscribed_again_before_it() {
     // Even if it was read from the shelf before they did.
     for read_before in [0, 60] {

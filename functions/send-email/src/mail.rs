@@ -314,9 +314,9 @@ async fn read_or_leave_out(
     Vec::new()
 }
 
-/// Returns true if SES has permanently refused the mail for this level.
+/// Returns true if SES has permanently refused the mail for this level or for a newer one. Entries begin with the times of their levels.
 fn was_refused(seen: &LastLook, notification: &Notification) -> bool {
-    seen.refused_for.as_ref() == Some(&notification.log_entry)
+    seen.refused_for.as_ref() >= Some(&notification.log_entry)
 }
 
 /// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.

@@ -7,8 +7,7 @@ use crate::delivery_record::{self, facts, key, key_for, log_key};
 use crate::item::{number, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
-    ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, item_of, key as subscription_key,
-    read,
+    ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, key as subscription_key, read,
 };
 use crate::together::Tried;
 use crate::{Error, LogKey, Race, Store};
@@ -246,21 +245,22 @@ impl Store {
                 // The SDK repeats a request whose answer was lost; it may have been done already.
                 return Ok(waiting.follows == Some(delivery));
             }
-            let renewed_on = waiting.renewed_since(accepted_at);
-            let write = match renewed_on {
-                Some(created_on) => {
+            let asked_on = waiting.renewed_since(accepted_at);
+            let write = match asked_on.split_first() {
+                Some((first, later)) => {
                     let renewed = Subscription {
-                        created_on,
+                        created_on: *first,
                         moved_in_on: None,
                         delivery: DeliveryId::random(),
                         ..waiting.subscription.clone()
                     };
-                    Write::put(keyspace::Subscriptions, subscription_key(id), item_of(&renewed, Some(delivery))?)
+                    let item = waiting.followed_by(&renewed, later)?;
+                    Write::put(keyspace::Subscriptions, subscription_key(id), item)
                 }
                 None => Write::delete(keyspace::Subscriptions, subscription_key(id)),
             };
             if let Written::Done(_) = self.database.write(write.when(waiting.unchanged())).await? {
-                return Ok(renewed_on.is_some());
+                return Ok(!asked_on.is_empty());
             }
         }
     }

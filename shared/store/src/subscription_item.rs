@@ -152,9 +152,19 @@ impl Waiting {
         self.subscription.here_since() <= until && self.renewed_on.iter().all(|on| *on <= until)
     }
 
-    /// Returns when the shopper first subscribed again after a mail that was accepted then.
-    pub(crate) fn renewed_since(&self, accepted_at: Timestamp) -> Option<Timestamp> {
-        self.renewed_on.iter().find(|on| **on > accepted_at).copied()
+    /// Returns when the shopper subscribed again after a mail that was accepted then, oldest first.
+    pub(crate) fn renewed_since(&self, accepted_at: Timestamp) -> Vec<Timestamp> {
+        self.renewed_on.iter().copied().filter(|on| *on > accepted_at).collect()
+    }
+
+    /// Returns the item of `next`, which takes its place as its mail is out. The shopper asked for it again `later` too, which is
+    /// kept: another mail that is out may answer `next`, and not those.
+    pub(crate) fn followed_by(&self, next: &Subscription, later: &[Timestamp]) -> Result<Item, Error> {
+        let mut item = item_of(next, Some(self.subscription.delivery))?;
+        if !later.is_empty() {
+            item.insert(RENEWED_ON.into(), renewals(later));
+        }
+        Ok(item)
     }
 
     /// Returns the condition that it is still the same delivery, and was not renewed since it was read.

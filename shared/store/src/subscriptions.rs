@@ -65,9 +65,10 @@ impl Store {
             if let Some(sent_at) = record.as_ref().map(delivery_record::sent_at).transpose()?.flatten() {
                 // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated. The
                 // new one counts from when the shopper first asked for it.
-                let created_on = existing.renewed_since(sent_at).unwrap_or(subscription.created_on);
-                let renewed = Subscription { created_on, ..subscription.clone() };
-                let write = Write::put(TABLE, key.clone(), item_of(&renewed, Some(delivery))?);
+                let mut asked_on = existing.renewed_since(sent_at);
+                asked_on.push(subscription.created_on);
+                let renewed = Subscription { created_on: asked_on.remove(0), ..subscription.clone() };
+                let write = Write::put(TABLE, key.clone(), existing.followed_by(&renewed, &asked_on)?);
                 if let Written::Done(_) = self.database.write(write.when(existing.unchanged())).await? {
                     return Ok(renewed);
                 }
