@@ -223,6 +223,28 @@ fn a_dry_run_counts_a_person_once_and_the_mails_that_no_wave_holds_up() {
 }
 
 #[test]
+fn somebody_who_waits_in_two_lines_is_counted_in_the_one_where_they_come_first() {
+    let restock = Restock::start();
+    ["sv-SE", "pl-PL"].iter().for_each(|locale| restock.feed(locale, &["A"]));
+    let swedes = json!([{"field": "locale", "operator": "equals", "value": "sv-SE"}]);
+    let waves = json!({"perUnit": 1, "interval": "PT1H"});
+    restock.automation("swedes", &json!({"name": "S", "priority": 1, "conditions": swedes, "waves": waves}));
+    restock.automation("default", &json!({"name": "Others", "waves": waves}));
+    let both = restock.contact("both");
+    for locale in ["pl-PL", "sv-SE"] {
+        restock.subscribe(&both, "A", locale, None);
+    }
+    restock.subscribe(&restock.contact("swede"), "A", "sv-SE", None);
+
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 5}));
+
+    let mut numbers: Vec<_> = said["waves"].as_array().unwrap().iter().map(|wave| &wave["leaveNow"]).collect();
+    numbers.sort_by_key(|number| number.as_u64());
+    assert_eq!(numbers, [&json!(1), &json!(1)], "{said}");
+    assert_eq!(said["cost"]["mails"], 2);
+}
+
+#[test]
 fn a_contact_that_is_asked_about_comes_first_and_the_cost_is_told() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);
@@ -247,6 +269,8 @@ fn a_contact_that_is_asked_about_comes_first_and_the_cost_is_told() {
     assert_eq!(asked["examples"][0]["outcome"], "sent");
     // 151 people, of whom one has two subscriptions, at 0.00010582 dollars.
     assert_eq!(asked["cost"], json!({"mails": 151, "usDollars": "0.0160"}));
+    let unknown = format!("/inventory/stock-levels/dry-run?contactId={}", uuid::Uuid::new_v4());
+    assert_problem(&restock.post(&unknown, &json!({"sku": "A", "quantity": 5})), 404, "ContactNotFound");
     let wrong = restock.post("/inventory/stock-levels/dry-run?contactId=x", &json!({"sku": "A", "quantity": 5}));
     assert_eq!(field_errors(&wrong), errors(&[("/contactId", "InvalidContactId")]));
 }

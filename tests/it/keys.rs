@@ -155,6 +155,32 @@ fn a_revoked_key_is_gone_from_the_list_and_a_wrong_id_is_told() {
     assert_problem(&restock.client_of(&one).get("/sending").unwrap(), 401, "UnknownApiKey");
     assert!(restock.keys(Keys::Revoke { id: "nonsense".into() }).unwrap_err().contains("no key nonsense"));
     assert!(restock.keys(Keys::Revoke { id: String::new() }).is_err(), "not all of them");
+    let part = id(&other)[..11].to_owned();
+    assert!(restock.keys(Keys::Revoke { id: part }).unwrap_err().contains("12 characters"), "a slip is no id");
+}
+
+#[test]
+fn a_key_that_can_not_be_written_down_is_not_made() {
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let restock = Restock::start();
+    let key = restock.create_key("erp");
+    let before = restock.keys(Keys::List).unwrap();
+    let store = restock.store();
+
+    let rotate = Keys::Rotate { id: id(&key), overlap: Span::new().hours(1) };
+    let failed = restock.runtime.block_on(keys::run(rotate, &store, &mut Full)).unwrap_err().to_string();
+
+    assert!(failed.contains("Nothing has changed"), "{failed}");
+    assert_eq!(restock.keys(Keys::List).unwrap(), before);
 }
 
 /// Lets so many instances handle calls of one key for a minute, each in turn, and returns how many calls came, were let through and

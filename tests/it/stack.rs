@@ -92,7 +92,11 @@ fn a_parameter_of_the_template_may_have_another_value() {
     let wish = json!({"contactId": contact, "sku": "A", "locale": "en-GB"});
     assert_eq!(send("/inventory/backinstock/subscriptions", wish).json()["position"], 1);
 
-    for (parameter, said) in [("ShowPlace=true", "no parameter ShowPlace"), ("ShowPlaces", "an equals sign")] {
+    for (parameter, said) in [
+        ("ShowPlace=true", "no parameter ShowPlace"),
+        ("ShowPlaces", "an equals sign"),
+        ("DemandThreshold=0.5", "a whole number from 0 to 10000"),
+    ] {
         let mut local = Command::new(&binaries()["restock-local"]);
         let output = local.args(["--port", "0", "--parameter", parameter]).output().unwrap();
         assert!(!output.status.success());

@@ -34,6 +34,11 @@ impl Handles<DryRunStockLevel> for App {
                 "The key needs the scope read-contacts to show what is decided about a contact. Leave contactId out.";
             return Err(Problem::new(403, ErrorCode::MissingScope, detail).into());
         }
+        if let Some(id) = contact
+            && self.store.contacts([id], Consistency::Strong).await?.is_empty()
+        {
+            return Err(Problem::not_found(ErrorCode::ContactNotFound, "There is no contact with this id.").into());
+        }
         let level: StockLevel = body.into();
         let said = dry_run(&self.store, &level, contact, (self.clock)());
         let (mut said, stops) = tokio::try_join!(said, self.store.stops(&level.sku))?;
@@ -124,6 +129,7 @@ async fn dry_run(
     }
     // Their mail is out before a tick comes to their other subscriptions, and counts for the waves.
     lines.leave_out(&at_once);
+    lines.count_once();
     let forecasts = match waves.all() {
         policies if policies.is_empty() => None,
         policies => {
@@ -166,6 +172,20 @@ impl Lines {
 
     fn leave_out(&mut self, people: &HashSet<ContactId>) {
         self.0.values_mut().for_each(|line| line.retain(|(_, _, id)| !people.contains(&id.contact_id)));
+    }
+
+    /// Leaves each person in one line, where one of their subscriptions has its turn first: its mail answers the others.
+    fn count_once(&mut self) {
+        let mut first: HashMap<ContactId, (u32, Timestamp, PolicyOwner)> = HashMap::new();
+        for (owner, line) in &self.0 {
+            for (pass, subscribed_on, id) in line {
+                let turn = (*pass, *subscribed_on, owner.clone());
+                let known = first.entry(id.contact_id).or_insert_with(|| turn.clone());
+                *known = turn.min(known.clone());
+            }
+        }
+        let is_first = |owner: &PolicyOwner, contact| first.get(&contact).is_some_and(|(.., line)| line == owner);
+        self.0.iter_mut().for_each(|(owner, line)| line.retain(|(.., id)| is_first(owner, id.contact_id)));
     }
 
     /// Returns how many people of each pass wait for a policy; a person takes one place.

@@ -1,7 +1,9 @@
 use clap::{Parser, Subcommand};
 use restock_local::faults::Spec;
 use restock_local::seed::{self, Seed};
-use restock_local::{Error, Options, Ready, Stack, build, demo, stats};
+use restock_local::template::check_parameters;
+use restock_local::{Error, Options, Ready, Stack, build, demo, stats, workspace};
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -77,6 +79,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
         Some(Command::Seed(seed)) => return seed::run(seed, inbox).await,
         Some(Command::Demo { .. }) | None => {}
     }
+    check_parameters(&fs::read_to_string(workspace().join("template.yaml"))?, &cli.parameters)?;
     let demo_runs = cli.command.is_some();
     let binaries = if cli.no_functions {
         None
@@ -217,10 +220,10 @@ Ctrl-C stops.
 /// Writes the functions' settings where `cargo lambda watch` can read them.
 fn write_environment(stack: &Stack) -> Result<PathBuf, Error> {
     let file = PathBuf::from("target").join("local.env");
-    std::fs::create_dir_all("target")?;
+    fs::create_dir_all("target")?;
     let skipped = ["PATH", "TMPDIR"];
     let lines = stack.environment.iter().filter(|(name, _)| !skipped.contains(&name.as_str()));
-    std::fs::write(&file, lines.map(|(name, value)| format!("{name}=\"{value}\"\n")).collect::<String>())?;
+    fs::write(&file, lines.map(|(name, value)| format!("{name}=\"{value}\"\n")).collect::<String>())?;
     Ok(file)
 }
 

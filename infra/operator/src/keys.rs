@@ -14,7 +14,7 @@ use strum::IntoEnumIterator;
 
 /// Bytes of chance in a key.
 const KEY_BYTES: usize = 32;
-/// How much of a digest is shown; what a command takes may be shorter, if it is one key's.
+/// How much of a digest is shown, which a command takes at least.
 const SHOWN: usize = 12;
 /// A key that ends within this time is to be replaced, unless it was made for a short time or is replaced already.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -61,6 +61,7 @@ pub enum Keys {
 }
 
 fn word(word: &str) -> Result<String, String> {
+    let word = word.trim();
     if KeyScope::of_word(word).is_empty() {
         let sets: Vec<&str> = KeySet::iter().map(KeySet::as_str).collect();
         return Err(format!("there is no such scope; use {}, or scopes of docs/api.md", sets.join(", ")));
@@ -95,9 +96,8 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
             let max_calls_per_second = calls_per_second;
             let key =
                 ApiKey { name, scopes, created_on: None, expires_on: None, made_for_seconds, max_calls_per_second };
-            let (id, key) = create(store, key, now).await?;
+            let id = create(store, key, now, out).await?;
             eprintln!("Key {id} was made. Keep it now; it is stored nowhere.");
-            writeln!(out, "{key}")?;
         }
         Keys::List => {
             for line in lines(store.api_keys().await?, &store.key_uses().await?, now) {
@@ -125,9 +125,7 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
             let (old, key) = find(store, &id).await?;
             let until = after(now, overlap)?;
             let until = key.expires_on.map_or(until, |expires_on| expires_on.min(until));
-            let (id, fresh) = create(store, key, now).await?;
-            // Before anything else can fail, or there would be a key that nobody has.
-            writeln!(out, "{fresh}")?;
+            let id = create(store, key, now, out).await?;
             if store.expire_api_key(&old, until).await? {
                 eprintln!("Key {id} was made in place of {}, which works until {until:.0}.", short(&old));
             } else {
@@ -138,8 +136,9 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
     Ok(())
 }
 
-/// Stores a new key that is like another one, and returns what is shown of its digest, and the key.
-async fn create(store: &Store, like: ApiKey, now: Timestamp) -> Result<(String, String), Error> {
+/// Stores a new key that is like another one, writes it to `out`, and returns what is shown of its digest. One that can't be written is
+/// deleted again, as nobody would have it.
+async fn create(store: &Store, like: ApiKey, now: Timestamp, out: &mut impl Write) -> Result<String, Error> {
     let expires_on = like.made_for_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
     let key = ApiKey { created_on: Some(now), expires_on, ..like };
     let mut bytes = [0; KEY_BYTES];
@@ -147,16 +146,27 @@ async fn create(store: &Store, like: ApiKey, now: Timestamp) -> Result<(String, 
     let fresh = format!("restock_{}", hex(&bytes));
     let digest = ApiKey::digest(&fresh);
     store.put_api_key(&digest, &key).await?;
-    Ok((short(&digest).to_owned(), fresh))
+    if let Err(error) = writeln!(out, "{fresh}").and_then(|()| out.flush()) {
+        store.delete_api_key(&digest).await?;
+        return Err(format!(
+            "The new key could not be written ({error}), so it was deleted again. Nothing has changed."
+        )
+        .into());
+    }
+    Ok(short(&digest).to_owned())
 }
 
 /// Returns the key whose id begins so, with its digest.
 async fn find(store: &Store, id: &str) -> Result<(String, ApiKey), Error> {
-    let mut found: Vec<_> = store.api_keys().await?;
-    found.retain(|(digest, _)| !id.is_empty() && digest.starts_with(id));
+    // Less of an id may be a slip that names a key of somebody else.
+    let mut found: Vec<_> = if id.len() < SHOWN { Vec::new() } else { store.api_keys().await? };
+    found.retain(|(digest, _)| digest.starts_with(id));
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(format!("There is no key {id}; `cargo restock keys list` shows them.").into()),
+        0 => {
+            Err(format!("There is no key {id}; `cargo restock … keys list` shows the ids, of {SHOWN} characters.")
+                .into())
+        }
         _ => Err(format!("Several keys begin with {id}; give more of it.").into()),
     }
 }

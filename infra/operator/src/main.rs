@@ -1,3 +1,4 @@
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use display_error_chain::DisplayErrorChain;
 use restock_local::{Error, running};
@@ -25,7 +26,7 @@ struct Cli {
 #[group(required = true, multiple = false)]
 struct StackArgs {
     /// The name of the configuration table, an output of the CloudFormation stack.
-    #[arg(long, value_name = "CONFIGURATION_TABLE")]
+    #[arg(long, value_name = "CONFIGURATION_TABLE", value_parser = NonEmptyStringValueParser::new())]
     table: Option<String>,
     /// The stack that `cargo local` runs; the number is the port of its API.
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "9000", require_equals = true)]
@@ -63,10 +64,34 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{}", DisplayErrorChain::new(&*error));
+            let said = DisplayErrorChain::new(&*error).to_string();
+            eprintln!("{said}");
+            if let Some(advice) = advice(&said) {
+                eprintln!("{advice}");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns what to do about an error that AWS brings where the table, the account or the region is another one than meant.
+fn advice(said: &str) -> Option<&'static str> {
+    let all: [(&str, &str); 7] = [
+        (
+            "no credentials found",
+            "Sign in to the account of the stack, such as with `aws sso login`, and export its credentials: `eval \"$(aws configure export-credentials --format env)\"`.",
+        ),
+        ("ExpiredToken", "The credentials have expired. Sign in again."),
+        ("UnrecognizedClient", "AWS does not know these credentials. Sign in to the account of the stack."),
+        (
+            "AccessDenied",
+            "These credentials may not do that. Use a role that may read and write the tables and queues of the stack.",
+        ),
+        ("ResourceNotFound", "Is the table the output ConfigurationTableName of the stack, and AWS_REGION its region?"),
+        ("Missing Region", "Set AWS_REGION to the region of the stack."),
+        ("failed to lookup address", "Is AWS_REGION set to the region of the stack, and is there a network?"),
+    ];
+    all.iter().find(|(sign, _)| said.contains(sign)).map(|(_, advice)| *advice)
 }
 
 async fn run(cli: Cli) -> Result<(), Error> {

@@ -637,7 +637,7 @@ fn conditions_are_said_in_words_of_a_help_desk() {
                     {"not": {"field": "purchasedOn", "operator": "within", "value": "P1M5D"}},
                 ]},
             ]}),
-            "the shopper's club is gold, or the stock is at least 20, and it is not so that the shopper's last purchase of the \
+            "the shopper's club is gold, or the stock is at least 20, and it is not true that the shopper's last purchase of the \
              product is within the last 1 month 5 days",
         ),
         (

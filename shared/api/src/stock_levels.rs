@@ -53,7 +53,8 @@ endpoints! {
         Post "/inventory/stock-levels/dry-run" ? {
             "contactId": Option<ContactId>, "Whose subscriptions are among the examples and come first, with what is decided about them even if the level would do nothing. Needs the scope read-contacts.";
         }, "dry-run-stock-level", Some(KeyScope::ReadLog),
-        StockLevel => 200 DryRun, "Nothing was changed.";
+        StockLevel => 200 DryRun, "Nothing was changed.",
+        |operation| operation.problem(404, "There is no such contact.");
 }
 
 /// Limits of a batch.

@@ -1,6 +1,7 @@
 //! `template.yaml` as far as the local stack needs it: what is not understood is an error, not a guess.
 
 mod loops;
+mod parameters;
 mod resolver;
 mod yaml;
 
@@ -121,8 +122,7 @@ impl Template {
     }
 
     pub fn parse(yaml: &str, endpoints: &Endpoints, overrides: &BTreeMap<String, String>) -> Result<Self, Error> {
-        let options = serde_saphyr::options! { strict_booleans: true };
-        let Node(mut document) = serde_saphyr::from_str_with_options(yaml, options)?;
+        let mut document = document(yaml)?;
         let resources = document["Resources"].as_object().ok_or("template.yaml has no Resources")?;
         let resources = loops::unrolled(resources)?;
         document["Resources"] = json!(resources);
@@ -299,6 +299,17 @@ fn period(expression: &str) -> Result<Duration, Error> {
         Some(Duration::from_secs(count.parse::<u64>().ok()? * minutes * 60))
     });
     rate.ok_or_else(|| format!("the schedule expression {expression} is not understood").into())
+}
+
+/// Returns an error if a deployment would refuse one of these values of the template's parameters.
+pub fn check_parameters(yaml: &str, given: &[(String, String)]) -> Result<(), Error> {
+    parameters::check(&document(yaml)?["Parameters"], given)
+}
+
+fn document(yaml: &str) -> Result<Value, Error> {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let Node(document) = serde_saphyr::from_str_with_options(yaml, options)?;
+    Ok(document)
 }
 
 /// Returns where a value has a null in it, as the names that lead there.

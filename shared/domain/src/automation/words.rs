@@ -12,7 +12,7 @@ impl Condition {
         match self {
             Self::All { all } => joined(all, "and"),
             Self::Any { any } => joined(any, "or"),
-            Self::Not { not } => format!("it is not so that {}", not.in_words()),
+            Self::Not { not } => format!("it is not true that {}", not.in_words()),
             Self::Test(Test { field, predicate }) => format!("{} {}", field.in_words(), predicate.in_words()),
         }
     }
