@@ -28,7 +28,7 @@ struct Cli {
     /// Chances from 0 to 1 for each request of a function: throttle, error and error-after (5xx before and after the
     /// effect), timeout-before and timeout-after the effect, lost (an answer), slow (up to slow-ms), partial (parts of
     /// batches left undone), duplicate and delay (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is
-    /// how long indexes lag; function=NAME and table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's
+    /// how long indexes lag, which is 200 without this option; function=NAME and table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's
     /// events back. key-writes and key-reads are the units a second that one key bears, send-rate and day-quota are the
     /// mails that SES takes in a second and in 24 hours. The same seed decides the same.
     #[arg(long, value_name = "SPEC")]
@@ -96,8 +96,8 @@ async fn run(cli: Cli) -> Result<(), Error> {
         binaries,
         parameters: parameters(cli.no_functions, cli.faults.is_some()).chain(cli.parameters).collect(),
         settings: Vec::new(),
-        // Without faults, functions are held to their permissions and to AWS's limits.
-        faults: cli.faults.clone().or((!cli.no_functions).then(Spec::default)),
+        // Without faults, functions are held to their permissions and to AWS's limits, and indexes lag as there.
+        faults: cli.faults.clone().or((!cli.no_functions).then(|| Spec { lag_ms: INDEX_LAG_MS, ..Spec::default() })),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;
@@ -127,6 +127,8 @@ async fn run(cli: Cli) -> Result<(), Error> {
     stack.stop()
 }
 
+/// How long an index lags its table without `--faults`.
+const INDEX_LAG_MS: u64 = 200;
 /// Where `cargo lambda watch` answers, as the printed command starts it.
 const WATCH_PORT: u16 = 9010;
 
