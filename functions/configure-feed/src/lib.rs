@@ -15,7 +15,7 @@ pub struct App {
 /// Says where a locale's product feed is, and how often it is fetched. Without a URL, the feed is uploaded.
 impl Handles<ConfigureFeed> for App {
     async fn handle(&self, call: Call, body: OptionalFeedSettings) -> Result<Reply<ConfigureFeed>, Failure> {
-        let locale = call.parsed_parameter("locale", Locale::parse)?;
+        let locale = call.path_parameter::<Locale>()?;
         let OptionalFeedSettings(FeedSettings { url, currency, user, password, schedule }) = body;
         let by_default = url.as_ref().map(|_| FeedSchedule::HOURLY);
         let settings = FeedConfiguration {

@@ -13,7 +13,7 @@ pub struct App {
 /// Deletes an automation; whom it has accepted and not mailed yet stays subscribed. The log goes on naming its versions.
 impl Handles<DeleteAutomation> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<DeleteAutomation>, Failure> {
-        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
+        let id = call.path_parameter::<AutomationId>()?;
         match self.store.delete_automation(&id, expected_version(&call)).await? {
             DocumentChange::Done(_) => Ok(Reply::new(IdReply::of(id))),
             DocumentChange::Stale => Err(Problem::stale().into()),

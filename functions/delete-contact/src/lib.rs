@@ -18,7 +18,7 @@ pub struct App {
 /// Erases a contact: its personal data and its subscriptions, even those whose mail is queued.
 impl Handles<EraseContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<EraseContact>, Failure> {
-        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let id = call.path_parameter::<ContactId>()?;
         // First, so that nothing is left of a contact that is gone if this breaks off.
         self.queues.send_erasure(&Erasure { contact_id: id, made_until: None }, FINISHED_AFTER).await?;
         if !self.store.erase_contact(id, &self.address_key, Instant::now() + MAX_DELETING).await? {

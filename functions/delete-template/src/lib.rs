@@ -14,7 +14,7 @@ pub struct App {
 /// Deletes a stored template that no automation uses. One that replaced a compiled-in template may go at any time.
 impl Handles<DeleteTemplate> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<DeleteTemplate>, Failure> {
-        let id = call.parsed_parameter("templateId", TemplateId::parse)?;
+        let id = call.path_parameter::<TemplateId>()?;
         if built_in_template(&id).is_none() {
             self.check_use(&id).await?;
         }

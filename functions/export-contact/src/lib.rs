@@ -20,7 +20,7 @@ pub struct App {
 /// Exports a page of what is known of a contact.
 impl Handles<ExportContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ExportContact>, Failure> {
-        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let id = call.path_parameter::<ContactId>()?;
         let is_position = |position: &str| position.starts_with(SUBSCRIPTIONS) || position.starts_with(RECEIPTS);
         let after = call.position(is_position)?.unwrap_or_default();
         let contact = self.store.contact(id).await?.ok_or_else(Problem::no_contact)?;

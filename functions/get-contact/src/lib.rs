@@ -12,7 +12,7 @@ pub struct App {
 
 impl Handles<GetContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetContact>, Failure> {
-        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let id = call.path_parameter::<ContactId>()?;
         let not_found = || Problem::not_found(ErrorCode::ContactNotFound, "There is no contact with this id.");
         Ok(Reply::new(self.store.contact(id).await?.ok_or_else(not_found)?))
     }

@@ -13,7 +13,7 @@ pub struct App {
 /// Lists the versions of an automation with their times, the newest first.
 impl Handles<ListAutomationVersions> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ListAutomationVersions>, Failure> {
-        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
+        let id = call.path_parameter::<AutomationId>()?;
         let versions = self.store.automation_history(&id, MAX_VERSIONS).await?;
         if versions.is_empty() {
             return Err(Problem::no_automation().into());

@@ -17,7 +17,7 @@ pub struct App {
 /// Lists what a contact waits for, oldest first, a page at a time; nothing for a contact that we don't know.
 impl Handles<ListSubscriptions> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ListSubscriptions>, Failure> {
-        let contact = call.parsed_parameter("contactId", ContactId::parse)?;
+        let contact = call.path_parameter::<ContactId>()?;
         let limit = call.parsed_query("limit", |raw| limit(raw, MAX_LISTED))?.unwrap_or(MAX_LISTED);
         let after = call.position(|position| position.contains('#'))?;
 

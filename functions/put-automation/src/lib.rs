@@ -21,7 +21,7 @@ pub struct App {
 /// Stores an automation as a whole. `If-Match` with the `ETag` that was read refuses to overwrite somebody else's change.
 impl Handles<PutAutomation> for App {
     async fn handle(&self, call: Call, body: AutomationSettings) -> Result<Reply<PutAutomation>, Failure> {
-        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
+        let id = call.path_parameter::<AutomationId>()?;
         let automation = body.into_automation(id, self.shortest)?;
         self.check_email(&automation).await?;
         let warnings = warnings(&automation, &self.store.automations().await?);

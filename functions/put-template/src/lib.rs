@@ -18,7 +18,7 @@ pub struct App {
 /// refuses to overwrite somebody else's change.
 impl Handles<PutTemplate> for App {
     async fn handle(&self, call: Call, body: TemplateSettings) -> Result<Reply<PutTemplate>, Failure> {
-        let id = call.parsed_parameter("templateId", TemplateId::parse)?;
+        let id = call.path_parameter::<TemplateId>()?;
         let template = body.into_template(id)?;
         let brands = self.store.brands().await?;
         self.renderer.check(&template, &brands).map_err(|Unusable { part, line, reason }| {

@@ -15,7 +15,7 @@ pub struct App {
 /// Records what a contact bought: one receipt, or several. A receipt that is sent again changes nothing.
 impl Handles<RecordPurchases> for App {
     async fn handle(&self, call: Call, body: Receipts) -> Result<Reply<RecordPurchases>, Failure> {
-        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let id = call.path_parameter::<ContactId>()?;
         let receipts = body.into_receipts((self.clock)())?;
         let counts = self.store.record_receipts(id, &receipts).await?.ok_or_else(Problem::no_contact)?;
         Ok(Reply::new(RecordedReceipts { recorded: counts.recorded, known: counts.known }))

@@ -21,7 +21,7 @@ impl Handles<ListAutomations> for App {
 /// Shows one automation; `?version=` shows it as it once was.
 impl Handles<GetAutomation> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetAutomation>, Failure> {
-        let id = call.parsed_parameter("automationId", AutomationId::parse)?;
+        let id = call.path_parameter::<AutomationId>()?;
         let found = match wanted_version(&call)? {
             Some(version) => self.store.automation_version(&id, version).await?,
             None => self.store.automation(&id).await?,

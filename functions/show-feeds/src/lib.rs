@@ -21,7 +21,7 @@ impl Handles<ListFeeds> for App {
 
 impl Handles<GetFeed> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetFeed>, Failure> {
-        let locale = call.parsed_parameter("locale", Locale::parse)?;
+        let locale = call.path_parameter::<Locale>()?;
         let not_found =
             || Problem::not_found(ErrorCode::FeedNotFound, "No product feed is configured for this locale.");
         let feed = self.store.feed(&locale).await?.ok_or_else(not_found)?;

@@ -60,7 +60,7 @@ impl Handles<ShowSubscriptionHistory> for App {
 /// Tells what happened to the subscriptions of a contact.
 impl Handles<ShowContactHistory> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ShowContactHistory>, Failure> {
-        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let id = call.path_parameter::<ContactId>()?;
         let instances = self.instances(id).await?.ok_or_else(Problem::no_contact)?;
         Ok(Reply::new(self.history(&call, &instances).await?))
     }

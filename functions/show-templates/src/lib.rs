@@ -25,7 +25,7 @@ impl Handles<ListTemplates> for App {
 /// Shows one template; `?version=` shows it as it once was.
 impl Handles<GetTemplate> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<GetTemplate>, Failure> {
-        let id = call.parsed_parameter("templateId", TemplateId::parse)?;
+        let id = call.path_parameter::<TemplateId>()?;
         let found = match wanted_version(&call)? {
             Some(0) => built_in_template(&id),
             Some(version) => self.store.template_version(&id, version).await?,
@@ -40,7 +40,7 @@ impl Handles<GetTemplate> for App {
 /// Lists the versions of a template with their times, the newest first.
 impl Handles<ListTemplateVersions> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ListTemplateVersions>, Failure> {
-        let id = call.parsed_parameter("templateId", TemplateId::parse)?;
+        let id = call.path_parameter::<TemplateId>()?;
         let mut versions = self.store.template_history(&id, MAX_VERSIONS).await?;
         if versions.len() < MAX_VERSIONS {
             versions.extend(built_in_template(&id));

@@ -22,7 +22,7 @@ pub struct App {
 /// of the stored products are missing from it.
 impl Handles<ImportFeed> for App {
     async fn handle(&self, call: Call, FeedFile(file): FeedFile) -> Result<Reply<ImportFeed>, Failure> {
-        let locale = call.parsed_parameter("locale", Locale::parse)?;
+        let locale = call.path_parameter::<Locale>()?;
         let allow_shrink = call.parsed_query("allowShrink", boolean)?.unwrap_or(false);
         let import_id = Uuid::new_v4().to_string();
         let now = (self.clock)();

@@ -16,7 +16,7 @@ pub struct App {
 /// one by one. `acceptsEmail: true` also lifts an unsubscription.
 impl Handles<UpdateContact> for App {
     async fn handle(&self, call: Call, body: ContactPatch) -> Result<Reply<UpdateContact>, Failure> {
-        let id = call.parsed_parameter("contactId", ContactId::parse)?;
+        let id = call.path_parameter::<ContactId>()?;
         let may_read = call.may(KeyScope::ReadContacts);
         let apply = |contact: &_| body.apply(contact);
         let change = ContactChange { apply: &apply, of_address: None, asked_again: body.accepts_email() };

@@ -1,8 +1,8 @@
 //! How an endpoint is described in OpenAPI, part by part.
 
+use crate::path;
 use crate::problem::ProblemDocument;
 use crate::schema::{self, Described, Schemas, of_type};
-use restock_domain::{AutomationId, ContactId, Locale, TemplateId};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -50,17 +50,13 @@ impl<'a> Operation<'a> {
         names.fold(self, Self::path_parameter)
     }
 
-    /// Describes a parameter of the path by its name; the same name means the same in all paths.
     fn path_parameter(self, name: &str) -> Self {
-        let (schema, about) = match name {
-            "contactId" => (self.schemas.of::<ContactId>(), ""),
-            "automationId" => (self.schemas.of::<AutomationId>(), ""),
-            "templateId" => (self.schemas.of::<TemplateId>(), ""),
-            "locale" => (self.schemas.of::<Locale>(), ""),
-            "subscriptionId" => (self.schemas.of::<String>(), "The id that subscribing returned."),
-            "token" => (self.schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
-            _ => (self.schemas.of::<String>(), ""),
+        let about = match name {
+            "subscriptionId" => "The id that subscribing returned.",
+            "token" => "From an email, or from the header unsubscribe-url.",
+            _ => "",
         };
+        let schema = path::schema_of(self.schemas, name).unwrap_or_else(|| self.schemas.of::<String>());
         self.parameter(name, ParameterIn::Path, true, schema, about)
     }
 

@@ -2,7 +2,7 @@ use lambda_http::http::{HeaderMap, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 use restock_api::wire::{escaped, no_such};
-use restock_api::{Errors, KeyScope, Problem};
+use restock_api::{Errors, KeyScope, PathParameter, Problem};
 use restock_domain::{ErrorCode, Invalid};
 use std::collections::HashMap;
 
@@ -64,12 +64,8 @@ impl Call {
     }
 
     /// Parses a parameter of the path.
-    pub fn parsed_parameter<T>(
-        &self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Invalid>,
-    ) -> Result<T, Problem> {
-        parse(self.parameter(name)).map_err(|invalid| Problem::invalid_parameter(name, invalid))
+    pub fn path_parameter<T: PathParameter>(&self) -> Result<T, Problem> {
+        T::parse(self.parameter(T::IN_PATH)).map_err(|invalid| Problem::invalid_parameter(T::IN_PATH, invalid))
     }
 
     /// Returns a parameter of the query; its name matches whatever its case, and an empty one counts as missing.
