@@ -6,8 +6,8 @@ use restock_api::{KeyScope, KeySet};
 use restock_domain::delivery::Milestone;
 use restock_domain::{FeedSchedule, Obstacle, Skip};
 use restock_http::{LONG_REQUEST, MAX_DELETING};
-use restock_local::template::Function;
-use std::collections::BTreeSet;
+use restock_local::template::{Endpoints, Function, Template};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strum::{IntoEnumIterator, VariantNames};
@@ -151,24 +151,65 @@ fn files_of(folder: &Path, ending: &str) -> Vec<PathBuf> {
     files.flatten().filter(|path| path.to_string_lossy().ends_with(ending)).collect()
 }
 
-#[test]
-fn what_alarms_look_for_in_the_logs_is_what_functions_say() {
+/// Returns what functions and what they share are made of, without tests.
+fn sources() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let sources: Vec<String> = ["shared", "functions"]
-        .iter()
-        .flat_map(|folder| files_of(&root.join(folder), ".rs"))
-        .map(|file| std::fs::read_to_string(file).unwrap())
-        .map(|source| source.split("#[cfg(test)]").next().unwrap().to_owned())
-        .collect();
+    let files = ["shared", "functions"].iter().flat_map(|folder| files_of(&root.join(folder), ".rs"));
+    let source =
+        |file: PathBuf| std::fs::read_to_string(file).unwrap().split("#[cfg(test)]").next().unwrap().to_owned();
+    files.map(source).collect()
+}
+
+#[test]
+fn what_alarms_and_the_operations_manual_look_for_in_the_logs_is_what_functions_say() {
+    let sources = sources();
     let said = ["$.message = \"", "$.reason = \""].into_iter().flat_map(|begin| TEMPLATE.split(begin).skip(1));
     let sentences = said.map(|rest| rest.split('"').next().unwrap().trim_end_matches('*'));
     // What begins with anything is what AWS says.
     let sentences: Vec<&str> = sentences.filter(|sentence| !sentence.starts_with('*')).collect();
+    // Sentences between backticks; those of Lambda and the names of SES's events apart.
+    let is_sentence = |text: &&str| {
+        let begins = text.starts_with(|letter: char| letter.is_ascii_uppercase());
+        let of_others = text.starts_with("Task timed out") || text.starts_with("Email ");
+        let is_prose = text.chars().all(|letter| letter.is_alphabetic() || " ,'".contains(letter));
+        begins && is_prose && text.contains(' ') && !of_others
+    };
+    let quoted: Vec<&str> = OPERATIONS.split('`').skip(1).step_by(2).filter(is_sentence).collect();
 
-    assert!(sentences.len() >= 7, "{sentences:?}");
-    for sentence in sentences {
+    assert!(sentences.len() >= 7 && quoted.len() >= 3, "{sentences:?} {quoted:?}");
+    for sentence in sentences.into_iter().chain(quoted) {
         assert!(sources.iter().any(|source| source.contains(&format!("\"{sentence}"))), "nobody says {sentence:?}");
     }
+}
+
+#[test]
+fn the_operations_manual_has_the_figures_of_the_template() {
+    let letters = between(OPERATIONS, "\n## Dead letters\n", "\n## ");
+    for queue in &DEPLOYED.queues {
+        let Some((_, receives)) = &queue.redrive else { continue };
+        let words = [(3, "three times"), (20, "twenty times"), (100, "a hundred times")];
+        let (_, word) = words.into_iter().find(|(count, _)| count == receives).unwrap();
+        let row = format!("| `{}` |", queue.name.trim_start_matches("restock-"));
+        let row = letters.lines().find(|line| line.starts_with(&row)).unwrap();
+        assert!(row.contains(word), "{} is tried {word}: {row}", queue.name);
+    }
+    let executions = |throughput: &str| -> usize {
+        let endpoints = Endpoints { api: String::new(), sqs: String::new() };
+        let parameters = BTreeMap::from([("Throughput".to_owned(), throughput.to_owned())]);
+        let template = Template::parse(TEMPLATE, &endpoints, &parameters).unwrap();
+        template.mappings.iter().map(|mapping| mapping.concurrency).sum()
+    };
+    let [usual, high] = ["standard", "high"].map(executions);
+    let bounded = format!("at most {usual} behind its queues, or {high} if `Throughput` is `high`");
+    assert!(OPERATIONS.contains(&bounded), "{bounded}");
+    assert!(DEPLOY.contains(&format!("the functions behind the queues alone may be {usual}.")));
+    let hops = format!("sent on {} times", thousands(match_stock::MAX_HOPS));
+    assert_eq!((OPERATIONS.matches(&hops).count(), match_stock::MAX_HOPS), (2, send_email::MAX_HOPS), "{hops}");
+}
+
+/// Returns a number as the docs write it.
+fn thousands(number: u32) -> String {
+    format!("{},{:03}", number / 1_000, number % 1_000)
 }
 
 #[test]
@@ -231,7 +272,7 @@ fn what_the_code_takes_for_granted_of_the_template_is_so() {
     assert!(kept.contains(&format!("MaxValue: {}\n", match_stock::KNOWN_AFTER.as_secs())), "{kept}");
     // A sweep looks at whoever an index may have hidden since the one before; feeds are due as often as they are looked for.
     let every = |minutes: u64| DEPLOYED.schedules.iter().any(|schedule| schedule.every.as_secs() == 60 * minutes);
-    assert!(every(match_stock::MAX_LAG.as_secs() / 60) && every(FeedSchedule::MIN_MINUTES.into()));
+    assert!(every(match_stock::MAX_INDEX_LAG.as_secs() / 60) && every(FeedSchedule::MIN_MINUTES.into()));
 }
 
 #[test]

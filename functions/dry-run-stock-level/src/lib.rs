@@ -10,7 +10,7 @@ use restock_domain::{
     ContactId, Decision, KnownLevel, Repetition, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves,
 };
 use restock_http::{Call, Failure, Handles, Reply};
-use restock_matching::{OldestFirst, PAGE, Refusals, decide_all};
+use restock_matching::{OldestFirst, OnRefusal, PAGE, decide_all};
 use restock_store::database::Consistency;
 use restock_store::{Course, Store};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -75,7 +75,7 @@ async fn dry_run(
         let mut theirs = store.subscriptions_of(contact).await?;
         theirs.retain(|one| one.sku == *sku && scope.covers(&one.locale, one.external_id.as_ref()));
         theirs.retain(|one| !one.has_expired(now));
-        let decisions = decide_all(store, &automations, sku, *quantity, &theirs, Refusals::DecidedAgain, now).await?;
+        let decisions = decide_all(store, &automations, sku, *quantity, &theirs, OnRefusal::DecidedAgain, now).await?;
         for (one, mut decision) in theirs.into_iter().zip(decisions) {
             waves.leave_out(&mut decision, &met, one.created_on);
             examples.push(example(one, &decision));
@@ -101,7 +101,8 @@ async fn dry_run(
     for _ in 0..MAX_PAGES {
         let page = all.read(store, (sku, scope), PAGE as usize, |_| false).await?;
         let page: Vec<Subscription> = page.into_iter().map(|(_, subscription)| subscription).collect();
-        let mut decisions = decide_all(store, &automations, sku, *quantity, &page, Refusals::DecidedAgain, now).await?;
+        let mut decisions =
+            decide_all(store, &automations, sku, *quantity, &page, OnRefusal::DecidedAgain, now).await?;
         let mut contacts = HashMap::new();
         if waves.all().iter().any(|(_, policy)| policy.first.is_some()) {
             let asked = page.iter().map(|subscription| subscription.contact_id);

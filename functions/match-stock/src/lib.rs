@@ -32,12 +32,12 @@ pub use waves::KNOWN_AFTER;
 const SECOND_LOOK: u32 = 1_000_000;
 /// Continuations of one level, far more than any needs. Lambda's own detection of loops is off for this function, as a
 /// level may go round its queue, so this bounds a loop that is a fault.
-const MAX_HOPS: u32 = 10_000;
+pub const MAX_HOPS: u32 = 10_000;
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
 const MAX_SEEN: usize = 1_000;
 /// An index is taken to lag for no longer. A demand mark stays so long after the newest subscriber, and the sweep looks for
 /// those who subscribed so long before a level.
-pub const MAX_LAG: Duration = Duration::from_secs(24 * 3600);
+pub const MAX_INDEX_LAG: Duration = Duration::from_secs(24 * 3600);
 /// Pages that are gone through before the first wave leaves: whoever is in it was counted and has a history then, unless many more
 /// wait.
 const PAGES_BEFORE_WAVE: u32 = 5;
@@ -256,7 +256,7 @@ impl App {
             return untold.none_left();
         }
         if nobody && !self.store.anybody_waits(sku).await? {
-            self.store.clear_demand(sku, (self.clock)() - MAX_LAG).await?;
+            self.store.clear_demand(sku, (self.clock)() - MAX_INDEX_LAG).await?;
         }
         let second = Continuation { second_look: true, page: SECOND_LOOK, untold: untold.to_texts(), ..matching };
         self.send_on(second, self.second_look_after).await

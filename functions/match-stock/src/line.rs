@@ -5,7 +5,7 @@ use crate::{App, SKEW};
 use futures::future::try_join_all;
 use restock_domain::automation::Verdict;
 use restock_domain::{Automation, ContactId, DeliveryId, Subscription, newest_covering};
-use restock_matching::{MIN_READ, OldestFirst, PAGE, Refusals, decide_all};
+use restock_matching::{MIN_READ, OldestFirst, OnRefusal, PAGE, decide_all};
 use restock_queue::Failure;
 use restock_store::database::Consistency;
 use restock_store::{Cursor, cursor_after};
@@ -40,7 +40,7 @@ impl App {
         let subscriptions: Vec<Subscription> = next.iter().map(|(_, subscription)| subscription.clone()).collect();
         let (sku, now) = (&look.tick.sku, (self.clock)());
         let automations = look.waves.automations;
-        let refusals = Refusals::at(look.arrival.at, now);
+        let refusals = OnRefusal::at(look.arrival.at, now);
         let decisions = decide_all(&self.store, automations, sku, look.level.quantity, &subscriptions, refusals, now);
         let decisions = decisions.await?;
         let mut contacts_read = HashMap::new();
@@ -96,7 +96,7 @@ impl App {
             return Ok(Default::default());
         }
         let (automations, now) = (look.waves.automations, (self.clock)());
-        let refusals = Refusals::at(look.arrival.at, now);
+        let refusals = OnRefusal::at(look.arrival.at, now);
         let decisions = decide_all(&self.store, automations, sku, level.quantity, &others, refusals, now).await?;
         let answered = others.into_iter().zip(decisions).filter_map(|(found, mut decision)| {
             look.waves.leave_out(&mut decision, level, found.created_on);

@@ -1,13 +1,13 @@
 //! What a level does to a page of the subscriptions that it meets: decisions, the log, notifications.
 
-use crate::{App, MAX_LAG, SKEW};
+use crate::{App, MAX_INDEX_LAG, SKEW};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::automation::{Tally, Verdict};
 use restock_domain::delivery::MAX_TOGETHER;
 use restock_domain::waves::{PolicyOwner, Waves};
 use restock_domain::{Arrival, Automation, AutomationId, ContactId, HeldBack, KnownLevel, Scope, Sku, Subscription};
-use restock_matching::{Refusals, decide_all};
+use restock_matching::{OnRefusal, decide_all};
 use restock_metrics::Metric;
 use restock_queue::{Failure, LinedUp, Notification, Recipient};
 use restock_store::{Decided, LogKey, LoggedLevel, LoggedPage};
@@ -106,10 +106,10 @@ impl App {
         let shop = self.wave_policy.current().await?;
         let waves = Waves { shop: (*shop).as_ref(), automations: &automations };
         let (now, quantity, sku) = ((self.clock)(), met.logged.quantity, &met.key.sku);
-        let decided = decide_all(&self.store, &automations, sku, quantity, subscriptions, Refusals::DecidedAgain, now);
+        let decided = decide_all(&self.store, &automations, sku, quantity, subscriptions, OnRefusal::DecidedAgain, now);
         let (mut decisions, stops) = tokio::try_join!(decided, self.stops.of(sku))?;
         let stop = stops.pause().map(|_| if stops.is_held() { HeldBack::Hold } else { HeldBack::Pause });
-        let young = |found: &Subscription| found.here_since() >= met.received_at - MAX_LAG;
+        let young = |found: &Subscription| found.here_since() >= met.received_at - MAX_INDEX_LAG;
         let (mut tally, mut stay) = (Tally::default(), Vec::new());
         let (mut at_once, mut in_line, mut decided) = (Vec::new(), Vec::new(), Vec::new());
         for (found, decision) in subscriptions.iter().zip(&mut decisions) {

@@ -2,7 +2,7 @@
 //! `template.yaml` begins one each day.
 
 use crate::meet::{Met, Untold};
-use crate::{App, MAX_HOPS, MAX_LAG};
+use crate::{App, MAX_HOPS, MAX_INDEX_LAG};
 use jiff::Timestamp;
 use restock_domain::{Arrival, KnownLevel, Sku, Subscription, level_met};
 use restock_queue::{Failure, LinedUp, Record, Sweep};
@@ -92,7 +92,7 @@ fn missed(
         // them for the level to the end.
         let newest_place = place_changed_on.map_or(subscription.here_since(), |on| on.max(subscription.here_since()));
         let was_matched = facts.in_demand.contains(&subscription.sku) && facts.matched.contains(&arrival.id);
-        let could_be_missed = newest_place >= arrival.at - MAX_LAG || !was_matched;
+        let could_be_missed = newest_place >= arrival.at - MAX_INDEX_LAG || !was_matched;
         if has_met || !could_be_missed || arrival.at > settled_before {
             continue;
         }

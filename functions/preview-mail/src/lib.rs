@@ -122,7 +122,7 @@ impl App {
             Some(id) => {
                 let missing = || at("contactId", ErrorCode::ContactNotFound, "There is no contact with this id.");
                 let contact = self.store.contact(id).await?.ok_or_else(missing)?;
-                also_waiting = self.store.other_wishes(id, product.sku(), (self.clock)()).await?;
+                also_waiting = self.store.other_wishes(id, product.sku(), &locale, (self.clock)()).await?;
                 contact.first_name
             }
         };

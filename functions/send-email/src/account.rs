@@ -15,7 +15,7 @@ use tracing::warn;
 /// How long an answer of SES is used. `GetAccount` may be asked once a second.
 const KEPT: Duration = Duration::from_secs(60);
 /// How soon is looked again if there is no fresh reading.
-const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a message is hidden at most while nothing may be sent, at least half of it, so that messages come back one
 /// after the other. SQS hides a message for up to 12 hours.
 const MAX_STOP: Duration = Duration::from_secs(3600);
@@ -97,7 +97,7 @@ impl Account {
     fn note(&self, reading: Option<QuotaReading>, now: Timestamp) {
         let mut known = self.lock();
         let fresh = reading.filter(|reading| reading.is_fresh(now));
-        known.look_again_at = Some(Instant::now() + if fresh.is_some() { KEPT } else { LOOKED_AGAIN_AFTER });
+        known.look_again_at = Some(Instant::now() + if fresh.is_some() { KEPT } else { ASKED_AGAIN_AFTER });
         match fresh {
             None => (known.left, known.stopped) = (None, false),
             Some(reading) if known.read_on == Some(reading.read_on) => {}
@@ -216,7 +216,7 @@ mod tests {
         assert!(account.wait() <= 2 * KEPT);
         account.note(None, at(181));
         assert!(account.take());
-        tokio::time::advance(LOOKED_AGAIN_AFTER).await;
+        tokio::time::advance(ASKED_AGAIN_AFTER).await;
         assert!(!account.is_known());
     }
 }

@@ -9,10 +9,11 @@ mod ended;
 mod mail;
 mod pace;
 mod put_off;
+mod ready;
 mod refusals;
 mod waves;
 
-pub use put_off::MAX_STOPPED_RECEIVES;
+pub use put_off::{MAX_HOPS, MAX_STOPPED_RECEIVES};
 
 use account::Account;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};

@@ -1,173 +1,152 @@
 //! One recipient's mail, from the claim to what became of it.
 
 use crate::ended::{Counted, Ended, Later, Stop, not_recorded};
+use crate::ready::{Instead, Ready, was_refused};
 use crate::{App, Settings, Shared, UNKNOWN_OUTCOME};
 use display_error_chain::DisplayErrorChain;
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use jiff::Timestamp;
-use restock_domain::delivery::{Hindrance, Milestone, Outcome, Settlement};
-use restock_domain::{
-    Arrival, Automation, Contact, Locale, Product, Skip, Sku, Subscription, Template, met_together, newest_covering,
-    sold_out_since,
-};
+use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement};
+use restock_domain::{Automation, Locale, Product, Skip, Sku, Subscription, Template};
 use restock_email::{Mail, Sent};
 use restock_metrics::Metric;
 use restock_queue::{AcceptedMail, Notification, Recipient, correlation_in};
-use restock_store::{Accepted, Claimed, LastLook, LogKey, Turn, Waiting};
-use std::collections::{BTreeSet, HashMap};
+use restock_store::{Accepted, Claimed, LogKey, Turn, Waiting};
+use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// The longest time that is spent reading what a mail shows besides its product; a claim may be held meanwhile.
 const MAX_READING: Duration = Duration::from_secs(1);
-/// How long what was read about pauses and holds may be used. With the time that a request may be on its way, no mail is handed to SES
-/// ten seconds after a pause was answered.
-const STOPS_VALID_FOR: Duration = Duration::from_secs(5);
+
+/// What a mail is made of, apart from its contact.
+pub(crate) struct Content<'a> {
+    pub automation: &'a Automation,
+    pub template: &'a Template,
+    pub product: &'a Product,
+    pub related: &'a [Product],
+}
 
 impl App {
+    /// Mails one recipient if the mail may leave, and returns what became of it: claim, look, turn, place, SES, record.
     pub(crate) async fn mail(
         &self,
         waiting: &Waiting,
         notification: &Notification,
         shared: &Shared,
     ) -> Result<Ended, restock_store::Error> {
-        let Settings { terms, patience, clock, .. } = self.settings;
         let subscription = &waiting.subscription;
-        if subscription.has_expired(clock()) {
-            return Ok(Ended::skipped(Skip::SubscriptionGone));
+        let content = match self.content(subscription, shared) {
+            Ok(content) => content,
+            Err(skip) => return Ok(Ended::skipped(skip)),
+        };
+        if let Some(ended) = self.hindrance(waiting, notification, content.automation, shared.until).await? {
+            return Ok(ended);
         }
-        let Some((automation, template)) = &shared.automation else {
-            return Ok(Ended::skipped(Skip::AutomationOff));
+        let claim = match self.claim(waiting, notification).await? {
+            Ok(claim) => claim,
+            Err(ended) => return Ok(ended),
         };
+        match self.ready(subscription, notification, shared, &content, &claim).await {
+            Ok(ready) => self.ask(subscription, notification, shared, content, ready, claim).await,
+            Err(instead) => {
+                self.store.release(subscription, &claim.give_back()).await?;
+                match instead {
+                    Instead::Ended(ended) => Ok(ended),
+                    Instead::NotItsTurn(turn) => self.not_its_turn(subscription, notification, turn).await,
+                    Instead::Failed(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Returns what the mail is made of, or why there is none.
+    fn content<'a>(&self, subscription: &Subscription, shared: &'a Shared) -> Result<Content<'a>, Skip> {
+        if subscription.has_expired((self.settings.clock)()) {
+            return Err(Skip::SubscriptionGone);
+        }
+        let (automation, template) = shared.automation.as_ref().ok_or(Skip::AutomationOff)?;
         let of_feed = |feed: &Locale| shared.products.get_key_value(&(feed.key().to_owned(), subscription.sku.clone()));
-        let Some(((feed, _), product)) = subscription.locale.feeds().iter().find_map(of_feed) else {
-            return Ok(Ended::skipped(Skip::NoProductData));
-        };
+        let product = subscription.locale.feeds().iter().find_map(of_feed);
+        let ((feed, _), product) = product.ok_or(Skip::NoProductData)?;
         let related = shared.related.get(feed).map_or(&[][..], Vec::as_slice);
+        Ok(Content { automation, template, product, related })
+    }
+
+    /// Waits until SES may be asked for one more mail, and returns what to do instead if it may not.
+    async fn hindrance(
+        &self,
+        waiting: &Waiting,
+        notification: &Notification,
+        automation: &Automation,
+        until: Instant,
+    ) -> Result<Option<Ended>, restock_store::Error> {
+        let Settings { terms, clock, .. } = self.settings;
         if let Some(free_at) = waiting.standing.taken_until(clock(), terms) {
-            return Ok(Ended::later(Later::At(free_at)));
+            return Ok(Some(Ended::later(Later::At(free_at))));
         }
         if self.refusals.is_blocked(automation) {
             // Another message about a mail that was refused already does not wait for a try, of which there are few.
-            let seen = self.store.last_look(subscription).await?;
-            return Ok(if was_refused(&seen, notification) { Ended::Done(None) } else { Ended::later(Later::Backoff) });
+            let seen = self.store.last_look(&waiting.subscription).await?;
+            let is_done = was_refused(&seen, notification);
+            return Ok(Some(if is_done { Ended::Done(None) } else { Ended::later(Later::Backoff) }));
         }
-        if !self.pace.turn(shared.until).await {
-            return Ok(Ended::later(Later::AtOnce));
+        if !self.pace.turn(until).await {
+            return Ok(Some(Ended::later(Later::AtOnce)));
         }
         if !self.account.take() {
-            return Ok(Ended::later(Later::Stopped(Stop::Quota)));
+            return Ok(Some(Ended::later(Later::Stopped(Stop::Quota))));
         }
         // The mails of the group before may have been refused meanwhile.
-        if !self.refusals.take_try(automation) {
-            return Ok(Ended::later(Later::Backoff));
-        }
+        Ok((!self.refusals.take_try(automation)).then(|| Ended::later(Later::Backoff)))
+    }
+
+    /// Claims the subscription, or returns what to do instead if somebody else was faster.
+    async fn claim(
+        &self,
+        waiting: &Waiting,
+        notification: &Notification,
+    ) -> Result<Result<Claim, Ended>, restock_store::Error> {
+        let Settings { terms, clock, .. } = self.settings;
         let claim = match waiting.standing.claim(Uuid::new_v4(), clock(), terms) {
             Ok(claim) => claim,
-            Err(free_at) => return Ok(Ended::later(Later::At(free_at))),
+            Err(free_at) => return Ok(Err(Ended::later(Later::At(free_at)))),
         };
-        match self.store.claim(waiting, &claim, &notification.log_entry).await? {
-            Claimed::Yours => {}
-            Claimed::Gone => return Ok(Ended::skipped(Skip::SubscriptionGone)),
+        Ok(match self.store.claim(waiting, &claim, &notification.log_entry).await? {
+            Claimed::Yours => Ok(claim),
+            Claimed::Gone => Err(Ended::skipped(Skip::SubscriptionGone)),
             Claimed::Changed(standing) => {
                 let free_at = standing.taken_until(clock(), terms);
-                return Ok(Ended::later(free_at.map_or(Later::Backoff, Later::At)));
+                Err(Ended::later(free_at.map_or(Later::Backoff, Later::At)))
             }
-        }
-        // What holds now counts, not what held when the level was matched.
-        let look = tokio::try_join!(self.stops.of(&subscription.sku), self.store.last_look(subscription));
-        let (stops, seen) = match look {
-            Ok(seen) => seen,
-            Err(error) => {
-                self.store.release(subscription, &claim.give_back()).await?;
-                return Err(error);
-            }
-        };
-        if let Some(pause) = stops.pause() {
-            self.store.release(subscription, &claim.give_back()).await?;
-            return Ok(Ended::later(Later::Stopped(Stop::Paused { since: pause.since })));
-        }
-        // Its sender did not live to delete it, or a write that the SDK repeated has brought it back.
-        if let Some(sent_at) = seen.sent_at {
-            return self.use_up(subscription, sent_at).await;
-        }
-        // Another message about it was faster, and the same mail would be refused again.
-        if was_refused(&seen, notification) {
-            self.store.release(subscription, &claim.give_back()).await?;
-            return Ok(Ended::Done(None));
-        }
-        let level = newest_covering(&seen.levels, &subscription.locale, subscription.external_id.as_ref()).cloned();
-        let entry = |arrival: &Arrival| LogKey::new(subscription.sku.clone(), arrival).entry;
-        let met = met_together(&seen.levels, subscription);
-        let [current, earlier] = met.map(|arrivals| arrivals.into_iter().map(entry).collect::<BTreeSet<_>>());
-        let contact = match mailable(seen, subscription, automation) {
-            Ok(contact) => contact,
-            Err(skip) => {
-                // Left for the next level, it would be a second mail if another subscription was mailed for this one.
-                let turn = self.store.turn_of(subscription, &notification.log_entry, clock()).await;
-                self.store.release(subscription, &claim.give_back()).await?;
-                return match turn? {
-                    None | Some(Turn::Yours | Turn::Over) => Ok(Ended::skipped(skip)),
-                    Some(theirs) => self.not_its_turn(subscription, notification, theirs).await,
-                };
-            }
-        };
-        let also_waiting = self.other_wishes(subscription, template).await;
-        // The message of a newer level, or of one of another scope, may be handled at the same time.
-        let known_by = claim.until() + terms.grace;
-        let others = current.iter().filter(|entry| **entry != notification.log_entry);
-        for entry in [&notification.log_entry].into_iter().chain(others) {
-            let turn = self.store.take_turn(subscription, entry, &claim, known_by, clock()).await;
-            if let Ok(Turn::Yours) = turn {
-                continue;
-            }
-            self.store.release(subscription, &claim.give_back()).await?;
-            return self.not_its_turn(subscription, notification, turn?).await;
-        }
-        // Another subscription of the contact may be mailed for a level before those.
-        let turns = earlier.iter().map(|entry| self.store.turn_of(subscription, entry, clock()));
-        let answered =
-            try_join_all(turns).await.map(|turns| turns.into_iter().flatten().find(|turn| *turn != Turn::Over));
-        if !matches!(answered, Ok(None)) {
-            self.store.release(subscription, &claim.give_back()).await?;
-            return self.not_its_turn(subscription, notification, answered?.unwrap_or(Turn::Theirs)).await;
-        }
-        if let (Some(bounds), Some(level)) = (&shared.bounds, level) {
-            let scope = level.scope.clone();
-            match self.take_place(bounds, subscription, notification.wave.as_ref(), level).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.store.release(subscription, &claim.give_back()).await?;
-                    return Ok(Ended::later(Later::NextWave(scope)));
-                }
-                Err(error) => {
-                    self.store.release(subscription, &claim.give_back()).await?;
-                    return Err(error);
-                }
-            }
-        }
-        let asked_at = clock();
-        let is_late = shared.bounds.as_ref().is_some_and(|bounds| bounds.is_late(subscription, asked_at));
-        if is_late || !claim.covers(asked_at, patience) || stops.seen_at.elapsed() > STOPS_VALID_FOR {
-            self.store.release(subscription, &claim.give_back()).await?;
-            return Ok(Ended::later(Later::Backoff));
-        }
-        let brands = &shared.brands;
-        let also_waiting = &also_waiting;
-        let (contact, now) = (&contact, asked_at);
-        let correlation = correlation_in(LogKey::arrival_id(&notification.log_entry));
+        })
+    }
+
+    /// Asks SES for the mail, and settles what became of it.
+    async fn ask(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        shared: &Shared,
+        content: Content<'_>,
+        ready: Ready,
+        claim: Claim,
+    ) -> Result<Ended, restock_store::Error> {
+        let Content { automation, template, product, related } = content;
+        let Ready { contact, also_waiting, asked_at } = ready;
         let mail = Mail {
             subscription,
-            contact,
+            contact: &contact,
             product,
             automation,
             template,
-            also_waiting,
+            also_waiting: &also_waiting,
             related,
-            brands,
-            correlation,
-            now,
+            brands: &shared.brands,
+            correlation: correlation_in(LogKey::arrival_id(&notification.log_entry)),
+            now: asked_at,
         };
         let Sent { outcome, template } = self.mailer.send(&claim, mail).await;
         if let (Some(bounds), Outcome::Accepted { .. } | Outcome::Unknown { .. }) = (&shared.bounds, &outcome) {
@@ -182,17 +161,7 @@ impl App {
             Outcome::NotAccepted { hindrance: Hindrance::Quota, .. } => self.account.note_used_up(),
             Outcome::Unknown { .. } => {}
         }
-        self.settle(subscription, claim.settle(outcome, terms), notification, template, asked_at).await
-    }
-
-    /// Returns what the recipient waits for besides, if the template shows it.
-    async fn other_wishes(&self, subscription: &Subscription, template: &Template) -> Vec<Product> {
-        if !template.shows_other_wishes() {
-            return Vec::new();
-        }
-        let Subscription { contact_id, sku, .. } = subscription;
-        let read = self.store.other_wishes(*contact_id, sku, (self.settings.clock)());
-        read_or_leave_out(sku, "what the recipient also waits for", read).await
+        self.settle(subscription, claim.settle(outcome, self.settings.terms), notification, template, asked_at).await
     }
 
     /// Returns other products of each product's feed.
@@ -291,14 +260,18 @@ impl App {
     }
 
     /// Ends a subscription whose mail is out.
-    async fn use_up(&self, subscription: &Subscription, asked_at: Timestamp) -> Result<Ended, restock_store::Error> {
+    pub(crate) async fn use_up(
+        &self,
+        subscription: &Subscription,
+        asked_at: Timestamp,
+    ) -> Result<Ended, restock_store::Error> {
         let renewed = self.store.use_up(subscription.id(), subscription.delivery, asked_at).await?;
         Ok(if renewed { Ended::later(Later::AtOnce) } else { Ended::Done(None) })
     }
 }
 
 /// Returns what a mail shows besides, or nothing if it can't be read soon: the mail is worth more than that part of it.
-async fn read_or_leave_out(
+pub(crate) async fn read_or_leave_out(
     sku: &Sku,
     what: &str,
     read: impl Future<Output = Result<Vec<Product>, restock_store::Error>>,
@@ -312,22 +285,4 @@ async fn read_or_leave_out(
         Err(_) => warn!(%sku, "A mail leaves out {what}, as reading took too long"),
     }
     Vec::new()
-}
-
-/// Returns true if SES has permanently refused the mail for this level or for a newer one. Entries begin with the times of their levels.
-fn was_refused(seen: &LastLook, notification: &Notification) -> bool {
-    seen.refused_for.as_ref() >= Some(&notification.log_entry)
-}
-
-/// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.
-/// If not, the subscription stays for the next level.
-fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation) -> Result<Contact, Skip> {
-    if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
-        return Err(Skip::SoldOutAgain);
-    }
-    let contact = seen.contact.ok_or(Skip::ContactGone)?;
-    match contact.refusal(automation.requires_consent) {
-        Some(refusal) => Err(refusal),
-        None => Ok(contact),
-    }
 }

@@ -16,7 +16,7 @@ const MAX_ATTEMPTS: u32 = 100;
 const MAX_WAITED_FOR: u32 = 10;
 /// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
 /// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
-const MAX_HOPS: u32 = 10_000;
+pub const MAX_HOPS: u32 = 10_000;
 /// Receives of a message after which its recipients go on waiting in a new one: fewer than those after which it is taken for
 /// one that can't be handled.
 pub const MAX_STOPPED_RECEIVES: u32 = 10;

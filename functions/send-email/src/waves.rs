@@ -15,9 +15,9 @@ use std::time::Duration;
 use tracing::info;
 
 /// When the lines of those are looked at who found no place.
-const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const LINE_LOOKED_AT_AFTER: Duration = Duration::from_secs(60);
 /// Ticks and notifications that follow on each other without waiting, far more than any wave needs.
-const MAX_HOPS: u32 = 1_000;
+const MAX_HOPS_AT_ONCE: u32 = 1_000;
 
 /// What bounds the mails of one message.
 pub(crate) struct Bounds {
@@ -238,7 +238,7 @@ impl App {
             } else if !rejoin.is_empty() {
                 // Even if whoever keeps the lines knows nothing of the policy yet.
                 let tick = Tick { sku: notification.sku.clone(), scope: scope.clone() };
-                self.store.put_tick(&tick, now + LOOKED_AGAIN_AFTER, now).await?;
+                self.store.put_tick(&tick, now + LINE_LOOKED_AT_AFTER, now).await?;
             }
         }
         Ok(rest)
@@ -249,7 +249,7 @@ impl App {
         let (sku, scope) = (sku.clone(), scope.clone());
         let wait = match stopped {
             Some(stop) => self.stopped_for(stop),
-            None if hops > MAX_HOPS => WavePolicy::DEFAULT_INTERVAL,
+            None if hops > MAX_HOPS_AT_ONCE => WavePolicy::DEFAULT_INTERVAL,
             None => {
                 info!(%sku, "A place in a wave is free");
                 let tick = WaveTick { sku, scope, hops };

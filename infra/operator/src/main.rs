@@ -10,6 +10,7 @@ use restock_operator::{redrive, status};
 use restock_queue::Queue;
 use std::io::ErrorKind;
 use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Operates Restock: in an AWS account, with the credentials of the environment, or on this machine.
 #[derive(Parser)]
@@ -55,6 +56,9 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // What can't be read, or had to be made anew, is logged where it is found.
+    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr);
+    lines.without_time().with_target(false).init();
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has read enough.

@@ -51,12 +51,7 @@ impl<'a> Operation<'a> {
     }
 
     fn path_parameter(self, name: &str) -> Self {
-        let about = match name {
-            "subscriptionId" => "The id that subscribing returned.",
-            "token" => "From an email, or from the header unsubscribe-url.",
-            _ => "",
-        };
-        let schema = path::schema_of(self.schemas, name).unwrap_or_else(|| self.schemas.of::<String>());
+        let (schema, about) = path::described(self.schemas, name);
         self.parameter(name, ParameterIn::Path, true, schema, about)
     }
 

@@ -25,11 +25,14 @@ macro_rules! in_paths {
             }
         )*
 
-        /// Returns the schema of the parameter with a name; `None` if it is parsed by the function alone.
-        pub(crate) fn schema_of(schemas: &mut Schemas, name: &str) -> Option<RefOr<Schema>> {
+        /// Returns the schema of the parameter with a name, and what is said about it.
+        pub(crate) fn described(schemas: &mut Schemas, name: &str) -> (RefOr<Schema>, &'static str) {
             match name {
-                $($name => Some(schemas.of::<$kind>()),)*
-                _ => None,
+                $($name => (schemas.of::<$kind>(), ""),)*
+                // Whatever stands for nothing that is there is answered alike, so functions look at these themselves.
+                "subscriptionId" => (schemas.of::<String>(), "The id that subscribing returned."),
+                "token" => (schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
+                unknown => panic!("say in shared/api/src/path.rs what {{{unknown}}} is"),
             }
         }
     };

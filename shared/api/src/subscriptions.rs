@@ -87,8 +87,8 @@ answer! {
         pub created_on: Moment,
         /// When it ends without a mail; missing if it waits for as long as it takes.
         pub expires_on: Option<Moment>,
-        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 means 1,000 or
-        /// more. Shown if the parameter `ShowPlaces` of the deployment says so, in a list of at most 20.
+        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 stands for 1,000 or
+        /// more. Shown if the parameter `ShowPlaces` of the deployment says so, and the list has at most 20.
         pub ahead: Option<u64>,
         /// The place in line, one more than `ahead`.
         pub position: Option<u64>,
@@ -107,8 +107,8 @@ answer! {
         pub created_on: Moment,
         /// When it ends without a mail; subscribing again puts that off. Missing if it waits for as long as it takes.
         pub expires_on: Option<Moment>,
-        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; at most 1,000, which stands for that
-        /// many or more. Shown if the parameter `ShowPlaces` of the deployment says so.
+        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 stands for 1,000 or
+        /// more. Shown if the parameter `ShowPlaces` of the deployment says so.
         pub ahead: Option<u64>,
         /// The place in line, one more than `ahead`.
         pub position: Option<u64>,

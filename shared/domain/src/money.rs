@@ -80,26 +80,41 @@ impl Money {
     /// Reads a price as [`Money::parse`] does, where one without a currency, or with a sign that several share, is in the
     /// given one.
     pub fn parse_in(raw: &str, usual: Option<Currency>) -> Result<Self, Invalid> {
+        let shown = || raw.chars().take(40).collect::<String>();
         let invalid = || {
             Invalid::new(
                 ErrorCode::InvalidPrice,
                 format!(
                     "Write a price as a number with a decimal point and an ISO 4217 code, such as 1299.00 SEK, not \"{}\".",
-                    raw.chars().take(40).collect::<String>()
+                    shown()
                 ),
             )
+        };
+        let without_currency = || {
+            let message = format!(
+                "\"{}\" names no currency. Add its ISO 4217 code, such as 1299.00 SEK; a feed may have a `currency` for such prices.",
+                shown()
+            );
+            Invalid::new(ErrorCode::InvalidPrice, message)
         };
         let is_digit = |c: char| c.is_ascii_digit();
         let (first, last) = raw.find(is_digit).zip(raw.rfind(is_digit)).ok_or_else(invalid)?;
         let behind = raw[last + 1..].trim();
         let behind = NO_FRACTION.iter().find_map(|dash| behind.strip_prefix(dash)).unwrap_or(behind);
         let currency = match (raw[..first].trim(), behind.trim()) {
-            ("", "") => usual,
+            ("", "") => Some(usual.ok_or_else(without_currency)?),
             ("", code) | (code, "") => currency(code, usual),
             _ => None,
         };
         let currency = currency.ok_or_else(invalid)?;
-        let amount = amount(&raw[first..=last], currency).ok_or_else(invalid)?;
+        let amount = amount(&raw[first..=last], currency).ok_or_else(|| {
+            let message = format!(
+                "\"{}\" can't be read in one way only. Write it with a point before the decimals and nothing between thousands, such as 1299.00 {}.",
+                shown(),
+                currency.as_str()
+            );
+            Invalid::new(ErrorCode::InvalidPrice, message)
+        })?;
         Ok(Self { amount, currency })
     }
 

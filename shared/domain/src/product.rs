@@ -41,6 +41,8 @@ impl Product {
             ("sale_price", price),
             ("sale_price_effective_date", sale_period),
             ("image_link", image),
+            ("color", only),
+            ("size", only),
             ("sale_price", reduction),
         ] {
             match read(&data, field, usual) {
@@ -173,6 +175,11 @@ fn sale_period(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result
 }
 
 /// Reads the first picture of several.
+/// Returns a text that mails show as it is.
+fn only(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
+    Some(only_text(data, field, ErrorCode::RepeatedField)?.map(ToOwned::to_owned))
+}
+
 fn image(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
     data.get(field).filter(|value| value.bytes() > 0)?;
     let address = first_text(data, field).and_then(web_address);

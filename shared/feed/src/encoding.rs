@@ -5,20 +5,34 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use std::io::{BufReader, Cursor, Read};
 
-/// Enough for a byte order mark and an XML declaration.
-const HEAD: u64 = 1024;
+/// Enough for a byte order mark and an XML declaration, and to see whether a text is UTF-8.
+const HEAD: u64 = 64 * 1024;
 
-/// Decodes by byte order mark, XML declaration or content type, in this order. Bytes that the encoding doesn't have
-/// become U+FFFD, which the items that hold them are reported for.
+/// Decodes by byte order mark, content type or XML declaration, in this order (RFC 7303, section 3). Where the last two differ and one
+/// of them says UTF-8, the bytes tell, as servers name an encoding without a look at the file. Bytes that the encoding doesn't
+/// have become U+FFFD, which the items that hold them are reported for.
 pub fn to_utf8<R: Read>(mut input: R, media_type: &MediaType) -> std::io::Result<BufReader<impl Read>> {
     let mut head = Vec::new();
     input.by_ref().take(HEAD).read_to_end(&mut head)?;
     let declared = if media_type.format == Format::Xml { xml_encoding(&head) } else { None };
-    let encoding = declared.or(media_type.charset).unwrap_or(UTF_8);
+    let encoding = match (media_type.charset, declared) {
+        (Some(charset), Some(declared)) if charset != declared => match [charset, declared] {
+            both if !both.contains(&UTF_8) => charset,
+            _ if is_utf8(&head) => UTF_8,
+            [other, _] if other != UTF_8 => other,
+            [_, other] => other,
+        },
+        (charset, declared) => charset.or(declared).unwrap_or(UTF_8),
+    };
     let whole = Cursor::new(head).chain(input);
     let decoded =
         DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_override(true).strip_bom(true).build(whole);
     Ok(BufReader::new(decoded))
+}
+
+/// Returns true if the beginning of a file may be UTF-8. It may end within a character.
+fn is_utf8(head: &[u8]) -> bool {
+    std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true)
 }
 
 /// Returns the encoding of an XML file without byte order mark (XML 1.0, appendix F).

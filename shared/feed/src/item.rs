@@ -43,6 +43,7 @@ pub fn item(
     let mut left_out: Vec<Invalid> = unreadable.into_iter().map(|(_, invalid)| invalid).collect();
     left_out.extend(leave_out_undecodable(&mut data).map_err(fault)?);
     left_out.extend(leave_out_large(&mut data).map_err(fault)?);
+    take_structured(&mut data);
     let mut write = |names: &[&str], form: fn(&str) -> String| {
         for name in names {
             data.entry((*name).to_owned()).and_modify(|value| value.change_texts(form));
@@ -62,6 +63,25 @@ pub fn id(data: &Fields) -> Option<String> {
 
 pub fn is_needed(field: &str) -> bool {
     NEEDED.contains(&field)
+}
+
+/// Returns true for a field that decides what a mail says.
+pub fn is_shown(field: &str) -> bool {
+    let others = ["availability", "availability_date", "item_group_id", "sale_price_effective_date"];
+    is_needed(field) || TEXTS.contains(&field) || ESCAPED.contains(&field) || others.contains(&field)
+}
+
+/// Takes the text of `structured_title` for a title that is missing, and likewise the description: Google wants texts that a program wrote
+/// there (Google product data specification, "Structured title").
+fn take_structured(data: &mut Fields) {
+    for (field, structured) in [("title", "structured_title"), ("description", "structured_description")] {
+        if data.get(field).is_none_or(|value| value.first_text().is_none())
+            && let Some(FieldValue::Group(parts)) = data.get(structured)
+            && let Some(content) = parts.get("content").cloned()
+        {
+            data.insert(field.to_owned(), content);
+        }
+    }
 }
 
 fn leave_out_undecodable(data: &mut Fields) -> Result<Vec<Invalid>, Invalid> {

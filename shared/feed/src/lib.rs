@@ -14,6 +14,7 @@ mod lines;
 mod mistaken;
 mod plain;
 mod rows;
+mod short_row;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,9 @@ pub enum Unreadable {
         "The file has no items. An RSS feed has elements item, an Atom feed entry, and JSON lines an object to a line."
     )]
     NoItems,
-    #[error("The first line must name the columns, and one of them must be id.")]
+    #[error(
+        "The first line must name the columns, with commas, semicolons or tabs between them, and one of them must be id."
+    )]
     NoIdColumn,
     #[error("This is {}, and no table. {}", .0.name(), .0.advice())]
     NoTable(Mistaken),

@@ -1,7 +1,7 @@
 use crate::column::Column;
 use crate::item::{self, Item, ItemFault, MAX_BYTES, is_needed};
 use crate::rows::{Form, Row, Rows};
-use crate::{End, Unreadable};
+use crate::{End, Unreadable, short_row};
 use restock_domain::{Currency, ErrorCode, Fields, Invalid, MAX_IDENTIFIER_BYTES, Money};
 use std::io::BufRead;
 
@@ -101,8 +101,13 @@ fn read_row(
         let message = format!("The row in line {line} has more than {MAX_BYTES} bytes.");
         return Err(fault(id, row, ErrorCode::ItemTooLarge, message));
     }
-    if row.stray_quote && row.fields.get(id).is_some_and(|id| id.trim().starts_with('"')) {
-        let message = format!("In line {line} the id begins with a quote that nothing closes.");
+    let is_quoted = |place: usize| row.quoted.get(place).is_some_and(|quoted| *quoted);
+    let begins = row.stray_quote && row.fields.get(id).is_some_and(|id| id.trim().starts_with('"'));
+    // Where others stand in quotes, it is no sign of inches.
+    let ends =
+        !is_quoted(id) && row.quoted.contains(&true) && row.fields.get(id).is_some_and(|id| id.trim().ends_with('"'));
+    if begins || ends {
+        let message = format!("In line {line} the id has a quote at one end only.");
         return Err(fault(id, row, ErrorCode::StrayQuote, message));
     }
     // Many programs write a delimiter behind the last field, or none for columns at the end that have nothing.
@@ -121,7 +126,10 @@ fn read_row(
             item::add(&mut data, &column.name, column.value(text));
         }
     }
-    let unreadable = if delimiter == b',' { prices_in_two(columns, row, currency) } else { Vec::new() };
+    let mut unreadable = if delimiter == b',' { prices_in_two(columns, row, currency) } else { Vec::new() };
+    if unreadable.is_empty() {
+        unreadable = short_row::uncertain(columns, row, currency);
+    }
     let mut item = item::item(data, unreadable, currency)?;
     if row.stray_quote {
         let message = format!("In line {line} a field begins with a quote that nothing closes; it is taken as text.");
@@ -131,7 +139,7 @@ fn read_row(
 }
 
 /// Columns of which two digits are no value: behind a price, they are its decimals.
-const NEVER_DIGITS: [&str; 12] = [
+pub const NEVER_DIGITS: [&str; 12] = [
     "age_group",
     "availability",
     "brand",
@@ -187,16 +195,16 @@ fn number(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
-fn is_price(column: &str) -> bool {
+pub fn is_price(column: &str) -> bool {
     matches!(column, "price" | "sale_price")
 }
 
 fn fault(id: usize, row: &Row, error_code: ErrorCode, message: String) -> ItemFault {
-    // Without a stray quote.
+    // Without stray quotes.
     let sku = row
         .fields
         .get(id)
-        .map(|id| id.trim().trim_start_matches('"').trim())
+        .map(|id| id.trim().trim_matches('"').trim())
         .filter(|id| !id.is_empty() && id.len() <= MAX_IDENTIFIER_BYTES);
     ItemFault { sku: sku.map(ToOwned::to_owned), error_code, message }
 }

@@ -20,6 +20,9 @@ const MAX_TEXT: usize = 400_000;
 const MAX_PREFIX: usize = 64;
 /// Namespace prefixes that are remembered.
 const MAX_PREFIXES: usize = 1_000;
+/// Ranks of a field by its namespace. Without one it stands between.
+const OF_GOOGLE: u8 = 2;
+const FOREIGN: u8 = 0;
 
 /// Reads the `item`s of RSS or the `entry`s of Atom.
 ///
@@ -339,6 +342,7 @@ impl OpenItem {
                 self.damage.get_or_insert((ErrorCode::MismatchedTags, reason));
             }
         }
+        self.leave_foreign_out();
         if let Some((error_code, reason)) = self.damage.take() {
             return Err(self.fault(error_code, format!("The item can't be read: {reason}.")));
         }
@@ -348,13 +352,26 @@ impl OpenItem {
             None => {
                 let mut item = item::item(self.fields, self.left_out, currency)?;
                 if let Some((field, entity)) = self.unknown_entity {
-                    let message =
-                        format!("The item is used with its {field} as it is written: nobody declared {entity}");
+                    let message = format!(
+                        "The item is used with its {field} as it is written: {entity} is no entity of XML or HTML, and those that a document type declares are not read"
+                    );
                     let sku = Some(item.product.sku().to_string());
                     item.left_out.push(ItemFault { sku, error_code: ErrorCode::UnknownEntity, message });
                 }
                 Ok(item)
             }
+        }
+    }
+
+    /// Leaves out what another namespace calls as Google calls what mails show, such as a dealer's price, if the item has fields of
+    /// Google's.
+    fn leave_foreign_out(&mut self) {
+        if !self.ranks.values().any(|rank| *rank == OF_GOOGLE) {
+            return;
+        }
+        for (name, _) in self.ranks.iter().filter(|(name, rank)| **rank == FOREIGN && item::is_shown(name)) {
+            self.fields.remove(name);
+            self.left_out.retain(|(left_out, _)| left_out != name);
         }
     }
 
@@ -392,8 +409,8 @@ fn declare(prefixes: &mut HashMap<String, bool>, start: &BytesStart<'_>) {
 fn rank(prefixes: &HashMap<String, bool>, name: &str) -> u8 {
     match name.split_once(':') {
         None => 1,
-        Some((prefix, _)) if prefixes.get(prefix).copied().unwrap_or(prefix.eq_ignore_ascii_case("g")) => 2,
-        Some(_) => 0,
+        Some((prefix, _)) if prefixes.get(prefix).copied().unwrap_or(prefix.eq_ignore_ascii_case("g")) => OF_GOOGLE,
+        Some(_) => FOREIGN,
     }
 }
 

@@ -48,7 +48,7 @@ struct Batch<A, R> {
 }
 
 struct Asked<A> {
-    /// With what those who wait for the answer hold: what nobody waits for any more is not asked.
+    /// Each with what those hold who wait for its answer: it is left out once all of them have given up.
     all: Vec<(Weak<()>, A)>,
     places: HashMap<String, usize>,
     weight: usize,

@@ -28,6 +28,7 @@ pub struct Keys {
     store: Store,
     limits: KeyLimits,
     looked_up: Mutex<HashMap<String, (Option<Known>, Since)>>,
+    clock: fn() -> Timestamp,
 }
 
 #[derive(Clone)]
@@ -48,7 +49,7 @@ impl Authorize for Keys {
                 let detail = "This API key is not known. Check it, or ask for a new one.";
                 return Err(Problem::unauthorized(ErrorCode::UnknownApiKey, detail).into());
             };
-            let now = Timestamp::now();
+            let now = (self.clock)();
             if key.has_expired(now) {
                 let detail = "This API key has expired. Ask for a new one.";
                 return Err(Problem::unauthorized(ErrorCode::ExpiredApiKey, detail).into());
@@ -63,8 +64,8 @@ impl Authorize for Keys {
 }
 
 impl Keys {
-    pub fn of(store: Store) -> Self {
-        Self { limits: KeyLimits::of(store.clone()), store, looked_up: Mutex::default() }
+    pub fn of(store: Store, clock: fn() -> Timestamp) -> Self {
+        Self { limits: KeyLimits::of(store.clone()), store, looked_up: Mutex::default(), clock }
     }
 
     async fn find(&self, digest: &str) -> Result<Option<Known>, Failure> {

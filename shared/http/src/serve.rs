@@ -1,6 +1,7 @@
 use crate::keys::{Authorize, Keys};
 use crate::{Call, Failure};
 use futures::FutureExt;
+use jiff::Timestamp;
 use lambda_http::http::{StatusCode, header};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use restock_api::{Answer as _, Body as _, ETAG, Endpoint, ErrorCode, KeyScope, Problem};
@@ -89,7 +90,7 @@ type Answered<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>>
 impl<A: Send + Sync + 'static> Service<A> {
     /// Makes a function whose endpoints need an API key, which is looked up in the store.
     pub fn with_keys(app: A, store: Store) -> Self {
-        Self { keys: Some(Box::new(Keys::of(store))), ..Self::public(app) }
+        Self { keys: Some(Box::new(Keys::of(store, Timestamp::now))), ..Self::public(app) }
     }
 
     /// Makes a function that anybody may call.

@@ -19,33 +19,33 @@ pub const PAGE: i32 = 200;
 /// What becomes of a refusal in which a contact had a part. Contacts are read as they may have been a moment ago, as that
 /// costs half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusals {
+pub enum OnRefusal {
     /// It is decided again with the contact as it is, so that nobody is refused for what they no longer are.
     DecidedAgain,
     /// It stands: the level came so long ago that everybody was read as they were then, or as they became since.
     Stand,
 }
 
-impl Refusals {
+impl OnRefusal {
     /// How long a read that costs half may lag. DynamoDB speaks of a second.
-    const MAX_LAG: Duration = Duration::from_secs(10);
+    const MAX_READ_LAG: Duration = Duration::from_secs(10);
 
     /// Returns what becomes of refusals at a level that came then.
     pub fn at(arrived: Timestamp, now: Timestamp) -> Self {
-        if now > arrived + Self::MAX_LAG { Self::Stand } else { Self::DecidedAgain }
+        if now > arrived + Self::MAX_READ_LAG { Self::Stand } else { Self::DecidedAgain }
     }
 }
 
 /// Decides about each of a SKU's subscriptions, in their order. Whatever several of them need is read once.
 ///
-/// Whom a moment-old contact let through, the sender looks at once more.
+/// The sender checks the contacts of those who are accepted again, as they may have been read a moment late.
 pub async fn decide_all<'a>(
     store: &Store,
     automations: &'a [Automation],
     sku: &Sku,
     quantity: i64,
     subscriptions: &[Subscription],
-    refusals: Refusals,
+    refusals: OnRefusal,
     now: Timestamp,
 ) -> Result<Vec<Decision<'a>>, Error> {
     let locales: HashSet<&Locale> = subscriptions.iter().map(|subscription| &subscription.locale).collect();
@@ -84,7 +84,7 @@ pub async fn decide_all<'a>(
     let mut decisions: Vec<Decision<'a>> =
         subscriptions.iter().map(|subscription| decide(subscription, &found)).collect();
 
-    if refusals == Refusals::Stand || consistency == Consistency::Strong {
+    if refusals == OnRefusal::Stand || consistency == Consistency::Strong {
         return Ok(decisions);
     }
     let doubtful = subscriptions.iter().enumerate().filter(|(place, _)| decisions[*place].is_for_the_contact());

@@ -169,9 +169,10 @@ fn record(message: SqsMessage) -> Record {
     let attribute = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
     let accepted = message.message_attributes.get(ACCEPTANCE).and_then(|value| value.string_value.as_deref());
     Record {
-        sent_at: attribute("SentTimestamp")
-            .and_then(|at| Timestamp::from_millisecond(at).ok())
-            .unwrap_or_else(Timestamp::now),
+        sent_at: attribute("SentTimestamp").and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or_else(|| {
+            error!(?message.message_id, "SQS did not say when a message was sent; now counts, at each receive");
+            Timestamp::now()
+        }),
         receives: attribute("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
         acceptance: accepted.and_then(Acceptance::from_text),
         receipt: message.receipt_handle.unwrap_or_default(),

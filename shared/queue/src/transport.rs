@@ -6,7 +6,7 @@ use crate::queue::Queue;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;
 use std::time::Duration;
 use strum::IntoEnumIterator;
@@ -116,8 +116,9 @@ impl Transport for Sqs {
             })?;
             let request = self.client.send_message_batch().queue_url(self.urls.url(queue)?).set_entries(Some(entries));
             let answer = request.send().await.map_err(Error::of_sdk("SendMessageBatch"))?;
-            let refused: Vec<usize> = answer.failed.iter().filter_map(|failure| failure.id.parse().ok()).collect();
-            let kept = messages.into_iter().enumerate().filter(|(index, _)| refused.contains(index));
+            // What the answer does not name is sent once more rather than lost.
+            let sent: HashSet<String> = answer.successful.into_iter().map(|success| success.id).collect();
+            let kept = messages.into_iter().enumerate().filter(|(index, _)| !sent.contains(&index.to_string()));
             Ok(kept.map(|(_, message)| message).collect())
         })
     }

@@ -178,7 +178,7 @@ pub fn days(name: &'static str) -> Result<Duration, SettingError> {
 
 /// Reads a setting that is `true` or `false`.
 pub fn is_on(name: &'static str) -> Result<bool, SettingError> {
-    Ok(required(name)? == "true")
+    required(name)?.parse().map_err(|_| SettingError::Invalid { name, expected: "true or false" })
 }
 
 /// Returns how long an answer of DynamoDB or SQS is waited for before the SDK asks again.

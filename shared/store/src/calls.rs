@@ -1,7 +1,7 @@
 //! Calls that name themselves (`Idempotency-Key`), so that the same one again does nothing.
 
 use crate::database::{Action, Item, TableCondition, Write, Written};
-use crate::item::{number, string_of, text, texts};
+use crate::item::{EXPIRES_AT, number, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, Store};
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ impl Store {
         let (content, holder) = (hex(&Sha256::digest(content)), Uuid::new_v4().to_string());
         let until = time::sortable(now + at_most);
         let mut call = texts([(CONTENT, &content), (HOLDER, &holder), (UNTIL, &until)]);
-        call.insert("expiresAt".into(), number((now + KEPT).as_second()));
+        call.insert(EXPIRES_AT.into(), number((now + KEPT).as_second()));
         let over = TableCondition::AtMost(UNTIL, text(time::sortable(now)));
         let free = TableCondition::Any(vec![TableCondition::Missing(UNTIL), over]);
         let Written::Refused(known) = self.database.write(Write::put(TABLE, key.item(), call).when(free)).await? else {

@@ -4,7 +4,7 @@
 use crate::batch::Deleted;
 use crate::database::{Action, Consistency, Item, Query, Range, Statement, TableCondition, Write, Written};
 use crate::delivery_record::{self, facts, key, key_for, log_key};
-use crate::item::{number, read_each, string_of, text, texts};
+use crate::item::{EXPIRES_AT, number, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
     ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, key as subscription_key, read,
@@ -21,7 +21,6 @@ use tokio::time::Instant;
 /// How long a delivery is kept at least, for the events that SES sends later. It is kept as long as the log, if that is longer.
 const MIN_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-const EXPIRES_AT: &str = "expiresAt";
 /// On a record: the call that has written that the mail was accepted.
 const RECORDED_BY: &str = "recordedBy";
 

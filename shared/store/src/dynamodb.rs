@@ -73,8 +73,8 @@ impl Database for DynamoDb {
             let found = answer.responses.unwrap_or_default().into_iter();
             let unprocessed = answer.unprocessed_keys.unwrap_or_default().into_iter();
             Ok(BatchGot {
-                found: self.named(found),
-                unprocessed: self.named(unprocessed.map(|(name, keys)| (name, keys.keys))),
+                found: self.named("BatchGetItem", found)?,
+                unprocessed: self.named("BatchGetItem", unprocessed.map(|(name, keys)| (name, keys.keys)))?,
             })
         })
     }
@@ -185,13 +185,13 @@ impl Database for DynamoDb {
             }
             let answer = self.client.batch_write_item().set_request_items(Some(requests)).send().await;
             let answer = answer.map_err(failed("BatchWriteItem"))?;
-            let left = self.named(answer.unprocessed_items.unwrap_or_default().into_iter()).into_iter();
-            let left = left.filter_map(|(table, request)| match request {
-                WriteRequest { put_request: Some(put), .. } => Some(PlainWrite::Put(table, put.item)),
-                WriteRequest { delete_request: Some(delete), .. } => Some(PlainWrite::Delete(table, delete.key)),
-                _ => None,
+            let left = self.named("BatchWriteItem", answer.unprocessed_items.unwrap_or_default().into_iter())?;
+            let left = left.into_iter().map(|(table, request)| match request {
+                WriteRequest { put_request: Some(put), .. } => Ok(PlainWrite::Put(table, put.item)),
+                WriteRequest { delete_request: Some(delete), .. } => Ok(PlainWrite::Delete(table, delete.key)),
+                _ => Err(unexpected("BatchWriteItem", "it left a request undone that neither puts nor deletes")),
             });
-            Ok(left.collect())
+            left.collect()
         })
     }
 
@@ -261,9 +261,19 @@ impl Database for DynamoDb {
 }
 
 impl DynamoDb {
-    fn named<T>(&self, of_tables: impl Iterator<Item = (String, Vec<T>)>) -> Vec<(Table, T)> {
-        let of_tables = of_tables.filter_map(|(name, of_table)| Some((self.tables.table(&name)?, of_table)));
-        of_tables.flat_map(|(table, of_table)| of_table.into_iter().map(move |one| (table, one))).collect()
+    /// Returns a part of an answer by its table. What is of none would be taken for missing, so it is an error.
+    fn named<T>(
+        &self,
+        operation: &'static str,
+        of_tables: impl Iterator<Item = (String, Vec<T>)>,
+    ) -> Result<Vec<(Table, T)>, Error> {
+        let mut named = Vec::new();
+        for (name, of_table) in of_tables {
+            let known = self.tables.table(&name);
+            let table = known.ok_or_else(|| unexpected(operation, &format!("it is about the table {name}")))?;
+            named.extend(of_table.into_iter().map(|one| (table, one)));
+        }
+        Ok(named)
     }
 
     fn transacted(&self, write: Write) -> Result<TransactWriteItem, Error> {
@@ -429,6 +439,11 @@ where
     E: Throttling + std::error::Error + Send + Sync + 'static,
 {
     move |source| Error::Request { operation, throttled: source.throttled(), source: Arc::new(source) }
+}
+
+/// Returns the error of an answer that DynamoDB is not known to give.
+fn unexpected(operation: &'static str, about: &str) -> Error {
+    Error::Request { operation, throttled: false, source: Arc::new(std::io::Error::other(about.to_owned())) }
 }
 
 trait Throttling {

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tracing::error;
 
+/// The attribute by which DynamoDB deletes an item that counts no more, in seconds since 1970.
+pub const EXPIRES_AT: &str = "expiresAt";
 /// The attribute that has the document of an item.
 pub const DOCUMENT: &str = "document";
 

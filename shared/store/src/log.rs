@@ -1,5 +1,5 @@
 use crate::database::{Action, Item, TableCondition, Write, Written};
-use crate::item::{count_in, damaged, number, number_of, string_of, text, texts};
+use crate::item::{EXPIRES_AT, count_in, damaged, number, number_of, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -44,6 +44,12 @@ impl LogKey {
     /// Returns when the level of an entry was received; `None` if the text does not name an entry.
     pub fn received_at(entry: &str) -> Option<Timestamp> {
         entry.split('#').next()?.parse().ok()
+    }
+
+    /// Returns what deletes an item of the entry once the log has been kept so long. Without a time in its name, the item stays.
+    pub(crate) fn expiry(&self, kept: Duration) -> Option<Action> {
+        let received = Self::received_at(&self.entry)?;
+        Some(Action::set(EXPIRES_AT, number((received + kept).as_second())))
     }
 }
 
@@ -116,13 +122,12 @@ pub struct LoggedLevel<'a> {
 
 impl LoggedLevel<'_> {
     fn facts(&self, key: &LogKey) -> Vec<Action> {
-        let received = LogKey::received_at(&key.entry).unwrap_or_default();
         let mut facts = vec![
             Action::set("source", text(self.source.as_str())),
             Action::set("quantity", number(self.quantity)),
             Action::set("month", text(month(&key.entry))),
-            Action::set("expiresAt", number((received + self.kept).as_second())),
         ];
+        facts.extend(key.expiry(self.kept));
         facts.extend(self.scope.locale().map(|locale| Action::set("locale", text(locale.as_str()))));
         facts.extend(self.scope.external_id().map(|id| Action::set("externalId", text(id.as_str()))));
         facts
@@ -197,9 +202,7 @@ impl Store {
         estimated: bool,
         kept: Duration,
     ) -> Result<(), Error> {
-        let received = LogKey::received_at(&key.entry).unwrap_or_default();
-        let expires = number((received + kept).as_second());
-        let mut actions = vec![Action::set("expiresAt", expires)];
+        let mut actions: Vec<Action> = key.expiry(kept).into_iter().collect();
         actions.extend(outcomes.iter().map(|(outcome, count)| Action::Add(format!("{MAILS}{outcome}"), *count)));
         if estimated {
             actions.push(Action::set(ESTIMATED, AttributeValue::Bool(true)));

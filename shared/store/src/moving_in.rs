@@ -1,9 +1,9 @@
 //! Subscriptions that are moved in from another system, with the times at which they were made there.
 
 use crate::database::{Action, AllWritten, Item, TableCondition, Write};
-use crate::item::{number, string_of, text, texts};
+use crate::item::{EXPIRES_AT, number, string_of, text, texts};
 use crate::keyspace;
-use crate::subscription_item::{EXPIRES_AT, MOVED_IN_ON, PLACE_CHANGED_ON, TABLE, item_of, key, read};
+use crate::subscription_item::{MOVED_IN_ON, PLACE_CHANGED_ON, TABLE, item_of, key, read};
 use crate::{Error, Race, Store};
 use jiff::Timestamp;
 use restock_domain::{Subscription, time};
@@ -126,7 +126,7 @@ fn note_key(subscription: &Subscription) -> Item {
 fn note(subscription: &Subscription, now: Timestamp) -> Write {
     let actions = vec![
         Action::set(CREATED_ON, text(time::sortable(subscription.created_on))),
-        Action::set("expiresAt", number((now + NOTE_KEPT).as_second())),
+        Action::set(EXPIRES_AT, number((now + NOTE_KEPT).as_second())),
     ];
     Write::update(keyspace::Deliveries, note_key(subscription), actions)
 }

@@ -75,7 +75,7 @@ impl Mark {
     }
 }
 
-/// True if a level counted.
+/// The outcome of storing a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LevelWrite {
     Stored,

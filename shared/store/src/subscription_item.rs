@@ -25,8 +25,6 @@ pub const CLAIMED_FOR: &str = "claimedFor";
 pub const ATTEMPTS: &str = "attempts";
 /// When the shopper subscribed again while somebody had the delivery.
 pub const RENEWED_ON: &str = "renewedOn";
-/// From when on it counts no more, in seconds since 1970; what DynamoDB deletes it by.
-pub const EXPIRES_AT: &str = "expiresAt";
 /// When it was moved in from another system.
 pub const MOVED_IN_ON: &str = "movedInOn";
 /// When it got an earlier place, as a list that was moved in had it.

@@ -2,11 +2,9 @@ use crate::batch::Deleted;
 use crate::database::{
     Action, Index, Item, PlainWrite, Query, Range, Scan, Statement, Table, TableCondition, Write, Written,
 };
-use crate::item::{number, read_each, string_of, text, texts};
+use crate::item::{EXPIRES_AT, number, read_each, string_of, text, texts};
 use crate::keyspace;
-use crate::subscription_item::{
-    DECIDED_FOR, DELIVERY, EXPIRES_AT, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals,
-};
+use crate::subscription_item::{DECIDED_FOR, DELIVERY, RENEWED_ON, TABLE, Waiting, item_of, key, read, renewals};
 use crate::{Error, Race, Store, delivery_record};
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -105,10 +103,20 @@ impl Store {
         Ok(subscriptions)
     }
 
-    /// Returns the products of other SKUs that a contact waits for, the newest wish first, at most five.
-    pub async fn other_wishes(&self, contact: ContactId, sku: &Sku, now: Timestamp) -> Result<Vec<Product>, Error> {
+    /// Returns the products of other SKUs that a contact waits for, the newest wish first, at most five: as the feed of `locale` has
+    /// them, if the contact waits in that one too.
+    pub async fn other_wishes(
+        &self,
+        contact: ContactId,
+        sku: &Sku,
+        locale: &Locale,
+        now: Timestamp,
+    ) -> Result<Vec<Product>, Error> {
         let mut wishes = self.subscriptions_of(contact).await?;
         wishes.retain(|wish| wish.sku != *sku && !wish.has_expired(now));
+        let of_locale: HashSet<Sku> =
+            wishes.iter().filter(|wish| wish.locale == *locale).map(|wish| wish.sku.clone()).collect();
+        wishes.retain(|wish| wish.locale == *locale || !of_locale.contains(&wish.sku));
         wishes.reverse();
         let mut seen = HashSet::new();
         wishes.retain(|wish| seen.insert(wish.sku.clone()));

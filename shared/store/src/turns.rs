@@ -5,7 +5,7 @@
 //! whoever subscribed after it waits for the next level.
 
 use crate::database::{Action, Item, Statement, Table, TableCondition, Write, Written, wanted};
-use crate::item::{damaged, number, number_of, string_of, text, texts};
+use crate::item::{EXPIRES_AT, damaged, number, number_of, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{Waiting, key as subscription_key, read};
 use crate::together::Tried;
@@ -61,7 +61,7 @@ impl Store {
         let (by, holder, own) = (delivery.to_string(), claim.holder().to_string(), subscription.id().key.to_string());
         let mut taken = texts([(BY, &by), (HOLDER, &holder), (SUBSCRIPTION, &own)]);
         taken.insert(KNOWN_BY.into(), number(known_by.as_millisecond()));
-        taken.insert("expiresAt".into(), number((now + KEPT).as_second()));
+        taken.insert(EXPIRES_AT.into(), number((now + KEPT).as_second()));
         let first = Statement::insert(TABLE, turn.clone(), taken.clone());
         if let Tried::Done(_) = self.together.change(first).await? {
             return Ok(Turn::Yours);

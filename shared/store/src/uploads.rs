@@ -1,5 +1,5 @@
 use crate::database::{Query, Write};
-use crate::item::{number, number_of, string_of, texts};
+use crate::item::{EXPIRES_AT, number, number_of, string_of, texts};
 use crate::keyspace;
 use crate::{Error, Store};
 use aws_sdk_dynamodb::primitives::Blob;
@@ -29,7 +29,7 @@ impl Store {
             let mut item = texts([("mediaType", media_type)]);
             item.insert("parts".into(), number(parts.len() as i64));
             item.insert("data".into(), AttributeValue::B(Blob::new(*part)));
-            item.insert("expiresAt".into(), number((now + KEPT).as_second()));
+            item.insert(EXPIRES_AT.into(), number((now + KEPT).as_second()));
             self.database.write(Write::put(TABLE, key, item)).await?;
         }
         Ok(())

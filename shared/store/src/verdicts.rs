@@ -5,7 +5,7 @@
 //! is in is found without the others. The lists are in the partition of the SKU's log, after its entries.
 
 use crate::database::{Action, Item, Query, Range, Write};
-use crate::item::{damaged, number, read_each, string_of, text, texts};
+use crate::item::{damaged, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::{Error, LogKey, Store};
 use aws_sdk_dynamodb::primitives::Blob;
@@ -208,13 +208,12 @@ fn list(
         records.extend_from_slice(&verdict.to_be_bytes());
         records.extend_from_slice(&place.unwrap_or_default().to_be_bytes());
     }
-    let received = LogKey::received_at(&key.entry).unwrap_or_default();
     let name = format!("{}{last}#{suffix}", lists.prefix(&key.entry));
-    let actions = vec![
+    let mut actions = vec![
         Action::set(VERDICTS, text(serde_json::json!(item).to_string())),
         Action::set(DECIDED, AttributeValue::B(Blob::new(records))),
-        Action::set("expiresAt", number((received + kept).as_second())),
     ];
+    actions.extend(key.expiry(kept));
     Some((texts([("sku", key.sku.as_str()), ("entry", &name)]), actions))
 }
 

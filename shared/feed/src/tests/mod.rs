@@ -3,7 +3,7 @@ mod tables;
 mod xml;
 
 use crate::{End, Format, MediaType, Unreadable, read};
-use encoding_rs::WINDOWS_1252;
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 /// `Ok` title and price, or `Err` error code.
 type Item = Result<(String, String), String>;
@@ -78,6 +78,53 @@ fn left_out(format: Format, file: impl AsRef<[u8]>) -> Vec<(u64, &'static str)> 
     };
     read(file.as_ref(), &media_type, None, each).unwrap();
     left_out
+}
+
+#[test]
+fn of_an_encoding_that_server_and_file_tell_differently_the_bytes_tell_which_is_right() {
+    let title = |charset: &'static Encoding, declared: &str, bytes: &'static Encoding| {
+        let file = rss(&item("A", "")).replace(r#""1.0"?>"#, &format!(r#""1.0" encoding="{declared}"?>"#));
+        let file = bytes.encode(&file.replace("T A", "Åäö")).0.into_owned();
+        let (mut title, media_type) = (None, MediaType { format: Format::Xml, charset: Some(charset) });
+        let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+            title = item.ok().map(|item| item.product.title().to_owned());
+        };
+        read(&file[..], &media_type, None, each).unwrap();
+        title
+    };
+
+    for (charset, declared, bytes) in [
+        (UTF_8, "ISO-8859-1", UTF_8),
+        (UTF_8, "ISO-8859-1", WINDOWS_1252),
+        (WINDOWS_1252, "utf-8", UTF_8),
+        (WINDOWS_1252, "utf-8", WINDOWS_1252),
+        (UTF_8, "utf-8", UTF_8),
+        // RFC 7303, section 3.
+        (WINDOWS_1252, "ISO-8859-5", WINDOWS_1252),
+    ] {
+        let told = format!("{} and {declared}", charset.name());
+        assert_eq!(title(charset, declared, bytes).as_deref(), Some("Åäö"), "{told}, of {}", bytes.name());
+    }
+}
+
+#[test]
+fn a_title_that_a_program_wrote_is_a_title() {
+    let structured = "<g:structured_title><g:digital_source_type>trained_algorithmic_media</g:digital_source_type><g:content>AI mug</g:content></g:structured_title>";
+    let of_item = |fields: &str| rss(&format!("<item><g:id>A</g:id><g:link>https://a.example</g:link>{fields}</item>"));
+    let table = "id\tlink\tstructured_title(digital_source_type:content)\nA\thttps://a.example\ttrained_algorithmic_media:AI mug\n";
+
+    assert_eq!(text_of(Format::Xml, of_item(structured), "title").as_deref(), Some("AI mug"));
+    assert_eq!(text_of(Format::Tsv, table, "title").as_deref(), Some("AI mug"));
+    let both = of_item(&format!("<g:title>Mug</g:title>{structured}"));
+    assert_eq!(text_of(Format::Xml, both, "title").as_deref(), Some("Mug"));
+}
+
+#[test]
+fn of_two_colors_or_sizes_none_is_shown() {
+    let file = rss(&item("A", "<g:size>S</g:size><g:size>M</g:size><g:color>Red</g:color><g:color>Red</g:color>"));
+
+    assert_eq!((text_of(Format::Xml, &file, "size"), left_out(Format::Xml, &file)), (None, vec![(1, "RepeatedField")]));
+    assert_eq!(text_of(Format::Xml, &file, "color").as_deref(), Some("Red"));
 }
 
 #[test]
@@ -181,8 +228,7 @@ fn titles_with_mark_up_are_read_as_text() {
 
 #[test]
 fn what_programs_of_web_pages_write_is_read_as_text_wherever_it_stands() {
-    let file =
-        rss(&item("A", "<g:size>10&amp;quot;</g:size><g:color>Black &amp;amp; white</g:color><g:color>Blue</g:color>"));
+    let file = rss(&item("A", "<g:size>10&amp;quot;</g:size><g:color>Black &amp;amp; white</g:color>"));
     assert_eq!(text_of(Format::Xml, &file, "size").as_deref(), Some("10\""));
     assert_eq!(text_of(Format::Xml, &file, "color").as_deref(), Some("Black & white"));
     let array = r#"{"id":"A","title":["Tom&#146;s"],"link":"https://shop.example/?a=1&#38;b=2&#x26;c=3"}"#;

@@ -369,6 +369,63 @@ fn a_price_that_may_go_on_in_the_next_field_is_not_shown() {
 }
 
 #[test]
+fn of_a_row_that_may_lack_a_field_before_its_prices_no_price_is_shown() {
+    let read_as = |columns: &str, row: &str| {
+        let (mut read_as, media_type) = (None, MediaType { format: Format::Csv, charset: None });
+        let each = &mut |_, item: Result<crate::Item, crate::ItemFault>| {
+            let item = item.unwrap();
+            let text = |field| item.product.text(field).map(ToOwned::to_owned);
+            read_as = Some(([text("price"), text("sale_price"), text("color")], item.left_out.len()));
+        };
+        read(format!("{columns}\n{row}\n").as_bytes(), &media_type, None, each).unwrap();
+        let (shown, left_out) = read_as.unwrap();
+        (shown.map(Option::unwrap_or_default), left_out)
+    };
+    let none = || ["", "", ""].map(ToOwned::to_owned);
+
+    let after = "id;title;link;color;price;sale_price";
+    assert_eq!(read_as(after, "A;Mug;https://a.example;60.00 SEK;40.00 SEK"), (none(), 2));
+    let before = "id;title;link;price;sale_price;color";
+    assert_eq!(read_as(before, "A;Mug;https://a.example;40.00 SEK;Red"), (none(), 2));
+    assert_eq!(
+        read_as(after, "A;Mug;https://a.example/60.00 SEK;Red;40.00 SEK").0[0],
+        "",
+        "a price within the address"
+    );
+    assert_eq!(read_as(&format!("{after};size"), "A;Mug;https://a.example;60.00 SEK;40.00 SEK;M").0, none());
+    let two = "id;title;link;color;brand;price;sale_price";
+    assert_eq!(read_as(two, "A;Mug;https://a.example;60.00 SEK;40.00 SEK").0[0], "", "two are missing");
+
+    // Most programs leave out what is empty at the end.
+    assert_eq!(read_as(after, "A;Mug;https://a.example;Red;60.00 SEK"), (["60.00 SEK", "", "Red"].map(Into::into), 0));
+    assert_eq!(
+        read_as(before, "A;Mug;https://a.example;60.00 SEK;40.00 SEK"),
+        (["60.00 SEK", "40.00 SEK", ""].map(Into::into), 0)
+    );
+    assert_eq!(read_as(&format!("{after};size;a;b"), "A;1984;https://a.example;Red;60.00 SEK").0[0], "60.00 SEK");
+}
+
+#[test]
+fn an_id_with_a_quote_at_its_end_is_no_other_product_where_fields_stand_in_quotes() {
+    let quoted = "\"id\",\"title\",\"link\"\nA\",\"Mug\",\"https://a.example\"\nB\"\",\"Mug\",\"https://a.example\"\n";
+    assert_eq!(items(Format::Csv, quoted).0, [Err("A StrayQuote".into()), Err("B StrayQuote".into())]);
+    // In inches, by itself or as it is written between quotes.
+    let inches = "id,title,link\nTV-55\",Screen,https://a.example\n";
+    assert_eq!(ids(Format::Csv, inches), ["TV-55\""]);
+    assert_eq!(ids(Format::Csv, "id,title,link\n\"TV-55\"\"\",\"Screen\",https://a.example\n"), ["TV-55\""]);
+}
+
+#[test]
+fn names_of_googles_api_are_those_of_its_feeds() {
+    let line = r#"{"id":"A","title":"Mug","link":"https://a.example","price":"60.00 SEK","salePrice":"40.00 SEK","imageLink":"https://a.example/a.png","mySeason":"winter"}"#;
+    for (field, text) in
+        [("sale_price", "40.00 SEK"), ("image_link", "https://a.example/a.png"), ("myseason", "winter")]
+    {
+        assert_eq!(text_of(Format::JsonLines, line, field).as_deref(), Some(text));
+    }
+}
+
+#[test]
 fn of_two_columns_that_name_an_id_the_first_one_counts() {
     let file = "ID,g:id,title,link\nA,1,Mug,https://a.example\nB,2,Cup,https://b.example\n";
 

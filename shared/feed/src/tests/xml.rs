@@ -21,6 +21,17 @@ fn a_field_in_googles_namespace_goes_before_one_without_and_a_nested_one_never_c
 }
 
 #[test]
+fn what_another_namespace_calls_a_price_is_none_in_an_item_of_googles() {
+    let dealers = r#"<b:sale_price xmlns:b="urn:example:b2b">1.00 SEK</b:sale_price><b:season xmlns:b="urn:example:b2b">winter</b:season>"#;
+    let file = rss(&item("A", &format!("<g:price>50.00 SEK</g:price>{dealers}")));
+
+    assert_eq!(text_of(Format::Xml, &file, "sale_price"), None);
+    assert_eq!(text_of(Format::Xml, &file, "price").as_deref(), Some("50.00 SEK"));
+    // Conditions may ask for it.
+    assert_eq!(text_of(Format::Xml, &file, "season").as_deref(), Some("winter"));
+}
+
+#[test]
 fn another_prefix_for_googles_namespace_is_understood() {
     let file = r#"<feed xmlns="http://www.w3.org/2005/Atom" xmlns:x="http://base.google.com/ns/1.0">
         <entry><x:id>A</x:id><title>T</title><link rel="self" href="https://no.example"/><link href="https://shop.example/?a=1&amp;b=2"/>
