@@ -170,7 +170,7 @@ fn what_alarms_and_the_operations_manual_look_for_in_the_logs_is_what_functions_
     // Sentences between backticks; those of Lambda and the names of SES's events apart.
     let is_sentence = |text: &&str| {
         let begins = text.starts_with(|letter: char| letter.is_ascii_uppercase());
-        let of_others = text.starts_with("Task timed out") || text.starts_with("Email ");
+        let of_others = ["Task timed out", "Runtime exited", "Email "].iter().any(|begin| text.starts_with(begin));
         let is_prose = text.chars().all(|letter| letter.is_alphabetic() || " ,'".contains(letter));
         begins && is_prose && text.contains(' ') && !of_others
     };

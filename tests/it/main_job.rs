@@ -1,6 +1,6 @@
 //! Shoppers subscribe, a stock level arrives, everyone waiting gets one mail.
 
-use crate::restock::{Restock, item, rss};
+use crate::restock::{Restock, eventually, item, rss};
 use serde_json::json;
 
 /// Returns the five subscriptions of the example in `docs/contract.md`, named after their numbers.
@@ -57,6 +57,25 @@ fn a_level_with_locale_and_external_id_triggers_what_matches_both() {
     restock.level(json!({"sku": "SKU-1", "quantity": 1, "locale": "pl-PL", "externalId": "PL-SKU-1"}));
 
     assert_eq!(restock.mailed(), ["n4"]);
+}
+
+#[test]
+fn the_mail_of_a_contact_ends_a_subscription_whose_product_its_feed_has_lost_meanwhile() {
+    let restock = Restock::start();
+    ["sv-SE", "en-GB"].iter().for_each(|locale| restock.feed(locale, &["A"]));
+    let contact = restock.contact("a");
+    for locale in ["sv-SE", "en-GB"] {
+        restock.subscribe(&contact, "A", locale, None);
+    }
+    restock.put("/inventory/backinstock/holds", &json!({"sku": "A"}));
+    // It stays on its queue for as long as the product is held.
+    restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1}));
+    eventually(|| (restock.on_queue("stock-levels") == 0).then_some(()));
+    restock.feed("sv-SE", &["B"]);
+    restock.delete("/inventory/backinstock/holds?sku=A");
+
+    eventually(|| restock.subscriptions(&contact).is_empty().then_some(()));
+    assert_eq!(restock.mailed(), ["a"]);
 }
 
 #[test]

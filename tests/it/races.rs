@@ -2,7 +2,7 @@
 
 use crate::hooked::Hooked;
 use crate::restock::{Restock, eventually, notification, notification_for};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use restock_domain::delivery::{Standing, Terms};
 use restock_domain::waves::StockHistory;
 use restock_domain::{
@@ -10,7 +10,7 @@ use restock_domain::{
 };
 use restock_queue::{AcceptedMail, Notification, Recipient};
 use restock_store::database::{Action, AttributeValue, Change, Item, Pending, Table, TableCondition, Write};
-use restock_store::{Accepted, LevelWrite, PlaceAsk, Store, Turn, Waiting};
+use restock_store::{Accepted, LevelWrite, LogKey, PlaceAsk, Store, Turn, Waiting};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -152,6 +152,45 @@ fn each_time_that_somebody_subscribed_again_is_kept_until_a_mail_answers_it() {
 
     assert_eq!([9, 11].map(mailed), [true, false]);
     assert!(restock.subscriptions(&contact).is_empty());
+}
+
+#[test]
+fn who_subscribes_again_after_a_mail_is_not_mailed_for_an_older_level_that_is_handled_late() {
+    let (restock, store, contact, first) = with_one_waiting();
+    let begin = Timestamp::now() - Duration::from_secs(60);
+    let at = |milliseconds: i64| begin + SignedDuration::from_millis(milliseconds);
+    let (sku, scope) = (first.subscription.sku.clone(), Scope::Sku);
+    let mark = restock.runtime.block_on(store.in_demand(&[sku.clone()].into())).unwrap().remove(&sku).unwrap();
+    let level = StockLevel { sku: sku.clone(), scope, quantity: 4, updated_on: None, event_id: None };
+    let arrival = Arrival { at: at(1_000), id: "newer".to_owned(), source: Source::Http };
+    let entry = LogKey::new(sku.clone(), &arrival).entry;
+    let older = LogKey::new(sku, &Arrival { at: at(0), id: "older".to_owned(), source: Source::Http }).entry;
+    let mailed_at = at(1_100);
+    restock.runtime.block_on(async {
+        let Subscription { delivery, .. } = first.subscription;
+        store.put_level(&level, &arrival, &mark).await.unwrap();
+        let terms = Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) };
+        let claim = first.standing.claim(Uuid::new_v4(), at(1_050), terms).unwrap();
+        store.claim(&first, &claim, &entry).await.unwrap();
+        store.take_turn(&first.subscription, &entry, &claim, claim.until(), at(1_050)).await.unwrap();
+        let accepted = Accepted { message_id: "m", template: None, at: mailed_at };
+        store.record_sent(&first.subscription, &entry, accepted, Duration::from_secs(3600)).await.unwrap();
+        store.use_up(first.subscription.id(), delivery, mailed_at).await.unwrap();
+        let again =
+            Subscription { created_on: at(1_200), delivery: DeliveryId::random(), ..first.subscription.clone() };
+        store.put_subscription(again).await.unwrap();
+    });
+
+    // The second look at the older level finds it, as clocks may differ by so much.
+    let again = waiting(&restock, &store, &contact).subscription;
+    let late = Notification { log_entry: older, ..notification_for(&again, "default") };
+    restock.send_message("notifications", &late.body());
+    restock.settle();
+
+    assert!(restock.mailed().is_empty());
+    assert_eq!(restock.subscriptions(&contact).len(), 1);
+    restock.level(json!({"sku": "A", "quantity": 3}));
+    assert_eq!(restock.mailed(), ["a"]);
 }
 
 #[test]

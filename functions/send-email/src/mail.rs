@@ -40,7 +40,11 @@ impl App {
         let subscription = &waiting.subscription;
         let content = match self.content(subscription, shared) {
             Ok(content) => content,
-            Err(skip) => return Ok(Ended::skipped(skip)),
+            Err(Skip::SubscriptionGone) => return Ok(Ended::skipped(Skip::SubscriptionGone)),
+            Err(skip) => {
+                let instead = self.unless_answered(subscription, notification, skip).await?;
+                return self.end(subscription, notification, instead).await;
+            }
         };
         if let Some(ended) = self.hindrance(waiting, notification, content.automation, shared.until).await? {
             return Ok(ended);
@@ -53,12 +57,22 @@ impl App {
             Ok(ready) => self.ask(subscription, notification, shared, content, ready, claim).await,
             Err(instead) => {
                 self.store.release(subscription, &claim.give_back()).await?;
-                match instead {
-                    Instead::Ended(ended) => Ok(ended),
-                    Instead::NotItsTurn(turn) => self.not_its_turn(subscription, notification, turn).await,
-                    Instead::Failed(error) => Err(error),
-                }
+                self.end(subscription, notification, instead).await
             }
+        }
+    }
+
+    /// Ends the work on a recipient who is not mailed now.
+    async fn end(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        instead: Instead,
+    ) -> Result<Ended, restock_store::Error> {
+        match instead {
+            Instead::Ended(ended) => Ok(ended),
+            Instead::NotItsTurn(turn) => self.not_its_turn(subscription, notification, turn).await,
+            Instead::Failed(error) => Err(error),
         }
     }
 

@@ -7,7 +7,8 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use restock_domain::delivery::Claim;
 use restock_domain::{
-    Arrival, Automation, Contact, Product, Skip, Subscription, Template, met_together, newest_covering, sold_out_since,
+    Arrival, Automation, Contact, Product, Skip, Subscription, Template, just_before, met_together, newest_covering,
+    sold_out_since,
 };
 use restock_queue::Notification;
 use restock_store::{LastLook, LogKey, Turn};
@@ -67,14 +68,13 @@ impl App {
         let entry = |arrival: &Arrival| LogKey::new(subscription.sku.clone(), arrival).entry;
         let met = met_together(&seen.levels, subscription);
         let [current, earlier] = met.map(|arrivals| arrivals.into_iter().map(entry).collect::<BTreeSet<_>>());
+        let before: BTreeSet<_> = just_before(&seen.levels, subscription).into_iter().map(entry).collect();
         let contact = match mailable(seen, subscription, content.automation) {
             Ok(contact) => contact,
             // Left for the next level, it would be a second mail if another subscription was mailed for this one.
-            Err(skip) => match self.store.turn_of(subscription, &notification.log_entry, clock()).await? {
-                None | Some(Turn::Yours | Turn::Over) => return Err(Instead::Ended(Ended::skipped(skip))),
-                Some(theirs) => return Err(Instead::NotItsTurn(theirs)),
-            },
+            Err(skip) => return Err(self.unless_answered(subscription, notification, skip).await?),
         };
+        self.was_mailed_before(subscription, notification, before).await?;
         let also_waiting = self.other_wishes(subscription, content.template).await;
         self.take_turns(subscription, notification, claim, &current, &earlier).await?;
         if let (Some(bounds), Some(level)) = (&shared.bounds, level) {
@@ -89,6 +89,39 @@ impl App {
             return Err(Instead::Ended(Ended::later(Later::Backoff)));
         }
         Ok(Ready { contact, also_waiting, asked_at })
+    }
+
+    /// Returns why there is no mail, or that another subscription of the contact was mailed for the level, which ends this one too.
+    pub(crate) async fn unless_answered(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        skip: Skip,
+    ) -> Result<Instead, restock_store::Error> {
+        let turn = self.store.turn_of(subscription, &notification.log_entry, (self.settings.clock)()).await?;
+        Ok(match turn {
+            None | Some(Turn::Yours | Turn::Over) => Instead::Ended(Ended::skipped(skip)),
+            Some(theirs) => Instead::NotItsTurn(theirs),
+        })
+    }
+
+    /// Refuses a mail for a level that came before the subscription, if the contact was mailed for one of the levels just `before` it.
+    /// Such a level meets it as clocks differ, or because it is handled late.
+    async fn was_mailed_before(
+        &self,
+        subscription: &Subscription,
+        notification: &Notification,
+        before: BTreeSet<String>,
+    ) -> Result<(), Instead> {
+        let received_at = LogKey::received_at(&notification.log_entry);
+        if received_at.is_none_or(|received_at| received_at >= subscription.here_since()) {
+            return Ok(());
+        }
+        let turns = before.iter().map(|entry| self.store.turn_of(subscription, entry, (self.settings.clock)()));
+        match try_join_all(turns).await?.into_iter().flatten().next() {
+            Some(theirs) => Err(Instead::NotItsTurn(theirs)),
+            None => Ok(()),
+        }
     }
 
     /// Takes the contact's turn at each of the current levels, unless another subscription of the contact has one, or is mailed for a

@@ -54,7 +54,8 @@ pub use seen_events::{Repetition, SeenEvents};
 pub use send_quota::{QuotaReading, SendQuota, SendingState};
 pub use skip::Skip;
 pub use stock_level::{
-    Arrival, KnownLevel, Scope, Source, StockLevel, level_met, met_together, newest_covering, sold_out_since,
+    Arrival, KnownLevel, Scope, Source, StockLevel, just_before, level_met, met_together, newest_covering,
+    sold_out_since,
 };
 pub use subscription::{DeliveryId, MAX_SUBSCRIPTIONS, Subscription, SubscriptionId, SubscriptionKey};
 pub use template::{Template, TemplateId, TemplateSource};

@@ -175,6 +175,15 @@ pub fn met_together<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -
     [current.collect(), earlier.collect()]
 }
 
+/// Returns the arrivals of positive levels that came up to a quarter of an hour before a subscription was made. `levels` cover the
+/// subscription.
+pub fn just_before<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> Vec<&'a Arrival> {
+    let made = subscription.here_since();
+    let in_stock = levels.iter().filter(|level| level.quantity > 0).filter_map(|level| level.arrival.as_ref());
+    let all = in_stock.chain(levels.iter().flat_map(|level| &level.earlier));
+    all.filter(|arrival| arrival.at >= made - EARLIER && arrival.at < made).collect()
+}
+
 /// Returns the level that counts for such subscriptions: the newest that covers them.
 pub fn newest_covering<'a>(
     levels: &'a [KnownLevel],
