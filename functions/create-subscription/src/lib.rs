@@ -41,8 +41,7 @@ impl Handles<Subscribe> for App {
         let NewSubscription { contact_id, sku, locale, external_id } = body;
         let created_on = time::to_millisecond((self.clock)());
         let delivery = DeliveryId::random();
-        // In whole seconds, as DynamoDB has them.
-        let expires_on = self.kept.and_then(|kept| Timestamp::from_second((created_on + kept).as_second()).ok());
+        let expires_on = Subscription::end(created_on, self.kept);
         let wanted =
             Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on: None, delivery, expires_on };
 

@@ -113,7 +113,7 @@ impl App {
                 created_on: subscribed_on.map_or(since, |on| time::to_millisecond(on.0)),
                 moved_in_on: Some(now),
                 delivery: DeliveryId::random(),
-                expires_on: self.kept.and_then(|kept| Timestamp::from_second((now + kept).as_second()).ok()),
+                expires_on: Subscription::end(now, self.kept),
             };
             let moved = self.store.move_in(&subscription, subscribed_on.is_some(), now).await?;
             // A contact that is erased meanwhile is either missing now, or its erasure finds the subscription.

@@ -17,7 +17,7 @@ endpoints! {
 
     /// End all subscriptions of a SKU, such as one that is discontinued
     EndSku("endSku"): Delete "/inventory/backinstock/subscriptions" ? { "sku": Sku, "Which SKU."; }, "end-sku", WRITE,
-        () => 200 Ended, "The subscriptions end, and nobody is mailed because of them, even if a level came before. This can't be undone. Whoever subscribes afterwards waits as usual. Hold the SKU first if nobody else may be mailed while many end.";
+        () => 200 Ended, "The subscriptions end, and nobody is mailed because of them, even if a level came before; those that were made within the last seconds may be found a minute later only. This can't be undone. Whoever subscribes afterwards waits as usual. Hold the SKU first if nobody else may be mailed while many end.";
 
     /// All SKUs that are held
     ShowHolds("showHolds"): Get "/inventory/backinstock/holds", "hold-sku", Some(KeyScope::ReadLog),

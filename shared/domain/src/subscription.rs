@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Subscriptions that a contact may have at a time. Each SKU, locale and external id is one.
@@ -28,6 +29,11 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// Returns when one that begins then ends without a mail, if it is kept for so long: in whole seconds, as DynamoDB deletes items.
+    pub fn end(begins: Timestamp, kept: Option<Duration>) -> Option<Timestamp> {
+        Timestamp::from_second((begins + kept?).as_second()).ok()
+    }
+
     /// Returns true if it counts no more. DynamoDB deletes it some time after that.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_on.is_some_and(|expires_on| expires_on <= now)
