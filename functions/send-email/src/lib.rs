@@ -4,6 +4,7 @@
 //! deliveries of one message, only one sends. `restock_domain::delivery` says what may follow on what.
 
 mod account;
+mod content;
 mod counts;
 mod ended;
 mod mail;

@@ -1,33 +1,19 @@
 //! One recipient's mail, from the claim to what became of it.
 
+use crate::content::Content;
 use crate::ended::{Counted, Ended, Later, Stop, not_recorded};
 use crate::ready::{Instead, Ready, was_refused};
 use crate::{App, Settings, Shared, UNKNOWN_OUTCOME};
-use display_error_chain::DisplayErrorChain;
-use futures::future::join_all;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Hindrance, Milestone, Outcome, Settlement};
-use restock_domain::{Automation, Locale, Product, Skip, Sku, Subscription, Template};
+use restock_domain::{Automation, Skip, Subscription};
 use restock_email::{Mail, Sent};
 use restock_metrics::Metric;
 use restock_queue::{AcceptedMail, Notification, Recipient, correlation_in};
 use restock_store::{Accepted, Claimed, LogKey, Turn, Waiting};
-use std::collections::HashMap;
-use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
-
-/// The longest time that is spent reading what a mail shows besides its product; a claim may be held meanwhile.
-const MAX_READING: Duration = Duration::from_secs(1);
-
-/// What a mail is made of, apart from its contact.
-pub(crate) struct Content<'a> {
-    pub automation: &'a Automation,
-    pub template: &'a Template,
-    pub product: &'a Product,
-    pub related: &'a [Product],
-}
 
 impl App {
     /// Mails one recipient if the mail may leave, and returns what became of it: claim, look, turn, place, SES, record.
@@ -74,19 +60,6 @@ impl App {
             Instead::NotItsTurn(turn) => self.not_its_turn(subscription, notification, turn).await,
             Instead::Failed(error) => Err(error),
         }
-    }
-
-    /// Returns what the mail is made of, or why there is none.
-    fn content<'a>(&self, subscription: &Subscription, shared: &'a Shared) -> Result<Content<'a>, Skip> {
-        if subscription.has_expired((self.settings.clock)()) {
-            return Err(Skip::SubscriptionGone);
-        }
-        let (automation, template) = shared.automation.as_ref().ok_or(Skip::AutomationOff)?;
-        let of_feed = |feed: &Locale| shared.products.get_key_value(&(feed.key().to_owned(), subscription.sku.clone()));
-        let product = subscription.locale.feeds().iter().find_map(of_feed);
-        let ((feed, _), product) = product.ok_or(Skip::NoProductData)?;
-        let related = shared.related.get(feed).map_or(&[][..], Vec::as_slice);
-        Ok(Content { automation, template, product, related })
     }
 
     /// Waits until SES may be asked for one more mail, and returns what to do instead if it may not.
@@ -176,15 +149,6 @@ impl App {
             Outcome::Unknown { .. } => {}
         }
         self.settle(subscription, claim.settle(outcome, self.settings.terms), notification, template, asked_at).await
-    }
-
-    /// Returns other products of each product's feed.
-    pub(crate) async fn related(&self, products: &HashMap<(String, Sku), Product>) -> HashMap<String, Vec<Product>> {
-        let each = products.iter().map(|((feed, sku), product)| async move {
-            let read = self.store.related(feed, product);
-            (feed.clone(), read_or_leave_out(sku, "other products of the feed", read).await)
-        });
-        join_all(each).await.into_iter().collect()
     }
 
     /// Ends a subscription whose contact was mailed by another one, and puts it off while that mail may be on its way.
@@ -282,21 +246,4 @@ impl App {
         let renewed = self.store.use_up(subscription.id(), subscription.delivery, asked_at).await?;
         Ok(if renewed { Ended::later(Later::AtOnce) } else { Ended::Done(None) })
     }
-}
-
-/// Returns what a mail shows besides, or nothing if it can't be read soon: the mail is worth more than that part of it.
-pub(crate) async fn read_or_leave_out(
-    sku: &Sku,
-    what: &str,
-    read: impl Future<Output = Result<Vec<Product>, restock_store::Error>>,
-) -> Vec<Product> {
-    match tokio::time::timeout(MAX_READING, read).await {
-        Ok(Ok(products)) => return products,
-        Ok(Err(error)) => {
-            let error = DisplayErrorChain::new(&error);
-            warn!(%sku, %error, "A mail leaves out {what}");
-        }
-        Err(_) => warn!(%sku, "A mail leaves out {what}, as reading took too long"),
-    }
-    Vec::new()
 }

@@ -1,13 +1,13 @@
 //! The last look before SES is asked, at all that a mail depends on: under the claim, so that nobody else mails meanwhile.
 
+use crate::content::Content;
 use crate::ended::{Ended, Later, Stop};
-use crate::mail::{Content, read_or_leave_out};
 use crate::{App, Settings, Shared};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use restock_domain::delivery::Claim;
 use restock_domain::{
-    Arrival, Automation, Contact, Product, Skip, Subscription, Template, just_before, met_together, newest_covering,
+    Arrival, Automation, Contact, Product, Skip, Subscription, just_before, met_together, newest_covering,
     sold_out_since,
 };
 use restock_queue::Notification;
@@ -150,16 +150,6 @@ impl App {
             Some(theirs) => Err(Instead::NotItsTurn(theirs)),
             None => Ok(()),
         }
-    }
-
-    /// Returns what the recipient waits for besides, if the template shows it.
-    async fn other_wishes(&self, subscription: &Subscription, template: &Template) -> Vec<Product> {
-        if !template.shows_other_wishes() {
-            return Vec::new();
-        }
-        let Subscription { contact_id, sku, locale, .. } = subscription;
-        let read = self.store.other_wishes(*contact_id, sku, locale, (self.settings.clock)());
-        read_or_leave_out(sku, "what the recipient also waits for", read).await
     }
 }
 
