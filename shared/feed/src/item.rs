@@ -7,6 +7,21 @@ pub const NEEDED: [&str; 3] = ["id", "title", "link"];
 const TEXTS: [&str; 8] = ["brand", "color", "description", "material", "pattern", "product_type", "size", "title"];
 /// Fields that programs of web pages write.
 const ESCAPED: [&str; 4] = ["image_link", "link", "price", "sale_price"];
+/// Columns of which two digits are no value: behind a price, they are its decimals.
+pub const NEVER_DIGITS: [&str; 12] = [
+    "age_group",
+    "availability",
+    "brand",
+    "color",
+    "condition",
+    "description",
+    "gender",
+    "image_link",
+    "link",
+    "material",
+    "sale_price_effective_date",
+    "title",
+];
 /// Bytes of an item, and of a row, a line or a field that it is read from. DynamoDB takes 400 KB; no product needs as
 /// much.
 pub const MAX_BYTES: usize = 100_000;
@@ -63,6 +78,10 @@ pub fn id(data: &Fields) -> Option<String> {
 
 pub fn is_needed(field: &str) -> bool {
     NEEDED.contains(&field)
+}
+
+pub fn is_price(column: &str) -> bool {
+    matches!(column, "price" | "sale_price")
 }
 
 /// Returns true for a field that decides what a mail says.

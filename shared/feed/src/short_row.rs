@@ -4,9 +4,8 @@
 //! column to the left: a sale's price as the price.
 
 use crate::column::Column;
-use crate::item::is_needed;
+use crate::item::{NEVER_DIGITS, is_needed, is_price};
 use crate::rows::Row;
-use crate::table::{NEVER_DIGITS, is_price};
 use restock_domain::{Currency, ErrorCode, Invalid, Money};
 
 /// Returns what a row is used without, as it is not certain which fields it lacks: the prices, and whatever stands in a column that can't

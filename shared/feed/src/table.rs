@@ -1,5 +1,5 @@
 use crate::column::Column;
-use crate::item::{self, Item, ItemFault, MAX_BYTES, is_needed};
+use crate::item::{self, Item, ItemFault, MAX_BYTES, NEVER_DIGITS, is_needed, is_price};
 use crate::rows::{Form, Row, Rows};
 use crate::{End, Unreadable, short_row};
 use restock_domain::{Currency, ErrorCode, Fields, Invalid, MAX_IDENTIFIER_BYTES, Money};
@@ -138,22 +138,6 @@ fn read_row(
     Ok(item)
 }
 
-/// Columns of which two digits are no value: behind a price, they are its decimals.
-pub const NEVER_DIGITS: [&str; 12] = [
-    "age_group",
-    "availability",
-    "brand",
-    "color",
-    "condition",
-    "description",
-    "gender",
-    "image_link",
-    "link",
-    "material",
-    "sale_price_effective_date",
-    "title",
-];
-
 /// Returns the prices of a row of a table with commas that may go on in the field behind them, as `199,50` does, and those that may
 /// be the rest of one. In a row that has as many fields as there are columns, or fewer, only what can't be a field of its own does.
 fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> Vec<(String, Invalid)> {
@@ -193,10 +177,6 @@ fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> V
 /// Returns a number that has nothing before or behind it.
 fn number(text: &str) -> Option<u64> {
     text.parse().ok()
-}
-
-pub fn is_price(column: &str) -> bool {
-    matches!(column, "price" | "sale_price")
 }
 
 fn fault(id: usize, row: &Row, error_code: ErrorCode, message: String) -> ItemFault {
