@@ -76,7 +76,7 @@ body! {
     #[derive(Debug, Clone)]
     pub struct Logo {
         /// A PNG, a JPEG or a GIF: many mail clients show no SVG.
-        pub url: LogoAddress,
+        pub url: WebAddress,
         /// In CSS pixels, 160 by default. Make the picture twice as wide for sharp screens.
         pub width: Option<LogoWidth>,
         /// What is read where the picture is not shown; the name of the shop by default.
@@ -107,29 +107,6 @@ body! {
         pub url: WebAddress,
     }
     strict []
-}
-
-/// The address of a picture that mail programs show.
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
-pub struct LogoAddress(pub String);
-
-impl Read for LogoAddress {
-    fn read(value: Value) -> Result<Self, Vec<FieldError>> {
-        let WebAddress(url) = WebAddress::read(value)?;
-        let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-        if path.ends_with(".svg") || path.ends_with(".svgz") {
-            let message = "Most mail programs don't show SVG. Use a PNG, JPEG or GIF, twice as wide as it is shown.";
-            return Err(alone(Invalid::new(ErrorCode::InvalidUrl, message)));
-        }
-        Ok(Self(url))
-    }
-}
-
-impl Described for LogoAddress {
-    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
-        WebAddress::schema(schemas)
-    }
 }
 
 /// A width of a logo in CSS pixels.
@@ -224,7 +201,7 @@ impl From<Look> for restock_domain::Brand {
     fn from(look: Look) -> Self {
         let lines =
             |lines: Option<UpTo<10, Name>>| lines.map(|UpTo(lines)| lines.into_iter().map(|Name(line)| line).collect());
-        let logo = |Logo { url: LogoAddress(url), width, alt }| brand::Logo {
+        let logo = |Logo { url: WebAddress(url), width, alt }| brand::Logo {
             url,
             width: width.map_or(DEFAULT_LOGO_WIDTH, |LogoWidth(width)| width),
             alt: alt.and_then(ShortText::not_empty),
@@ -252,7 +229,7 @@ impl From<restock_domain::Brand> for Look {
     fn from(brand: restock_domain::Brand) -> Self {
         let lines = |lines: Option<Vec<String>>| lines.map(|lines| UpTo(lines.into_iter().map(Name).collect()));
         let logo = |brand::Logo { url, width, alt }| Logo {
-            url: LogoAddress(url),
+            url: WebAddress(url),
             width: Some(LogoWidth(width)),
             alt: alt.map(ShortText),
         };
