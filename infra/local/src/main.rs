@@ -28,9 +28,10 @@ struct Cli {
     /// Chances from 0 to 1 for each request of a function: throttle, error and error-after (5xx before and after the
     /// effect), timeout-before and timeout-after the effect, lost (an answer), slow (up to slow-ms), partial (parts of
     /// batches left undone), duplicate and delay (messages; up to delay-ms), kill (SIGKILL; at most kills). lag-ms is
-    /// how long indexes lag, which is 200 without this option; function=NAME and table=LOGICAL_ID concern one of them only; events-lost=true keeps SES's
-    /// events back. key-writes and key-reads are the units a second that one key bears, send-rate and day-quota are the
-    /// mails that SES takes in a second and in 24 hours. The same seed decides the same.
+    /// how long indexes lag, which is 200 without this option; function=NAME and table=LOGICAL_ID concern one of them
+    /// only; events-lost=true keeps SES's events back. key-writes and key-reads are the units a second that one key
+    /// bears, send-rate and day-quota are the mails that SES takes in a second and in 24 hours. The same seed decides
+    /// the same.
     #[arg(long, value_name = "SPEC")]
     faults: Option<Spec>,
     /// Give a parameter of template.yaml another value, such as ShowPlaces=true; for each one by itself.

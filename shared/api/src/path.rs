@@ -29,7 +29,7 @@ macro_rules! in_paths {
         pub(crate) fn described(schemas: &mut Schemas, name: &str) -> (RefOr<Schema>, &'static str) {
             match name {
                 $($name => (schemas.of::<$kind>(), ""),)*
-                // Whatever stands for nothing that is there is answered alike, so functions look at these themselves.
+                // One that can't be read is answered as one that names nothing, so functions read these themselves.
                 "subscriptionId" => (schemas.of::<String>(), "The id that subscribing returned."),
                 "token" => (schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
                 unknown => panic!("say in shared/api/src/path.rs what {{{unknown}}} is"),

@@ -200,7 +200,7 @@ pub enum ErrorCode {
     UnexpectedEnd,
     /// The API key is not known.
     UnknownApiKey,
-    /// A text of the item has an entity that nobody declared, which stays as it is written.
+    /// A text of the item has an entity that is none of XML or HTML, which stays as it is written.
     UnknownEntity,
     /// Conditions have no such field.
     UnknownField,

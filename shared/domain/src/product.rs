@@ -174,12 +174,12 @@ fn sale_period(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result
     Some(text.and_then(|text| sound(text).ok_or_else(|| Invalid::new(ErrorCode::InvalidSalePeriod, message))))
 }
 
-/// Reads the first picture of several.
 /// Returns a text that mails show as it is.
 fn only(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
     Some(only_text(data, field, ErrorCode::RepeatedField)?.map(ToOwned::to_owned))
 }
 
+/// Reads the first picture of several.
 fn image(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
     data.get(field).filter(|value| value.bytes() > 0)?;
     let address = first_text(data, field).and_then(web_address);

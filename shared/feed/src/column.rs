@@ -19,19 +19,19 @@ const GROUPS: [(&str, &[&str]); 14] = [
     ("vehicle_fulfillment", &[]),
 ];
 
-/// Names of Google's Merchant API for what feeds call `sale_price` and so on.
-const CAMEL_CASE: [&str; 11] = [
-    "additionalImageLinks",
-    "ageGroup",
-    "availabilityDate",
-    "googleProductCategory",
-    "imageLink",
-    "itemGroupId",
-    "mobileLink",
-    "productTypes",
-    "salePrice",
-    "salePriceEffectiveDate",
-    "structuredTitle",
+/// Names of Google's Merchant API, and what feeds call the same.
+const OF_API: [(&str, &str); 11] = [
+    ("additionalImageLinks", "additional_image_link"),
+    ("ageGroup", "age_group"),
+    ("availabilityDate", "availability_date"),
+    ("googleProductCategory", "google_product_category"),
+    ("imageLink", "image_link"),
+    ("itemGroupId", "item_group_id"),
+    ("mobileLink", "mobile_link"),
+    ("productTypes", "product_type"),
+    ("salePrice", "sale_price"),
+    ("salePriceEffectiveDate", "sale_price_effective_date"),
+    ("structuredTitle", "structured_title"),
 ];
 
 /// A column of a table.
@@ -46,7 +46,8 @@ pub struct Column {
 impl Column {
     pub fn parse(header: &str) -> Self {
         let header = header.trim();
-        let header = if CAMEL_CASE.contains(&header) { in_snake_case(header) } else { header.to_lowercase() };
+        let of_api = OF_API.iter().find(|(name, _)| *name == header);
+        let header = of_api.map_or_else(|| header.to_lowercase(), |(_, name)| (*name).to_owned());
         let group = |name: &str| GROUPS.iter().find(|(group, _)| *group == name);
         let listed = header.strip_suffix(')').and_then(|header| header.split_once('('));
         // Others have brackets too, such as Price (SEK).
@@ -81,18 +82,6 @@ impl Column {
         let named = self.parts.iter().zip(values).filter(|(_, value)| !value.is_empty());
         FieldValue::Group(named.map(|(name, value)| (name.clone(), FieldValue::from(value))).collect::<Fields>())
     }
-}
-
-/// Returns a name in the form that fields have: `sale_price` for `salePrice`.
-fn in_snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }
 
 fn plain(name: &str) -> String {

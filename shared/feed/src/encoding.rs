@@ -16,6 +16,8 @@ pub fn to_utf8<R: Read>(mut input: R, media_type: &MediaType) -> std::io::Result
     input.by_ref().take(HEAD).read_to_end(&mut head)?;
     let declared = if media_type.format == Format::Xml { xml_encoding(&head) } else { None };
     let encoding = match (media_type.charset, declared) {
+        // The bytes tell.
+        (_, Some(declared)) if declared == UTF_16BE || declared == UTF_16LE => declared,
         (Some(charset), Some(declared)) if charset != declared => match [charset, declared] {
             both if !both.contains(&UTF_8) => charset,
             _ if is_utf8(&head) => UTF_8,

@@ -84,10 +84,9 @@ pub fn is_price(column: &str) -> bool {
     matches!(column, "price" | "sale_price")
 }
 
-/// Returns true for a field that decides what a mail says.
-pub fn is_shown(field: &str) -> bool {
-    let others = ["availability", "availability_date", "item_group_id", "sale_price_effective_date"];
-    is_needed(field) || TEXTS.contains(&field) || ESCAPED.contains(&field) || others.contains(&field)
+/// Returns true for a field that only Google's namespace has among those of feeds: titles and links are Atom's too.
+pub fn is_googles(field: &str) -> bool {
+    is_price(field) || matches!(field, "availability" | "availability_date" | "sale_price_effective_date")
 }
 
 /// Takes the text of `structured_title` for a title that is missing, and likewise the description: Google wants texts that a program wrote

@@ -15,29 +15,32 @@ pub fn uncertain(columns: &[Column], row: &Row, currency: Option<Currency>) -> V
     if missing == 0 {
         return Vec::new();
     }
-    // The value of each column, if the fields that are missing are those before `gap`.
-    let reading = |gap: usize| {
-        let fields = row.fields[..gap].iter().map(|field| field.trim());
-        fields.chain(std::iter::repeat_n("", missing)).chain(row.fields[gap..].iter().map(|field| field.trim()))
+    let field = |place: usize| row.fields.get(place).map_or("", |field| field.trim());
+    // What a column has if the fields that are missing are those before the field in `gap`.
+    let value = |gap: usize, place: usize| match place {
+        place if place < gap => field(place),
+        place if place < gap + missing => "",
+        place => field(place - missing),
     };
-    let is_wrong = |column: &Column, value: &str| !may_have(column, value, currency);
-    let prices = |gap: usize| -> Vec<(&str, &str)> {
-        columns.iter().map(|column| column.name.as_str()).zip(reading(gap)).filter(|(name, _)| is_price(name)).collect()
-    };
-    let may_be = |gap: &usize| {
-        let has_price = prices(*gap).iter().any(|(name, value)| *name == "price" && !value.is_empty());
-        has_price && columns.iter().zip(reading(*gap)).all(|(column, value)| !is_wrong(column, value))
-    };
+    let fits = |gap: usize, place: usize| may_have(&columns[place], value(gap, place), currency);
     let at_end = row.fields.len();
-    let is_certain = columns.iter().zip(reading(at_end)).all(|(column, value)| !is_wrong(column, value))
-        && (0..at_end).filter(may_be).all(|gap| prices(gap) == prices(at_end));
-    if is_certain {
+    let prices: Vec<usize> = (0..columns.len()).filter(|place| is_price(&columns[*place].name)).collect();
+    // First what rules most of them out: there are many columns, and many rows.
+    let may_be_too = |gap: usize| {
+        let differs = prices.iter().any(|place| value(gap, *place) != value(at_end, *place));
+        let has_price = || prices.iter().any(|p| columns[*p].name == "price" && !value(gap, *p).is_empty());
+        let fit = || prices.iter().all(|place| fits(gap, *place)) && (0..columns.len()).all(|place| fits(gap, place));
+        differs && has_price() && fit()
+    };
+    let last = prices.last().copied().unwrap_or_default().min(at_end);
+    if (0..columns.len()).all(|place| fits(at_end, place)) && !(0..=last).any(may_be_too) {
         return Vec::new();
     }
-    let left_out = columns.iter().zip(reading(at_end)).filter(|(column, value)| {
-        !value.is_empty() && !is_needed(&column.name) && (is_price(&column.name) || is_wrong(column, value))
+    let left_out = columns.iter().enumerate().filter(|(place, column)| {
+        let is_wrong = is_price(&column.name) || !fits(at_end, *place);
+        !value(at_end, *place).is_empty() && !is_needed(&column.name) && is_wrong
     });
-    let invalid = |(column, _): (&Column, &str)| {
+    let invalid = |(_, column): (usize, &Column)| {
         let message = format!(
             "The item is used without its {}: line {} has {} fields, the first line has {}, and which one is missing is not certain.",
             column.name,

@@ -363,13 +363,12 @@ impl OpenItem {
         }
     }
 
-    /// Leaves out what another namespace calls as Google calls what mails show, such as a dealer's price, if the item has fields of
-    /// Google's.
+    /// Leaves out what another namespace calls a price or the like, such as a dealer's, if the item has fields of Google's.
     fn leave_foreign_out(&mut self) {
         if !self.ranks.values().any(|rank| *rank == OF_GOOGLE) {
             return;
         }
-        for (name, _) in self.ranks.iter().filter(|(name, rank)| **rank == FOREIGN && item::is_shown(name)) {
+        for (name, _) in self.ranks.iter().filter(|(name, rank)| **rank == FOREIGN && item::is_googles(name)) {
             self.fields.remove(name);
             self.left_out.retain(|(left_out, _)| left_out != name);
         }

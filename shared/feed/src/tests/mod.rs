@@ -105,6 +105,10 @@ fn of_an_encoding_that_server_and_file_tell_differently_the_bytes_tell_which_is_
         let told = format!("{} and {declared}", charset.name());
         assert_eq!(title(charset, declared, bytes).as_deref(), Some("Åäö"), "{told}, of {}", bytes.name());
     }
+    let utf16: Vec<u8> = rss(&item("A", "")).encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let (mut titles, media_type) = (0, MediaType { format: Format::Xml, charset: Some(UTF_8) });
+    read(&utf16[..], &media_type, None, &mut |_, item| titles += usize::from(item.is_ok())).unwrap();
+    assert_eq!(titles, 1, "UTF-16 is told by the first bytes, whatever a server says");
 }
 
 #[test]

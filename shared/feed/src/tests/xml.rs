@@ -29,6 +29,9 @@ fn what_another_namespace_calls_a_price_is_none_in_an_item_of_googles() {
     assert_eq!(text_of(Format::Xml, &file, "price").as_deref(), Some("50.00 SEK"));
     // Conditions may ask for it.
     assert_eq!(text_of(Format::Xml, &file, "season").as_deref(), Some("winter"));
+    // Titles and links may be those of Atom, whatever its prefix.
+    let atom = r#"<a:feed xmlns:a="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0"><a:entry><g:id>A</g:id><a:title>Mug</a:title><a:link href="https://a.example"/><g:price>1.00 SEK</g:price></a:entry></a:feed>"#;
+    assert_eq!(items(Format::Xml, atom).0, [good("Mug", "1.00 SEK")]);
 }
 
 #[test]
