@@ -92,6 +92,7 @@ impl Restock {
             binaries: Some(binaries().clone()),
             parameters: BTreeMap::new(),
             settings: Vec::new(),
+            schedules: true,
             // What functions print is shown by the test runner for a test that fails.
             sink: Arc::new(move |function, line| {
                 println!("[{function}] {line}");

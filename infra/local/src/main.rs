@@ -97,6 +97,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
         binaries,
         parameters: parameters(cli.no_functions, cli.faults.is_some()).chain(cli.parameters).collect(),
         settings: Vec::new(),
+        schedules: true,
         // Without faults, functions are held to their permissions and to AWS's limits, and indexes lag as there.
         faults: cli.faults.clone().or((!cli.no_functions).then(|| Spec { lag_ms: INDEX_LAG_MS, ..Spec::default() })),
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),

@@ -46,6 +46,8 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// Replaces settings of functions that no parameter changes: a function, a setting and its value.
     pub settings: Vec<(&'static str, &'static str, &'static str)>,
+    /// Lets the template's schedules run. Without, only the caller sends their messages.
+    pub schedules: bool,
     /// Takes what functions print.
     pub sink: Sink,
     /// Puts proxies between functions and emulators, which hold functions to their permissions in the template, inject
@@ -174,8 +176,10 @@ impl Stack {
                     let _ = observer.lambda.set(Arc::downgrade(&lambda));
                 }
                 poller::start(&mut tasks, template.mappings, &broker, &lambda, observer.as_ref());
-                for schedule in template.schedules {
-                    tasks.spawn(keep(schedule, broker.clone()));
+                if options.schedules {
+                    for schedule in template.schedules {
+                        tasks.spawn(keep(schedule, broker.clone()));
+                    }
                 }
                 http::serve(&mut tasks, api, Gateway::new(lambda.clone(), template.routes)?.router());
                 Some(lambda)
