@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use restock_domain::{ContactId, DeliveryId, Locale, Sku, Subscription};
 use restock_local::client::Answer;
 use restock_local::client::Client;
-use restock_queue::Erasure;
+use restock_queue::{Erasure, Message};
 use serde_json::{Value, json};
 
 impl Restock {

@@ -4,7 +4,7 @@ use crate::restock::{Restock, eventually, notification_for, rss};
 use jiff::Timestamp;
 use restock_domain::ContactId;
 use restock_domain::delivery::Terms;
-use restock_queue::Notification;
+use restock_queue::{Message, Notification};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;

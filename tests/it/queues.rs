@@ -5,7 +5,7 @@ use crate::restock::{Restock, eventually, notification_for};
 use jiff::Timestamp;
 use restock_domain::{Arrival, ContactId, Scope, Sku, Source, StockLevel, SubscriptionId};
 use restock_local::aws::lineage::{Lineage, MAX_INVOCATIONS};
-use restock_queue::{Continuation, Notification};
+use restock_queue::{Continuation, Message, Notification};
 use serde_json::{Value, json};
 use std::time::Duration;
 

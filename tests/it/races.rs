@@ -8,7 +8,7 @@ use restock_domain::waves::StockHistory;
 use restock_domain::{
     Arrival, ContactId, DeliveryId, KnownLevel, Locale, Scope, Sku, Source, StockLevel, Subscription, Suppression, time,
 };
-use restock_queue::{AcceptedMail, Notification, Recipient};
+use restock_queue::{AcceptedMail, Message, Notification, Recipient};
 use restock_store::database::{Action, AttributeValue, Change, Item, Pending, Table, TableCondition, Write};
 use restock_store::{Accepted, LevelWrite, LogKey, PlaceAsk, Store, Turn, Waiting};
 use serde_json::json;

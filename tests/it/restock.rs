@@ -11,7 +11,7 @@ use restock_local::running;
 use restock_local::seed::{self, Seed};
 use restock_local::template::{Endpoints, Template};
 use restock_local::{Binaries, Options, Stack, build};
-use restock_queue::{FeedImport, Notification, Recipient};
+use restock_queue::{FeedImport, Message, Notification, Recipient};
 use restock_store::{LogKey, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use crate::queues::second_look;
 use crate::restock::{Restock, eventually};
 use jiff::Timestamp;
 use restock_domain::{Arrival, Scope, Sku, Source, StockLevel, SubscriptionId};
-use restock_queue::Sweep;
+use restock_queue::{Message, Sweep};
 use restock_store::LogKey;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -20,7 +20,7 @@ impl Handles<EraseContact> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<EraseContact>, Failure> {
         let id = call.path_parameter::<ContactId>()?;
         // First, so that nothing is left of a contact that is gone if this breaks off.
-        self.queues.send_erasure(&Erasure { contact_id: id, made_until: None }, FINISHED_AFTER).await?;
+        self.queues.send(&Erasure { contact_id: id, made_until: None }, FINISHED_AFTER).await?;
         if !self.store.erase_contact(id, &self.address_key, Instant::now() + MAX_DELETING).await? {
             let detail = "There is no contact with this id. It may be erased already.";
             return Err(Problem::not_found(ErrorCode::ContactNotFound, detail).into());

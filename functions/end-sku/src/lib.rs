@@ -21,7 +21,7 @@ impl Handles<EndSku> for App {
         let sku = call.required_query("sku", Sku::parse, "Add ?sku= with the SKU whose subscriptions are to end.")?;
         let made_until = (self.clock)();
         // First, so that the rest is deleted if this breaks off.
-        self.queues.send_ended_sku(&EndedSku { sku: sku.clone(), made_until }, FINISHED_AFTER).await?;
+        self.queues.send(&EndedSku { sku: sku.clone(), made_until }, FINISHED_AFTER).await?;
         let ended = self.store.end_subscriptions(&sku, made_until, Instant::now() + MAX_DELETING).await?;
         let Deleted { items, complete } = ended;
         info!(%sku, subscriptions = items, complete, "The subscriptions of a SKU end");

@@ -269,6 +269,6 @@ impl App {
             return Err(Failure::Malformed(reason));
         }
         let rest = Continuation { hops: rest.hops + 1, ..rest };
-        self.queues.send_continuation(&rest, delay).await.map_err(Failure::from)
+        self.queues.send(&rest, delay).await.map_err(Failure::from)
     }
 }

@@ -48,7 +48,7 @@ impl App {
             return Err(Failure::Malformed(reason));
         }
         sweep.hops += 1;
-        self.queues.send_sweep(&sweep).await.map_err(Failure::from)
+        self.queues.send(&sweep, Duration::ZERO).await.map_err(Failure::from)
     }
 
     /// Lets subscriptions meet the levels that they should have met, and restores demand marks that are missing.

@@ -65,7 +65,7 @@ impl App {
                 let reason = format!("due ticks were sent on {MAX_HOPS} times, which none needs; the schedule goes on");
                 return Err(Failure::Malformed(reason));
             }
-            let sent = self.queues.send_due_ticks(DueTicks { hops }).await;
+            let sent = self.queues.send(&DueTicks { hops }, Duration::ZERO).await;
             return sent.map_err(Failure::from);
         }
         Ok(())
@@ -145,7 +145,7 @@ impl App {
         let (now, tick) = ((self.clock)(), Tick { sku: sku.clone(), scope: scope.clone() });
         self.store.put_tick(&tick, now + KNOWN_AFTER, now).await?;
         let tick = WaveTick { sku: sku.clone(), scope: scope.clone(), hops: 0 };
-        self.queues.send_tick(&tick).await.map_err(Failure::from)
+        self.queues.send(&tick, Duration::ZERO).await.map_err(Failure::from)
     }
 
     /// Goes through the line of one policy while there are places.
@@ -279,7 +279,7 @@ impl App {
             return Err(Failure::Malformed(reason));
         }
         let tick = WaveTick { hops: tick.hops + 1, ..tick.clone() };
-        self.queues.send_tick(&tick).await.map_err(Failure::from)
+        self.queues.send(&tick, Duration::ZERO).await.map_err(Failure::from)
     }
 }
 

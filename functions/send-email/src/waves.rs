@@ -253,7 +253,7 @@ impl App {
             None => {
                 info!(%sku, "A place in a wave is free");
                 let tick = WaveTick { sku, scope, hops };
-                return self.queues.send_tick(&tick).await.map_err(Failure::from);
+                return self.queues.send(&tick, Duration::ZERO).await.map_err(Failure::from);
             }
         };
         let (tick, now) = (Tick { sku, scope }, (self.settings.clock)());

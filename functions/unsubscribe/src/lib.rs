@@ -72,7 +72,7 @@ impl App {
                 let deleted = self.store.end_subscriptions_of(contact, now, deadline).await?;
                 if !deleted.complete {
                     let rest = Erasure { contact_id: contact, made_until: Some(now) };
-                    self.queues.send_erasure(&rest, Duration::ZERO).await?;
+                    self.queues.send(&rest, Duration::ZERO).await?;
                 }
                 info!(%contact, known, subscriptions = deleted.items, "A contact unsubscribed from everything");
                 Ok(known)

@@ -60,7 +60,7 @@ impl<Q: Named> Access for ChangeVisibility<Q> {
 }
 
 /// Notes that messages are sent to a queue, and returns it.
-pub(crate) fn sent_to<Q: Named>(_: Q) -> Queue {
+pub(crate) fn sent_to<Q: Named>() -> Queue {
     note::<Send<Q>>();
     Q::QUEUE
 }

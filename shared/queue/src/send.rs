@@ -1,6 +1,6 @@
 use crate::queue::{Named, Queue, named, sent_to};
 use crate::transport::{Acceptance, Order, Outgoing, Pending, Transport};
-use crate::{Continuation, CountMails, DueTicks, EndedSku, Erasure, Error, FeedImport, Notification, Sweep, WaveTick};
+use crate::{CountMails, Error, FeedImport, Message, Notification};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use restock_domain::{Sku, hex, time};
@@ -38,33 +38,18 @@ impl Queues {
             let acceptance = Some(Acceptance { id: format!("{correlation}.{index}"), at });
             Outgoing { acceptance, ..Outgoing::new(body) }
         });
-        self.send(named::StockLevels, messages.collect()).await
+        self.send_all::<named::StockLevels>(messages.collect()).await
     }
 
     /// Sends levels that can't be read on in a message of their own.
     pub async fn send_invalid_levels(&self, levels: Vec<Value>) -> Result<(), Error> {
-        self.send(named::StockLevels, vec![Outgoing::new(Value::Array(levels).to_string())]).await
+        self.send_all::<named::StockLevels>(vec![Outgoing::new(Value::Array(levels).to_string())]).await
     }
 
-    /// Puts a continuation on the stock-level queue, to be received after `delay`, at most 15 minutes.
-    pub async fn send_continuation(&self, continuation: &Continuation, delay: Duration) -> Result<(), Error> {
+    /// Puts a message on its queue, to be received after `delay`, at most 15 minutes.
+    pub async fn send<M: Message>(&self, message: &M, delay: Duration) -> Result<(), Error> {
         let delay = delay.min(MAX_DELAY);
-        self.send(named::StockLevels, vec![Outgoing { delay, ..Outgoing::new(continuation.body()) }]).await
-    }
-
-    /// Puts the rest of a sweep on the stock-level queue.
-    pub async fn send_sweep(&self, sweep: &Sweep) -> Result<(), Error> {
-        self.send(named::StockLevels, vec![Outgoing::new(sweep.body())]).await
-    }
-
-    /// Asks for a look at those who wait for a wave.
-    pub async fn send_tick(&self, tick: &WaveTick) -> Result<(), Error> {
-        self.send(named::StockLevels, vec![Outgoing::new(tick.body())]).await
-    }
-
-    /// Asks for the ticks that are due.
-    pub async fn send_due_ticks(&self, due: DueTicks) -> Result<(), Error> {
-        self.send(named::StockLevels, vec![Outgoing::new(due.body())]).await
+        self.send_all::<M::Queue>(vec![Outgoing { delay, ..Outgoing::new(message.body()) }]).await
     }
 
     /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes. Those of a SKU that many
@@ -74,31 +59,18 @@ impl Queues {
             let delay = delay.min(MAX_DELAY);
             Outgoing { delay, tenant: Some(tenant(&notification.sku)), ..Outgoing::new(notification.body()) }
         });
-        self.send(named::Notifications, messages.collect()).await
+        self.send_all::<named::Notifications>(messages.collect()).await
     }
 
     /// Sends counts of mails on, to be logged a little later.
     pub async fn send_counts(&self, counts: &CountMails) -> Result<(), Error> {
-        let delay = COUNTED_AFTER;
-        self.send(named::Notifications, vec![Outgoing { delay, ..Outgoing::new(counts.body()) }]).await
-    }
-
-    /// Queues an erasure, or the rest of one, to be received after `delay`, at most 15 minutes.
-    pub async fn send_erasure(&self, erasure: &Erasure, delay: Duration) -> Result<(), Error> {
-        let delay = delay.min(MAX_DELAY);
-        self.send(named::Erasures, vec![Outgoing { delay, ..Outgoing::new(erasure.body()) }]).await
-    }
-
-    /// Queues the end of a SKU's subscriptions, or the rest of it, to be received after `delay`, at most 15 minutes.
-    pub async fn send_ended_sku(&self, ended: &EndedSku, delay: Duration) -> Result<(), Error> {
-        let delay = delay.min(MAX_DELAY);
-        self.send(named::Erasures, vec![Outgoing { delay, ..Outgoing::new(ended.body()) }]).await
+        self.send(counts, COUNTED_AFTER).await
     }
 
     /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the other.
     pub async fn send_feed_import(&self, import: &FeedImport) -> Result<(), Error> {
         let order = Order { group: import.locale.key().to_owned(), deduplication: import.import_id.clone() };
-        self.send(named::FeedImports, vec![Outgoing { order: Some(order), ..Outgoing::new(import.body()) }]).await
+        self.send_all::<named::FeedImports>(vec![Outgoing { order: Some(order), ..Outgoing::new(import.body()) }]).await
     }
 
     /// Makes a received message visible again after `delay`, so that it is retried then.
@@ -106,8 +78,8 @@ impl Queues {
         self.transport.retry_after(queue, receipt, delay)
     }
 
-    async fn send(&self, to: impl Named, messages: Vec<Outgoing>) -> Result<(), Error> {
-        let queue = sent_to(to);
+    async fn send_all<Q: Named>(&self, messages: Vec<Outgoing>) -> Result<(), Error> {
+        let queue = sent_to::<Q>();
         let batches = batches(messages).into_iter().map(|batch| self.send_batch(queue, batch));
         stream::iter(batches).buffer_unordered(IN_FLIGHT).try_collect().await
     }
