@@ -65,8 +65,7 @@ impl Automations {
     pub fn explain(&self, refusal: &RefusedBy) -> ExplainedRefusal {
         let RefusedBy { automation: id, version, no_consent, conditions } = refusal.clone();
         let decided = self.0.get(&(id.clone(), version));
-        let named = conditions.into_iter().filter_map(|place| Some(decided?.named_condition(place)));
-        let conditions = named.map(|named| NamedCondition { pointer: named.pointer, condition: named.condition });
+        let conditions = conditions.into_iter().filter_map(|place| Some(NamedCondition::of(decided?, place)));
         ExplainedRefusal { conditions: conditions.collect(), id, version, no_consent }
     }
 }

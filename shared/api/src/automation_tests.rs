@@ -309,8 +309,8 @@ fn a_long_condition_is_described_shortly() {
     let listed = automation("a", json!({"conditions": [{"field": "sku", "operator": "in", "value": values}]}));
     let nested = automation("a", json!({"conditions": [{"any": vec![nested(9); 100]}]}));
 
-    assert_eq!(listed.named_condition(0).condition, "sku is one of 0, 1, 2, 3, 4 and 995 more");
-    assert_eq!(nested.named_condition(0).condition.chars().count(), 301);
+    assert_eq!(listed.condition_in_words(0), "sku is one of 0, 1, 2, 3, 4 and 995 more");
+    assert_eq!(nested.condition_in_words(0).chars().count(), 301);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::schema::{Described, Schemas, WholeNumber, words};
 use crate::values::ExportedTime;
 use crate::{KeyScope, Moment, answer, endpoints};
-use restock_domain::automation::{self, AutomationTally};
+use restock_domain::automation::AutomationTally;
 use restock_domain::delivery::Milestone;
 use restock_domain::{Automation, AutomationId, ExternalId, Locale, Refusal, Skip, Sku, Source, TemplateId};
 use std::collections::BTreeMap;
@@ -162,7 +162,7 @@ impl ExplainedTally {
     /// Explains a tally with the automation as it was in the version that decided.
     pub fn of(tally: &AutomationTally, automation: &Automation) -> Self {
         let conditions = tally.conditions.iter().map(|(index, refused)| {
-            let automation::NamedCondition { pointer, condition } = automation.named_condition(*index);
+            let NamedCondition { pointer, condition } = NamedCondition::of(automation, *index);
             ConditionTally { pointer, condition, refused: *refused }
         });
         Self {
@@ -200,12 +200,16 @@ answer! {
     }
 }
 
+impl NamedCondition {
+    /// Names the condition of an automation that is at this place.
+    pub fn of(automation: &Automation, index: usize) -> Self {
+        Self { pointer: format!("/conditions/{index}"), condition: automation.condition_in_words(index) }
+    }
+}
+
 impl From<&Refusal<'_>> for ExplainedRefusal {
     fn from(refusal: &Refusal<'_>) -> Self {
-        let conditions = refusal.conditions.iter().map(|index| {
-            let automation::NamedCondition { pointer, condition } = refusal.automation.named_condition(*index);
-            NamedCondition { pointer, condition }
-        });
+        let conditions = refusal.conditions.iter().map(|index| NamedCondition::of(refusal.automation, *index));
         Self {
             id: refusal.automation.id.clone(),
             version: refusal.automation.version,

@@ -33,15 +33,6 @@ pub struct Refusal<'a> {
     pub conditions: Vec<usize>,
 }
 
-/// A condition of an automation, for a reader.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedCondition {
-    /// A JSON pointer into the automation.
-    pub pointer: String,
-    /// The condition in words.
-    pub condition: String,
-}
-
 /// Finds the automation that a triggered subscription goes to: the preconditions of `docs/contract.md` first, then the
 /// automations that are on, in the order they are given in, which is that of [`Automation::order`].
 pub fn decide<'a>(candidate: &Candidate<'_>, automations: &'a [Automation]) -> Decision<'a> {

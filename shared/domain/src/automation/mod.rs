@@ -10,7 +10,7 @@ mod verdict;
 mod words;
 
 pub use condition::{Condition, Test};
-pub use decide::{Candidate, Decision, NamedCondition, Refusal, decide};
+pub use decide::{Candidate, Decision, Refusal, decide};
 pub use facts::Facts;
 pub use field::Field;
 pub(crate) use field::member;
@@ -98,14 +98,14 @@ impl Automation {
         }
     }
 
-    /// Returns one of its conditions, by its place, in words.
-    pub fn named_condition(&self, index: usize) -> NamedCondition {
+    /// Returns one of its conditions, by its place, in words; cut if they are many.
+    pub fn condition_in_words(&self, index: usize) -> String {
         let mut condition = self.conditions.get(index).map(ToString::to_string).unwrap_or_default();
         if let Some((cut, _)) = condition.char_indices().nth(MAX_SHOWN) {
             condition.truncate(cut);
             condition.push('…');
         }
-        NamedCondition { pointer: format!("/conditions/{index}"), condition }
+        condition
     }
 
     /// Returns what automations are sorted by to ask them in their order.
