@@ -8,10 +8,28 @@ use restock_domain::{Locale, Money};
 /// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. A sign is the ordinary
 /// one of the language (CLDR), which has the currency's code where a sign could be taken for another currency's. A sign
 /// that several currencies share stands only for the one of the shopper's own country: others have their code, as in `1
-/// 275,00 NOK`. The shopper's locale is another one where texts have to be in English. Fractions are as many as the currency has, or as the price has if that is more. What ICU doesn't know
-/// is written as `199.00 XXX`.
+/// 275,00 NOK`. The shopper's locale is another one where texts have to be in English. Fractions are as many as the currency has, or
+/// as the price has if that is more. What ICU doesn't know is written as `199.00 XXX`.
 pub fn format_price(money: &Money, locale: &Locale, shopper: &Locale) -> String {
-    formatted(money, locale, shopper).unwrap_or_else(|| money.to_string())
+    let written = formatted(money, locale, shopper).unwrap_or_else(|| money.to_string());
+    match MONEY_SEPARATORS.iter().find(|(of, ..)| *of == locale.canonical()) {
+        Some((_, separator, of_money)) => between_digits(&written, *separator, *of_money),
+        None => written,
+    }
+}
+
+/// Locales that separate the digits of money otherwise than those of other numbers, with both separators (`currencyGroup` and
+/// `currencyDecimal` of CLDR 48). ICU4X doesn't have them.
+const MONEY_SEPARATORS: [(&str, char, char); 2] = [("de-AT", '\u{a0}', '.'), ("fr-CH", ',', '.')];
+
+/// Returns a text with a separator replaced wherever it has a digit on both sides.
+fn between_digits(text: &str, separator: char, by: char) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    let is_digit =
+        |place: Option<usize>| place.and_then(|place| characters.get(place)).is_some_and(char::is_ascii_digit);
+    let separates = |place: usize| is_digit(place.checked_sub(1)) && is_digit(Some(place + 1));
+    let replaced = |(place, character)| if character == separator && separates(place) { by } else { character };
+    characters.iter().copied().enumerate().map(replaced).collect()
 }
 
 fn formatted(money: &Money, locale: &Locale, shopper: &Locale) -> Option<String> {
@@ -171,6 +189,21 @@ mod tests {
             ("1299.500 SEK", "sv-SE", "1 299,50 kr"),
             ("1.2345 KWD", "en-KW", "KWD 1.2345"),
             ("1234.567 EUR", "de-DE", "1.234,567 €"),
+        ] {
+            assert_eq!(price(raw, locale), written, "{raw} in {locale}");
+        }
+    }
+
+    #[test]
+    fn the_digits_of_money_may_be_separated_otherwise_than_those_of_numbers() {
+        for (raw, locale, written) in [
+            ("1234567.50 EUR", "de-AT", "€ 1.234.567,50"),
+            ("28.00 EUR", "de-AT", "€ 28,00"),
+            ("1234.567 EUR", "de-AT", "€ 1.234,567"),
+            ("12999.00 HUF", "de-AT", "HUF 12.999"),
+            ("1234567.50 CHF", "fr-CH", "1'234'567.50 CHF"),
+            ("28.00 EUR", "fr-CH", "28.00 €"),
+            ("28.00 EUR", "fr-FR", "28,00 €"),
         ] {
             assert_eq!(price(raw, locale), written, "{raw} in {locale}");
         }
