@@ -118,7 +118,7 @@ fn a_template_that_can_not_be_sent_is_refused_with_its_line() {
 
     let (found, message) = refused(json!({"mjml": mjml("{{ titel }}")}));
     assert_eq!(found, one("/mjml"));
-    assert!(message.starts_with("Line 4: `titel` is undefined"), "{message}");
+    assert!(message.starts_with("Line 4: There is no variable `titel`"), "{message}");
     let (found, message) = refused(json!({"html": "<p>{{ title }}</p>"}));
     assert_eq!(found, one("/html"));
     assert!(message.contains("{{ unsubscribe_url }}"), "{message}");

@@ -33,6 +33,23 @@ impl Renderer {
         let samples = sample::products();
         let related: &[&[Product]] =
             if template.shows_related() { &[&samples[..4], &samples[..1], &[]] } else { &[&[]] };
+        let english = Locale::from("en-GB".to_owned());
+        let sample = Content {
+            email: &email,
+            template,
+            locale: &english,
+            product: &samples[0],
+            first_name: None,
+            unsubscribe_url: "",
+            also_waiting: &[],
+            related: &samples[..1],
+            brands: &whole,
+            now: sample::now(),
+        };
+        let (language, nothing) = (self.language(&english, &whole), Personal::nothing());
+        let variables = Variables::of(sample, &language, &nothing);
+        as_written.check_names(&variables)?;
+        compiled.check_names(&variables)?;
         // Every language with one product, and all products and brands in both directions of writing.
         let in_each = languages().map(|tag| (tag, &samples[..1], vec![brands]));
         let in_two = ["en-GB", "ar-EG"].map(|tag| (tag, &samples[..], vec![brands, &nobody, &whole]));
@@ -42,18 +59,7 @@ impl Renderer {
                 brands.iter().flat_map(move |brands| related.iter().map(move |related| (product, *brands, *related)))
             };
             for (product, brands, related) in products.iter().flat_map(of) {
-                let content = Content {
-                    email: &email,
-                    template,
-                    locale,
-                    product,
-                    first_name: None,
-                    unsubscribe_url: "",
-                    also_waiting: &[],
-                    related,
-                    brands,
-                    now: sample::now(),
-                };
+                let content = Content { product, locale, related, brands, ..sample };
                 let try_out = |personal: Personal| self.try_out(content, &as_written, &compiled, &personal);
                 let (one, other) = (try_out(Personal::new())?, try_out(Personal::longer())?);
                 let (language, nothing) = (self.language(locale, brands), Personal::nothing());
@@ -245,13 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_no_mail_has_is_found_in_the_text_too() {
+        let text = "{{ title }}\n{% if titel %}{{ titel }}{% endif %} {{ unsubscribe_url }}";
+
+        let unusable =
+            Renderer::new().unwrap().check(&template(mjml("<mj-text>a</mj-text>"), Some(text)), &Brands::default());
+
+        let unusable = unusable.unwrap_err();
+        assert_eq!((unusable.part, unusable.line), (Part::Text, Some(2)));
+        assert!(unusable.reason.starts_with("There is no variable `titel`"), "{}", unusable.reason);
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let deep = format!("<mj-text>{}{}</mj-text>", "<b>".repeat(9_000), "</b>".repeat(9_000));
         for (body, line, reason) in [
             (
                 "<mj-text>{{ titel }}</mj-text>",
                 Some(6),
-                "`titel` is undefined: there is no such variable, or it may be missing",
+                "There is no variable `titel`. These there are: also_waiting, availability, ",
             ),
             ("<mj-text>\n{{ product.color }}</mj-text>", Some(7), "`product.color` is undefined"),
             ("<mj-text>{% if image %}</mj-text>", None, "unexpected end of input"),
@@ -271,7 +289,14 @@ mod tests {
             ),
             ("<mj-text>{{ 'More' if also_waiting else '' }}</mj-text>", None, "differ between recipients"),
             ("<mj-text>{% for letter in greeting %}x{% endfor %}</mj-text>", Some(6), "differ between recipients"),
-            ("<mj-text>{% if available_later %}{{ titel }}{% endif %}</mj-text>", Some(6), "undefined"),
+            ("<mj-text>{% if available_later %}{{ titel }}{% endif %}</mj-text>", Some(6), "no variable `titel`"),
+            ("<mj-text>\n{% if sale_prise %}a{% endif %}</mj-text>", Some(7), "There is no variable `sale_prise`"),
+            ("<mj-text>{% if brand.slogan %}a{% endif %}</mj-text>", Some(6), "There is no variable `brand.slogan`"),
+            (
+                "<mj-text>{{ t.bodi if t.bodi }}</mj-text>",
+                Some(6),
+                "There is no variable `t.bodi`. These there are: body",
+            ),
             ("<mj-text>{{ title | safe }}</mj-text>", Some(6), "safe"),
             ("<mj-text>{% autoescape false %}{{ title }}{% endautoescape %}</mj-text>", Some(6), "autoescape"),
             ("<mj-text><p title=\"{{ also_waiting }}\">a</p></mj-text>", None, "a list in HTML"),

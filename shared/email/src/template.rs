@@ -81,6 +81,11 @@ impl Compiled {
         };
         Ok(Parts { html: fill(HTML_NAME, Part::Html)?, text: fill(TEXT_NAME, Part::Text)? })
     }
+
+    /// Refuses a text part that asks for what no mail has, even where it may be missing.
+    pub fn check_names(&self, variables: &impl Serialize) -> Result<(), Unusable> {
+        check_names(&self.environment, TEXT_NAME, Part::Text, variables)
+    }
 }
 
 /// The source of an HTML part as it is written, so that an error names the line that its author sees.
@@ -103,6 +108,12 @@ impl AsWritten {
     pub fn fill(&self, variables: &impl Serialize) -> Result<(), Unusable> {
         let filled = self.environment.get_template(SOURCE_NAME).and_then(|source| source.render(Serde(variables)));
         filled.map(drop).map_err(|error| self.whole.of_source(Unusable::of(Part::Html, &error)))
+    }
+
+    /// Refuses a source that asks for what no mail has, even where it may be missing.
+    pub fn check_names(&self, variables: &impl Serialize) -> Result<(), Unusable> {
+        let checked = check_names(&self.environment, SOURCE_NAME, Part::Html, variables);
+        checked.map_err(|unusable| self.whole.of_source(unusable))
     }
 }
 
@@ -175,6 +186,43 @@ fn empty(formatter: Formatter) -> Environment<'static> {
     environment.remove_global("debug");
     environment.set_formatter(formatter);
     environment
+}
+
+/// Variables with members that are the same in every mail. The fields of a product are the feed's own.
+const WITH_FIXED_MEMBERS: [&str; 4] = ["brand", "dark", "light", "t"];
+
+/// Refuses a source that asks for a name that isn't among the variables: a condition may ask for what is missing, so that nothing else
+/// would tell that a name in it is misspelt.
+fn check_names(
+    environment: &Environment<'_>,
+    name: &str,
+    part: Part,
+    variables: &impl Serialize,
+) -> Result<(), Unusable> {
+    let Ok(template) = environment.get_template(name) else { return Ok(()) };
+    let variables = Value::from(Serde(variables));
+    let is_there = |value: &Value, name: &str| value.get_attr(name).is_ok_and(|value| !value.is_undefined());
+    let is_known = |path: &str| {
+        let (first, member) = path.split_once('.').unwrap_or((path, ""));
+        let member = member.split('.').next().filter(|member| !member.is_empty());
+        if environment.globals().any(|(global, _)| global == first) {
+            return true;
+        }
+        let has = |member| variables.get_attr(first).is_ok_and(|value| is_there(&value, member));
+        is_there(&variables, first) && (!WITH_FIXED_MEMBERS.contains(&first) || member.is_none_or(has))
+    };
+    let Some(unknown) = template.undeclared_variables(true).into_iter().filter(|path| !is_known(path)).min() else {
+        return Ok(());
+    };
+    let line =
+        template.source().lines().position(|line| line.contains('{') && line.contains(&unknown)).map(|index| index + 1);
+    let of =
+        unknown.split_once('.').and_then(|(first, _)| variables.get_attr(first).ok()).filter(|of| !of.is_undefined());
+    let mut names: Vec<String> =
+        of.unwrap_or(variables).try_iter().into_iter().flatten().map(|name| name.to_string()).collect();
+    names.sort();
+    let reason = format!("There is no variable `{unknown}`. These there are: {}.", names.join(", "));
+    Err(Unusable { part, line, reason })
 }
 
 fn add(environment: &mut Environment<'static>, name: &'static str, part: Part, source: String) -> Result<(), Unusable> {
