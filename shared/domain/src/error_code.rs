@@ -202,7 +202,7 @@ pub enum ErrorCode {
     UnknownApiKey,
     /// A text of the item has an entity that is none of XML or HTML, which stays as it is written.
     UnknownEntity,
-    /// Conditions have no such field.
+    /// There is no such field: in a condition, or of those that mails show, in an item of a feed.
     UnknownField,
     /// The field has no such operator.
     UnknownOperator,

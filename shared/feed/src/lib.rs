@@ -11,6 +11,7 @@ mod encoding;
 mod format;
 mod item;
 mod lines;
+mod misnamed;
 mod mistaken;
 mod plain;
 mod rows;
@@ -26,6 +27,7 @@ pub use mistaken::Mistaken;
 
 use bounded::Bounded;
 use clean::Clean;
+use misnamed::Misnamed;
 use restock_domain::{Currency, ErrorCode};
 use std::io::{Cursor, Read};
 
@@ -84,6 +86,11 @@ pub fn read(
     let mistaken = Mistaken::by(&beginning);
     let begins_an_array = beginning.trim_ascii_start().first() == Some(&b'[');
     let text = Cursor::new(beginning).chain(text);
+    let mut misnamed = Misnamed::default();
+    let each = &mut |position, mut item: Result<Item, ItemFault>| {
+        item.iter_mut().for_each(|item| misnamed.tell(item));
+        each(position, item);
+    };
     let end = match media_type.format {
         Format::Xml => xml::read(Bounded::new(Clean::new(text)), currency, each),
         Format::Csv => table::read(text, b",;\t", currency, each),

@@ -108,12 +108,7 @@ pub fn check(history: &History) -> Vec<Complaint> {
         Asked::Erase(contact) if call.answer == Answer::Yes => Some((contact, call)),
         _ => None,
     }) {
-        // Outside of a simulation nobody knows the id of a contact that is not made yet.
-        let is_made_meanwhile = |call: &Call| {
-            let overlaps = call.from < erased.to && erased.from < call.to;
-            call.asked == Asked::Create(contact) && call.answer != Answer::No && overlaps
-        };
-        if history.calls.iter().any(is_made_meanwhile) {
+        if is_made_meanwhile(history, contact, erased) {
             continue;
         }
         let again = |call: &Call| matches!(&call.asked, Asked::Subscribe(wish) if wish.contact == contact);
@@ -150,6 +145,14 @@ fn was_stopped(history: &History, at: Timestamp, asked: impl Fn(bool) -> Asked) 
         let mut ends = history.calls.iter().filter(|call| call.asked == end);
         stop.to + STOPPED_WITHIN < at && !ends.any(|end| undone(stop, end))
     })
+}
+
+/// Returns true if a contact was made while it was erased. Outside of a simulation nobody knows its id before, so such an erasure does not
+/// count.
+fn is_made_meanwhile(history: &History, contact: usize, erased: &Call) -> bool {
+    let overlaps = |call: &Call| call.from < erased.to && erased.from < call.to;
+    let makes = |call: &Call| call.asked == Asked::Create(contact) && call.answer != Answer::No;
+    history.calls.iter().any(|call| makes(call) && overlaps(call))
 }
 
 pub struct OfWish<'a> {
@@ -409,8 +412,9 @@ impl OfWish<'_> {
         let for_good = |call: &&Call| matches!(call.asked, Asked::UnsubscribeFromAll(_) | Asked::Erase(_));
         let holds = |end: &Call| {
             let lifted = matches!(end.asked, Asked::UnsubscribeFromAll(_)) && self.may_be_lifted(end, at);
+            let unmade = matches!(end.asked, Asked::Erase(contact) if is_made_meanwhile(self.history, contact, end));
             let done = (end.answer == Answer::Yes && self.is_ours(end)) || self.holds_for_the_next(end);
-            done && end.to + slack < at && !lifted
+            done && end.to + slack < at && !lifted && !unmade
         };
         if self.ends().filter(for_good).any(holds) {
             return Some("the contact unsubscribed or was erased");

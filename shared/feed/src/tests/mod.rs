@@ -283,3 +283,17 @@ fn a_lower_than_sign_in_a_text_is_text() {
         assert_eq!(items(Format::Xml, file).0, [good(&plain, ""), good("T B", "")], "{title}");
     }
 }
+
+#[test]
+fn a_field_that_has_another_name_is_told_of_once() {
+    let csv = "id,title,link,price [SEK],Image URL\nA,Mug,https://shop.example/a,199 SEK,https://shop.example/a.jpg\nB,Cup,https://shop.example/b,99 SEK,https://shop.example/b.jpg\n";
+    assert_eq!(left_out(Format::Csv, csv), [(1, "UnknownField"), (1, "UnknownField")]);
+
+    let lines = r#"{"id":"A","title":"Mug","link":"https://shop.example/a","regular_price":"199 SEK","imageUrl":"https://shop.example/a.jpg"}"#;
+    assert_eq!(left_out(Format::JsonLines, lines), [(1, "UnknownField"), (1, "UnknownField")]);
+
+    let known = "id,title,link,price,image_link,price_type,image count\nA,Mug,https://shop.example/a,199 SEK,https://shop.example/a.jpg,2,3\n";
+    assert_eq!(left_out(Format::Csv, known), []);
+    let without = "id,title,link,price_type,image_count\nA,Mug,https://shop.example/a,gross,3\n";
+    assert_eq!(left_out(Format::Csv, without), []);
+}
