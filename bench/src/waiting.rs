@@ -15,8 +15,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Returns as many subscriptions as `match-stock` decides about at a time, and this many automations, of which only the last
-    /// one accepts.
+    /// Returns as many subscriptions as `match-stock` decides about at a time, and this many automations, of which only
+    /// the last one accepts.
     pub fn new(automations: usize) -> Self {
         let sku = Sku::parse("SKU-1").expect("a SKU");
         let locale = Locale::parse("sv-SE").expect("a locale");

@@ -105,12 +105,12 @@ fn oldest_first_over_five_locales_reads_at_most_twice_what_one_locale_does() {
 
 /// Seconds between waves here.
 const INTERVAL: u64 = 4;
-/// How long after a wave, at the latest, its places are free and a tick is due: a place counts from 7 s after it was taken, and a tick
-/// comes within 10 s. Contacts that are refused are not read twice any more by then.
+/// How long after a wave, at the latest, its places are free and a tick is due: a place counts from 7 s after it was
+/// taken, and a tick comes within 10 s. Contacts that are refused are not read twice any more by then.
 const NEXT_WAVE_AFTER: Duration = Duration::from_secs(INTERVAL + 7 + 10);
 
-/// Starts a stack that lets mails leave in waves, one for each unit, at the ticks that the test asks for and no others: places become
-/// free one by one, and a tick in between would not let all five go at once.
+/// Starts a stack that lets mails leave in waves, one for each unit, at the ticks that the test asks for and no others:
+/// places become free one by one, and a tick in between would not let all five go at once.
 fn with_waves() -> Restock {
     let restock = Restock::start_as(|options| {
         options.schedules = false;
@@ -142,8 +142,8 @@ fn matching(mut usage: Usage) -> Usage {
     usage
 }
 
-/// Measures up to three times, and returns the first measurement that is within a budget; fails with the last one if none is. On a busy
-/// machine fewer tasks share a request, and what comes too late is asked again.
+/// Measures up to three times, and returns the first measurement that is within a budget; fails with the last one if
+/// none is. On a busy machine fewer tasks share a request, and what comes too late is asked again.
 fn measured(budget: &str, is_within: impl Fn(Use) -> bool, measure: impl Fn() -> Usage) -> Usage {
     let mut last = Usage::default();
     for _ in 0..3 {

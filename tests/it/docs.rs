@@ -270,7 +270,8 @@ fn what_the_code_takes_for_granted_of_the_template_is_so() {
     // A line is looked at again once every instance knows the settings.
     let kept = between(TEMPLATE, "\n  AutomationsKeptSeconds:\n", "\n  Show");
     assert!(kept.contains(&format!("MaxValue: {}\n", match_stock::KNOWN_AFTER.as_secs())), "{kept}");
-    // A sweep looks at whoever an index may have hidden since the one before; feeds are due as often as they are looked for.
+    // A sweep looks at whoever an index may have hidden since the one before; feeds are due as often as they are looked
+    // for.
     let every = |minutes: u64| DEPLOYED.schedules.iter().any(|schedule| schedule.every.as_secs() == 60 * minutes);
     assert!(every(match_stock::MAX_INDEX_LAG.as_secs() / 60) && every(FeedSchedule::MIN_MINUTES.into()));
 }

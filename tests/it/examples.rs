@@ -1,5 +1,5 @@
-//! The ten examples of `docs/automations.md`, as they stand there: who gets the mail, who does not and stays, and what the
-//! log says.
+//! The ten examples of `docs/automations.md`, as they stand there: who gets the mail, who does not and stays, and what
+//! the log says.
 
 use crate::restock::{Restock, item, rss};
 use serde_json::{Value, json};

@@ -22,7 +22,8 @@ impl FeedServer {
         Self::start_with("etag", "if-none-match")
     }
 
-    /// Starts one that names versions by a header, as a caller has them by another, and compresses the file for whoever takes that.
+    /// Starts one that names versions by a header, as a caller has them by another, and compresses the file for whoever
+    /// takes that.
     fn start_with(version: &'static str, known_by: &'static str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}/feed.csv", listener.local_addr().unwrap());

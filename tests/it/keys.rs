@@ -183,8 +183,8 @@ fn a_key_that_can_not_be_written_down_is_not_made() {
     assert_eq!(restock.keys(Keys::List).unwrap(), before);
 }
 
-/// Lets so many instances handle calls of one key for a minute, each in turn, and returns how many calls came, were let through and
-/// were asked of the table.
+/// Lets so many instances handle calls of one key for a minute, each in turn, and returns how many calls came, were let
+/// through and were asked of the table.
 fn minute_of_calls(instances: usize, calls_per_second: i64, limit: u32) -> [u64; 3] {
     let restock = Restock::start();
     let database = Hooked::new(&restock, |_| None);

@@ -142,7 +142,8 @@ fn a_used_up_subscription_is_gone_and_a_second_stock_level_mails_nobody_twice() 
     assert!(restock.subscriptions(&contact).is_empty());
 }
 
-/// Restocks a SKU that 300 wait for from several threads at once, so many times each, and checks that each is mailed once.
+/// Restocks a SKU that 300 wait for from several threads at once, so many times each, and checks that each is mailed
+/// once.
 fn restock_300_subscribers(threads: usize, times: usize) {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

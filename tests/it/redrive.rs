@@ -1,4 +1,5 @@
-//! What `docs/operations.md` says about dead-letter queues: what was given up comes back by one command, and does no harm.
+//! What `docs/operations.md` says about dead-letter queues: what was given up comes back by one command, and does no
+//! harm.
 
 use crate::restock::{Restock, eventually, notification};
 use jiff::Timestamp;

@@ -253,7 +253,8 @@ impl Restock {
         }
     }
 
-    /// Returns how many messages are on a queue: those that can be received, those that were, and those whose delay is not over.
+    /// Returns how many messages are on a queue: those that can be received, those that were, and those whose delay is
+    /// not over.
     pub fn counts(&self, queue: &str) -> [u64; 3] {
         let answer = self.sqs("GetQueueAttributes", json!({"QueueUrl": self.queue(queue), "AttributeNames": ["All"]}));
         ["", "NotVisible", "Delayed"].map(|state| {

@@ -1,4 +1,5 @@
-//! The keys of links and addresses: made when the stack is deployed, and replaced without breaking the links of old mails.
+//! The keys of links and addresses: made when the stack is deployed, and replaced without breaking the links of old
+//! mails.
 
 use crate::restock::{Restock, eventually};
 use restock_local::client::Client;

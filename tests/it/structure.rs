@@ -118,8 +118,8 @@ fn files(folder: &Path, module: &Module, found: &mut BTreeMap<Module, PathBuf>) 
     }
 }
 
-/// Returns which file uses which, but for those below it: a file that has others below it wires them, and they go on with its
-/// types.
+/// Returns which file uses which, but for those below it: a file that has others below it wires them, and they go on
+/// with its types.
 fn uses(source: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut found = BTreeMap::new();
     files(source, &Vec::new(), &mut found);

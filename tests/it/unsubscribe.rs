@@ -19,7 +19,8 @@ impl Restock {
     }
 }
 
-/// Starts a stack in which `a` got a mail about A and still waits for B; returns the contact and the mail's one-click link.
+/// Starts a stack in which `a` got a mail about A and still waits for B; returns the contact and the mail's one-click
+/// link.
 fn with_a_mail() -> (Restock, String, String) {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A", "B"]);

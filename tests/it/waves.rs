@@ -15,7 +15,8 @@ impl Restock {
         names
     }
 
-    /// Makes two automations with a line of their own, and returns a contact of each, who is called as the automation is.
+    /// Makes two automations with a line of their own, and returns a contact of each, who is called as the automation
+    /// is.
     fn sides(&self, intervals: [(&str, &str); 2]) -> [String; 2] {
         let mut priority = 0;
         intervals.map(|(side, interval)| {

@@ -86,7 +86,8 @@ impl Handles<Subscribe> for App {
 }
 
 impl App {
-    /// Tells other systems once enough wait for a SKU. What goes wrong is left to a later call: the subscription is made.
+    /// Tells other systems once enough wait for a SKU. What goes wrong is left to a later call: the subscription is
+    /// made.
     async fn announce(&self, sku: &Sku, now: Timestamp) {
         let Some((threshold, events)) = &self.announcer else { return };
         let threshold = threshold.get();

@@ -10,7 +10,8 @@ pub struct App {
     pub store: Store,
 }
 
-/// Deletes an automation; whom it has accepted and not mailed yet stays subscribed. The log goes on naming its versions.
+/// Deletes an automation; whom it has accepted and not mailed yet stays subscribed. The log goes on naming its
+/// versions.
 impl Handles<DeleteAutomation> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<DeleteAutomation>, Failure> {
         let id = call.path_parameter::<AutomationId>()?;

@@ -175,7 +175,8 @@ impl Lines {
         self.0.values_mut().for_each(|line| line.retain(|(_, _, id)| !people.contains(&id.contact_id)));
     }
 
-    /// Leaves each person in one line, where one of their subscriptions has its turn first: its mail answers the others.
+    /// Leaves each person in one line, where one of their subscriptions has its turn first: its mail answers the
+    /// others.
     fn count_once(&mut self) {
         let mut first: HashMap<ContactId, (u32, Timestamp, PolicyOwner)> = HashMap::new();
         for (owner, line) in &self.0 {

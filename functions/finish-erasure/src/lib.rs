@@ -1,5 +1,5 @@
-//! Consumes the erasures queue: deletes what is left of a contact that was erased, of its subscriptions after it unsubscribed, or of
-//! those of a SKU that has ended.
+//! Consumes the erasures queue: deletes what is left of a contact that was erased, of its subscriptions after it
+//! unsubscribed, or of those of a SKU that has ended.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use restock_queue::{EndedSku, Erasure, ErasureMessage, Failure, Queues, Record, consume, named};

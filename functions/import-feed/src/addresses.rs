@@ -1,6 +1,6 @@
-//! Which addresses a feed may be fetched from. A name is resolved, each of its addresses is checked, and the connection is
-//! made to one that was checked; at a redirect, all of it happens again. So no name can first lead to a public address and
-//! then to another one.
+//! Which addresses a feed may be fetched from. A name is resolved, each of its addresses is checked, and the connection
+//! is made to one that was checked; at a redirect, all of it happens again. So no name can first lead to a public
+//! address and then to another one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ureq::config::Config;
@@ -80,8 +80,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         && !address.is_documentation()
 }
 
-/// Returns true for an address that anybody may have. Only 2000::/3 is assigned as global unicast; what lies outside are, besides
-/// others, addresses of this machine and network, and IPv4 addresses in another form (::ffff:0:0/96, 64:ff9b::/96).
+/// Returns true for an address that anybody may have. Only 2000::/3 is assigned as global unicast; what lies outside
+/// are, besides others, addresses of this machine and network, and IPv4 addresses in another form (::ffff:0:0/96,
+/// 64:ff9b::/96).
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // IETF protocol assignments, with Teredo (2001::/23).
@@ -210,8 +211,8 @@ mod tests {
         assert_eq!(get(Checked::new(Addresses::Any), &url).unwrap(), "secret", "the server is there");
     }
 
-    /// Leads the name `feeds.example` to a public server at first, and from then on to this machine. The public server is
-    /// one of this machine, too, but its address has passed the check.
+    /// Leads the name `feeds.example` to a public server at first, and from then on to this machine. The public server
+    /// is one of this machine, too, but its address has passed the check.
     #[derive(Debug)]
     struct Rebinding {
         public: SocketAddr,

@@ -96,8 +96,8 @@ impl File {
 }
 
 impl Content {
-    /// Returns the content from its beginning, unpacked if it is packed by gzip, and no more of it than a feed may have. A packed file
-    /// says there if it breaks off.
+    /// Returns the content from its beginning, unpacked if it is packed by gzip, and no more of it than a feed may
+    /// have. A packed file says there if it breaks off.
     fn open<'a>(&'a self, breaks_off: &'a Cell<bool>) -> io::Result<Box<dyn Read + 'a>> {
         let mut packed: Box<dyn BufRead> = match self {
             Self::Memory(bytes) => Box::new(bytes.as_slice()),
@@ -216,8 +216,8 @@ fn download(
     Ok(Obtained::File(File { media_type, currency, content }, version))
 }
 
-/// Returns why a feed was not fetched, to whoever manages it. What its server answered is told; all that may happen on the
-/// way to it has one text, so that nobody learns by feeds what there is in a network.
+/// Returns why a feed was not fetched, to whoever manages it. What its server answered is told; all that may happen on
+/// the way to it has one text, so that nobody learns by feeds what there is in a network.
 fn unfetched(error: &(dyn Error + Send + Sync + 'static)) -> Stop {
     // Of a body that is read, ureq's error is inside.
     let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()?.downcast_ref());

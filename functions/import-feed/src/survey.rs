@@ -99,8 +99,8 @@ impl Survey {
         self.seen.values().filter(|seen| seen.incomplete).count() as u64
     }
 
-    /// Returns the first errors, in the order of the file. Those of items that can't be used go before what others are used
-    /// without, of which a file may have one for each of its items.
+    /// Returns the first errors, in the order of the file. Those of items that can't be used go before what others are
+    /// used without, of which a file may have one for each of its items.
     pub fn errors(&self) -> Vec<ImportError> {
         let mut errors: Vec<_> = self.rejections.iter().chain(&self.losses).take(MAX_ERRORS).cloned().collect();
         errors.sort_by_key(|error| error.position);

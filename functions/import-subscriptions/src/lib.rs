@@ -28,8 +28,8 @@ pub struct App {
 /// A line that is sound: its number, what it says, and its locale.
 type Line = (usize, MovedIn, Locale);
 
-/// Subscribes who waits elsewhere, at the places that they have there. The same list again changes nothing, even if somebody was
-/// mailed or has ended the subscription meanwhile.
+/// Subscribes who waits elsewhere, at the places that they have there. The same list again changes nothing, even if
+/// somebody was mailed or has ended the subscription meanwhile.
 impl Handles<ImportSubscriptions> for App {
     async fn handle(&self, call: Call, list: WaitingList) -> Result<Reply<ImportSubscriptions>, Failure> {
         if !call.may(KeyScope::WriteSubscriptions) {
@@ -130,7 +130,8 @@ impl App {
         Ok(Invalid::new(ErrorCode::Busy, "Others are changing this contact. Send the line again.").into())
     }
 
-    /// Returns the contact with the address of a line, which is made if there is none; `None` if somebody else was faster.
+    /// Returns the contact with the address of a line, which is made if there is none; `None` if somebody else was
+    /// faster.
     async fn contact(&self, line: &MovedIn, now: Timestamp) -> Result<Option<ContactId>, restock_store::Error> {
         if let Some(id) = self.store.contact_id_of(&line.email).await? {
             return Ok(Some(id));

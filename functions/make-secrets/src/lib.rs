@@ -1,5 +1,6 @@
-//! Makes the secrets of a stack when it is deployed, as a custom resource of CloudFormation, and refuses a deployment whose sender
-//! is not of the identity that it names, or whose settings functions could not read. No other function may write secrets.
+//! Makes the secrets of a stack when it is deployed, as a custom resource of CloudFormation, and refuses a deployment
+//! whose sender is not of the identity that it names, or whose settings functions could not read. No other function may
+//! write secrets.
 
 use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as Request;
 use display_error_chain::DisplayErrorChain;
@@ -14,8 +15,8 @@ use tracing::info;
 
 /// What CloudFormation calls the secrets; always the same, as nothing takes their place.
 const PHYSICAL_ID: &str = "secrets";
-/// How long each of the two may take, of the function's 20 seconds: the table, and CloudFormation's bucket for the answer. Without an
-/// answer, a deployment waits for long.
+/// How long each of the two may take, of the function's 20 seconds: the table, and CloudFormation's bucket for the
+/// answer. Without an answer, a deployment waits for long.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// The settings that are checked. The properties of a version that did not have one yet have nothing.
@@ -35,7 +36,8 @@ pub struct App {
 }
 
 impl App {
-    /// Makes the secrets that are missing, and tells CloudFormation. Secrets stay when the stack is deleted, as their table does.
+    /// Makes the secrets that are missing, and tells CloudFormation. Secrets stay when the stack is deleted, as their
+    /// table does.
     pub async fn handle(&self, request: Request) -> Result<(), Error> {
         let (properties, url, mut answer) = match request {
             Request::Create(create) => {

@@ -35,11 +35,11 @@ const SECOND_LOOK: u32 = 1_000_000;
 pub const MAX_HOPS: u32 = 10_000;
 /// More subscriptions than are ever made within that time. Beyond it, some are only counted twice.
 const MAX_SEEN: usize = 1_000;
-/// An index is taken to lag for no longer. A demand mark stays so long after the newest subscriber, and the sweep looks for
-/// those who subscribed so long before a level.
+/// An index is taken to lag for no longer. A demand mark stays so long after the newest subscriber, and the sweep looks
+/// for those who subscribed so long before a level.
 pub const MAX_INDEX_LAG: Duration = Duration::from_secs(24 * 3600);
-/// Pages that are gone through before the first wave leaves: whoever is in it was counted and has a history then, unless many more
-/// wait.
+/// Pages that are gone through before the first wave leaves: whoever is in it was counted and has a history then,
+/// unless many more wait.
 const PAGES_BEFORE_WAVE: u32 = 5;
 /// SKUs of one message that are handled at the same time.
 const SKUS_AT_ONCE: usize = 10;
@@ -49,9 +49,9 @@ const SKEW: Duration = Duration::from_secs(5);
 pub struct App {
     pub store: Store,
     pub queues: Queues,
-    /// How long before a level a subscription may have been made that the index does not show yet. The index lags the table
-    /// by about a second, but a subscription has the time at which it was asked for, and writing it may take as long as the
-    /// function that does it has.
+    /// How long before a level a subscription may have been made that the index does not show yet. The index lags the
+    /// table by about a second, but a subscription has the time at which it was asked for, and writing it may take as
+    /// long as the function that does it has.
     pub lag: Duration,
     /// When a positive level is looked at again; longer than an index lags.
     pub second_look_after: Duration,
@@ -81,8 +81,8 @@ impl App {
         }
     }
 
-    /// Handles the valid levels of a message, those of a SKU in their order. The others travel on alone once these are done, so that
-    /// the message that is given up for them holds nothing else.
+    /// Handles the valid levels of a message, those of a SKU in their order. The others travel on alone once these are
+    /// done, so that the message that is given up for them holds nothing else.
     async fn take_levels(
         &self,
         levels: Vec<Result<StockLevel, InvalidLevel>>,
@@ -161,7 +161,8 @@ impl App {
         self.match_level(Continuation { lines, ..Continuation::new(level, arrival) }, Some(tick), until).await
     }
 
-    /// Goes through the subscriptions that a level covers, from where the continuation says. A level that has just come has a tick.
+    /// Goes through the subscriptions that a level covers, from where the continuation says. A level that has just come
+    /// has a tick.
     async fn match_level(
         &self,
         mut matching: Continuation,
@@ -247,8 +248,8 @@ impl App {
         Ok(())
     }
 
-    /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, unless somebody
-    /// subscribed so recently that an index may not show it yet.
+    /// Queues the second look after a first one. A demand mark that brought a level here in vain is removed, unless
+    /// somebody subscribed so recently that an index may not show it yet.
     async fn look_again(&self, matching: Continuation, untold: Untold, nobody: bool) -> Result<(), Failure> {
         let StockLevel { sku, scope, .. } = &matching.level;
         if matching.second_look {

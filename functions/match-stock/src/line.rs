@@ -21,8 +21,8 @@ pub struct Choice<'a> {
 }
 
 impl App {
-    /// Goes through the line for a while, and returns those of its policy who leave in this pass if there are so many places: of
-    /// `reach` people at the least. A contact takes one place, whatever the number of its subscriptions.
+    /// Goes through the line for a while, and returns those of its policy who leave in this pass if there are so many
+    /// places: of `reach` people at the least. A contact takes one place, whatever the number of its subscriptions.
     pub(crate) async fn choose<'a>(
         &self,
         look: &Look<'a>,
@@ -74,9 +74,9 @@ impl App {
         Ok(Choice { accepted, refused, groups: groups.go_on() })
     }
 
-    /// Returns the other subscriptions of those who leave which the same mail answers: those of this line, wherever they stand in it,
-    /// and those that another automation accepted. Whoever has more than a page of them leaves the rest to their turns, which find
-    /// that the mail is out.
+    /// Returns the other subscriptions of those who leave which the same mail answers: those of this line, wherever
+    /// they stand in it, and those that another automation accepted. Whoever has more than a page of them leaves the
+    /// rest to their turns, which find that the mail is out.
     pub(crate) async fn answered_too<'a>(
         &self,
         look: &Look<'a>,

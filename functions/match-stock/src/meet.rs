@@ -87,8 +87,9 @@ impl<'a> Met<'a> {
 }
 
 impl App {
-    /// Decides about a page of subscriptions, tells the log, and queues notifications for those that an automation accepts.
-    /// What the log can't be told now is left in `untold`. Those whose automation lets mails leave in waves are returned.
+    /// Decides about a page of subscriptions, tells the log, and queues notifications for those that an automation
+    /// accepts. What the log can't be told now is left in `untold`. Those whose automation lets mails leave in waves
+    /// are returned.
     ///
     /// Those that stay are marked with the level, so that the sweep knows that they have met it.
     pub async fn meet(
@@ -204,8 +205,9 @@ fn next_place(lined_up: &mut LinedUp, scope: &Scope, found: &Subscription) -> u3
     lined_up.count
 }
 
-/// Returns the notifications about subscriptions that automations accepted. Of a contact, the newest subscription is mailed, and
-/// the others come after it, as do those that are `answered` by the mail without being able to leave themselves.
+/// Returns the notifications about subscriptions that automations accepted. Of a contact, the newest subscription is
+/// mailed, and the others come after it, as do those that are `answered` by the mail without being able to leave
+/// themselves.
 pub(crate) fn notifications(
     accepted: &[(&Subscription, &Automation)],
     answered: &[(&Subscription, &Automation)],

@@ -71,9 +71,10 @@ impl App {
     }
 }
 
-/// Returns the subscriptions that should have met a level and did not, by the level's log entry. With waves, a claim does not say
-/// that a mail is on its way: without a place its owner goes back to a line, and an index may not have shown them there. Whoever is
-/// found although one is on its way gets one message more, which does no harm, and is counted twice.
+/// Returns the subscriptions that should have met a level and did not, by the level's log entry. With waves, a claim
+/// does not say that a mail is on its way: without a place its owner goes back to a line, and an index may not have
+/// shown them there. Whoever is found although one is on its way gets one message more, which does no harm, and is
+/// counted twice.
 fn missed(
     page: &[Waiting],
     facts: &StockFacts,
@@ -88,8 +89,8 @@ fn missed(
         // Entries sort by time: a level that came even later decided about it too.
         let claimed_for = claimed_for.as_ref().filter(|_| !has_waves);
         let has_met = decided_for.iter().chain(claimed_for).any(|known| *known >= entry);
-        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone or nobody went through
-        // them for the level to the end.
+        // Whoever came, or got another place, long before was seen, as was their mark, unless the mark is gone or
+        // nobody went through them for the level to the end.
         let newest_place = place_changed_on.map_or(subscription.here_since(), |on| on.max(subscription.here_since()));
         let was_matched = facts.in_demand.contains(&subscription.sku) && facts.matched.contains(&arrival.id);
         let could_be_missed = newest_place >= arrival.at - MAX_INDEX_LAG || !was_matched;

@@ -1,7 +1,7 @@
 //! Waves: lets as many of those who wait leave as there are places for, oldest first.
 //!
-//! A sender takes the places. What is counted here is how many it may take, so that nobody is asked to leave before somebody
-//! older; a sender that could not use one says so by a tick.
+//! A sender takes the places. What is counted here is how many it may take, so that nobody is asked to leave before
+//! somebody older; a sender that could not use one says so by a tick.
 
 use crate::line::Choice;
 use crate::look::Look;
@@ -71,8 +71,8 @@ impl App {
         Ok(())
     }
 
-    /// Looks at those who wait for a wave of a scope, and lets as many leave as there are places for. Before somebody else may
-    /// leave, a tick is due. `is_new` says that the scope's level has just come.
+    /// Looks at those who wait for a wave of a scope, and lets as many leave as there are places for. Before somebody
+    /// else may leave, a tick is due. `is_new` says that the scope's level has just come.
     pub(crate) async fn tick(&self, tick: &WaveTick, is_new: bool, until: Instant) -> Result<(), Failure> {
         let automations = self.automations.current().await?;
         let shop = self.wave_policy.current().await?;
@@ -113,8 +113,8 @@ impl App {
         Ok(waves.all().into_iter().map(|(owner, policy)| (owner, policy.clone())).collect())
     }
 
-    /// Lets the lines begin again for which an older level, handled only now, makes the newest one a restock: whoever subscribed
-    /// before it was refused.
+    /// Lets the lines begin again for which an older level, handled only now, makes the newest one a restock: whoever
+    /// subscribed before it was refused.
     pub(crate) async fn note_interruption(&self, older: &StockLevel) -> Result<(), Failure> {
         let mut policies = self.policies().await?;
         policies.retain(|(_, policy)| policy.trigger == Trigger::Restock && older.quantity < policy.minimum);
@@ -140,7 +140,8 @@ impl App {
         self.tick_soon(sku, scope).await
     }
 
-    /// Has the lines of a scope looked at: at once, and again when every instance knows the policies that are in force now.
+    /// Has the lines of a scope looked at: at once, and again when every instance knows the policies that are in force
+    /// now.
     pub(crate) async fn tick_soon(&self, sku: &Sku, scope: &Scope) -> Result<(), Failure> {
         let (now, tick) = ((self.clock)(), Tick { sku: sku.clone(), scope: scope.clone() });
         self.store.put_tick(&tick, now + KNOWN_AFTER, now).await?;
@@ -171,7 +172,8 @@ impl App {
                     groups.into_iter().map(|group| (group, None)).collect()
                 }
             };
-            // Whoever has places sees to it that a tick comes when one is free again; this one is for those who are lost.
+            // Whoever has places sees to it that a tick comes when one is free again; this one is for those who are
+            // lost.
             let on_the_way = wave.waits_until(now);
             if groups.is_empty() {
                 return Ok(on_the_way.map_or(Looked::Through, Looked::Until));

@@ -18,7 +18,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// Stores an automation as a whole. `If-Match` with the `ETag` that was read refuses to overwrite somebody else's change.
+/// Stores an automation as a whole. `If-Match` with the `ETag` that was read refuses to overwrite somebody else's
+/// change.
 impl Handles<PutAutomation> for App {
     async fn handle(&self, call: Call, body: AutomationSettings) -> Result<Reply<PutAutomation>, Failure> {
         let id = call.path_parameter::<AutomationId>()?;

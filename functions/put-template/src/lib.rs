@@ -14,8 +14,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// Stores a template as a whole, once it could be rendered with sample products. `If-Match` with the `ETag` that was read
-/// refuses to overwrite somebody else's change.
+/// Stores a template as a whole, once it could be rendered with sample products. `If-Match` with the `ETag` that was
+/// read refuses to overwrite somebody else's change.
 impl Handles<PutTemplate> for App {
     async fn handle(&self, call: Call, body: TemplateSettings) -> Result<Reply<PutTemplate>, Failure> {
         let id = call.path_parameter::<TemplateId>()?;

@@ -16,7 +16,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// Shows what became of each stock level that found subscribers, newest first, as far as the filters of the query let it through.
+/// Shows what became of each stock level that found subscribers, newest first, as far as the filters of the query let
+/// it through.
 impl Handles<ReadLog> for App {
     async fn handle(&self, call: Call, (): ()) -> Result<Reply<ReadLog>, Failure> {
         let filter = LogFilter {

@@ -42,7 +42,8 @@ impl App {
         }
     }
 
-    /// Records an event. Each step may be done twice, and does nothing the second time, but for the count of mails sent.
+    /// Records an event. Each step may be done twice, and does nothing the second time, but for the count of mails
+    /// sent.
     async fn take(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
         if let Some(correlation) = &event.correlation {
             correlate(correlation);
@@ -90,8 +91,8 @@ impl App {
         Ok(())
     }
 
-    /// Counts what became of mails, a few perhaps twice or not at all, and pauses sending before SES pauses the account. What
-    /// can't be counted is not worth taking the events again.
+    /// Counts what became of mails, a few perhaps twice or not at all, and pauses sending before SES pauses the
+    /// account. What can't be counted is not worth taking the events again.
     async fn guard(&self, counts: MailCounts) {
         if counts.is_empty() {
             return;

@@ -39,8 +39,8 @@ struct Known {
     look_again_at: Option<Instant>,
     /// When the newest reading was made.
     read_on: Option<Timestamp>,
-    /// Mails until the next reading; `None` for any number, also where there is no fresh reading: then SES refuses what is
-    /// too much.
+    /// Mails until the next reading; `None` for any number, also where there is no fresh reading: then SES refuses what
+    /// is too much.
     left: Option<u64>,
     /// True if SES says that the account may send nothing.
     stopped: bool,
@@ -78,7 +78,8 @@ impl Account {
         self.lock().left == Some(0)
     }
 
-    /// Returns how long those wait for whom nothing is left: until the next reading, or longer if it would say the same.
+    /// Returns how long those wait for whom nothing is left: until the next reading, or longer if it would say the
+    /// same.
     pub fn wait(&self) -> Duration {
         let longest = if self.lock().stopped { MAX_STOP } else { 2 * KEPT };
         longest.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -116,8 +117,8 @@ impl Account {
 }
 
 impl App {
-    /// Finds out what the account may send, unless that is known. What can't be found out stays as it was: SES refuses what
-    /// is too much, and those mails are put off.
+    /// Finds out what the account may send, unless that is known. What can't be found out stays as it was: SES refuses
+    /// what is too much, and those mails are put off.
     pub(crate) async fn look_at_account(&self) {
         let _looking = self.account.looking.lock().await;
         if self.account.is_known() {

@@ -223,8 +223,8 @@ impl App {
         Err(failure)
     }
 
-    /// Records the mails that SES accepted and nobody could record yet, even those whose subscriptions are gone: so that no other
-    /// subscription of the contact is mailed for the same level.
+    /// Records the mails that SES accepted and nobody could record yet, even those whose subscriptions are gone: so
+    /// that no other subscription of the contact is mailed for the same level.
     async fn record<'a>(
         &self,
         notification: &Notification,
@@ -266,7 +266,8 @@ impl App {
         }
     }
 
-    /// Returns a template. Where one was deleted in the moment in which an automation took it, the default one stands in.
+    /// Returns a template. Where one was deleted in the moment in which an automation took it, the default one stands
+    /// in.
     async fn template(&self, id: &TemplateId) -> Result<Arc<Template>, restock_store::Error> {
         if let Some(stored) = self.templates.get(id).await? {
             return Ok(stored);
@@ -278,8 +279,9 @@ impl App {
         Ok(Arc::new(compiled_in))
     }
 
-    /// Returns the recipients whose subscriptions still exist and are the ones that were matched, or follow them: who subscribed
-    /// again while the mail was leaving waits for a level after that, and it may have come and met the old one.
+    /// Returns the recipients whose subscriptions still exist and are the ones that were matched, or follow them: who
+    /// subscribed again while the mail was leaving waits for a level after that, and it may have come and met the old
+    /// one.
     async fn waiting(&self, notification: &Notification) -> Result<Vec<(Recipient, Waiting)>, restock_store::Error> {
         let ids: HashSet<SubscriptionId> = notification.recipients.iter().map(id).collect();
         let found = self.store.waiting(&ids.into_iter().collect::<Vec<_>>()).await?;

@@ -172,8 +172,8 @@ impl App {
         })
     }
 
-    /// Records an accepted mail and uses the subscription up. What can't be recorded travels on with the recipient, so that
-    /// nobody sends the mail again.
+    /// Records an accepted mail and uses the subscription up. What can't be recorded travels on with the recipient, so
+    /// that nobody sends the mail again.
     pub(crate) async fn finish(
         &self,
         subscription: &Subscription,

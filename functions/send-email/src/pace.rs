@@ -3,20 +3,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Keeps to an account's sending rate. Mails that have to wait leave in groups of what may be sent in a second, since those
-/// that leave together share requests.
+/// Keeps to an account's sending rate. Mails that have to wait leave in groups of what may be sent in a second, since
+/// those that leave together share requests.
 pub struct Pace {
     state: Mutex<State>,
 }
 
-/// The part of the rate that is left after SES has throttled a group, and what a second without that adds to it again: others
-/// may send from the account too.
+/// The part of the rate that is left after SES has throttled a group, and what a second without that adds to it again:
+/// others may send from the account too.
 const LEFT_BY_THROTTLING: f64 = 0.8;
 const ADDED_IN_A_SECOND: f64 = 0.02;
 const MIN_PART: f64 = 0.1;
-/// The most that leaves at once after a while without mails, as a part of what may be sent in a second, unless a group is more.
-/// It makes up for the moment between two invocations. SES bears short bursts. The rest of the second is a margin for requests
-/// that take longer than those before them.
+/// The most that leaves at once after a while without mails, as a part of what may be sent in a second, unless a group
+/// is more. It makes up for the moment between two invocations. SES bears short bursts. The rest of the second is a
+/// margin for requests that take longer than those before them.
 const BURST: f64 = 0.75;
 
 /// As a bucket that holds a burst and is filled by one mail each step.
@@ -29,8 +29,8 @@ struct State {
     throttled_at: Instant,
     /// When the newest group leaves.
     leaves_at: Instant,
-    /// When the mails sent so far fit the rate again. Until then there is room for no more than a group, and some time after it for a
-    /// burst.
+    /// When the mails sent so far fit the rate again. Until then there is room for no more than a group, and some time
+    /// after it for a burst.
     balanced_at: Instant,
 }
 
@@ -155,7 +155,8 @@ mod tests {
     async fn what_a_sender_missed_between_two_invocations_leaves_with_the_next_group() {
         let pace = Pace::new(200.0);
         let sent = async |within| turns(&pace, within).await.len();
-        // Four groups are even after a second, and the last of them leaves a quarter before. So 40 were missed at 1.2 s.
+        // Four groups are even after a second, and the last of them leaves a quarter before. So 40 were missed at 1.2
+        // s.
         assert_eq!(sent(Duration::from_millis(999)).await, 200);
         tokio::time::sleep(Duration::from_millis(450)).await;
         assert_eq!(sent(Duration::ZERO).await, 90);

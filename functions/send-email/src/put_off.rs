@@ -14,14 +14,15 @@ use tracing::{info, warn};
 const MAX_ATTEMPTS: u32 = 100;
 /// How often recipients are put off before their other subscriptions no longer wait for what becomes of their mail.
 const MAX_WAITED_FOR: u32 = 10;
-/// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection of
-/// loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a fault.
+/// How often recipients are sent on, even if it is because the time of an invocation was over. Lambda's own detection
+/// of loops is off for this function, as it puts recipients off by its own queue, so this bounds a loop that is a
+/// fault.
 pub const MAX_HOPS: u32 = 10_000;
-/// Receives of a message after which its recipients go on waiting in a new one: fewer than those after which it is taken for
-/// one that can't be handled.
+/// Receives of a message after which its recipients go on waiting in a new one: fewer than those after which it is
+/// taken for one that can't be handled.
 pub const MAX_STOPPED_RECEIVES: u32 = 10;
-/// How long a message is hidden during a pause: half as long as that has lasted, within these bounds, so that mails leave soon
-/// after it.
+/// How long a message is hidden during a pause: half as long as that has lasted, within these bounds, so that mails
+/// leave soon after it.
 const PAUSED_WAIT: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
 
 impl App {
@@ -39,8 +40,8 @@ impl App {
         self.put_off(notification, later).await
     }
 
-    /// Returns how long those wait whom something stops. It differs from time to time, so that they come back one after the
-    /// other.
+    /// Returns how long those wait whom something stops. It differs from time to time, so that they come back one after
+    /// the other.
     pub(crate) fn stopped_for(&self, stop: Stop) -> Duration {
         match stop {
             Stop::Quota => self.account.wait(),
@@ -52,8 +53,8 @@ impl App {
         }
     }
 
-    /// Sends on what is known of accepted mails, as their message comes back and knows nothing of them. It tries for as long as there is
-    /// time: whoever gets that message would mail them again, unless SES's event comes before.
+    /// Sends on what is known of accepted mails, as their message comes back and knows nothing of them. It tries for as
+    /// long as there is time: whoever gets that message would mail them again, unless SES's event comes before.
     pub(crate) async fn send_known_on(
         &self,
         notification: &Notification,
@@ -94,7 +95,8 @@ impl App {
             // What is known of a mail is never given up.
             later.retain(|one| !unsent(&one));
         }
-        // Whose other subscriptions have to wait. The turn of their contact sees to it that one of them is mailed, whichever.
+        // Whose other subscriptions have to wait. The turn of their contact sees to it that one of them is mailed,
+        // whichever.
         let is_waited_for = |one: &&(Recipient, Later)| notification.attempt < MAX_WAITED_FOR || !unsent(one);
         let contacts: HashSet<ContactId> =
             later.iter().filter(is_waited_for).map(|(recipient, _)| recipient.contact_id).collect();

@@ -1,4 +1,5 @@
-//! The last look before SES is asked, at all that a mail depends on: under the claim, so that nobody else mails meanwhile.
+//! The last look before SES is asked, at all that a mail depends on: under the claim, so that nobody else mails
+//! meanwhile.
 
 use crate::content::Content;
 use crate::ended::{Ended, Later, Stop};
@@ -15,8 +16,8 @@ use restock_store::{LastLook, LogKey, Turn};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long what was read about pauses and holds may be used. With the time that a request may be on its way, no mail is handed to SES
-/// ten seconds after a pause was answered.
+/// How long what was read about pauses and holds may be used. With the time that a request may be on its way, no mail
+/// is handed to SES ten seconds after a pause was answered.
 const STOPS_VALID_FOR: Duration = Duration::from_secs(5);
 
 /// What else a mail shows, and when SES is asked for it.
@@ -41,8 +42,8 @@ impl From<restock_store::Error> for Instead {
 }
 
 impl App {
-    /// Looks once more at all that the mail depends on, and takes the contact's turn and a place. What holds now counts, not what held
-    /// when the level was matched.
+    /// Looks once more at all that the mail depends on, and takes the contact's turn and a place. What holds now
+    /// counts, not what held when the level was matched.
     pub(crate) async fn ready(
         &self,
         subscription: &Subscription,
@@ -91,7 +92,8 @@ impl App {
         Ok(Ready { contact, also_waiting, asked_at })
     }
 
-    /// Returns why there is no mail, or that another subscription of the contact was mailed for the level, which ends this one too.
+    /// Returns why there is no mail, or that another subscription of the contact was mailed for the level, which ends
+    /// this one too.
     pub(crate) async fn unless_answered(
         &self,
         subscription: &Subscription,
@@ -105,8 +107,8 @@ impl App {
         })
     }
 
-    /// Refuses a mail for a level that came before the subscription, if the contact was mailed for one of the levels just `before` it.
-    /// Such a level meets it as clocks differ, or because it is handled late.
+    /// Refuses a mail for a level that came before the subscription, if the contact was mailed for one of the levels
+    /// just `before` it. Such a level meets it as clocks differ, or because it is handled late.
     async fn was_mailed_before(
         &self,
         subscription: &Subscription,
@@ -124,8 +126,8 @@ impl App {
         }
     }
 
-    /// Takes the contact's turn at each of the current levels, unless another subscription of the contact has one, or is mailed for a
-    /// level shortly before them.
+    /// Takes the contact's turn at each of the current levels, unless another subscription of the contact has one, or
+    /// is mailed for a level shortly before them.
     async fn take_turns(
         &self,
         subscription: &Subscription,
@@ -153,13 +155,14 @@ impl App {
     }
 }
 
-/// Returns true if SES has permanently refused the mail for this level or for a newer one. Entries begin with the times of their levels.
+/// Returns true if SES has permanently refused the mail for this level or for a newer one. Entries begin with the times
+/// of their levels.
 pub(crate) fn was_refused(seen: &LastLook, notification: &Notification) -> bool {
     seen.refused_for.as_ref() >= Some(&notification.log_entry)
 }
 
-/// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out again.
-/// If not, the subscription stays for the next level.
+/// Returns the contact if the mail may leave: the contact is there and may be mailed, and the SKU has not sold out
+/// again. If not, the subscription stays for the next level.
 fn mailable(seen: LastLook, subscription: &Subscription, automation: &Automation) -> Result<Contact, Skip> {
     if sold_out_since(&seen.levels, &subscription.locale, subscription.external_id.as_ref()) {
         return Err(Skip::SoldOutAgain);

@@ -1,5 +1,5 @@
-//! Mails of an automation that SES refuses one after the other: then something is wrong with the sender, the account or the
-//! content, and asking for everybody would only be refused as often.
+//! Mails of an automation that SES refuses one after the other: then something is wrong with the sender, the account or
+//! the content, and asking for everybody would only be refused as often.
 
 use restock_domain::{Automation, AutomationId};
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use tracing::error;
 
 /// Refusals in a row after which an automation is only tried now and then. A few may be about their recipients.
 const MAX_IN_A_ROW: u32 = 5;
-/// As [`MAX_IN_A_ROW`], if SES has accepted a mail of the automation: then it is more likely that the refusals are about their
-/// recipients. Those are what is left at the end of many mails.
+/// As [`MAX_IN_A_ROW`], if SES has accepted a mail of the automation: then it is more likely that the refusals are
+/// about their recipients. Those are what is left at the end of many mails.
 const MAX_IN_A_ROW_AFTER_ONE_ACCEPTED: u32 = 50;
 /// How often it is tried then, by each instance.
 const TRIED_EVERY: Duration = Duration::from_secs(60);

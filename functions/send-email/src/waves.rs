@@ -149,8 +149,8 @@ impl App {
         self.store.put_tick(&tick, now + self.stopped_for(stop), now).await.map_err(Failure::from)
     }
 
-    /// Ends the message's part of a wave: gives back what was not used, and lets those back into their line who found no place
-    /// or may not be sent to for now. Returns who is still to be put off.
+    /// Ends the message's part of a wave: gives back what was not used, and lets those back into their line who found
+    /// no place or may not be sent to for now. Returns who is still to be put off.
     pub(crate) async fn end_share(
         &self,
         bounds: &Bounds,

@@ -40,8 +40,8 @@ impl<'a> Happened<'a> {
         Self { subscription, at: level.at, what, entry: Some(key.entry.clone()) }
     }
 
-    /// Returns what all that happened to a contact is sorted by: the time, or the entry of the level, which begins with it; no two
-    /// have the same.
+    /// Returns what all that happened to a contact is sorted by: the time, or the entry of the level, which begins with
+    /// it; no two have the same.
     pub fn position(&self) -> String {
         let begin = self.entry.clone().unwrap_or_else(|| time::sortable(self.at));
         format!("{begin}#{:02}#{}", self.event() as u8, self.subscription.delivery)

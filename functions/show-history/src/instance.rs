@@ -77,7 +77,8 @@ impl Instance {
 }
 
 impl App {
-    /// Returns the newest levels that an instance may have met, at most so many, up to a log entry or a time if there is one.
+    /// Returns the newest levels that an instance may have met, at most so many, up to a log entry or a time if there
+    /// is one.
     pub(crate) async fn levels<'a>(
         &self,
         instance: &'a Instance,

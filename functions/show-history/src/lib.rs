@@ -67,8 +67,8 @@ impl Handles<ShowContactHistory> for App {
 }
 
 impl App {
-    /// Returns those subscriptions of a contact that wait and those that a mail used up, the newest first; `None` if there is no such
-    /// contact.
+    /// Returns those subscriptions of a contact that wait and those that a mail used up, the newest first; `None` if
+    /// there is no such contact.
     async fn instances(&self, contact: ContactId) -> Result<Option<Vec<Instance>>, Failure> {
         let (found, waiting, records) = tokio::try_join!(
             self.store.contact(contact),
@@ -94,7 +94,8 @@ impl App {
         let mut horizon = read.iter().filter_map(|levels| levels.horizon.clone()).max();
         let mut levels: Vec<Level<'_>> = read.into_iter().flat_map(|levels| levels.levels).collect();
         levels.sort_by(|one, other| other.key.entry.cmp(&one.key.entry));
-        // Those of one entry are told together, and of the entry in which the page before ended all may be told already.
+        // Those of one entry are told together, and of the entry in which the page before ended all may be told
+        // already.
         let told = levels.iter().filter(|level| Some(level.key.entry.as_str()) == entry).count();
         let last = levels.get(limit + told).map(|level| level.key.entry.clone());
         horizon = horizon.max(last);

@@ -113,8 +113,8 @@ fn in_stock(subscription: &Subscription, now: &Now<'_>, verdict: &Verdict) -> St
     }
 }
 
-/// Says what somebody waits for whom an automation chose, or `without_waves` if its mails do not leave in waves now. Whoever was to be
-/// mailed before there were any is sent into the line.
+/// Says what somebody waits for whom an automation chose, or `without_waves` if its mails do not leave in waves now.
+/// Whoever was to be mailed before there were any is sent into the line.
 fn in_line(subscription: &Subscription, now: &Now<'_>, id: &AutomationId, without_waves: &str) -> String {
     let Some(automation) = now.waves.automations.iter().find(|automation| automation.id == *id && automation.enabled)
     else {

@@ -18,8 +18,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
 }
 
-/// Queues an import: of the body if there is one, else of the feed's URL. `?allowShrink=true` imports a file even if most
-/// of the stored products are missing from it.
+/// Queues an import: of the body if there is one, else of the feed's URL. `?allowShrink=true` imports a file even if
+/// most of the stored products are missing from it.
 impl Handles<ImportFeed> for App {
     async fn handle(&self, call: Call, FeedFile(file): FeedFile) -> Result<Reply<ImportFeed>, Failure> {
         let locale = call.path_parameter::<Locale>()?;

@@ -12,8 +12,8 @@ pub struct App {
     pub address_key: AddressKey,
 }
 
-/// Changes what the body has and leaves the rest: a merge patch (RFC 7396), in which `null` removes. Attributes are merged
-/// one by one. `acceptsEmail: true` also lifts an unsubscription.
+/// Changes what the body has and leaves the rest: a merge patch (RFC 7396), in which `null` removes. Attributes are
+/// merged one by one. `acceptsEmail: true` also lifts an unsubscription.
 impl Handles<UpdateContact> for App {
     async fn handle(&self, call: Call, body: ContactPatch) -> Result<Reply<UpdateContact>, Failure> {
         let id = call.path_parameter::<ContactId>()?;

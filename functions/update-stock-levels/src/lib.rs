@@ -1,4 +1,5 @@
-//! Serves `PUT /inventory/stock-levels`, `PUT /inventory/stock-levels/batch` and `POST /inventory/stock-levels/imports`.
+//! Serves `PUT /inventory/stock-levels`, `PUT /inventory/stock-levels/batch` and `POST
+//! /inventory/stock-levels/imports`.
 
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
@@ -13,8 +14,8 @@ use restock_store::{Begun, CallKey, Store};
 use std::time::Duration;
 use tracing::warn;
 
-/// Limits of one message. 100 levels are what one BatchGetItem of `match-stock` reads; bytes are bounded because SQS bounds
-/// them, and identifiers may be long.
+/// Limits of one message. 100 levels are what one BatchGetItem of `match-stock` reads; bytes are bounded because SQS
+/// bounds them, and identifiers may be long.
 const MAX_LEVELS: usize = 100;
 const MAX_BYTES: usize = 60_000;
 
@@ -56,8 +57,8 @@ impl Handles<ImportStockLevels> for App {
 }
 
 impl App {
-    /// Puts levels on the queue. If the call has an `Idempotency-Key`, it is not carried out again after one that was; what is
-    /// answered follows from the body alone, so the others are answered the same.
+    /// Puts levels on the queue. If the call has an `Idempotency-Key`, it is not carried out again after one that was;
+    /// what is answered follows from the body alone, so the others are answered the same.
     async fn send_once(&self, call: &Call, kind: &str, levels: &[StockLevel]) -> Result<(), Failure> {
         let now = (self.clock)();
         let Some(key) = key_of(call)? else {

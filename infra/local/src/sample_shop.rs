@@ -1,4 +1,5 @@
-//! The sample shop: its product feeds, its brand, and pictures that the inbox can show. All are served beside the inbox.
+//! The sample shop: its product feeds, its brand, and pictures that the inbox can show. All are served beside the
+//! inbox.
 
 use crate::functions::workspace;
 use axum::Router;

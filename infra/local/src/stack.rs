@@ -188,19 +188,20 @@ impl Stack {
         Ok(Self { ready, environment: all, data: options.data, broker, inbox, observer, _tasks: tasks, lambda })
     }
 
-    /// Hides messages that are received from now on for so long, instead of what the template says: what a killed function
-    /// had in hand then comes back soon.
+    /// Hides messages that are received from now on for so long, instead of what the template says: what a killed
+    /// function had in hand then comes back soon.
     pub fn hide_messages_for(&self, seconds: u64) {
         self.broker.set_visibility(seconds);
     }
 
-    /// Lets no message wait longer, whatever a function asks for: after several attempts it asks for a quarter of an hour.
+    /// Lets no message wait longer, whatever a function asks for: after several attempts it asks for a quarter of an
+    /// hour.
     pub fn let_messages_wait_at_most(&self, seconds: u64) {
         self.broker.set_max_wait(seconds);
     }
 
-    /// Holds back what is on a queue, by its short name, until it is told otherwise: what follows is then the same in every
-    /// run.
+    /// Holds back what is on a queue, by its short name, until it is told otherwise: what follows is then the same in
+    /// every run.
     pub fn hold(&self, queue: &str, held: bool) -> Result<(), Error> {
         let url = self.ready.queues.get(queue).ok_or_else(|| format!("there is no queue {queue}"))?;
         self.broker.hold(last_part(url), held).map_err(|_| format!("there is no queue {queue}").into())

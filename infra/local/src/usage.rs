@@ -20,8 +20,8 @@ pub struct Use {
 /// By function and operation.
 pub type Usage = BTreeMap<(String, String), Use>;
 
-/// US dollars for a million in us-east-1, without what is free each month: DynamoDB on demand since November 2024, requests to
-/// SQS, mails. Lambda's time and what SES's events cost are not counted here.
+/// US dollars for a million in us-east-1, without what is free each month: DynamoDB on demand since November 2024,
+/// requests to SQS, mails. Lambda's time and what SES's events cost are not counted here.
 mod dollars_a_million {
     pub const READ_UNITS: f64 = 0.125;
     pub const WRITE_UNITS: f64 = 0.625;

@@ -26,15 +26,16 @@ pub struct Copy {
 
 /// The partition key of the configuration table.
 const KIND: &str = "kind";
-/// What servers said about feeds when they were last fetched. The new stack has no products yet, so it fetches each feed as a whole.
+/// What servers said about feeds when they were last fetched. The new stack has no products yet, so it fetches each
+/// feed as a whole.
 const NOT_COPIED: &str = "feed-fetch";
 /// Items that are written at the same time.
 const IN_FLIGHT: usize = 32;
 /// Of one write: a new table grows with what is written, and refuses some meanwhile.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// Copies items, and says how many. A table that has some already is refused, since what was erased or has ended after the backup would
-/// come back.
+/// Copies items, and says how many. A table that has some already is refused, since what was erased or has ended after
+/// the backup would come back.
 pub async fn run(copy: Copy, client: &Client, out: &mut impl Write) -> Result<(), Error> {
     let Copy { from, to, go_on, overwrite } = copy;
     let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS);

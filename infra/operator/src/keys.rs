@@ -136,8 +136,8 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
     Ok(())
 }
 
-/// Stores a new key that is like another one, writes it to `out`, and returns what is shown of its digest. One that can't be written is
-/// deleted again, as nobody would have it.
+/// Stores a new key that is like another one, writes it to `out`, and returns what is shown of its digest. One that
+/// can't be written is deleted again, as nobody would have it.
 async fn create(store: &Store, like: ApiKey, now: Timestamp, out: &mut impl Write) -> Result<String, Error> {
     let expires_on = like.made_for_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
     let key = ApiKey { created_on: Some(now), expires_on, ..like };

@@ -6,8 +6,8 @@ use restock_local::Error;
 use restock_store::{KnownLinkKey, Store};
 use std::io::Write;
 
-/// How long the link of a mail has to work, by US law (CAN-SPAM, 15 U.S.C. 7704(a)(3)), and a day in which functions may have gone on
-/// to sign with a key after its successor was made.
+/// How long the link of a mail has to work, by US law (CAN-SPAM, 15 U.S.C. 7704(a)(3)), and a day in which functions
+/// may have gone on to sign with a key after its successor was made.
 const LINKS_WORK_FOR: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 #[derive(Subcommand)]
@@ -20,8 +20,8 @@ pub enum LinkKeys {
     Retire {
         /// The key's id, as `list` shows it.
         id: String,
-        /// Even if it has signed links in the last 30 days. Deploy with another `Restart` before, so that no function signs with it
-        /// any more.
+        /// Even if it has signed links in the last 30 days. Deploy with another `Restart` before, so that no function
+        /// signs with it any more.
         #[arg(long)]
         at_once: bool,
     },

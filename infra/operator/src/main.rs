@@ -78,7 +78,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns what to do about an error that AWS brings where the table, the account or the region is another one than meant.
+/// Returns what to do about an error that AWS brings where the table, the account or the region is another one than
+/// meant.
 fn advice(said: &str) -> Option<&'static str> {
     let all: [(&str, &str); 7] = [
         (

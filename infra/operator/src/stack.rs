@@ -15,7 +15,8 @@ pub struct Stack {
     pub store: Store,
     pub dynamodb: aws_sdk_dynamodb::Client,
     sqs: Client,
-    /// The name of the CloudFormation stack, with which its queues' names begin; `None` if the table's name does not tell it.
+    /// The name of the CloudFormation stack, with which its queues' names begin; `None` if the table's name does not
+    /// tell it.
     name: Option<String>,
 }
 

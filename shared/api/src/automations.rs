@@ -92,7 +92,8 @@ body! {
 const MAX_BYTES: usize = 80_000;
 
 impl AutomationSettings {
-    /// Makes the automation that a caller describes. `shortest` is the shortest interval of waves that the deployment allows.
+    /// Makes the automation that a caller describes. `shortest` is the shortest interval of waves that the deployment
+    /// allows.
     pub fn into_automation(
         self,
         id: AutomationId,
@@ -173,8 +174,8 @@ answer! {
         pub id: AutomationId,
         pub name: String,
         pub enabled: bool,
-        /// From 1 to 1,000. Of several automations that accept a subscription, the one with the lowest number gets it; of
-        /// several with the same number, the one whose id sorts first.
+        /// From 1 to 1,000. Of several automations that accept a subscription, the one with the lowest number gets it;
+        /// of several with the same number, the one whose id sorts first.
         pub priority: u64,
         /// True if a contact that does not accept email (`acceptsEmail` is false) is left out.
         pub requires_consent: bool,
@@ -191,7 +192,8 @@ answer! {
     }
 }
 
-/// Returns what could surprise about an automation beside the others: one without conditions takes whoever is shown to it.
+/// Returns what could surprise about an automation beside the others: one without conditions takes whoever is shown to
+/// it.
 pub fn warnings(automation: &restock_domain::Automation, all: &[restock_domain::Automation]) -> Vec<String> {
     let others = all.iter().filter(|other| automation.enabled && other.enabled && other.id != automation.id);
     let warning = |other: &restock_domain::Automation| {

@@ -31,7 +31,8 @@ body! {
         pub shop: Option<Look>,
         /// What is different for a locale or a language, by its tag (`sv-SE`, `sv`).
         pub locales: Option<ByLanguage<Look>>,
-        /// Texts in place of the compiled-in ones, by language and then by their ids, such as `button`, in Fluent's syntax.
+        /// Texts in place of the compiled-in ones, by language and then by their ids, such as `button`, in Fluent's
+        /// syntax.
         pub texts: Option<ByLanguage<Texts>>,
     }
     // What is shown may be sent back as it is.
@@ -39,8 +40,8 @@ body! {
 }
 
 body! {
-    /// The look of mails and pages. What is missing for a locale is as for its language, and then as for the shop. What the
-    /// shop lacks is left out, or is as the deployment's settings say.
+    /// The look of mails and pages. What is missing for a locale is as for its language, and then as for the shop. What
+    /// the shop lacks is left out, or is as the deployment's settings say.
     #[derive(Debug, Clone, Default)]
     pub struct Look {
         /// The name of the shop.
@@ -52,8 +53,8 @@ body! {
         pub colors: Option<Colors>,
         /// On a dark screen.
         pub dark_colors: Option<Colors>,
-        /// Names of fonts, the best first; the last one is a family that every mail client has, such as `sans-serif`. Fonts are
-        /// not loaded: a reader sees the first one that is installed.
+        /// Names of fonts, the best first; the last one is a family that every mail client has, such as `sans-serif`.
+        /// Fonts are not loaded: a reader sees the first one that is installed.
         pub font_stack: Option<FontStack>,
         /// The lines of the postal address.
         pub address: Option<UpTo<10, Name>>,
@@ -86,8 +87,8 @@ body! {
 }
 
 body! {
-    /// Colours that are missing follow from the others, so that they can be read. `text` on `background` and `buttonText` on
-    /// `button` need a contrast of 4.5 to 1 (WCAG 2.2, level AA).
+    /// Colours that are missing follow from the others, so that they can be read. `text` on `background` and
+    /// `buttonText` on `button` need a contrast of 4.5 to 1 (WCAG 2.2, level AA).
     #[derive(Debug, Clone, Copy)]
     pub struct Colors {
         pub background: Option<Color>,

@@ -255,8 +255,8 @@ answer! {
         pub subscriptions: Vec<Subscription>,
         /// What it bought, by the ids of receipts.
         pub receipts: Vec<Receipt>,
-        /// Mails that it was sent, or that the mail service refused, as far as they are still known, in no particular order; on the
-        /// last page. What was decided besides is in the contact's history.
+        /// Mails that it was sent, or that the mail service refused, as far as they are still known, in no particular
+        /// order; on the last page. What was decided besides is in the contact's history.
         pub mails: Vec<ExportedMail>,
     }
 }
@@ -267,8 +267,8 @@ answer! {
     pub struct ExportedMail {
         /// Missing if the mail service refused it.
         pub sent_on: Option<Moment>,
-        /// When what became of it first happened, by the words of the log, such as `accepted`, `delivered` and `bounced`; of `failed`,
-        /// when it last did.
+        /// When what became of it first happened, by the words of the log, such as `accepted`, `delivered` and
+        /// `bounced`; of `failed`, when it last did.
         pub events: BTreeMap<String, Moment>,
         pub sku: Sku,
         pub locale: Locale,

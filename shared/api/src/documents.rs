@@ -1,5 +1,5 @@
-//! The parts of the project's files that are printed from the contract: `cargo openapi` writes them, and a test compares
-//! them.
+//! The parts of the project's files that are printed from the contract: `cargo openapi` writes them, and a test
+//! compares them.
 
 use crate::endpoints;
 use crate::openapi;

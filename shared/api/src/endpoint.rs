@@ -5,8 +5,8 @@ use crate::payload::{Answer, Body};
 use crate::schema::Schemas;
 use strum::{Display, EnumIter, IntoEnumIterator, IntoStaticStr};
 
-/// One method and path of the API. The functions serve endpoints by these declarations, and everything that shows the API
-/// is printed from them.
+/// One method and path of the API. The functions serve endpoints by these declarations, and everything that shows the
+/// API is printed from them.
 pub trait Endpoint: Send + Sync + 'static {
     /// The type that is read from the request's body.
     type Body: Body;
@@ -69,8 +69,8 @@ pub enum KeyScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, Display, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum KeySet {
-    /// A shop's server, which makes contacts and subscribes them. It may also erase and unsubscribe anybody, so it does not
-    /// belong into a browser.
+    /// A shop's server, which makes contacts and subscribes them. It may also erase and unsubscribe anybody, so it does
+    /// not belong into a browser.
     Storefront,
     /// A system that knows stock and products.
     Erp,
@@ -162,8 +162,8 @@ impl Description {
 
 /// Declares the endpoints of an area, and a function `all` that returns their descriptions.
 ///
-/// The doc comment is the summary. `?` comes before the parameters of the query, of which an `Option` may be missing; `=>`
-/// before the status, the type and the meaning of a success.
+/// The doc comment is the summary. `?` comes before the parameters of the query, of which an `Option` may be missing;
+/// `=>` before the status, the type and the meaning of a success.
 #[macro_export]
 macro_rules! endpoints {
     ($(

@@ -41,8 +41,8 @@ answer! {
         /// Subscriptions that wait, the newest first, at most 20, and why no mail has come; on the first page.
         pub waiting: Vec<StillWaiting>,
         pub entries: Vec<HistoryEntry>,
-        /// Gets the next page; the last one has none. A page may have fewer entries than were asked for, or none, and still have a
-        /// next one.
+        /// Gets the next page; the last one has none. A page may have fewer entries than were asked for, or none, and
+        /// still have a next one.
         pub cursor: Option<String>,
     }
 }

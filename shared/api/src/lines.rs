@@ -77,8 +77,8 @@ answer! {
         /// Known already.
         pub unchanged: u64,
         pub rejected: u64,
-        /// Columns of a waiting list, or properties of its lines, that were not read. See that none of them is the time of
-        /// subscribing.
+        /// Columns of a waiting list, or properties of its lines, that were not read. See that none of them is the time
+        /// of subscribing.
         pub ignored: Option<Vec<String>>,
         /// The first hundred lines that were rejected.
         pub errors: Vec<LineError>,

@@ -140,8 +140,8 @@ pub struct HtmlPage(pub String);
 
 impl Answer for HtmlPage {
     const CONTENT_TYPE: &'static str = "text/html; charset=utf-8";
-    /// A page loads nothing but the shop's logo, runs no script, sends its form to where it came from, is shown in no frame,
-    /// and tells nobody its address, which holds a token.
+    /// A page loads nothing but the shop's logo, runs no script, sends its form to where it came from, is shown in no
+    /// frame, and tells nobody its address, which holds a token.
     const HEADERS: &'static [(&'static str, &'static str)] = &[
         (
             "content-security-policy",

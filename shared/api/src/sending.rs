@@ -50,8 +50,8 @@ impl Body for PauseReason {
 }
 
 answer! {
-    /// What SES lets the account send. It is asked while there is something to send, so all but `state` is missing before
-    /// the first mail.
+    /// What SES lets the account send. It is asked while there is something to send, so all but `state` is missing
+    /// before the first mail.
     #[derive(Debug)]
     pub struct Sending {
         pub state: SendingState,
@@ -66,8 +66,8 @@ answer! {
         pub read_on: Option<Moment>,
         /// Since when no mail leaves.
         pub stopped_on: Option<Moment>,
-        /// When mails leave again at the latest, if the quota is used up and nothing else is sent from the account. Nobody
-        /// has to do anything.
+        /// When mails leave again at the latest, if the quota is used up and nothing else is sent from the account.
+        /// Nobody has to do anything.
         pub goes_on_by: Option<Moment>,
         /// Since when sending is paused. It goes on with `DELETE /sending/pause`, not by itself.
         pub paused_on: Option<Moment>,

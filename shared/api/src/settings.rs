@@ -1,4 +1,5 @@
-//! What automations, templates, the brand and the policy for waves have in common: who may read and change them, and versions.
+//! What automations, templates, the brand and the policy for waves have in common: who may read and change them, and
+//! versions.
 
 use crate::KeyScope;
 use crate::schema::WholeNumber;

@@ -146,8 +146,8 @@ fn with_number(mut row: Map<String, Value>) -> Result<Value, Vec<FieldError>> {
     Ok(Value::Object(row))
 }
 
-/// Reads a whole number as tables have it: `5`, `-2`, `+5`, `0005`, and `5.0` or `5,0`. Three digits after a point or a comma
-/// may be thousands, so they have no one reading.
+/// Reads a whole number as tables have it: `5`, `-2`, `+5`, `0005`, and `5.0` or `5,0`. Three digits after a point or a
+/// comma may be thousands, so they have no one reading.
 fn whole_number(text: &str) -> Result<i64, Vec<FieldError>> {
     let whole = match text.split_once(['.', ',']) {
         Some((whole, zeros)) if zeros.len() != 3 && zeros.bytes().all(|digit| digit == b'0') => whole,

@@ -12,8 +12,8 @@ body! {
         pub external_id: Option<ExternalId>,
         /// The time of the reading; a level that is older than the newest known for its scope is ignored.
         pub updated_on: Option<Moment>,
-        /// The sender's name of this statement. The same one again changes nothing, on the queue too and hours later: the newest 30 of
-        /// a scope are remembered while somebody waits.
+        /// The sender's name of this statement. The same one again changes nothing, on the queue too and hours later:
+        /// the newest 30 of a scope are remembered while somebody waits.
         pub event_id: Option<EventId>,
     }
 }

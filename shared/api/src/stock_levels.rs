@@ -19,8 +19,8 @@ use strum::VariantNames;
 use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
-/// What a mail costs, in hundredths of a millionth of a US dollar, as docs/performance.md adds it up ("What a million mails cost"):
-/// SES, and all else.
+/// What a mail costs, in hundredths of a millionth of a US dollar, as docs/performance.md adds it up ("What a million
+/// mails cost"): SES, and all else.
 pub const SES_COST: u64 = 10_000;
 pub const OTHER_COST: u64 = 582;
 
@@ -166,7 +166,8 @@ answer! {
     #[derive(Debug)]
     pub struct KnownLevels {
         pub sku: Sku,
-        /// True if somebody may wait for it. It stays so until a level finds nobody a day after the newest subscriber or later.
+        /// True if somebody may wait for it. It stays so until a level finds nobody a day after the newest subscriber
+        /// or later.
         pub in_demand: bool,
         pub levels: Vec<KnownLevel>,
     }
@@ -212,13 +213,15 @@ answer! {
         /// Subscriptions that no automation would take, by reason.
         pub skipped: BTreeMap<String, u64>,
         pub automations: Vec<ExplainedTally>,
-        /// The subscriptions of the contact that was asked about come first, then the hundred oldest. Empty for a key without
-        /// the scope `read-contacts`, as what is decided tells of people.
+        /// The subscriptions of the contact that was asked about come first, then the hundred oldest. Empty for a key
+        /// without the scope `read-contacts`, as what is decided tells of people.
         pub examples: Vec<Example>,
-        /// If mails leave in waves: for the shop's policy, and for each that an automation has, how many people are mailed now, how many
-        /// later, and when. Several policies share the places of a stock: each is told as if its people came first.
+        /// If mails leave in waves: for the shop's policy, and for each that an automation has, how many people are
+        /// mailed now, how many later, and when. Several policies share the places of a stock: each is told as if its
+        /// people came first.
         pub waves: Option<Vec<WaveForecast>>,
-        /// What the mails would cost in us-east-1, in US dollars: what SES takes, and what everything else takes. A contact gets one mail, however many subscriptions it has.
+        /// What the mails would cost in us-east-1, in US dollars: what SES takes, and what everything else takes. A
+        /// contact gets one mail, however many subscriptions it has.
         pub cost: DryRunCost,
         /// False if there were more than the 10,000 subscriptions that a dry run looks at.
         pub complete: bool,

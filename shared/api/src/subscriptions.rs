@@ -87,8 +87,9 @@ answer! {
         pub created_on: Moment,
         /// When it ends without a mail; missing if it waits for as long as it takes.
         pub expires_on: Option<Moment>,
-        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 stands for 1,000 or
-        /// more. Shown if the parameter `ShowPlaces` of the deployment says so, and the list has at most 20.
+        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 stands
+        /// for 1,000 or more. Shown if the parameter `ShowPlaces` of the deployment says so, and the list has at most
+        /// 20.
         pub ahead: Option<u64>,
         /// The place in line, one more than `ahead`.
         pub position: Option<u64>,
@@ -107,15 +108,15 @@ answer! {
         pub created_on: Moment,
         /// When it ends without a mail; subscribing again puts that off. Missing if it waits for as long as it takes.
         pub expires_on: Option<Moment>,
-        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 stands for 1,000 or
-        /// more. Shown if the parameter `ShowPlaces` of the deployment says so.
+        /// How many of its locale asked for the SKU before and still wait, whatever automations ask for; 1,000 stands
+        /// for 1,000 or more. Shown if the parameter `ShowPlaces` of the deployment says so.
         pub ahead: Option<u64>,
         /// The place in line, one more than `ahead`.
         pub position: Option<u64>,
         /// The locale whose feed serves it, if that is another one: `nb-NO` for `no`.
         pub feed_locale: Option<Locale>,
-        /// False if something stands in the way of a mail now; what automations ask for is not looked at. The subscription waits all
-        /// the same.
+        /// False if something stands in the way of a mail now; what automations ask for is not looked at. The
+        /// subscription waits all the same.
         pub can_be_mailed: bool,
         /// What stands in the way. Missing if all of it is about the contact and the key lacks `read-contacts`.
         pub reason: Option<Reason>,

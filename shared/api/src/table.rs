@@ -31,8 +31,8 @@ pub(crate) struct Table {
 }
 
 impl Columns<'_> {
-    /// Returns an object with the properties that its names stand for, and adds the names that stand for none, or for one that it
-    /// has already, to `ignored`.
+    /// Returns an object with the properties that its names stand for, and adds the names that stand for none, or for
+    /// one that it has already, to `ignored`.
     pub fn renamed(&self, object: Map<String, Value>, ignored: &mut BTreeSet<String>) -> Map<String, Value> {
         let mut renamed = Map::new();
         for (name, value) in object {

@@ -170,8 +170,8 @@ impl TemplateSettings {
     }
 }
 
-/// Returns the error of a template that can't be used: in its text part or else in its HTML part, in a line of the source if
-/// that is known.
+/// Returns the error of a template that can't be used: in its text part or else in its HTML part, in a line of the
+/// source if that is known.
 pub fn unusable(template: &restock_domain::Template, in_text: bool, line: Option<usize>, reason: &str) -> FieldError {
     let pointer = match &template.html {
         _ if in_text => "/text",

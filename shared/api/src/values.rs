@@ -301,7 +301,8 @@ impl<const MAX: usize, T: Described> Described for UpTo<MAX, T> {
     }
 }
 
-/// Reads values by language tag, which are kept as they are looked up (`sv_SE` as `sv-se`). Other names may stand beside them.
+/// Reads values by language tag, which are kept as they are looked up (`sv_SE` as `sv-se`). Other names may stand
+/// beside them.
 pub fn by_language<T: Read>(value: Value, others: &[&str]) -> Result<BTreeMap<String, T>, Vec<FieldError>> {
     let Value::Object(map) = value else {
         return Err(alone(wrong_type("an object with language tags as names", &value)));

@@ -61,8 +61,8 @@ body! {
     pub struct ComeFirst {
         /// An attribute of contacts, such as `club`.
         pub attribute: Name,
-        /// Its values, at most five: contacts with the first one come first, then those with the second, and so on, and all others
-        /// after them. A number or a boolean is named as a text.
+        /// Its values, at most five: contacts with the first one come first, then those with the second, and so on, and
+        /// all others after them. A number or a boolean is named as a text.
         pub values: UpTo<5, Name>,
         /// How long they may be mailed before all others, up to 7 days; `PT0S` by default.
         pub head_start: Option<Length>,

@@ -1,5 +1,5 @@
-//! Reading the JSON that callers send: names match whatever their case, and every property that is wrong is named in one
-//! answer (`docs/contract.md`, "Rules of the wire").
+//! Reading the JSON that callers send: names match whatever their case, and every property that is wrong is named in
+//! one answer (`docs/contract.md`, "Rules of the wire").
 
 use crate::schema::{Described, Schemas};
 use restock_domain::{ErrorCode, Invalid};
@@ -128,8 +128,8 @@ impl Properties {
         self.errors.take(&format!("/{name}"), read)
     }
 
-    /// Records an error for each property that was not read, other than the names in `ignored`, and says which ones there
-    /// are. For bodies in which a misspelled property would do harm.
+    /// Records an error for each property that was not read, other than the names in `ignored`, and says which ones
+    /// there are. For bodies in which a misspelled property would do harm.
     pub fn refuse_others(&mut self, known: &[impl AsRef<str>], ignored: &[&str]) {
         for (name, (sent, _)) in std::mem::take(&mut self.values) {
             if !ignored.iter().any(|ignored| ignored.eq_ignore_ascii_case(&name)) {
@@ -211,7 +211,8 @@ pub fn camel_case(field: &str) -> String {
 /// description.
 ///
 /// The type of a property says how it is read and described ([`Read`], [`Described`]); an `Option` may be missing or
-/// null. Unknown properties are ignored, or refused if the block ends with `strict` and the names that are still ignored.
+/// null. Unknown properties are ignored, or refused if the block ends with `strict` and the names that are still
+/// ignored.
 #[macro_export]
 macro_rules! body {
     (
@@ -245,8 +246,8 @@ macro_rules! body {
     };
 }
 
-/// Declares an answer: one list of properties from which come the type, its JSON and its description. An `Option` that is
-/// `None` is left out.
+/// Declares an answer: one list of properties from which come the type, its JSON and its description. An `Option` that
+/// is `None` is left out.
 #[macro_export]
 macro_rules! answer {
     ($($declaration:tt)*) => { $crate::object! { same $($declaration)* } };

@@ -9,7 +9,8 @@ pub enum Availability {
 }
 
 impl Availability {
-    /// Reads the word in every form that feeds write: `in_stock`, `In stock`, `pre-order`, `https://schema.org/BackOrder`.
+    /// Reads the word in every form that feeds write: `in_stock`, `In stock`, `pre-order`,
+    /// `https://schema.org/BackOrder`.
     pub fn parse(raw: &str) -> Self {
         let word = raw.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         match word.to_lowercase().replace([' ', '_', '-'], "").as_str() {

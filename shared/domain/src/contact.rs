@@ -177,8 +177,8 @@ impl Suppression {
 impl Contact {
     /// Returns this contact with the properties that a caller may set taken from `wanted`.
     ///
-    /// A new address begins without the bounces of the old one. An unsubscription is lifted only if the contact asked for
-    /// mail again. A complaint stays.
+    /// A new address begins without the bounces of the old one. An unsubscription is lifted only if the contact asked
+    /// for mail again. A complaint stays.
     #[must_use]
     pub fn changed_to(&self, wanted: Self, asked_again: bool) -> Self {
         let unsubscribed = self.unsubscribed && !asked_again;
@@ -191,8 +191,8 @@ impl Contact {
         Self { id: self.id, created_on: self.created_on, suppressed, unsubscribed, ..wanted }
     }
 
-    /// Returns why this contact must not be mailed, if so. Whether `accepts_email` counts is the automation's to say, as a
-    /// back-in-stock mail was asked for by subscribing; a suppression always counts.
+    /// Returns why this contact must not be mailed, if so. Whether `accepts_email` counts is the automation's to say,
+    /// as a back-in-stock mail was asked for by subscribing; a suppression always counts.
     pub fn refusal(&self, requires_consent: bool) -> Option<Skip> {
         match self.suppressed {
             Some(Suppression::Unsubscribed) => Some(Skip::Unsubscribed),

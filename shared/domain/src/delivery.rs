@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Each transition is computed here; the store writes it on the condition that the delivery still stands where it was
-//! read. A [`Claim`] is given out by [`Standing::claim`] only and is used up by [`Claim::settle`], so nothing can be sent
-//! without a claim or settled twice.
+//! read. A [`Claim`] is given out by [`Standing::claim`] only and is used up by [`Claim::settle`], so nothing can be
+//! sent without a claim or settled twice.
 
 use crate::Subscription;
 use jiff::Timestamp;
@@ -17,8 +17,8 @@ use std::time::Duration;
 use strum::{EnumIter, IntoStaticStr};
 use uuid::Uuid;
 
-/// Mails that one request to SES takes at most (SES API reference, "SendBulkEmail"). Recipients of a message and mails of
-/// a group are as many.
+/// Mails that one request to SES takes at most (SES API reference, "SendBulkEmail"). Recipients of a message and mails
+/// of a group are as many.
 pub const MAX_TOGETHER: usize = 50;
 
 /// How long things may take.

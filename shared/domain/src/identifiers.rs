@@ -71,7 +71,8 @@ impl ExternalId {
 /// DynamoDB allows 1,024 bytes in a sort key; an identifier shares one with a time and a digest.
 pub const MAX_IDENTIFIER_BYTES: usize = 512;
 
-/// Checks an identifier without the spaces and invisible marks around it, which no door keeps: feed, API, queue and upload.
+/// Checks an identifier without the spaces and invisible marks around it, which no door keeps: feed, API, queue and
+/// upload.
 fn identifier(raw: &str, what: &str) -> Result<String, Invalid> {
     // A zero-width space, joiners, and a byte order mark of files that were put together.
     let is_invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');

@@ -1,6 +1,7 @@
 //! The subject of Restock, as types that cannot be wrong and functions that only compute.
 //!
-//! Nothing here awaits, reads a clock or an environment variable, or knows AWS, HTTP or JSON. Time is always an argument.
+//! Nothing here awaits, reads a clock or an environment variable, or knows AWS, HTTP or JSON. Time is always an
+//! argument.
 
 pub mod automation;
 mod availability;

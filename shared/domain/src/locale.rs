@@ -45,8 +45,8 @@ impl Locale {
         &self.key
     }
 
-    /// Returns the locales whose feed serves this one, the best first: itself; those that CLDR takes for the same, such as
-    /// `de-DE` and `de`; and Norwegian by each of its names, as CLDR falls back.
+    /// Returns the locales whose feed serves this one, the best first: itself; those that CLDR takes for the same, such
+    /// as `de-DE` and `de`; and Norwegian by each of its names, as CLDR falls back.
     pub fn feeds(&self) -> Vec<Self> {
         let mut feeds = vec![self.clone()];
         let Ok(own) = LanguageIdentifier::try_from_str(&self.key) else { return feeds };
@@ -83,8 +83,8 @@ impl Locale {
         feeds
     }
 
-    /// Returns the tags to try when something of the shop's own is looked for, which it may have named as it named its feed: those
-    /// of [`Self::fallbacks`], then those of [`Self::feeds`].
+    /// Returns the tags to try when something of the shop's own is looked for, which it may have named as it named its
+    /// feed: those of [`Self::fallbacks`], then those of [`Self::feeds`].
     pub fn tags(&self) -> Vec<String> {
         let mut tags: Vec<String> = self.fallbacks().map(ToOwned::to_owned).collect();
         for feed in self.feeds() {
@@ -101,8 +101,8 @@ impl Locale {
         id.is_ok_and(|id| LocaleDirectionality::new_common().is_right_to_left(&id))
     }
 
-    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`. Norwegian
-    /// is found by each of its names, as CLDR falls back.
+    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
+    /// Norwegian is found by each of its names, as CLDR falls back.
     pub fn fallbacks(&self) -> impl Iterator<Item = &str> {
         let own =
             std::iter::successors(Some(self.key.as_str()), |tag| tag.rsplit_once('-').map(|(shorter, _)| shorter));

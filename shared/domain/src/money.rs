@@ -62,8 +62,8 @@ const WHOLE: &str = "\
 /// The codes of currencies whose prices have a fraction of three digits.
 const THOUSANDTHS: &str = "BHD JOD KWD LYD OMR TND";
 
-/// A price as product feeds write it: `199.00 SEK` (Google Merchant's product data specification, attribute `price`), and
-/// every other form that has one reading only.
+/// A price as product feeds write it: `199.00 SEK` (Google Merchant's product data specification, attribute `price`),
+/// and every other form that has one reading only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Money {
     pub amount: Decimal,
@@ -71,14 +71,14 @@ pub struct Money {
 }
 
 impl Money {
-    /// Reads a number with a currency before or after it: `199.00 SEK`, `SEK 199`, `1.299,00 EUR`, `€199.00`. A sign that
-    /// several currencies share (`kr`, `$`) and a number that could be read in two ways (`1,299`) are refused.
+    /// Reads a number with a currency before or after it: `199.00 SEK`, `SEK 199`, `1.299,00 EUR`, `€199.00`. A sign
+    /// that several currencies share (`kr`, `$`) and a number that could be read in two ways (`1,299`) are refused.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         Self::parse_in(raw, None)
     }
 
-    /// Reads a price as [`Money::parse`] does, where one without a currency, or with a sign that several share, is in the
-    /// given one.
+    /// Reads a price as [`Money::parse`] does, where one without a currency, or with a sign that several share, is in
+    /// the given one.
     pub fn parse_in(raw: &str, usual: Option<Currency>) -> Result<Self, Invalid> {
         let shown = || raw.chars().take(40).collect::<String>();
         let invalid = || {

@@ -10,9 +10,9 @@ pub struct Product {
 }
 
 impl Product {
-    /// Checks the fields that a mail needs (`id`, `title`, `link`), and writes those that a mail shows in one form. Of the
-    /// others, what can't be read is left out, and returned as what is wrong with it: a mail never shows what it was before. A
-    /// price that says no currency is in the usual one.
+    /// Checks the fields that a mail needs (`id`, `title`, `link`), and writes those that a mail shows in one form. Of
+    /// the others, what can't be read is left out, and returned as what is wrong with it: a mail never shows what it
+    /// was before. A price that says no currency is in the usual one.
     pub fn from_feed(mut data: Fields, usual: Option<Currency>) -> Result<(Self, Vec<Invalid>), Invalid> {
         let id = first_text(&data, "id").ok_or_else(|| Invalid::new(ErrorCode::MissingId, "The item has no id."))?;
         // Two items that have become one, in most cases.
@@ -128,8 +128,8 @@ fn first_text<'a>(data: &'a Fields, field: &str) -> Option<&'a str> {
     data.get(field)?.first_text()
 }
 
-/// Returns the text of a field, if it has anything; an error if it has parts, or repeats with another text: nobody can tell
-/// then which one counts.
+/// Returns the text of a field, if it has anything; an error if it has parts, or repeats with another text: nobody can
+/// tell then which one counts.
 fn only_text<'a>(data: &'a Fields, field: &str, error_code: ErrorCode) -> Option<Result<&'a str, Invalid>> {
     let texts = data.get(field)?.values().iter().map(|value| value.as_text().map(str::trim));
     let mut texts = texts.filter(|text| *text != Some(""));
@@ -186,8 +186,8 @@ fn image(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<Strin
     Some(address.ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "It is not an http or https address.")))
 }
 
-/// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, line breaks are left out, and
-/// one without a scheme is https. Links reach a mail's `href`, so `javascript:` and the like are none.
+/// Returns an address that a browser would open, in the form that it opens: spaces are written `%20`, line breaks are
+/// left out, and one without a scheme is https. Links reach a mail's `href`, so `javascript:` and the like are none.
 fn web_address(text: &str) -> Option<String> {
     // As browsers do: a line break within an address is none.
     let text: String = text.trim().chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
@@ -205,8 +205,8 @@ fn web_address(text: &str) -> Option<String> {
     has_host.then(|| if text.is_ascii() { text } else { parsed.into() })
 }
 
-/// Reads two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`. One without a
-/// zone is in UTC; a date begins at midnight, and as the end of a period it ends with its day.
+/// Reads two ISO 8601 times with a slash between them, as in `2026-11-20T00:00+0100/2026-11-30T23:59+0100`. One without
+/// a zone is in UTC; a date begins at midnight, and as the end of a period it ends with its day.
 fn period(raw: &str) -> Option<(Timestamp, Timestamp)> {
     let (from, to) = raw.split_once('/')?;
     let (from, to) = (time::moment(from)?, time::end_of(to)?);

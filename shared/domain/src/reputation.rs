@@ -15,7 +15,8 @@ pub struct MailCounts {
 }
 
 impl MailCounts {
-    /// Returns why sending has to be paused for how the mails of a day were received, if it has to (SES, "Reputation metrics").
+    /// Returns why sending has to be paused for how the mails of a day were received, if it has to (SES, "Reputation
+    /// metrics").
     pub fn alarm(&self) -> Option<String> {
         let is_over = |count: u64, max: u64| self.accepted >= MIN_MAILS && count * 100_000 > self.accepted * max;
         let Self { accepted, bounced, complained } = self;

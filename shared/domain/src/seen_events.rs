@@ -1,7 +1,8 @@
 use crate::StockLevel;
 use sha2::{Digest, Sha256};
 
-/// The events of a scope's levels that were handled, the newest last; of each a digest, by which the same one again is known.
+/// The events of a scope's levels that were handled, the newest last; of each a digest, by which the same one again is
+/// known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeenEvents(Vec<SeenEvent>);
 

@@ -79,8 +79,8 @@ impl QuotaReading {
         }
     }
 
-    /// Returns when the quota is free again at the latest, if it is used up and nobody else sends from the account. SES does not say when it resumes an account
-    /// that it has paused.
+    /// Returns when the quota is free again at the latest, if it is used up and nobody else sends from the account. SES
+    /// does not say when it resumes an account that it has paused.
     pub fn goes_on_by(&self) -> Option<Timestamp> {
         self.stopped_on.filter(|_| self.quota.enabled).map(|stopped_on| stopped_on + DAY)
     }

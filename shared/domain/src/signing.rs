@@ -1,12 +1,13 @@
-//! The retailer's secrets: one recognises addresses for as long as there is anything to recognise, the others sign links and can be
-//! replaced.
+//! The retailer's secrets: one recognises addresses for as long as there is anything to recognise, the others sign
+//! links and can be replaced.
 
 use crate::{EmailAddress, hex};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt::{self, Display, Formatter};
 
-/// Recognises addresses that are kept nowhere; 32 random bytes. It is never replaced, as what it has made could not be found again.
+/// Recognises addresses that are kept nowhere; 32 random bytes. It is never replaced, as what it has made could not be
+/// found again.
 pub struct AddressKey(pub [u8; 32]);
 
 /// Signs links; 32 random bytes.

@@ -60,8 +60,8 @@ pub struct KnownLevel {
     pub earlier: Vec<Arrival>,
 }
 
-/// How long before a level those came that it names as earlier ones. Whoever they mailed may have further subscriptions whose
-/// messages are on their way still.
+/// How long before a level those came that it names as earlier ones. Whoever they mailed may have further subscriptions
+/// whose messages are on their way still.
 const EARLIER: Duration = Duration::from_secs(15 * 60);
 /// Earlier levels that are named. Each is a read for each mail while they are many.
 const MAX_EARLIER: usize = 8;
@@ -74,8 +74,8 @@ impl Source {
 }
 
 impl StockLevel {
-    /// Returns the moment that the level speaks of. A reading can't be newer than its arrival, so a sender whose clock is ahead
-    /// can't shut out the levels that follow.
+    /// Returns the moment that the level speaks of. A reading can't be newer than its arrival, so a sender whose clock
+    /// is ahead can't shut out the levels that follow.
     pub fn effective_at(&self, received_at: Timestamp) -> Timestamp {
         self.updated_on.map_or(received_at, |updated_on| updated_on.min(received_at))
     }
@@ -133,8 +133,8 @@ impl Scope {
         }
     }
 
-    /// Returns true if a level of this scope triggers such a subscription of its SKU (`docs/contract.md`, "Which subscriptions a
-    /// stock level triggers").
+    /// Returns true if a level of this scope triggers such a subscription of its SKU (`docs/contract.md`, "Which
+    /// subscriptions a stock level triggers").
     pub fn covers(&self, locale: &Locale, external_id: Option<&ExternalId>) -> bool {
         match self {
             Self::Sku => true,
@@ -145,7 +145,8 @@ impl Scope {
     }
 }
 
-/// Returns true if the newest of the levels that cover a subscription says that the SKU is in stock; `None` if none does.
+/// Returns true if the newest of the levels that cover a subscription says that the SKU is in stock; `None` if none
+/// does.
 pub fn in_stock(levels: &[KnownLevel], locale: &Locale, external_id: Option<&ExternalId>) -> Option<bool> {
     newest_covering(levels, locale, external_id).map(|newest| newest.quantity > 0)
 }
@@ -163,8 +164,8 @@ pub fn level_met<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> O
     (newest.quantity > 0 && subscription.here_since() <= arrival.at).then_some((newest, arrival))
 }
 
-/// Returns the arrivals of positive levels that met a subscription, as far as they are one with the newest: those of the newest level
-/// of each scope, and earlier ones. `levels` cover the subscription.
+/// Returns the arrivals of positive levels that met a subscription, as far as they are one with the newest: those of
+/// the newest level of each scope, and earlier ones. `levels` cover the subscription.
 pub fn met_together<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> [Vec<&'a Arrival>; 2] {
     let newest = levels.iter().filter_map(|level| level.arrival.as_ref()).map(|arrival| arrival.at).max();
     let since = newest.map(|newest| (newest - EARLIER).max(subscription.here_since()));
@@ -175,8 +176,8 @@ pub fn met_together<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -
     [current.collect(), earlier.collect()]
 }
 
-/// Returns the arrivals of positive levels that came up to a quarter of an hour before a subscription was made. `levels` cover the
-/// subscription.
+/// Returns the arrivals of positive levels that came up to a quarter of an hour before a subscription was made.
+/// `levels` cover the subscription.
 pub fn just_before<'a>(levels: &'a [KnownLevel], subscription: &Subscription) -> Vec<&'a Arrival> {
     let made = subscription.here_since();
     let in_stock = levels.iter().filter(|level| level.quantity > 0).filter_map(|level| level.arrival.as_ref());
@@ -190,8 +191,8 @@ pub fn newest_covering<'a>(
     locale: &Locale,
     external_id: Option<&ExternalId>,
 ) -> Option<&'a KnownLevel> {
-    // Of two that speak of one moment, the one that came later. Of two that came in the same millisecond, the one that mails: a
-    // mail too many is better than one too few. Of two of one message, always the same one.
+    // Of two that speak of one moment, the one that came later. Of two that came in the same millisecond, the one that
+    // mails: a mail too many is better than one too few. Of two of one message, always the same one.
     let concerned = levels.iter().filter(|level| level.scope.covers(locale, external_id));
     let came = |level: &'a KnownLevel| level.arrival.as_ref().map(|arrival| arrival.at);
     let id = |level: &'a KnownLevel| level.arrival.as_ref().map(|arrival| &arrival.id);

@@ -29,7 +29,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Returns when one that begins then ends without a mail, if it is kept for so long: in whole seconds, as DynamoDB deletes items.
+    /// Returns when one that begins then ends without a mail, if it is kept for so long: in whole seconds, as DynamoDB
+    /// deletes items.
     pub fn end(begins: Timestamp, kept: Option<Duration>) -> Option<Timestamp> {
         Timestamp::from_second((begins + kept?).as_second()).ok()
     }

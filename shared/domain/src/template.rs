@@ -59,8 +59,8 @@ impl Template {
             || self.text.as_ref().is_some_and(|text| text.contains("also_waiting"))
     }
 
-    /// Returns true if its HTML part shows other products of the feed, which have to be read for each message of recipients. The
-    /// compiled-in text part shows those that there are.
+    /// Returns true if its HTML part shows other products of the feed, which have to be read for each message of
+    /// recipients. The compiled-in text part shows those that there are.
     pub fn shows_related(&self) -> bool {
         self.html.text().contains("related")
     }

@@ -6,7 +6,8 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
-/// Writes RFC 3339 in UTC with exactly three decimals, so that texts sort as the moments do: `2026-11-23T08:30:00.000Z`.
+/// Writes RFC 3339 in UTC with exactly three decimals, so that texts sort as the moments do:
+/// `2026-11-23T08:30:00.000Z`.
 pub fn sortable(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
@@ -16,8 +17,8 @@ pub fn to_millisecond(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// Reads RFC 3339 with an offset. The last days of the year 9999, which some write for "never", stand for the last moment that
-/// there is.
+/// Reads RFC 3339 with an offset. The last days of the year 9999, which some write for "never", stand for the last
+/// moment that there is.
 pub fn with_offset(raw: &str) -> Option<Timestamp> {
     let offset = raw.rsplit_once(['+', '-']).map_or("", |(_, offset)| offset);
     let hours = offset.split(':').next().and_then(|hours| hours.parse::<u8>().ok());
@@ -90,8 +91,8 @@ pub mod rfc3339 {
     }
 }
 
-/// Returns how long to wait before try number `attempt`, from 0: `first`, twice that, four times that and so on, and up to
-/// as much again by `chance` (from 0 to 1), so that what failed together does not come back together. At most `max`.
+/// Returns how long to wait before try number `attempt`, from 0: `first`, twice that, four times that and so on, and up
+/// to as much again by `chance` (from 0 to 1), so that what failed together does not come back together. At most `max`.
 pub fn backoff(first: Duration, attempt: u32, max: Duration, chance: f64) -> Duration {
     let base = first.saturating_mul(2_u32.saturating_pow(attempt));
     base.min(max).mul_f64(1.0 + chance.clamp(0.0, 1.0)).min(max)

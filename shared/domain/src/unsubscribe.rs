@@ -1,7 +1,7 @@
 //! Unsubscribe tokens: signed, without personal data, for one subscription or for all of a contact.
 //!
-//! A token is base64url of a kind, ids, and the first 16 bytes of an HMAC-SHA256 over both, so it can be neither guessed
-//! nor turned against another contact.
+//! A token is base64url of a kind, ids, and the first 16 bytes of an HMAC-SHA256 over both, so it can be neither
+//! guessed nor turned against another contact.
 
 use crate::signing::{AddressDigest, LinkKey};
 use crate::{ContactId, ErrorCode, Invalid, Locale, SubscriptionId};
@@ -25,8 +25,8 @@ const ALL: u8 = 1;
 const ONE: u8 = 2;
 const TAG: usize = 16;
 
-/// Returns the link with a token, to a page in the language of `locale`; it also answers a POST (RFC 8058). `public_url` is where
-/// the API is reachable from outside, without a slash at the end.
+/// Returns the link with a token, to a page in the language of `locale`; it also answers a POST (RFC 8058).
+/// `public_url` is where the API is reachable from outside, without a slash at the end.
 pub fn link(public_url: &str, token: &str, locale: &Locale) -> String {
     format!("{public_url}/unsubscribe/{token}?lang={locale}")
 }

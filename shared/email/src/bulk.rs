@@ -1,7 +1,7 @@
 //! Many mails in one request to SES.
 //!
-//! The template of a request has placeholders only, and everything else is data: so nothing that stands in a product's title
-//! is read as a part of the template. What mails share is sent once, as the data that entries do not replace.
+//! The template of a request has placeholders only, and everything else is data: so nothing that stands in a product's
+//! title is read as a part of the template. What mails share is sent once, as the data that entries do not replace.
 
 use crate::mail::Mail;
 use crate::outcome::{of_entry, of_failure};
@@ -63,8 +63,8 @@ pub struct Entry {
     data: String,
 }
 
-/// How soon the mails of a refused request have to be asked for one by one; after that, what was looked at before may no longer
-/// hold, and they are put off.
+/// How soon the mails of a refused request have to be asked for one by one; after that, what was looked at before may
+/// no longer hold, and they are put off.
 const ALONE_WITHIN: Duration = Duration::from_secs(2);
 
 struct SendBulkEmail;
@@ -225,8 +225,8 @@ impl Entry {
     }
 }
 
-/// Returns a text with what SES takes in a tag's value, and something if that is nothing: a name for the logs is no reason to refuse
-/// a mail (SES v2 API reference, `MessageTag`).
+/// Returns a text with what SES takes in a tag's value, and something if that is nothing: a name for the logs is no
+/// reason to refuse a mail (SES v2 API reference, `MessageTag`).
 fn in_a_tag(text: &str) -> String {
     let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "-_".contains(*letter);
     let value: String = text.chars().filter(allowed).take(256).collect();

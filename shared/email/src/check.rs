@@ -14,8 +14,8 @@ use restock_domain::{Brands, EmailChoice, Locale, Product, Template, TemplateSou
 pub const MAX_HTML_BYTES: usize = 90_000;
 
 impl Renderer {
-    /// Refuses a template that can't be rendered for every product and brand, or whose mails lack the unsubscribe link or
-    /// are too large. Names the line of the source where it can.
+    /// Refuses a template that can't be rendered for every product and brand, or whose mails lack the unsubscribe link
+    /// or are too large. Names the line of the source where it can.
     pub fn check(&self, template: &Template, brands: &Brands) -> Result<(), Unusable> {
         let html = matches!(template.html, TemplateSource::Html(_)).then(|| template.html.text());
         let parts = [(Part::Html, html), (Part::Text, template.text.as_deref())];
@@ -185,8 +185,8 @@ fn is_link(before: &str, after: &str) -> bool {
     name == "href" && closes && is_closed
 }
 
-/// Returns true if what follows on a part of HTML in lower case is seen by a reader: it stands in no comment, which Outlook alone
-/// reads, and in no element that is code or a name.
+/// Returns true if what follows on a part of HTML in lower case is seen by a reader: it stands in no comment, which
+/// Outlook alone reads, and in no element that is code or a name.
 fn is_seen(mut before: &str) -> bool {
     while let Some(begins) = before.find('<') {
         before = &before[begins + 1..];

@@ -35,8 +35,8 @@ pub use template::{built_in_template, built_in_templates, default_template};
 pub use texts::{check_texts, languages};
 pub use unsubscribe_page::{Pages, UnsubscribePage};
 
-/// A mail or a page can't be rendered. Templates are tried before they are stored, and tests render those that are compiled
-/// in, so this does not happen in production.
+/// A mail or a page can't be rendered. Templates are tried before they are stored, and tests render those that are
+/// compiled in, so this does not happen in production.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     #[error(transparent)]

@@ -6,7 +6,8 @@ const VOID: [&str; 14] =
 /// mrml reads elements within each other by calling itself.
 const MAX_DEPTH: usize = 200;
 
-/// Refuses what mrml would not bear, or would write otherwise than it stands there: it prints attributes as Rust prints strings.
+/// Refuses what mrml would not bear, or would write otherwise than it stands there: it prints attributes as Rust prints
+/// strings.
 pub fn check_markup(mjml: &str) -> Result<(), Unusable> {
     let refused = |at: usize, reason: &str| {
         let line = mjml.get(..at).map(|before| before.matches('\n').count() + 1);

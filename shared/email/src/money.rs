@@ -8,8 +8,8 @@ use restock_domain::{Locale, Money};
 /// Returns a price as it is written in a locale: `1 275,00 kr` in `sv-SE`, `$28.00` in `en-US`. A sign is the ordinary
 /// one of the language (CLDR), which has the currency's code where a sign could be taken for another currency's. A sign
 /// that several currencies share stands only for the one of the shopper's own country: others have their code, as in `1
-/// 275,00 NOK`. The shopper's locale is another one where texts have to be in English. Fractions are as many as the currency has, or
-/// as the price has if that is more. What ICU doesn't know is written as `199.00 XXX`.
+/// 275,00 NOK`. The shopper's locale is another one where texts have to be in English. Fractions are as many as the
+/// currency has, or as the price has if that is more. What ICU doesn't know is written as `199.00 XXX`.
 pub fn format_price(money: &Money, locale: &Locale, shopper: &Locale) -> String {
     let written = formatted(money, locale, shopper).unwrap_or_else(|| money.to_string());
     match MONEY_SEPARATORS.iter().find(|(of, ..)| *of == locale.canonical()) {
@@ -18,8 +18,8 @@ pub fn format_price(money: &Money, locale: &Locale, shopper: &Locale) -> String 
     }
 }
 
-/// Locales that separate the digits of money otherwise than those of other numbers, with both separators (`currencyGroup` and
-/// `currencyDecimal` of CLDR 48). ICU4X doesn't have them.
+/// Locales that separate the digits of money otherwise than those of other numbers, with both separators
+/// (`currencyGroup` and `currencyDecimal` of CLDR 48). ICU4X doesn't have them.
 const MONEY_SEPARATORS: [(&str, char, char); 2] = [("de-AT", '\u{a0}', '.'), ("fr-CH", ',', '.')];
 
 /// Returns a text with a separator replaced wherever it has a digit on both sides.
@@ -66,8 +66,8 @@ fn formatted(money: &Money, locale: &Locale, shopper: &Locale) -> Option<String>
     written.contains(&number).then(|| written.replace(&number, &numbers.format(&amount).to_string()))
 }
 
-/// Currencies that share their sign with another one, with the countries that have them and, for locales without a country,
-/// the languages (ISO 4217, list one).
+/// Currencies that share their sign with another one, with the countries that have them and, for locales without a
+/// country, the languages (ISO 4217, list one).
 const SHARED_SIGNS: [(&str, &[&str], &[&str]); 22] = [
     ("SEK", &["SE"], &["sv"]),
     ("NOK", &["NO", "SJ"], &["nb", "nn", "no"]),

@@ -94,8 +94,8 @@ fn blocked(reason: String) -> Outcome {
     Outcome::NotAccepted { reason, retry_after: None, hindrance: Hindrance::Sender }
 }
 
-/// Returns the outcome of a rejected mail. SES says the same word of a bad mail and of every mail of a sender that is not, or no
-/// longer, verified.
+/// Returns the outcome of a rejected mail. SES says the same word of a bad mail and of every mail of a sender that is
+/// not, or no longer, verified.
 fn rejected(message: Option<&str>, reason: String) -> Outcome {
     match message {
         Some(message) if message.contains("not verified") => blocked("an address is not verified".into()),

@@ -7,8 +7,8 @@ const MAX_TITLE: usize = 150;
 /// Characters of a name in a greeting.
 const MAX_NAME: usize = 40;
 
-/// Returns a title for a subject line: one line, without marks that change the direction of what follows, and cut between
-/// two characters as readers see them.
+/// Returns a title for a subject line: one line, without marks that change the direction of what follows, and cut
+/// between two characters as readers see them.
 pub fn one_line(title: &str) -> String {
     let words: Vec<&str> = title
         .split(|c: char| c.is_whitespace() || c.is_control() || turns_text(c))

@@ -1,5 +1,5 @@
-//! What differs between the recipients of one mail. A template is filled in with marks in place of these values, and a mail is
-//! a substitution of them, so that SES's bulk call can make it.
+//! What differs between the recipients of one mail. A template is filled in with marks in place of these values, and a
+//! mail is a substitution of them, so that SES's bulk call can make it.
 
 use crate::parts::{Parts, escaped};
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -19,8 +19,8 @@ const WHOLE: [(&str, &str); 12] = [
     ("item_group_id", "sweater"),
 ];
 
-/// Returns a product with everything that mails show, one on sale, those that are delivered later, and one with nothing that may be
-/// missing.
+/// Returns a product with everything that mails show, one on sale, those that are delivered later, and one with nothing
+/// that may be missing.
 pub fn products() -> [Product; 5] {
     let available = |how| product(WHOLE.into_iter().chain([("availability", how)]));
     [product(WHOLE), on_sale(), available("preorder"), available("backorder"), bare()]

@@ -12,7 +12,8 @@ use restock_access::{Access, note};
 use restock_domain::{Brand, EmailAddress, EmailChoice, SendQuota, Sender};
 use tracing::warn;
 
-/// SES v2. Cheap to clone. The client must not retry by itself (see [`Outcome::Unknown`](restock_domain::delivery::Outcome::Unknown)).
+/// SES v2. Cheap to clone. The client must not retry by itself (see
+/// [`Outcome::Unknown`](restock_domain::delivery::Outcome::Unknown)).
 #[derive(Clone)]
 pub struct Ses {
     pub client: Client,
@@ -56,7 +57,8 @@ impl Access for SendEmail {
 pub struct NotTaken(String);
 
 impl Ses {
-    /// Makes it of the settings, or returns what is wrong with the sender or the address of replies. A deployment has checked them.
+    /// Makes it of the settings, or returns what is wrong with the sender or the address of replies. A deployment has
+    /// checked them.
     pub fn new(
         client: Client,
         sender: &str,
@@ -80,8 +82,8 @@ impl Ses {
         }
     }
 
-    /// Asks what the account may send. The client does not repeat a request, and nobody waits for the answer for longer than for
-    /// that to a mail.
+    /// Asks what the account may send. The client does not repeat a request, and nobody waits for the answer for longer
+    /// than for that to a mail.
     pub(crate) async fn quota(&self) -> Option<SendQuota> {
         note::<GetAccount>();
         let answer = match self.client.get_account().send().await {
@@ -147,7 +149,8 @@ fn domain_of(sender: &str) -> &str {
     sender.rsplit('@').next().unwrap_or_default().trim_end_matches('>')
 }
 
-/// Returns a `From` or `Reply-To` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75 characters each).
+/// Returns a `From` or `Reply-To` header: SES takes ASCII only, so another name becomes encoded words (RFC 2047, 75
+/// characters each).
 fn from(sender: &Sender) -> String {
     // Its domain in lower case, as the policy names the identity.
     let (local, domain) = sender.address.as_str().rsplit_once('@').unwrap_or_default();

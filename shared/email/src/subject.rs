@@ -17,8 +17,8 @@ pub fn check_subject(text: &str) -> Result<(), Invalid> {
     }
 }
 
-/// Returns the subject with title and price filled in. Returns `None` if the text is not one that [`check_subject`] accepts,
-/// if nothing comes out, or if it shows a price that the product does not have.
+/// Returns the subject with title and price filled in. Returns `None` if the text is not one that [`check_subject`]
+/// accepts, if nothing comes out, or if it shows a price that the product does not have.
 pub fn format_subject(text: &str, title: &str, price: Option<&str>) -> Option<String> {
     if price.is_none() && fill_in(text, title, "1") != fill_in(text, title, "2") {
         return None;

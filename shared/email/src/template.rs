@@ -1,5 +1,5 @@
-//! Templates, ready to be filled in. MJML becomes HTML once; values are put in afterwards and escaped, so no value is ever
-//! read as markup.
+//! Templates, ready to be filled in. MJML becomes HTML once; values are put in afterwards and escaped, so no value is
+//! ever read as markup.
 
 use crate::markup::check_markup;
 use crate::parts::{Part, Parts, Unusable, escaped};
@@ -53,8 +53,8 @@ impl Compiled {
         Self::with(template, empty(write_value))
     }
 
-    /// Makes a template ready for being tried: refuses what mrml would write otherwise than it stands there, and values that
-    /// are missing.
+    /// Makes a template ready for being tried: refuses what mrml would write otherwise than it stands there, and values
+    /// that are missing.
     pub fn strictly(template: &Template) -> Result<Self, Unusable> {
         if let TemplateSource::Mjml(source) = &template.html {
             check_markup(source)?;
@@ -165,8 +165,8 @@ impl Unusable {
 const MAY_BE_MISSING: &str =
     "there is no such variable, or it may be missing; then put {% if … %} and {% endif %} around it";
 
-/// Returns an environment for a template that is tried. Values come from feeds and from shoppers, so it has no way to leave them
-/// unescaped; those that were stored with one before go on.
+/// Returns an environment for a template that is tried. Values come from feeds and from shoppers, so it has no way to
+/// leave them unescaped; those that were stored with one before go on.
 fn strict() -> Environment<'static> {
     let mut environment = empty(write_what_is_there);
     environment.remove_filter("safe");
@@ -191,8 +191,8 @@ fn empty(formatter: Formatter) -> Environment<'static> {
 /// Variables with members that are the same in every mail. The fields of a product are the feed's own.
 const WITH_FIXED_MEMBERS: [&str; 4] = ["brand", "dark", "light", "t"];
 
-/// Refuses a source that asks for a name that isn't among the variables: a condition may ask for what is missing, so that nothing else
-/// would tell that a name in it is misspelt.
+/// Refuses a source that asks for a name that isn't among the variables: a condition may ask for what is missing, so
+/// that nothing else would tell that a name in it is misspelt.
 fn check_names(
     environment: &Environment<'_>,
     name: &str,
@@ -358,7 +358,8 @@ fn write_what_is_there(
     write_value(output, state, value)
 }
 
-/// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay readable.
+/// Writes a value into a template, and escapes in HTML what has a meaning there. A slash has none, so links stay
+/// readable.
 fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     if value.is_none() {
         return Ok(());

@@ -80,8 +80,8 @@ fn variables(pattern: &str) -> impl Iterator<Item = &str> {
     pattern.split('$').skip(1).filter_map(|rest| rest.split([' ', '}']).next())
 }
 
-/// Returns what is wrong with a shop's own texts for a language, by their ids; `all` are those and the ones that it falls back
-/// to.
+/// Returns what is wrong with a shop's own texts for a language, by their ids; `all` are those and the ones that it
+/// falls back to.
 pub fn check_texts(language: &Locale, own: &TextsById, all: &TextsById) -> Vec<(String, Invalid)> {
     let mut errors = Vec::new();
     for (id, text) in own {
@@ -139,7 +139,8 @@ impl CompiledIn {
 }
 
 impl Language<'_> {
-    /// Returns true if the texts are in the language of a locale; false for the default ones where there are no better ones.
+    /// Returns true if the texts are in the language of a locale; false for the default ones where there are no better
+    /// ones.
     pub fn speaks(&self, locale: &Locale) -> bool {
         locale.fallbacks().any(|tag| tag == self.locale.key())
     }

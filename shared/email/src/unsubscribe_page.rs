@@ -17,7 +17,8 @@ pub enum UnsubscribePage {
     Done(Unsubscribe),
     /// The link is not one that we made.
     Invalid,
-    /// The contact that the link belongs to was erased, so nothing was done; its address may belong to another contact now.
+    /// The contact that the link belongs to was erased, so nothing was done; its address may belong to another contact
+    /// now.
     Gone,
 }
 

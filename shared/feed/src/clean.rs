@@ -106,7 +106,8 @@ impl<R> Clean<R> {
         }
     }
 
-    /// Decides on the held bytes of CDATA. Where another one begins behind the end of an item, that item has forgotten to end its own.
+    /// Decides on the held bytes of CDATA. Where another one begins behind the end of an item, that item has forgotten
+    /// to end its own.
     fn go_on_in_cdata(&mut self, perhaps_over: Option<ItemEnd>) {
         if self.held.ends_with(CDATA_END) {
             self.held.truncate(self.held.len() - CDATA_END.len());
@@ -219,7 +220,8 @@ impl<R> Clean<R> {
         Place::Hidden(Hidden { begin, end, is_held: self.in_item })
     }
 
-    /// Decides on the held bytes of what nobody is shown. An item that ends in it, and did not begin there, has it as text.
+    /// Decides on the held bytes of what nobody is shown. An item that ends in it, and did not begin there, has it as
+    /// text.
     fn pass_over(&mut self, hidden: Hidden) {
         let Hidden { end, is_held, .. } = hidden;
         if self.held.ends_with(end) {

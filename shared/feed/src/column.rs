@@ -1,7 +1,7 @@
 use restock_domain::{FieldValue, Fields};
 
-/// Attributes whose values have parts (Google's product data specification), and the order that these have without a list
-/// of their own.
+/// Attributes whose values have parts (Google's product data specification), and the order that these have without a
+/// list of their own.
 const GROUPS: [(&str, &[&str]); 14] = [
     ("shipping", &["country", "region", "service", "price"]),
     ("product_detail", &["section_name", "attribute_name", "attribute_value"]),
@@ -61,8 +61,8 @@ impl Column {
         Self { name, parts }
     }
 
-    /// Returns a value as XML would have it: `SE:49 SEK,NO:59 SEK` as two groups. What does not have the column's parts stays
-    /// a text.
+    /// Returns a value as XML would have it: `SE:49 SEK,NO:59 SEK` as two groups. What does not have the column's parts
+    /// stays a text.
     pub fn value(&self, text: &str) -> FieldValue {
         if self.parts.is_empty() {
             return text.into();
@@ -89,8 +89,8 @@ fn plain(name: &str) -> String {
     name.strip_prefix("g:").map(ToOwned::to_owned).unwrap_or(name)
 }
 
-/// Splits a value into groups by commas, and those into parts by colons; neither counts between double quotes. Returns `None`
-/// if a quote is not closed.
+/// Splits a value into groups by commas, and those into parts by colons; neither counts between double quotes. Returns
+/// `None` if a quote is not closed.
 fn split(text: &str) -> Option<Vec<Vec<String>>> {
     let mut groups = vec![vec![String::new()]];
     let mut letters = text.chars().peekable();

@@ -8,9 +8,9 @@ use std::io::{BufReader, Cursor, Read};
 /// Enough for a byte order mark and an XML declaration, and to see whether a text is UTF-8.
 const HEAD: u64 = 64 * 1024;
 
-/// Decodes by byte order mark, content type or XML declaration, in this order (RFC 7303, section 3). Where the last two differ and one
-/// of them says UTF-8, the bytes tell, as servers name an encoding without a look at the file. Bytes that the encoding doesn't
-/// have become U+FFFD, which the items that hold them are reported for.
+/// Decodes by byte order mark, content type or XML declaration, in this order (RFC 7303, section 3). Where the last two
+/// differ and one of them says UTF-8, the bytes tell, as servers name an encoding without a look at the file. Bytes
+/// that the encoding doesn't have become U+FFFD, which the items that hold them are reported for.
 pub fn to_utf8<R: Read>(mut input: R, media_type: &MediaType) -> std::io::Result<BufReader<impl Read>> {
     let mut head = Vec::new();
     input.by_ref().take(HEAD).read_to_end(&mut head)?;

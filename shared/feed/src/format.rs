@@ -36,8 +36,8 @@ impl MediaType {
         Some(Self { format, charset })
     }
 
-    /// Returns what a download is: by its content type if that says it, else by the end of its address, else by how it begins.
-    /// Many shops serve feeds as `text/plain` or `application/octet-stream`.
+    /// Returns what a download is: by its content type if that says it, else by the end of its address, else by how it
+    /// begins. Many shops serve feeds as `text/plain` or `application/octet-stream`.
     pub fn of_download(content_type: Option<&str>, path: &str, beginning: &[u8]) -> Self {
         let declared = content_type.and_then(Self::parse);
         let charset = content_type.and_then(|text| {

@@ -89,8 +89,8 @@ pub fn is_googles(field: &str) -> bool {
     is_price(field) || matches!(field, "availability" | "availability_date" | "sale_price_effective_date")
 }
 
-/// Takes the text of `structured_title` for a title that is missing, and likewise the description: Google wants texts that a program wrote
-/// there (Google product data specification, "Structured title").
+/// Takes the text of `structured_title` for a title that is missing, and likewise the description: Google wants texts
+/// that a program wrote there (Google product data specification, "Structured title").
 fn take_structured(data: &mut Fields) {
     for (field, structured) in [("title", "structured_title"), ("description", "structured_description")] {
         if data.get(field).is_none_or(|value| value.first_text().is_none())

@@ -72,8 +72,8 @@ impl Unreadable {
     }
 }
 
-/// Reads a feed from its beginning and hands over each item, or why it can't be used, with its place from 1. `currency` is that
-/// of prices which say none.
+/// Reads a feed from its beginning and hands over each item, or why it can't be used, with its place from 1. `currency`
+/// is that of prices which say none.
 pub fn read(
     input: impl Read,
     media_type: &MediaType,

@@ -41,8 +41,8 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// A value of which a number has the digits that were sent, as a text: an id may have more of them than a number keeps, and end with
-/// zeros.
+/// A value of which a number has the digits that were sent, as a text: an id may have more of them than a number keeps,
+/// and end with zeros.
 struct Exact(Value);
 
 impl<'de> Deserialize<'de> for Exact {
@@ -106,8 +106,8 @@ pub fn read(
     if position == 0 { Err(Unreadable::NoItems) } else { Ok(end) }
 }
 
-/// Reads a line again in which a half of a character stands, as where a text was cut: `\ud83d` without the other half. It
-/// becomes the character for what can't be read, which costs its field.
+/// Reads a line again in which a half of a character stands, as where a text was cut: `\ud83d` without the other half.
+/// It becomes the character for what can't be read, which costs its field.
 fn with_whole_characters(line: &[u8]) -> Option<Members> {
     let unit = |at: usize| {
         let digits = line.get(at..at + 6)?.strip_prefix(br"\u")?;

@@ -1,4 +1,5 @@
-//! Fields that a mail shows and that a feed has under a name of its own. They are not guessed at, but whoever sends the feed is told.
+//! Fields that a mail shows and that a feed has under a name of its own. They are not guessed at, but whoever sends the
+//! feed is told.
 
 use crate::item::{Item, ItemFault};
 use restock_domain::{ErrorCode, FieldValue};

@@ -78,8 +78,8 @@ fn is_block(name: &str) -> bool {
     is_heading || BLOCKS.contains(&name.as_str())
 }
 
-/// Passes over `<b>`, `</b>` and the like, comments, and programs and styles with what is in them. A `<` before anything but a
-/// name of a tag is text, and so is a letter in upper case that nothing closes: `<S>` is a size.
+/// Passes over `<b>`, `</b>` and the like, comments, and programs and styles with what is in them. A `<` before
+/// anything but a name of a tag is text, and so is a letter in upper case that nothing closes: `<S>` is a size.
 fn without_tags(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -169,8 +169,8 @@ fn character(entity: &str) -> Option<String> {
     char::from_u32(code.ok()?).map(meant).filter(|c| !c.is_control()).map(String::from)
 }
 
-/// Returns the character that is meant by a control character that no text has: of Windows-1252, as browsers take it (HTML,
-/// "numeric character reference end state").
+/// Returns the character that is meant by a control character that no text has: of Windows-1252, as browsers take it
+/// (HTML, "numeric character reference end state").
 fn meant(character: char) -> char {
     match u8::try_from(character) {
         Ok(byte @ 0x80..=0x9f) => {

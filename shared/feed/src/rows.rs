@@ -215,8 +215,8 @@ fn quoted(rest: &[u8], column: usize, form: Form, last: bool) -> Option<(String,
 
 /// Returns true if a text that begins in a column is a part of several rows: if a line of it ends a row there, or is a
 /// row by itself, with an address where one belongs; or if its first line ends a row and its last one, with what is
-/// `after` it, makes another. Where one field does fit the columns, only rows that lack no column, or that have an address, tell
-/// against it.
+/// `after` it, makes another. Where one field does fit the columns, only rows that lack no column, or that have an
+/// address, tell against it.
 fn has_rows(text: &[u8], after: &[u8], column: usize, form: Form) -> bool {
     let Some((columns, address)) = form.columns else { return false };
     let lines = text.split(is_line_end).map(|line| line.split(|byte| *byte == form.delimiter).collect::<Vec<&[u8]>>());

@@ -1,15 +1,15 @@
 //! Rows of a table with fewer fields than there are columns.
 //!
-//! Many programs write no field for columns at the end that have nothing. Where a field before them is missing, all behind it stand one
-//! column to the left: a sale's price as the price.
+//! Many programs write no field for columns at the end that have nothing. Where a field before them is missing, all
+//! behind it stand one column to the left: a sale's price as the price.
 
 use crate::column::Column;
 use crate::item::{NEVER_DIGITS, is_needed, is_price};
 use crate::rows::Row;
 use restock_domain::{Currency, ErrorCode, Invalid, Money};
 
-/// Returns what a row is used without, as it is not certain which fields it lacks: the prices, and whatever stands in a column that can't
-/// have it.
+/// Returns what a row is used without, as it is not certain which fields it lacks: the prices, and whatever stands in a
+/// column that can't have it.
 pub fn uncertain(columns: &[Column], row: &Row, currency: Option<Currency>) -> Vec<(String, Invalid)> {
     let missing = columns.len().saturating_sub(row.fields.len());
     if missing == 0 {
@@ -53,7 +53,8 @@ pub fn uncertain(columns: &[Column], row: &Row, currency: Option<Currency>) -> V
     left_out.map(invalid).collect()
 }
 
-/// Returns false for a value that a column can't have: what is no price among prices, an address that is none, a price among texts.
+/// Returns false for a value that a column can't have: what is no price among prices, an address that is none, a price
+/// among texts.
 fn may_have(column: &Column, value: &str, currency: Option<Currency>) -> bool {
     let name = column.name.as_str();
     // A brand or a title may be a whole number.

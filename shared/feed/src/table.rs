@@ -138,8 +138,9 @@ fn read_row(
     Ok(item)
 }
 
-/// Returns the prices of a row of a table with commas that may go on in the field behind them, as `199,50` does, and those that may
-/// be the rest of one. In a row that has as many fields as there are columns, or fewer, only what can't be a field of its own does.
+/// Returns the prices of a row of a table with commas that may go on in the field behind them, as `199,50` does, and
+/// those that may be the rest of one. In a row that has as many fields as there are columns, or fewer, only what can't
+/// be a field of its own does.
 fn prices_in_two(columns: &[Column], row: &Row, currency: Option<Currency>) -> Vec<(String, Invalid)> {
     let field = |place: usize| row.fields.get(place).map_or("", |field| field.trim());
     let goes_on = |place: usize| {

@@ -196,8 +196,8 @@ impl OpenItem {
         }
     }
 
-    /// Returns true if an item may be a part of the field that is open. One that breaks off in a text has none: what comes next is the
-    /// next item.
+    /// Returns true if an item may be a part of the field that is open. One that breaks off in a text has none: what
+    /// comes next is the next item.
     fn may_hold_items(&self) -> bool {
         self.elements.last().is_some_and(|element| element.text.trim().is_empty())
     }
@@ -363,7 +363,8 @@ impl OpenItem {
         }
     }
 
-    /// Leaves out what another namespace calls a price or the like, such as a dealer's, if the item has fields of Google's.
+    /// Leaves out what another namespace calls a price or the like, such as a dealer's, if the item has fields of
+    /// Google's.
     fn leave_foreign_out(&mut self) {
         if !self.ranks.values().any(|rank| *rank == OF_GOOGLE) {
             return;

@@ -2,8 +2,8 @@
 //!
 //! Code then goes on to say what happens to one recipient, one event or one key, and AWS is asked for many at once.
 //!
-//! Batches are full on a runtime of one thread, which is what the functions have. In `block_on` of another one, a task that
-//! yields is woken at once, and batches may leave before all have asked.
+//! Batches are full on a runtime of one thread, which is what the functions have. In `block_on` of another one, a task
+//! that yields is woken at once, and batches may leave before all have asked.
 
 use futures::future::{BoxFuture, Shared};
 use futures::stream::FuturesUnordered;
@@ -11,8 +11,8 @@ use futures::{FutureExt, StreamExt};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Gathers questions into batches. A batch leaves once every task that could ask has asked; it waits for no clock, so the
-/// same tasks make the same batches.
+/// Gathers questions into batches. A batch leaves once every task that could ask has asked; it waits for no clock, so
+/// the same tasks make the same batches.
 ///
 /// `G` is what the questions of a batch have in common, `A` is a question, and `R` an answer.
 pub struct Gather<G, A, R> {
@@ -72,8 +72,8 @@ impl<G: PartialEq + Clone, A: Send + 'static, R: Clone + Send + Sync + 'static> 
         Self { max_weight, second, open: Mutex::default() }
     }
 
-    /// Returns the answer to a question. If it is the first of its batch, `send` is what will ask: it answers each question,
-    /// in their order.
+    /// Returns the answer to a question. If it is the first of its batch, `send` is what will ask: it answers each
+    /// question, in their order.
     pub async fn ask<F>(&self, ask: Ask<G, A>, send: F) -> R
     where
         F: FnOnce(Vec<A>) -> BoxFuture<'static, Vec<R>> + Send + 'static,
@@ -119,8 +119,8 @@ impl<A: Send + 'static, R: Send + Sync + 'static> Batch<A, R> {
         let answers = async move {
             let asked = || lock(&leaving).as_ref().map_or(0, |gathered| gathered.times);
             let mut before = 0;
-            // Leaves when nobody has asked since the runtime last came round. Every task that asks polls this future; within a
-            // set, only the runtime's wake counts.
+            // Leaves when nobody has asked since the runtime last came round. Every task that asks polls this future;
+            // within a set, only the runtime's wake counts.
             while asked() > before {
                 before = asked();
                 FuturesUnordered::from_iter([tokio::task::yield_now()]).next().await;

@@ -17,8 +17,8 @@ impl Call {
         URL_SAFE_NO_PAD.encode(format!("{}{BETWEEN}{position}", self.path))
     }
 
-    /// Returns the position of the call's cursor, if it has one. A cursor has to be of the same path, since one of another list would
-    /// leave a part of this one out, and one that `is_position` knows.
+    /// Returns the position of the call's cursor, if it has one. A cursor has to be of the same path, since one of
+    /// another list would leave a part of this one out, and one that `is_position` knows.
     pub fn position(&self, is_position: impl FnOnce(&str) -> bool) -> Result<Option<String>, Problem> {
         self.parsed_query("cursor", |raw| {
             let text = URL_SAFE_NO_PAD.decode(raw).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -21,8 +21,8 @@ const TAKES_IN_A_BURST: u32 = 6;
 /// How long is waited for what the key has left. A call waits for it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Holds each key to its calls a second, all functions and instances together: each instance takes some calls at a time from what
-/// the key has, and lets them through whenever they come.
+/// Holds each key to its calls a second, all functions and instances together: each instance takes some calls at a time
+/// from what the key has, and lets them through whenever they come.
 pub struct KeyLimits {
     store: Store,
     by_key: Mutex<HashMap<String, Share>>,
@@ -43,8 +43,8 @@ impl KeyLimits {
         Self { store, by_key: Mutex::default() }
     }
 
-    /// Lets a call through, or refuses it with the time after which it may be sent again. If nobody can say what the key has left,
-    /// calls are let through.
+    /// Lets a call through, or refuses it with the time after which it may be sent again. If nobody can say what the
+    /// key has left, calls are let through.
     pub async fn admit(&self, digest: &str, calls_per_second: u32, now: Timestamp) -> Result<(), Failure> {
         let new = Share { left: 0, takes: FIRST_TAKEN, refuses_until: now, after_a_rest: true };
         let mut share = self.lock().get(digest).copied().unwrap_or(new);

@@ -21,6 +21,6 @@ use std::time::Duration;
 pub const LONG_REQUEST: Duration = Duration::from_secs(20);
 /// How long a caller waits for subscriptions and the like to be deleted; what is left then is for `finish-erasure`.
 pub const MAX_DELETING: Duration = Duration::from_secs(5);
-/// How long after a call begins what it may leave undone is taken up: longer than its function may take, and than an index mostly
-/// lags.
+/// How long after a call begins what it may leave undone is taken up: longer than its function may take, and than an
+/// index mostly lags.
 pub const FINISHED_AFTER: Duration = Duration::from_secs(60);

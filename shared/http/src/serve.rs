@@ -10,7 +10,8 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use tracing::{Instrument, error_span};
 
-/// A function that serves an endpoint. A handler sees only calls whose key has the endpoint's scope, with the body read.
+/// A function that serves an endpoint. A handler sees only calls whose key has the endpoint's scope, with the body
+/// read.
 pub trait Handles<E: Endpoint>: Sync {
     fn handle(&self, call: Call, body: E::Body) -> impl Future<Output = Result<Reply<E>, Failure>> + Send;
 }

@@ -1,4 +1,5 @@
-//! Reads the facts that decisions need, and decides: for `match-stock`, which acts on it, and for the dry run, which shows it.
+//! Reads the facts that decisions need, and decides: for `match-stock`, which acts on it, and for the dry run, which
+//! shows it.
 
 mod oldest;
 
@@ -16,8 +17,8 @@ use std::time::Duration;
 /// Subscriptions that are read and decided about at a time.
 pub const PAGE: i32 = 200;
 
-/// What becomes of a refusal in which a contact had a part. Contacts are read as they may have been a moment ago, as that
-/// costs half.
+/// What becomes of a refusal in which a contact had a part. Contacts are read as they may have been a moment ago, as
+/// that costs half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnRefusal {
     /// It is decided again with the contact as it is, so that nobody is refused for what they no longer are.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// The fewest subscriptions that are read of a group: about what one read unit covers.
 pub const MIN_READ: usize = 16;
 
-/// Those whom a scope covers, as an index shows them: oldest first within each group, and read oldest first across them.
+/// Those whom a scope covers, as an index shows them: oldest first within each group, and read oldest first across
+/// them.
 pub struct OldestFirst(BTreeMap<String, Group>);
 
 /// A group, with those that were read of it.

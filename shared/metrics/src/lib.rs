@@ -1,4 +1,5 @@
-//! Metrics, as lines of the log that CloudWatch reads them from (embedded metric format): no request, and nothing that waits.
+//! Metrics, as lines of the log that CloudWatch reads them from (embedded metric format): no request, and nothing that
+//! waits.
 //!
 //! What is counted while an event is handled is kept until the frame around the handler writes it, before it answers.
 
@@ -122,8 +123,8 @@ fn collected() -> MutexGuard<'static, Option<Collected>> {
     COLLECTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns lines of the embedded metric format: one for all that has no dimension, and one for each value of one; more if a
-/// distribution has more values than a line may have.
+/// Returns lines of the embedded metric format: one for all that has no dimension, and one for each value of one; more
+/// if a distribution has more values than a line may have.
 fn lines(namespace: &str, values: Values, now: Timestamp) -> Vec<Value> {
     let mut lines: BTreeMap<(Option<Dimension>, usize), Value> = BTreeMap::new();
     for ((metric, of), values) in values {

@@ -55,7 +55,8 @@ impl Record {
     }
 }
 
-/// Lets the lines of the log from here on name the call or message that the work follows from, instead of the message at hand.
+/// Lets the lines of the log from here on name the call or message that the work follows from, instead of the message
+/// at hand.
 pub fn correlate(correlation: &str) {
     Span::current().record("correlation", correlation);
 }
@@ -134,8 +135,8 @@ where
     response
 }
 
-/// Keeps a message hidden while `work` goes on, and no more than `lease` after the function was killed: long work then needs
-/// no visibility timeout that is as long.
+/// Keeps a message hidden while `work` goes on, and no more than `lease` after the function was killed: long work then
+/// needs no visibility timeout that is as long.
 pub async fn while_hidden<T>(
     queues: &Queues,
     queue: impl Named,

@@ -41,8 +41,8 @@ pub enum EmailEventKind {
 }
 
 impl EmailEvent {
-    /// Reads the body of a message. `None` for events that change nothing here: of mails that are not ours, and of kinds
-    /// that say nothing about the outcome, such as a delay.
+    /// Reads the body of a message. `None` for events that change nothing here: of mails that are not ours, and of
+    /// kinds that say nothing about the outcome, such as a delay.
     pub fn parse(body: &str) -> Result<Option<Self>, ParseError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -2,8 +2,8 @@ use restock_access::{Access, note};
 use std::marker::PhantomData;
 use strum::EnumIter;
 
-/// Declares the queues of template.yaml, each with the environment variable that has its URL, and as a type too: so that
-/// a request leaves a note of its queue in the binary (`restock_access`).
+/// Declares the queues of template.yaml, each with the environment variable that has its URL, and as a type too: so
+/// that a request leaves a note of its queue in the binary (`restock_access`).
 macro_rules! queues {
     ($($name:ident: $setting:literal,)*) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter)]

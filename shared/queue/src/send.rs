@@ -30,8 +30,8 @@ impl Queues {
         Self { transport: Arc::new(transport) }
     }
 
-    /// Sends levels that came in over HTTP at that time, by a call that this correlation id names. All of them are on the queue when this
-    /// returns.
+    /// Sends levels that came in over HTTP at that time, by a call that this correlation id names. All of them are on
+    /// the queue when this returns.
     pub async fn send_levels(&self, bodies: Vec<String>, correlation: &str, now: Timestamp) -> Result<(), Error> {
         let at = time::to_millisecond(now);
         let messages = bodies.into_iter().enumerate().map(|(index, body)| {
@@ -52,8 +52,8 @@ impl Queues {
         self.send_all::<M::Queue>(vec![Outgoing { delay, ..Outgoing::new(message.body()) }]).await
     }
 
-    /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes. Those of a SKU that many
-    /// wait for do not hold up those of others.
+    /// Puts notifications on their queue, each to be received after its delay, at most 15 minutes. Those of a SKU that
+    /// many wait for do not hold up those of others.
     pub async fn send_notifications(&self, notifications: Vec<(Notification, Duration)>) -> Result<(), Error> {
         let messages = notifications.into_iter().map(|(notification, delay)| {
             let delay = delay.min(MAX_DELAY);
@@ -67,7 +67,8 @@ impl Queues {
         self.send(counts, COUNTED_AFTER).await
     }
 
-    /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the other.
+    /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the
+    /// other.
     pub async fn send_feed_import(&self, import: &FeedImport) -> Result<(), Error> {
         let order = Order { group: import.locale.key().to_owned(), deduplication: import.import_id.clone() };
         self.send_all::<named::FeedImports>(vec![Outgoing { order: Some(order), ..Outgoing::new(import.body()) }]).await
@@ -99,7 +100,8 @@ impl Queues {
     }
 }
 
-/// Returns a name for a SKU that SQS takes as a message group, which has no more than 128 characters, and not all of them.
+/// Returns a name for a SKU that SQS takes as a message group, which has no more than 128 characters, and not all of
+/// them.
 fn tenant(sku: &Sku) -> String {
     hex(&Sha256::digest(sku.as_str().as_bytes())[..16])
 }

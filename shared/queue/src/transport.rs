@@ -1,5 +1,5 @@
-//! The requests that Restock makes of its queues. SQS carries them out in production; the simulation of the delivery guarantee has queues
-//! in memory that do the same, with faults.
+//! The requests that Restock makes of its queues. SQS carries them out in production; the simulation of the delivery
+//! guarantee has queues in memory that do the same, with faults.
 
 use crate::Error;
 use crate::queue::Queue;
@@ -29,8 +29,8 @@ pub struct Outgoing {
     /// Of levels that came in over HTTP.
     pub acceptance: Option<Acceptance>,
     pub order: Option<Order>,
-    /// Of a standard queue: whose messages wait behind those of others if they keep consumers busy (SQS developer guide, "Amazon SQS
-    /// fair queues").
+    /// Of a standard queue: whose messages wait behind those of others if they keep consumers busy (SQS developer
+    /// guide, "Amazon SQS fair queues").
     pub tenant: Option<String>,
 }
 
@@ -70,7 +70,8 @@ impl Acceptance {
         Self::correlation_of(&self.id)
     }
 
-    /// Returns what several messages of a call share of their ids. An id of SQS has no such part, and is returned whole.
+    /// Returns what several messages of a call share of their ids. An id of SQS has no such part, and is returned
+    /// whole.
     pub(crate) fn correlation_of(id: &str) -> &str {
         id.split_once('.').map_or(id, |(call, _)| call)
     }

@@ -94,8 +94,8 @@ impl Runtime {
     }
 }
 
-/// Starts logging, and metrics if they are wanted. Functions that ask nothing of AWS need no more, and then have none of its clients
-/// in their binaries.
+/// Starts logging, and metrics if they are wanted. Functions that ask nothing of AWS need no more, and then have none
+/// of its clients in their binaries.
 pub fn start_logging() {
     if let Some(namespace) = optional("METRICS_NAMESPACE") {
         restock_metrics::collect(namespace);

@@ -32,7 +32,8 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Of a key for which nothing else was said. A shop's pages make a call for each subscription, an ERP one for 100 levels.
+    /// Of a key for which nothing else was said. A shop's pages make a call for each subscription, an ERP one for 100
+    /// levels.
     pub const CALLS_PER_SECOND: u32 = 500;
 
     fn calls_per_second() -> u32 {

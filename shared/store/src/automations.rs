@@ -102,8 +102,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns the versions of an automation that were stored, even if it was deleted since; the newest first, at most so
-    /// many.
+    /// Returns the versions of an automation that were stored, even if it was deleted since; the newest first, at most
+    /// so many.
     pub async fn automation_history(&self, id: &AutomationId, max: usize) -> Result<Vec<Automation>, Error> {
         let (items, all) = self.versions_of(KINDS.versions, id.as_str(), max).await?;
         let mut versions = read_each(items, |item| read(&item));

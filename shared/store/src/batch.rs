@@ -86,7 +86,8 @@ impl Store {
         self.delete_pages(of, partition, delete, deadline).await
     }
 
-    /// Goes through a partition page by page until the deadline. `delete` deletes what it will of a page, and returns how many items.
+    /// Goes through a partition page by page until the deadline. `delete` deletes what it will of a page, and returns
+    /// how many items.
     pub(crate) async fn delete_pages<D: Future<Output = Result<usize, Error>>>(
         &self,
         of: impl Keyspace,

@@ -58,7 +58,8 @@ impl<K: Clone + Eq + Hash, T: Clone> CachedEach<K, T> {
         Self { kept, seen: Mutex::default() }
     }
 
-    /// Returns the value that was read last, or reads it if that is too long ago. One that is not `settled` is not kept.
+    /// Returns the value that was read last, or reads it if that is too long ago. One that is not `settled` is not
+    /// kept.
     pub async fn current(
         &self,
         key: &K,

@@ -50,8 +50,8 @@ impl CallKey {
 }
 
 impl Store {
-    /// Begins a call, unless one with its key was carried out or is running. It is taken to be running for `at_most`, if nobody
-    /// says how it ended.
+    /// Begins a call, unless one with its key was carried out or is running. It is taken to be running for `at_most`,
+    /// if nobody says how it ended.
     pub async fn begin_call(
         &self,
         key: &CallKey,

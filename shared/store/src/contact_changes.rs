@@ -65,7 +65,8 @@ impl Store {
                 writes = move_of(&contact, &changed, addresses);
                 writes.push(suppression::taken_over(trace, &changed.email, addresses));
             } else if let Some(trace) = trace {
-                // The link of an older contact left it: it would hold for who takes the address next, and is lifted too.
+                // The link of an older contact left it: it would hold for who takes the address next, and is lifted
+                // too.
                 writes.extend(trace.lifted(&changed.email, addresses));
             }
             if changed == contact && writes.is_empty() {

@@ -158,9 +158,9 @@ impl Store {
         }
     }
 
-    /// Stops mail to the address that a mail to a contact went to, whoever has it by now; if nobody has, a trace of it is
-    /// left. A complaint also stops mail to the contact, whatever its address is now. Returns true if that
-    /// concerns anybody.
+    /// Stops mail to the address that a mail to a contact went to, whoever has it by now; if nobody has, a trace of it
+    /// is left. A complaint also stops mail to the contact, whatever its address is now. Returns true if that concerns
+    /// anybody.
     pub async fn suppress_address(
         &self,
         id: ContactId,

@@ -1,7 +1,7 @@
 //! The requests that Restock makes of its tables: a small part of what DynamoDB can do, as values.
 //!
-//! [`Store`](crate::Store) says everything in these words. DynamoDB carries them out in production; the simulation of the
-//! delivery guarantee has tables in memory that do the same, with faults.
+//! [`Store`](crate::Store) says everything in these words. DynamoDB carries them out in production; the simulation of
+//! the delivery guarantee has tables in memory that do the same, with faults.
 
 use crate::Error;
 use crate::keyspace::{self, Keyspace};
@@ -30,8 +30,8 @@ pub trait Database: Send + Sync {
     /// Reads a page of a partition: of a table strongly consistent, of an index as far as it has caught up.
     fn query(&self, query: Query) -> Pending<'_, FoundItems>;
 
-    /// Reads a page of a part of a table or index, in no particular order: of a table strongly consistent, of an index as far
-    /// as it has caught up.
+    /// Reads a page of a part of a table or index, in no particular order: of a table strongly consistent, of an index
+    /// as far as it has caught up.
     fn scan(&self, scan: Scan) -> Pending<'_, FoundItems>;
 }
 

@@ -1,5 +1,5 @@
-//! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`]; here it is
-//! written on the condition that nothing has changed since.
+//! Claims on subscriptions, and the records of deliveries. What may happen is computed by [`restock_domain::delivery`];
+//! here it is written on the condition that nothing has changed since.
 
 use crate::batch::Deleted;
 use crate::database::{Action, Consistency, Item, Query, Range, Statement, TableCondition, Write, Written};
@@ -18,7 +18,8 @@ use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, time};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a delivery is kept at least, for the events that SES sends later. It is kept as long as the log, if that is longer.
+/// How long a delivery is kept at least, for the events that SES sends later. It is kept as long as the log, if that is
+/// longer.
 const MIN_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// On a record: the call that has written that the mail was accepted.
@@ -119,8 +120,8 @@ impl Store {
         }
     }
 
-    /// Records that SES accepted the mail of a subscription that is gone, and no more of it, as the contact may be erased. Returns
-    /// true if that was news.
+    /// Records that SES accepted the mail of a subscription that is gone, and no more of it, as the contact may be
+    /// erased. Returns true if that was news.
     pub async fn record_sent_of_gone(
         &self,
         contact_id: ContactId,
@@ -163,8 +164,8 @@ impl Store {
         self.release(subscription, claim).await
     }
 
-    /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Returns the log
-    /// entry that is to be told, if that was news.
+    /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Returns the
+    /// log entry that is to be told, if that was news.
     pub async fn settle_sent(
         &self,
         id: SubscriptionId,
@@ -223,13 +224,14 @@ impl Store {
         Ok(read_each(records, |record| delivery_record::read(&record)).into_iter().flatten().collect())
     }
 
-    /// Deletes what is known of the mails of a contact, or as much as the deadline allows. Nobody mails one that is gone.
+    /// Deletes what is known of the mails of a contact, or as much as the deadline allows. Nobody mails one that is
+    /// gone.
     pub async fn delete_deliveries_of(&self, contact_id: ContactId, deadline: Instant) -> Result<Deleted, Error> {
         self.delete_all(keyspace::Deliveries, contact_id.to_string(), deadline).await
     }
 
-    /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that was
-    /// out already can't have been meant to answer, a new instance takes its place; returns true if that is so.
+    /// Ends a subscription whose mail is out. If the shopper subscribed again after `accepted_at`, which a mail that
+    /// was out already can't have been meant to answer, a new instance takes its place; returns true if that is so.
     pub async fn use_up(
         &self,
         id: SubscriptionId,
@@ -275,8 +277,8 @@ impl Store {
         }
     }
 
-    /// Writes that a delivery has reached a milestone, with what is known of it, whether it has a record or not. Returns
-    /// true if that was news.
+    /// Writes that a delivery has reached a milestone, with what is known of it, whether it has a record or not.
+    /// Returns true if that was news.
     async fn reach(
         &self,
         record: Item,

@@ -25,7 +25,8 @@ pub fn key_for(subscription: &Subscription) -> Item {
     key(subscription.contact_id, subscription.delivery)
 }
 
-/// Returns when SES accepted the mail, by its record. A damaged record is an error: taken for no mail, it would be one more.
+/// Returns when SES accepted the mail, by its record. A damaged record is an error: taken for no mail, it would be one
+/// more.
 pub fn sent_at(record: &Item) -> Result<Option<Timestamp>, Error> {
     reached(record, Milestone::Accepted)
 }

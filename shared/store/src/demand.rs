@@ -24,8 +24,8 @@ pub struct Demand {
 type Counts = HashMap<(Sku, String), Waiters>;
 
 impl Store {
-    /// Counts every subscription, or those of one locale, until the deadline. It reads the whole index: about 30 read units
-    /// for a thousand subscriptions.
+    /// Counts every subscription, or those of one locale, until the deadline. It reads the whole index: about 30 read
+    /// units for a thousand subscriptions.
     pub async fn demand(&self, locale: Option<&Locale>, until: Instant) -> Result<Demand, Error> {
         let parts = (0..SEGMENTS).map(|segment| self.count_segment(segment, locale, until));
         let parts: Vec<(Counts, bool)> = stream::iter(parts).buffered(SEGMENTS as usize).try_collect().await?;

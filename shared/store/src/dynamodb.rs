@@ -307,8 +307,8 @@ impl DynamoDb {
     }
 }
 
-/// Returns what became of a statement. AWS answers 200 even if single statements were throttled, and the SDK does not repeat
-/// those.
+/// Returns what became of a statement. AWS answers 200 even if single statements were throttled, and the SDK does not
+/// repeat those.
 fn executed(answer: BatchStatementResponse) -> Executed {
     let Some(error) = answer.error else { return Executed::Done(answer.item.filter(|item| !item.is_empty())) };
     match error.code {

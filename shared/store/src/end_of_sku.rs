@@ -12,8 +12,9 @@ use tokio::time::Instant;
 const PAGE: i32 = 200;
 
 impl Store {
-    /// Deletes the subscriptions of a SKU, or as many as the deadline allows. Those that were made, moved in or asked for again after
-    /// `made_until` stay. The index that it reads lags the table, so whoever subscribed a moment before may be left.
+    /// Deletes the subscriptions of a SKU, or as many as the deadline allows. Those that were made, moved in or asked
+    /// for again after `made_until` stay. The index that it reads lags the table, so whoever subscribed a moment before
+    /// may be left.
     pub async fn end_subscriptions(
         &self,
         sku: &Sku,

@@ -185,8 +185,8 @@ impl Store {
         Ok(word("user").zip(word("password")).filter(|_| word("url").as_deref() == Some(url)))
     }
 
-    /// Shows an import as the feed's last one, unless one that was asked for later is shown already. Configures the feed
-    /// where there was none.
+    /// Shows an import as the feed's last one, unless one that was asked for later is shown already. Configures the
+    /// feed where there was none.
     pub async fn put_import(&self, locale: &Locale, import: &Import) -> Result<(), Error> {
         let started = text(time::sortable(import.started_at));
         let shown = serde_dynamo::to_attribute_value(ImportItem::from(import.clone()));
@@ -247,7 +247,8 @@ impl CachedFeeds {
         Self { store, cached: CachedEach::new(kept) }
     }
 
-    /// Returns the feeds that may serve a locale. That there is none, or one that was never imported, is not remembered.
+    /// Returns the feeds that may serve a locale. That there is none, or one that was never imported, is not
+    /// remembered.
     pub async fn serving(&self, locale: &Locale) -> Result<Arc<[Feed]>, Error> {
         let imported =
             |feeds: &Arc<[Feed]>| !feeds.is_empty() && feeds.iter().all(|feed| feed.last_succeeded_on.is_some());

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 const TABLE: keyspace::FeedFetches = keyspace::FeedFetches;
 
-/// The file that a locale's products come from, as far as its server names its version (RFC 9110, conditional requests).
+/// The file that a locale's products come from, as far as its server names its version (RFC 9110, conditional
+/// requests).
 #[derive(Debug, Clone)]
 pub struct Fetch {
     pub url: String,

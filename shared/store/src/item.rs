@@ -93,8 +93,8 @@ pub fn read_each<T>(items: impl IntoIterator<Item = Item>, read: impl Fn(Item) -
     items.into_iter().filter_map(|item| read(item).ok()).collect()
 }
 
-/// Returns what was read; of an item that can't be read, what stands for none, and logs that. For settings without which
-/// people can be mailed.
+/// Returns what was read; of an item that can't be read, what stands for none, and logs that. For settings without
+/// which people can be mailed.
 pub fn or_none<T: Default>(read: Result<T, Error>) -> Result<T, Error> {
     match read {
         Err(damage @ Error::Damaged { .. }) => {

@@ -1,4 +1,5 @@
-//! What API keys are used for: how many calls, so that a key's limit holds over all functions and their instances, and when.
+//! What API keys are used for: how many calls, so that a key's limit holds over all functions and their instances, and
+//! when.
 
 use crate::database::{Action, Item, Query, TableCondition, Write, Written};
 use crate::item::{number, read_each, read_item, string_of, text};
@@ -11,7 +12,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 const TABLE: keyspace::ApiKeyUse = keyspace::ApiKeyUse;
-/// Milliseconds since 1970. A key has had all calls that it may make until then; what is left of the past it may still make.
+/// Milliseconds since 1970. A key has had all calls that it may make until then; what is left of the past it may still
+/// make.
 const SPENT_UNTIL: &str = "spentUntil";
 const USED_ON: &str = "usedOn";
 
@@ -43,8 +45,8 @@ struct UseItem {
 }
 
 impl Store {
-    /// Takes calls of a key's limit, for an instance to let them through whenever they come. It is one request, or two if
-    /// `after_a_rest` is a wrong guess.
+    /// Takes calls of a key's limit, for an instance to let them through whenever they come. It is one request, or two
+    /// if `after_a_rest` is a wrong guess.
     pub async fn take_calls(
         &self,
         digest: &str,

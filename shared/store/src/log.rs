@@ -46,7 +46,8 @@ impl LogKey {
         entry.split('#').next()?.parse().ok()
     }
 
-    /// Returns what deletes an item of the entry once the log has been kept so long. Without a time in its name, the item stays.
+    /// Returns what deletes an item of the entry once the log has been kept so long. Without a time in its name, the
+    /// item stays.
     pub(crate) fn expiry(&self, kept: Duration) -> Option<Action> {
         let received = Self::received_at(&self.entry)?;
         Some(Action::set(EXPIRES_AT, number((received + kept).as_second())))
@@ -99,8 +100,8 @@ impl LoggedPage {
         Some(Self { number: number.parse().ok()?, tally: parsed(tally).ok()?, estimated: exact.len() < text.len() })
     }
 
-    /// Returns one page in place of several; `None` if there are none. Those that the log took although it did not say so
-    /// are counted again, so it is an estimate.
+    /// Returns one page in place of several; `None` if there are none. Those that the log took although it did not say
+    /// so are counted again, so it is an estimate.
     pub fn sum_of(pages: &[Self]) -> Option<Self> {
         let number = pages.iter().map(|page| page.number).max()?;
         let mut tally = Tally::default();
@@ -135,8 +136,8 @@ impl LoggedLevel<'_> {
 }
 
 impl Store {
-    /// Adds what became of pages of a level's matches. The pages of a level are added in their order and each once: a second
-    /// pass after a redelivery finds fewer subscriptions, as some are used up by then.
+    /// Adds what became of pages of a level's matches. The pages of a level are added in their order and each once: a
+    /// second pass after a redelivery finds fewer subscriptions, as some are used up by then.
     pub async fn log_matches(&self, key: &LogKey, level: &LoggedLevel<'_>, pages: &[LoggedPage]) -> Result<(), Error> {
         let mut race = Race::about("an entry of the log");
         // Of most levels there is one page, whose entry is new.
@@ -193,8 +194,8 @@ impl Store {
     ///
     /// `estimated` says that some may be counted twice or not at all.
     ///
-    /// They have an item of their own, which is small and in no index: it is written for every few mails, and each write
-    /// counts by the size of its item.
+    /// They have an item of their own, which is small and in no index: it is written for every few mails, and each
+    /// write counts by the size of its item.
     pub async fn log_mails(
         &self,
         key: &LogKey,

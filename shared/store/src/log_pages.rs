@@ -40,12 +40,14 @@ pub struct LogFilter {
 /// Newest first.
 pub struct LogPage {
     pub entries: Vec<LogEntry>,
-    /// Where the next page begins. A page may have fewer entries than were asked for, or none, and still have a next one.
+    /// Where the next page begins. A page may have fewer entries than were asked for, or none, and still have a next
+    /// one.
     pub next: Option<String>,
 }
 
 impl Store {
-    /// Returns a page of at most `limit` entries. `cursor` is what the page before returned; entries are kept for `kept`.
+    /// Returns a page of at most `limit` entries. `cursor` is what the page before returned; entries are kept for
+    /// `kept`.
     pub async fn log_page(
         &self,
         filter: &LogFilter,
@@ -83,8 +85,8 @@ pub struct LevelsMet {
 }
 
 impl Store {
-    /// Returns at most `limit` levels that found subscribers and covered this one, received since `from`. `before` is the last
-    /// entry that may be among them, or a moment as [`time::sortable`] writes it.
+    /// Returns at most `limit` levels that found subscribers and covered this one, received since `from`. `before` is
+    /// the last entry that may be among them, or a moment as [`time::sortable`] writes it.
     pub async fn levels_met(
         &self,
         subscription: &Subscription,

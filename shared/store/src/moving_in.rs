@@ -26,8 +26,9 @@ pub enum MovedIn {
 }
 
 impl Store {
-    /// Writes a subscription that was made elsewhere; whoever answers has marked the demand. The same one again changes nothing,
-    /// even if it was used up or ended meanwhile. `has_time` says that its time is known, and is not that of the upload.
+    /// Writes a subscription that was made elsewhere; whoever answers has marked the demand. The same one again changes
+    /// nothing, even if it was used up or ended meanwhile. `has_time` says that its time is known, and is not that of
+    /// the upload.
     pub async fn move_in(&self, subscription: &Subscription, has_time: bool, now: Timestamp) -> Result<MovedIn, Error> {
         let id = subscription.id();
         let mut race = Race::about("a subscription that is moved in");
@@ -51,7 +52,8 @@ impl Store {
                 continue;
             };
             let noted = self.noted_on(subscription).await?;
-            // Else it would come back with the same list once its mail is out, or with another one that has a later time.
+            // Else it would come back with the same list once its mail is out, or with another one that has a later
+            // time.
             let created = time::sortable(subscription.created_on);
             let is_later = TableCondition::AtMost(CREATED_ON, text(created.clone()));
             let is_latest = TableCondition::Any(vec![TableCondition::Missing(CREATED_ON), is_later]);
@@ -77,8 +79,8 @@ impl Store {
         }
     }
 
-    /// Returns true if a subscription that is there is the one that was made elsewhere, and was made there earlier. If that one was
-    /// moved in, mailed or ended before, somebody has subscribed anew.
+    /// Returns true if a subscription that is there is the one that was made elsewhere, and was made there earlier. If
+    /// that one was moved in, mailed or ended before, somebody has subscribed anew.
     async fn may_take_earlier_place(
         &self,
         subscription: &Subscription,

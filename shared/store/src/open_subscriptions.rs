@@ -1,5 +1,5 @@
-//! A bound on the subscriptions that a contact has at a time. Counting reads all of them, so only one call in sixteen counts
-//! those of a contact that is not known to be at the bound. It is exceeded by as many as come in between.
+//! A bound on the subscriptions that a contact has at a time. Counting reads all of them, so only one call in sixteen
+//! counts those of a contact that is not known to be at the bound. It is exceeded by as many as come in between.
 
 use crate::database::{Action, Item, TableCondition, Write};
 use crate::{Error, Store, contacts, keyspace};

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A feed that was imported less than so long ago is believed about stock: one that is fetched each hour always is. An older one
-/// may be from before it sold out.
+/// A feed that was imported less than so long ago is believed about stock: one that is fetched each hour always is. An
+/// older one may be from before it sold out.
 const FRESH_FEED: Duration = Duration::from_secs(5_400);
 
 /// The facts about a subscription, and how its SKU's demand mark is.
@@ -26,9 +26,9 @@ pub struct Prospect {
 }
 
 impl Store {
-    /// Reads what is known about a subscription that is about to be made, strongly consistent. `feeds` reads those that may serve
-    /// its locale: with a request of its own, as the policy limits them by their key and nothing says how that goes with other tables
-    /// in one.
+    /// Reads what is known about a subscription that is about to be made, strongly consistent. `feeds` reads those that
+    /// may serve its locale: with a request of its own, as the policy limits them by their key and nothing says how
+    /// that goes with other tables in one.
     pub async fn prospect(
         &self,
         subscription: &Subscription,
@@ -63,8 +63,8 @@ impl Store {
                 },
             }
         }
-        // The first that has the SKU, as for the mail; if none has, the one that should. What has products is a feed, even one so
-        // new that whoever remembers feeds does not know it.
+        // The first that has the SKU, as for the mail; if none has, the one that should. What has products is a feed,
+        // even one so new that whoever remembers feeds does not know it.
         let is_feed = |feed: &Locale| fresh.contains_key(feed.key()) || found.contains_key(feed.key());
         let feeds: Vec<Locale> = may_serve.into_iter().filter(is_feed).collect();
         let with_sku = feeds.iter().find(|feed| found.contains_key(feed.key()));

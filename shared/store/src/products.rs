@@ -25,7 +25,8 @@ const LAST: &str = "~";
 
 /// One difference between a feed and what is stored.
 pub enum ProductChange {
-    /// The fields as JSON, with the digest that tells at the next import whether they changed, and where others find it.
+    /// The fields as JSON, with the digest that tells at the next import whether they changed, and where others find
+    /// it.
     Put {
         sku: Sku,
         data: String,
@@ -73,8 +74,8 @@ impl Store {
         Ok(read_each(items, read).into_iter().collect())
     }
 
-    /// Returns other products of the feed with this locale's key that can be bought: those of the same group first, then one
-    /// of each group of the same type. What is held is none.
+    /// Returns other products of the feed with this locale's key that can be bought: those of the same group first,
+    /// then one of each group of the same type. What is held is none.
     pub async fn related(&self, feed: &str, product: &Product) -> Result<Vec<Product>, Error> {
         let Some(RelatedBy { kind, group }) = RelatedBy::of(product) else { return Ok(Vec::new()) };
         let partition = format!("{feed}#{kind}");

@@ -100,8 +100,8 @@ impl Store {
         Ok(read_each(items, read).into_iter().collect())
     }
 
-    /// Returns a page of the receipts of a contact by their ids, from after one of them on, and the id where the page ends if
-    /// more follow.
+    /// Returns a page of the receipts of a contact by their ids, from after one of them on, and the id where the page
+    /// ends if more follow.
     pub async fn receipts_of(
         &self,
         contact: ContactId,

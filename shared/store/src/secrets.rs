@@ -26,7 +26,8 @@ pub struct KnownLinkKey {
 }
 
 impl Store {
-    /// Makes the secrets that are missing. Links that the address key has signed, when it was the only secret, stay valid.
+    /// Makes the secrets that are missing. Links that the address key has signed, when it was the only secret, stay
+    /// valid.
     pub async fn make_secrets(&self, now: Timestamp) -> Result<(), Error> {
         let address_key = self.stored_address_key().await?;
         let link_keys = self.known_link_keys().await?;
@@ -34,7 +35,8 @@ impl Store {
             warn!("The key for addresses was missing; whoever was suppressed before is no longer recognised");
         }
         if link_keys.is_empty() {
-            // Before the address key, so that whoever goes on after a crash does not take a new one for the only secret that there was.
+            // Before the address key, so that whoever goes on after a crash does not take a new one for the only secret
+            // that there was.
             self.put_link_key(address_key.as_ref().map_or_else(random, |key| key.0), now).await?;
         }
         if address_key.is_none() {
@@ -50,7 +52,8 @@ impl Store {
         self.stored_address_key().await?.ok_or(Error::NoAddressKey)
     }
 
-    /// Returns the keys that sign links or have signed some that are to work, the newest first; there is one at the least.
+    /// Returns the keys that sign links or have signed some that are to work, the newest first; there is one at the
+    /// least.
     pub async fn link_keys(&self) -> Result<Vec<LinkKey>, Error> {
         let items = self.query_all(newest_first()).await?;
         let keys = read_each(items, |item| secret_of(LINK_KEYS, &item).map(LinkKey));

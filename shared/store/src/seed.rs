@@ -3,8 +3,8 @@ use crate::{Error, Store, contacts, keyspace, subscription_item};
 use restock_domain::{Contact, Subscription};
 
 impl Store {
-    /// Writes contacts and subscriptions in as few requests as can be, and replaces what is there: for filling a stack that
-    /// is tried out. The demand of their SKUs is marked by [`Store::mark_demand`].
+    /// Writes contacts and subscriptions in as few requests as can be, and replaces what is there: for filling a stack
+    /// that is tried out. The demand of their SKUs is marked by [`Store::mark_demand`].
     pub async fn seed(&self, contacts: &[Contact], subscriptions: &[Subscription]) -> Result<(), Error> {
         let mut writes = Vec::with_capacity(2 * contacts.len() + subscriptions.len());
         for contact in contacts {

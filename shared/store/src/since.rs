@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// A moment in the past. How long ago it is stays known if Lambda freezes the instance, though one of its clocks stood still then.
+/// A moment in the past. How long ago it is stays known if Lambda freezes the instance, though one of its clocks stood
+/// still then.
 #[derive(Debug, Clone, Copy)]
 pub struct Since {
     instant: Instant,

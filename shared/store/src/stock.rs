@@ -50,7 +50,8 @@ impl Mark {
         Some(Self { since: moment(SINCE), newest: moment(NEWEST) })
     }
 
-    /// Returns true if a level came since. Without a mark levels pass unseen, so what was stored before may be long over.
+    /// Returns true if a level came since. Without a mark levels pass unseen, so what was stored before may be long
+    /// over.
     pub fn has_seen(&self, level: &KnownLevel) -> bool {
         let came = level.arrival.as_ref().map(|arrival| arrival.at);
         self.since.zip(came).is_some_and(|(since, came)| came >= since)
@@ -144,8 +145,8 @@ impl Store {
         Ok(items.iter().filter_map(mark).collect())
     }
 
-    /// Removes a demand mark that found nobody, if the newest subscriber came before a time. Between that time and now there
-    /// has to be more than an index ever lags: then nobody waits whom it does not show.
+    /// Removes a demand mark that found nobody, if the newest subscriber came before a time. Between that time and now
+    /// there has to be more than an index ever lags: then nobody waits whom it does not show.
     pub async fn clear_demand(&self, sku: &Sku, nobody_since: Timestamp) -> Result<(), Error> {
         let old = TableCondition::AtMost(NEWEST, text(time::sortable(nobody_since)));
         self.database.write(Write::delete(TABLE, demand(sku)).when(old)).await.map(drop)
@@ -158,8 +159,8 @@ impl Store {
         Ok(!self.database.query(query).await?.items.is_empty())
     }
 
-    /// Remembers a level of a SKU that has this mark, unless a newer one of its scope is known: of that one, the history then knows
-    /// how high the stock was before it.
+    /// Remembers a level of a SKU that has this mark, unless a newer one of its scope is known: of that one, the
+    /// history then knows how high the stock was before it.
     pub async fn put_level(&self, level: &StockLevel, arrival: &Arrival, mark: &Mark) -> Result<LevelWrite, Error> {
         let StockLevel { sku, scope, quantity, .. } = level;
         let at = time::to_millisecond(level.effective_at(arrival.at));
@@ -215,8 +216,8 @@ impl Store {
         }
     }
 
-    /// Remembers the event of a level that was handled, so that the same one again changes nothing. Not before: a message that comes
-    /// back after a fault, perhaps from the dead-letter queue under another name, is no repetition.
+    /// Remembers the event of a level that was handled, so that the same one again changes nothing. Not before: a
+    /// message that comes back after a fault, perhaps from the dead-letter queue under another name, is no repetition.
     pub async fn note_event(&self, level: &StockLevel) -> Result<(), Error> {
         if level.event_id.is_none() {
             return Ok(());
@@ -268,7 +269,8 @@ impl Store {
         Ok((item.map(known).transpose()?, repetition))
     }
 
-    /// Returns the demand marks of subscriptions' SKUs, and the levels that cover the subscriptions; strongly consistent.
+    /// Returns the demand marks of subscriptions' SKUs, and the levels that cover the subscriptions; strongly
+    /// consistent.
     pub async fn stock_of(&self, subscriptions: &[&Subscription]) -> Result<StockFacts, Error> {
         let mut levels = HashSet::new();
         for subscription in subscriptions {

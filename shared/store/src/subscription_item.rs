@@ -155,8 +155,8 @@ impl Waiting {
         self.renewed_on.iter().copied().filter(|on| *on > accepted_at).collect()
     }
 
-    /// Returns the item of `next`, which takes its place as its mail is out. The shopper asked for it again `later` too, which is
-    /// kept: another mail that is out may answer `next`, and not those.
+    /// Returns the item of `next`, which takes its place as its mail is out. The shopper asked for it again `later`
+    /// too, which is kept: another mail that is out may answer `next`, and not those.
     pub(crate) fn followed_by(&self, next: &Subscription, later: &[Timestamp]) -> Result<Item, Error> {
         let mut item = item_of(next, Some(self.subscription.delivery))?;
         if !later.is_empty() {

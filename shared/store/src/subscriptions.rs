@@ -37,8 +37,8 @@ impl Store {
     /// Writes a subscription unless it exists, and returns the one that exists now. Whoever answers a subscriber calls
     /// [`Store::mark_demand`] in between.
     ///
-    /// One that exists is marked as wanted again, as a mail that answers it may be on its way: see [`Store::use_up`]. It ends
-    /// as late as a new one would. One that has expired is replaced.
+    /// One that exists is marked as wanted again, as a mail that answers it may be on its way: see [`Store::use_up`].
+    /// It ends as late as a new one would. One that has expired is replaced.
     pub async fn put_subscription(&self, subscription: Subscription) -> Result<Subscription, Error> {
         let item = item_of(&subscription, None)?;
         let key = key(subscription.id());
@@ -61,8 +61,8 @@ impl Store {
             }
             let record = self.get(keyspace::Deliveries, delivery_record::key_for(&existing.subscription)).await?;
             if let Some(sent_at) = record.as_ref().map(delivery_record::sent_at).transpose()?.flatten() {
-                // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated. The
-                // new one counts from when the shopper first asked for it.
+                // Its mail is out, so it is about to be deleted, or was brought back by a write that the SDK repeated.
+                // The new one counts from when the shopper first asked for it.
                 let mut asked_on = existing.renewed_since(sent_at);
                 asked_on.push(subscription.created_on);
                 let renewed = Subscription { created_on: asked_on.remove(0), ..subscription.clone() };
@@ -103,8 +103,8 @@ impl Store {
         Ok(subscriptions)
     }
 
-    /// Returns the products of other SKUs that a contact waits for, the newest wish first, at most five: as the feed of `locale` has
-    /// them, if the contact waits in that one too.
+    /// Returns the products of other SKUs that a contact waits for, the newest wish first, at most five: as the feed of
+    /// `locale` has them, if the contact waits in that one too.
     pub async fn other_wishes(
         &self,
         contact: ContactId,
@@ -138,8 +138,8 @@ impl Store {
         self.delete_all(TABLE, contact.to_string(), deadline).await
     }
 
-    /// Deletes the subscriptions of a contact, or as many as the deadline allows. Those that were made, or asked for again, after
-    /// `made_until` stay.
+    /// Deletes the subscriptions of a contact, or as many as the deadline allows. Those that were made, or asked for
+    /// again, after `made_until` stay.
     pub async fn end_subscriptions_of(
         &self,
         contact: ContactId,
@@ -170,8 +170,8 @@ impl Store {
         Ok(read_each(items, read).into_iter().map(|found| (found.subscription.id(), found)).collect())
     }
 
-    /// Returns a page of the subscriptions that a level covers. The index that it reads lags the table. Who is asked for those
-    /// that were made `since` a time may get some older ones too; the page after leaves the others out.
+    /// Returns a page of the subscriptions that a level covers. The index that it reads lags the table. Who is asked
+    /// for those that were made `since` a time may get some older ones too; the page after leaves the others out.
     pub async fn matching(
         &self,
         sku: &Sku,
@@ -199,8 +199,8 @@ impl Store {
         Ok(MatchedPage { subscriptions, next })
     }
 
-    /// Returns the groups of those whom a scope covers: within each, an index has the oldest first. They are the locales of
-    /// a SKU, or the one group of a scope that names a locale or an external id.
+    /// Returns the groups of those whom a scope covers: within each, an index has the oldest first. They are the
+    /// locales of a SKU, or the one group of a scope that names a locale or an external id.
     pub async fn groups(&self, sku: &Sku, scope: &Scope) -> Result<Vec<String>, Error> {
         match scope {
             Scope::Sku => {}
@@ -240,8 +240,8 @@ impl Store {
         }
     }
 
-    /// Returns how many other people of a subscription's locale wait for its SKU and asked before, as the index shows them; at most
-    /// `max`.
+    /// Returns how many other people of a subscription's locale wait for its SKU and asked before, as the index shows
+    /// them; at most `max`.
     pub async fn ahead_of(&self, subscription: &Subscription, max: usize) -> Result<usize, Error> {
         let begin = format!("{}#", subscription.locale.key());
         let own = cursor_after(&Scope::Sku, subscription)?;
@@ -268,7 +268,8 @@ impl Store {
         Ok(WaitingPage { waiting: read_each(found.items, read), next: found.next.map(cursor_at) })
     }
 
-    /// Remembers that a level met subscriptions, and did not use them up. Those that are gone or renewed stay as they are.
+    /// Remembers that a level met subscriptions, and did not use them up. Those that are gone or renewed stay as they
+    /// are.
     pub async fn note_decisions(&self, subscriptions: &[&Subscription], log_entry: &str) -> Result<(), Error> {
         let notes = subscriptions.iter().map(|subscription| {
             let same = TableCondition::Is(DELIVERY, text(subscription.delivery.to_string()));

@@ -1,7 +1,8 @@
 //! How the suppression of a contact or of an address is stored, and what is left of it.
 //!
-//! A trace is left of an erased contact, or of an address that a contact left, if mail to it was stopped: so that nobody is
-//! mailed who did not want it, even if the address comes back. A contact that takes the address takes the trace over.
+//! A trace is left of an erased contact, or of an address that a contact left, if mail to it was stopped: so that
+//! nobody is mailed who did not want it, even if the address comes back. A contact that takes the address takes the
+//! trace over.
 
 use crate::database::{Action, AttributeValue, Item, TableCondition, Write};
 use crate::item::{damaged, string_of, text, texts};
@@ -32,7 +33,8 @@ impl Store {
     }
 }
 
-/// Returns the write that leaves a trace of an address that was suppressed, unless there is one with a more serious reason.
+/// Returns the write that leaves a trace of an address that was suppressed, unless there is one with a more serious
+/// reason.
 pub fn trace(address: AddressDigest, why: Suppression) -> Write {
     Write::update(TABLE, trace_key(address), set(why)).when(nothing_more_serious(why))
 }
@@ -43,8 +45,8 @@ impl Trace {
         Some(Self { suppressed: contact.suppressed?, unsubscribed: contact.unsubscribed })
     }
 
-    /// Adds what is known of the address that a contact takes. An unsubscription does not count if the contact asks for mail
-    /// at this address.
+    /// Adds what is known of the address that a contact takes. An unsubscription does not count if the contact asks for
+    /// mail at this address.
     pub fn add_to(self, contact: &mut Contact, asks_for_mail: bool) {
         let unsubscribed = self.unsubscribed || self.suppressed == Suppression::Unsubscribed;
         contact.unsubscribed |= unsubscribed && !asks_for_mail;
@@ -53,8 +55,8 @@ impl Trace {
         contact.suppressed = contact.suppressed.max(of_address).max(unsubscribed);
     }
 
-    /// Returns the write that leaves the trace. An unsubscription that is there already, by the link of an older contact,
-    /// stays.
+    /// Returns the write that leaves the trace. An unsubscription that is there already, by the link of an older
+    /// contact, stays.
     pub fn left_at(self, address: &EmailAddress, addresses: &AddressKey) -> Write {
         let unsubscribed = self.unsubscribed.then(unsubscribed);
         let suppressed = [Action::set("suppressed", text(self.suppressed.as_str()))];
@@ -74,8 +76,8 @@ impl Trace {
     }
 }
 
-/// Removes the trace of an address that a contact takes, if it still is as it was read. In the transaction that writes the
-/// contact, this keeps a suppression that is left at the same moment from being overlooked.
+/// Removes the trace of an address that a contact takes, if it still is as it was read. In the transaction that writes
+/// the contact, this keeps a suppression that is left at the same moment from being overlooked.
 pub fn taken_over(trace: Option<Trace>, address: &EmailAddress, addresses: &AddressKey) -> Write {
     let as_read = match trace {
         None => TableCondition::Missing("key"),

@@ -70,7 +70,8 @@ impl Store {
         self.get(KINDS.versions, KINDS.version_key(id.as_str(), version)).await?.map(|item| read(&item)).transpose()
     }
 
-    /// Returns the versions of a template that were stored, even if it was deleted since; the newest first, at most `max`.
+    /// Returns the versions of a template that were stored, even if it was deleted since; the newest first, at most
+    /// `max`.
     pub async fn template_history(&self, id: &TemplateId, max: usize) -> Result<Vec<Template>, Error> {
         let (items, _) = self.versions_of(KINDS.versions, id.as_str(), max).await?;
         Ok(read_each(items, |item| read(&item)))

@@ -9,8 +9,8 @@ use restock_domain::Sku;
 const ANNOUNCED: &str = "announced";
 
 impl Store {
-    /// Returns true if at least so many wait for a SKU, as an index shows them, and that was not announced. Once it is fewer, it may
-    /// be announced again.
+    /// Returns true if at least so many wait for a SKU, as an index shows them, and that was not announced. Once it is
+    /// fewer, it may be announced again.
     pub async fn reaches_threshold(&self, sku: &Sku, threshold: u64) -> Result<bool, Error> {
         let mark = self.get(keyspace::Stock, demand(sku)).await?;
         let announced = mark.map(|mark| number_of(keyspace::Stock, &mark, ANNOUNCED)).transpose()?.flatten();

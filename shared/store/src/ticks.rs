@@ -44,8 +44,8 @@ struct TickItem {
 }
 
 impl Store {
-    /// Makes sure that a scope is looked at then, or soon after. Of several at about the same time there is one. What lies far ahead is
-    /// looked at before too, as settings may change.
+    /// Makes sure that a scope is looked at then, or soon after. Of several at about the same time there is one. What
+    /// lies far ahead is looked at before too, as settings may change.
     pub async fn put_tick(&self, tick: &Tick, at: Timestamp, now: Timestamp) -> Result<(), Error> {
         let Tick { sku, scope } = tick.clone();
         let second = at.min(now + MAX_AHEAD).as_second();

@@ -53,7 +53,8 @@ impl Together {
         self.reads.ask(ask, move |keys| read_all(database, keys, consistency).boxed()).await
     }
 
-    /// Makes a change if its condition holds. AWS makes changes of a batch each by itself, so one says nothing of the others.
+    /// Makes a change if its condition holds. AWS makes changes of a batch each by itself, so one says nothing of the
+    /// others.
     pub async fn change(&self, statement: Statement) -> Result<Tried, Error> {
         let database = self.database.clone();
         let about = name_of(statement.table, &statement.key);
@@ -63,8 +64,8 @@ impl Together {
 }
 
 impl Store {
-    /// Makes an item with the attributes that an update would give it, together with changes of other tasks; returns false if it is
-    /// there already.
+    /// Makes an item with the attributes that an update would give it, together with changes of other tasks; returns
+    /// false if it is there already.
     pub(crate) async fn insert(&self, of: impl Keyspace, key: Item, actions: &[Action]) -> Result<bool, Error> {
         let attributes = actions.iter().filter_map(Action::of_new_item).collect();
         let tried = self.together.change(Statement::insert(of, key, attributes)).await?;

@@ -1,8 +1,8 @@
 //! One mail for each contact, SKU and level, however many subscriptions of the contact the level covers.
 //!
 //! The item of a turn has a key that any sender can compute, so it holds across pages, messages and looks. It names the
-//! subscription whose mail is, or may be, on its way. Once a mail was accepted, it answers everybody who subscribed before, and
-//! whoever subscribed after it waits for the next level.
+//! subscription whose mail is, or may be, on its way. Once a mail was accepted, it answers everybody who subscribed
+//! before, and whoever subscribed after it waits for the next level.
 
 use crate::database::{Action, Item, Statement, Table, TableCondition, Write, Written, wanted};
 use crate::item::{EXPIRES_AT, damaged, number, number_of, string_of, text, texts};
@@ -97,7 +97,8 @@ impl Store {
         }
     }
 
-    /// Returns what a turn that was taken means to a subscription that does not have it: `None` if it may be taken over.
+    /// Returns what a turn that was taken means to a subscription that does not have it: `None` if it may be taken
+    /// over.
     async fn whose(&self, turn: &Item, subscription: &Subscription, now: Timestamp) -> Result<Option<Turn>, Error> {
         let so_far = self.turn_so_far(turn, subscription.contact_id).await?;
         if let Some(mailed_on) = so_far.mailed_on {

@@ -1,7 +1,7 @@
 //! The decision log: what was decided about each subscription at each level.
 //!
-//! A page of matches is one list, of 22 bytes for each subscription, and so are the mails of a message that were not sent
-//! after all. A list has the place of its last subscription in its key, so of a level the one that a subscription
+//! A page of matches is one list, of 22 bytes for each subscription, and so are the mails of a message that were not
+//! sent after all. A list has the place of its last subscription in its key, so of a level the one that a subscription
 //! is in is found without the others. The lists are in the partition of the SKU's log, after its entries.
 
 use crate::database::{Action, Item, Query, Range, Write};
@@ -26,7 +26,8 @@ const VERDICTS: &str = "verdicts";
 /// For each subscription its delivery, the place of its verdict and its place in line, or 0: 16, 2 and 4 bytes.
 const DECIDED: &str = "decided";
 const RECORD: usize = 22;
-/// Lists that are read at a time to find a subscription. It is in the first one, unless a level was matched again or lists overlap.
+/// Lists that are read at a time to find a subscription. It is in the first one, unless a level was matched again or
+/// lists overlap.
 const PAGE: i32 = 3;
 /// Lists that are looked through at most.
 const MAX_LISTS: usize = 100;
@@ -126,8 +127,8 @@ impl Lists<'_> {
 }
 
 impl Store {
-    /// Writes down what was decided about a page of subscriptions. The same page again replaces itself; if fewer are left of it,
-    /// it is another list beside the first.
+    /// Writes down what was decided about a page of subscriptions. The same page again replaces itself; if fewer are
+    /// left of it, it is another list beside the first.
     pub async fn log_matched(
         &self,
         key: &LogKey,
@@ -146,8 +147,8 @@ impl Store {
         self.database.write(Write::update(TABLE, list, actions)).await.map(drop)
     }
 
-    /// Writes down why subscriptions that were matched were not mailed after all: a list for each locale, so that those of
-    /// several messages don't overlap.
+    /// Writes down why subscriptions that were matched were not mailed after all: a list for each locale, so that those
+    /// of several messages don't overlap.
     pub async fn log_not_sent(&self, key: &LogKey, decided: Vec<Decided<'_>>, kept: Duration) -> Result<(), Error> {
         let mut by_locale: BTreeMap<&str, Vec<Decided<'_>>> = BTreeMap::new();
         for one in decided {
@@ -161,7 +162,8 @@ impl Store {
         try_join_all(writes).await.map(drop)
     }
 
-    /// Returns what was decided about a subscription, and its place in line if it has one; `None` if that was not written down.
+    /// Returns what was decided about a subscription, and its place in line if it has one; `None` if that was not
+    /// written down.
     pub async fn decided(
         &self,
         key: &LogKey,

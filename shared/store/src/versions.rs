@@ -20,8 +20,8 @@ pub enum DocumentChange<T> {
     TooMany,
 }
 
-/// The kinds of items that versioned documents have: the newest version of each, and every version there ever was, so that
-/// the log stays readable.
+/// The kinds of items that versioned documents have: the newest version of each, and every version there ever was, so
+/// that the log stays readable.
 pub(crate) struct Kinds<N, V> {
     pub newest: N,
     pub versions: V,
@@ -52,8 +52,8 @@ impl<N: Keyspace, V: Keyspace> Kinds<N, V> {
 }
 
 impl Store {
-    /// Returns the number of a document's newest version, 0 if there never was one, and whether it is there: even one that can't be read
-    /// can be replaced and deleted. `built_in` stands for a version 0 where nothing is stored.
+    /// Returns the number of a document's newest version, 0 if there never was one, and whether it is there: even one
+    /// that can't be read can be replaced and deleted. `built_in` stands for a version 0 where nothing is stored.
     pub(crate) async fn newest_version<N: Keyspace, V: Keyspace>(
         &self,
         kinds: &Kinds<N, V>,
@@ -91,8 +91,8 @@ impl Store {
         }
     }
 
-    /// Returns the items of a document's versions, even if it was deleted since; the newest first, at most so many. Says too
-    /// whether these are all.
+    /// Returns the items of a document's versions, even if it was deleted since; the newest first, at most so many.
+    /// Says too whether these are all.
     pub(crate) async fn versions_of(
         &self,
         versions: impl Keyspace,

@@ -88,8 +88,8 @@ impl From<WavePolicy> for WaveDocument {
 }
 
 impl WaveDocument {
-    /// Returns the policy; what callers may not write any more stays as it was stored. One that can't be read is an error, as too many mails
-    /// would leave without it.
+    /// Returns the policy; what callers may not write any more stays as it was stored. One that can't be read is an
+    /// error, as too many mails would leave without it.
     pub fn policy(self) -> Result<WavePolicy, Box<dyn std::error::Error + Send + Sync>> {
         let quiet = |hours: QuietDocument| QuietHours::restore(&hours.from, &hours.to, &hours.zone);
         Ok(WavePolicy {

@@ -1,9 +1,9 @@
-//! The wave of a scope of a SKU: the places that its mails have taken, and how far those who wait for one have been gone
-//! through.
+//! The wave of a scope of a SKU: the places that its mails have taken, and how far those who wait for one have been
+//! gone through.
 //!
-//! Senders take a place for each mail just before it leaves, which is what keeps the law of [`restock_domain::waves`]. What
-//! else the item says, where the lines stand and how many places are on their way to a sender, keeps the order; if it were
-//! lost, somebody might be overtaken, and nobody mailed too early.
+//! Senders take a place for each mail just before it leaves, which is what keeps the law of [`restock_domain::waves`].
+//! What else the item says, where the lines stand and how many places are on their way to a sender, keeps the order; if
+//! it were lost, somebody might be overtaken, and nobody mailed too early.
 
 use crate::database::{Item, Write, Written};
 use crate::item::{DOCUMENT, number, read_document, text, texts, write_document};
@@ -27,8 +27,8 @@ const VERSION: &str = "version";
 const CHANGES_KEPT: Duration = Duration::from_secs(30);
 /// Places that are asked for in one change: those of several messages.
 const MAX_ASKS: usize = 500;
-/// Messages that are on their way at a time: each place that is taken writes what the item says of all of them. They hold some
-/// seconds of sending at any rate.
+/// Messages that are on their way at a time: each place that is taken writes what the item says of all of them. They
+/// hold some seconds of sending at any rate.
 const MAX_ON_THE_WAY: usize = 40;
 /// How long a message is waited for at the least, before its places are given to others.
 const MIN_WAIT: Duration = Duration::from_secs(15 * 60);
@@ -136,8 +136,8 @@ impl Wave {
         }
     }
 
-    /// Returns how many places are on their way to senders, as it counts for the course of a policy's line: in one that begins
-    /// again its own are met again.
+    /// Returns how many places are on their way to senders, as it counts for the course of a policy's line: in one that
+    /// begins again its own are met again.
     pub fn given(&self, owner: &PolicyOwner, course: &Course, now: Timestamp) -> u64 {
         let own = owner.line();
         let begins = self.line_on(owner, course).is_none();
@@ -161,8 +161,8 @@ impl Wave {
         }
     }
 
-    /// Moves a policy's line from where somebody has seen it, and returns false if it is not there any more. Whoever has seen
-    /// none on this course begins it: those of the one before who are on their way are met again.
+    /// Moves a policy's line from where somebody has seen it, and returns false if it is not there any more. Whoever
+    /// has seen none on this course begins it: those of the one before who are on their way are met again.
     pub fn go_on(&mut self, owner: &PolicyOwner, seen: Option<&Line>, next: Line) -> bool {
         if self.line_on(owner, &next.course) != seen {
             return false;
@@ -208,8 +208,8 @@ impl Wave {
         self.lines.get(&owner.line()).filter(|line| line.course == *course)
     }
 
-    /// Lets somebody back into the line, at their place. As it may be somebody who comes first, it is gone through for those once
-    /// more, from that place on.
+    /// Lets somebody back into the line, at their place. As it may be somebody who comes first, it is gone through for
+    /// those once more, from that place on.
     pub fn rejoin(&mut self, owner: &PolicyOwner, scope: &Scope, subscription: &Subscription) {
         // Without a line it begins with everybody.
         let Some(line) = self.lines.get_mut(&owner.line()) else { return };
@@ -300,15 +300,15 @@ impl Store {
             let write = Write::put(TABLE, key(sku, scope), item).when(unchanged_since(seen));
             match self.database.write(write).await? {
                 Written::Done(_) => return Ok(changed),
-                // The SDK repeats a request whose answer was lost; the second one then meets the item of the first, or of others
-                // after it.
+                // The SDK repeats a request whose answer was lost; the second one then meets the item of the first, or
+                // of others after it.
                 Written::Refused(_) => made = Some(changed),
             }
         }
     }
 
-    /// Takes a place for a mail that leaves now, and returns the moment that it counts from; `None` if there is none for it.
-    /// Those who ask together have their turns in order.
+    /// Takes a place for a mail that leaves now, and returns the moment that it counts from; `None` if there is none
+    /// for it. Those who ask together have their turns in order.
     pub async fn take_place(&self, sku: &Sku, scope: &Scope, ask: PlaceAsk) -> Result<Option<Timestamp>, Error> {
         let store = self.clone();
         let group = (sku.clone(), scope.clone());

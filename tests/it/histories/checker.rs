@@ -1,5 +1,5 @@
-//! Checks what must hold of every history, whatever went wrong in it. The model is what `docs/contract.md` promises a caller; it knows
-//! nothing of claims, leases or messages.
+//! Checks what must hold of every history, whatever went wrong in it. The model is what `docs/contract.md` promises a
+//! caller; it knows nothing of claims, leases or messages.
 
 use super::history::{Answer, Asked, Call, History, Kind, Level, WITH_FEED, Wish};
 use super::waves::{check_waves, has_own_policy, may_hold_back};
@@ -147,8 +147,8 @@ fn was_stopped(history: &History, at: Timestamp, asked: impl Fn(bool) -> Asked) 
     })
 }
 
-/// Returns true if a contact was made while it was erased. Outside of a simulation nobody knows its id before, so such an erasure does not
-/// count.
+/// Returns true if a contact was made while it was erased. Outside of a simulation nobody knows its id before, so such
+/// an erasure does not count.
 fn is_made_meanwhile(history: &History, contact: usize, erased: &Call) -> bool {
     let overlaps = |call: &Call| call.from < erased.to && erased.from < call.to;
     let makes = |call: &Call| call.asked == Asked::Create(contact) && call.answer != Answer::No;
@@ -269,8 +269,8 @@ impl OfWish<'_> {
         })
     }
 
-    /// Returns true if somebody asked for a second mail: subscribed again when the first one was on its way or out. Who ended the
-    /// subscription and asked again before the first mail was out waits for a second one too.
+    /// Returns true if somebody asked for a second mail: subscribed again when the first one was on its way or out. Who
+    /// ended the subscription and asked again before the first mail was out waits for a second one too.
     fn asked_again_between(&self, first: Timestamp, second: Timestamp) -> bool {
         let leaving = first - self.history.slack;
         let ended = |subscribed: &Call| {
@@ -287,8 +287,8 @@ impl OfWish<'_> {
             let done = end.answer != Answer::No
                 || match end.asked {
                     Asked::Delete(_) => true,
-                    // A link that found nobody with its address may hold for who takes it next, and for a contact that has left it, or
-                    // was not made yet.
+                    // A link that found nobody with its address may hold for who takes it next, and for a contact that
+                    // has left it, or was not made yet.
                     Asked::UnsubscribeFromAll(contact) => {
                         contact != self.wish.contact
                             || self.may_have_moved(contact, end.to)
@@ -301,8 +301,8 @@ impl OfWish<'_> {
         })
     }
 
-    /// Returns true if an unsubscription from everything was lifted for certain before somebody subscribed. Once a contact may
-    /// have moved, what another contact says of the address is not about it.
+    /// Returns true if an unsubscription from everything was lifted for certain before somebody subscribed. Once a
+    /// contact may have moved, what another contact says of the address is not about it.
     fn was_lifted(&self, unsubscribed: &Call, subscribed: &Call) -> bool {
         let of_contact = |lift: &Call| {
             lift.asked == Asked::Lift(self.wish.contact) || !self.moves(|_| true).any(|call| call.from <= subscribed.to)
@@ -436,8 +436,8 @@ impl OfWish<'_> {
         None
     }
 
-    /// Returns true if a link that found no contact with its address was used before this contact, which took the address later,
-    /// was made.
+    /// Returns true if a link that found no contact with its address was used before this contact, which took the
+    /// address later, was made.
     fn holds_for_the_next(&self, end: &Call) -> bool {
         let Asked::UnsubscribeFromAll(contact) = end.asked else { return false };
         let made = |asked: &Asked| matches!(asked, Asked::Create(_));

@@ -1,4 +1,5 @@
-//! Tables in memory that do what DynamoDB does with the words of `restock_store::database`: conditions, and indexes that lag.
+//! Tables in memory that do what DynamoDB does with the words of `restock_store::database`: conditions, and indexes
+//! that lag.
 
 mod limits;
 
@@ -25,7 +26,8 @@ const LAG: u64 = 5_000;
 const MAX_ITEM_BYTES: usize = 400 * 1024;
 /// How long it lags when it can't keep up.
 const LONG_LAG: u64 = 6 * 3_600_000;
-/// How old an item may be that an eventually consistent read shows, in milliseconds; DynamoDB's is rarely older than a second.
+/// How old an item may be that an eventually consistent read shows, in milliseconds; DynamoDB's is rarely older than a
+/// second.
 const STALE: u64 = 5_000;
 
 type Key = (Table, String, String);

@@ -10,8 +10,8 @@ use restock_domain::{ContactId, SubscriptionId};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// A request to DynamoDB or SQS takes a few milliseconds, mostly less than ten; the simulation adds up to 40 to half of them. One
-/// to SES takes up to 80, and to a quarter of them up to 40 are added.
+/// A request to DynamoDB or SQS takes a few milliseconds, mostly less than ten; the simulation adds up to 40 to half of
+/// them. One to SES takes up to 80, and to a quarter of them up to 40 are added.
 const AS_AWS: Faults = Faults { latency: 5, events: false, ..CALM };
 
 /// What one key of a table or an index bears: 1,000 write units a second.
@@ -39,8 +39,8 @@ fn a_million_who_wait_are_matched_in_at_most_twelve_invocations() {
     assert_eq!((history.mails.len(), history.sent_on, history.over_time), (many, 0, 0));
 }
 
-/// Plays a drain of many who wait for one SKU, and returns how many seconds after their own level the last of five others is
-/// mailed, who wait for another SKU.
+/// Plays a drain of many who wait for one SKU, and returns how many seconds after their own level the last of five
+/// others is mailed, who wait for another SKU.
 fn seconds_of_five_others(many: usize, send_rate: u32) -> f64 {
     let faults = Faults { send_rate: [send_rate; 2], ..AS_AWS };
 
@@ -95,8 +95,8 @@ fn part_used(history: &History, send_rate: u32, until: usize) -> f64 {
     count as f64 / (f64::from(send_rate) * last.duration_since(from).as_secs_f64())
 }
 
-/// Plays a drain, and returns the part of SES's rate that it used until nine tenths of it were mailed, and how many mails SES
-/// did not take, since they were too many for a second. The senders do not end at the same time.
+/// Plays a drain, and returns the part of SES's rate that it used until nine tenths of it were mailed, and how many
+/// mails SES did not take, since they were too many for a second. The senders do not end at the same time.
 fn drain(many: usize, send_rate: u32, senders: u32) -> (f64, u64) {
     let faults = Faults { senders, send_rate: [send_rate; 2], key_units: DYNAMODB, ..AS_AWS };
 

@@ -194,8 +194,8 @@ pub struct SentMail {
     pub automation: String,
 }
 
-/// Who is in a history. The first contacts have an address each; those that follow have the same addresses in the same order, and
-/// are made once those before have left theirs.
+/// Who is in a history. The first contacts have an address each; those that follow have the same addresses in the same
+/// order, and are made once those before have left theirs.
 #[derive(Debug, Clone)]
 pub struct Cast {
     /// An id is known once there is such a contact.

@@ -1,7 +1,7 @@
 //! Histories: random workloads under random faults, and a check of what callers and mailboxes saw.
 //!
-//! Simulated ones run the functions' own handlers in one thread over tables, queues and a mail service in memory, with a
-//! clock that jumps; a seed replays one of them to the letter:
+//! Simulated ones run the functions' own handlers in one thread over tables, queues and a mail service in memory, with
+//! a clock that jumps; a seed replays one of them to the letter:
 //!
 //! ```sh
 //! RESTOCK_SEED=4711 cargo test -p restock-tests a_seed_replays
@@ -103,7 +103,8 @@ fn play_all(seeds: Range<u64>, faults: Faults, sabotage: Sabotage) -> Totals {
     tally.into_inner().unwrap()
 }
 
-/// Returns the seeds of the histories to play: `RESTOCK_HISTORIES=1000` are the first thousand, `100000..150000` those of a range.
+/// Returns the seeds of the histories to play: `RESTOCK_HISTORIES=1000` are the first thousand, `100000..150000` those
+/// of a range.
 fn wanted_seeds() -> Range<u64> {
     let Ok(wanted) = std::env::var("RESTOCK_HISTORIES") else { return 0..100_000 };
     let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));

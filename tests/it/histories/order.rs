@@ -1,5 +1,5 @@
-//! The order of waves, as far as it can be told from outside: a message may be late, so one wave may overtake another; nobody is passed
-//! over by two of them that are further apart than a message is waited for.
+//! The order of waves, as far as it can be told from outside: a message may be late, so one wave may overtake another;
+//! nobody is passed over by two of them that are further apart than a message is waited for.
 
 use super::checker::{Complaint, OfWish};
 use super::history::{Answer, Asked, Call, Cast, DEFAULT, History, Kind, WITH_FEED, Wish};
@@ -73,8 +73,8 @@ fn waits_by_shop(history: &History, wish: Wish) -> bool {
     !Cast::is_in_club(wish.contact) || !has_club()
 }
 
-/// Returns since when one policy of the shop that goes by age alone has been in force and no level of a SKU has come, and the
-/// policy's interval.
+/// Returns since when one policy of the shop that goes by age alone has been in force and no level of a SKU has come,
+/// and the policy's interval.
 fn unchanged_since(history: &History, at: Timestamp, sku: usize) -> Option<(Timestamp, Duration)> {
     let policy = match in_force(history, at, DEFAULT).as_slice() {
         [Some(policy)] if policy.per_unit.is_some() && policy.first.is_none() => *policy,

@@ -115,8 +115,8 @@ pub fn play(seeds: std::ops::Range<u64>, faults: Spec) -> Played {
     Played { complaints, mails: mails.len(), ambiguous: (observer.faults.ambiguous(), logged), fates }
 }
 
-/// Waits until everything is done. Where functions are killed, what was given up comes back, as by an operator: on a busy machine
-/// batches are large, and one that is killed again and again is given up as a whole.
+/// Waits until everything is done. Where functions are killed, what was given up comes back, as by an operator: on a
+/// busy machine batches are large, and one that is killed again and again is given up as a whole.
 fn settle(restock: &Restock, malformed: usize, kills: bool) {
     restock.settle_queues(&QUEUES);
     let mut redrives = if kills { MAX_REDRIVES } else { 0 };
@@ -237,8 +237,8 @@ impl Stage<'_> {
             Asked::Level(level) => {
                 restock.put("/inventory/stock-levels", &self.cast.level_json(*level, Timestamp::now())).status
             }
-            // Feeds, automations and the pause are everybody's here, so nobody changes them. How soon a hold is in force is a matter
-            // of time, which a busy machine has its own of.
+            // Feeds, automations and the pause are everybody's here, so nobody changes them. How soon a hold is in
+            // force is a matter of time, which a busy machine has its own of.
             Asked::Feed { .. }
             | Asked::Automation { .. }
             | Asked::Club(_)

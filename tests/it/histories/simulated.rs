@@ -357,8 +357,8 @@ fn remove(sku: &str) -> ProductChange {
     ProductChange::Remove { sku: Sku::parse(sku).unwrap() }
 }
 
-/// Calls an endpoint of a function as API Gateway does, but for the API key. A parameter of the query has a `?` before its
-/// name.
+/// Calls an endpoint of a function as API Gateway does, but for the API key. A parameter of the query has a `?` before
+/// its name.
 async fn call<E: Endpoint, A: Handles<E>>(
     app: &A,
     parameters: &[(&str, String)],

@@ -22,8 +22,8 @@ const WAVES: WaveSpec = WaveSpec {
     first: None,
 };
 
-/// Plays a workload of waves, and returns the contacts that were mailed before its end, by the wave that they were in: mails
-/// between which there is no long break.
+/// Plays a workload of waves, and returns the contacts that were mailed before its end, by the wave that they were in:
+/// mails between which there is no long break.
 fn waves_of(workload: Workload, faults: Faults, seed: u64) -> Vec<Vec<usize>> {
     let history = play_workload(seed, workload, faults, Sabotage::Nothing);
     assert_eq!(check(&history), [], "seed {seed}:\n{}", history.story());
@@ -94,7 +94,8 @@ fn a_stock_that_holds_for_less_than_the_hold_down_mails_nobody() {
 fn each_wave_has_the_oldest_whatever_the_locale_although_messages_come_late_and_twice() {
     let untidy = Faults { refused: 15, duplicate: 100, delay: 200, partial: 20, ..CALM };
     let expected: Vec<Vec<usize>> = (0..7).map(|wave| contacts(3 * wave..(3 * wave + 3).min(20))).collect();
-    // A place whose taking was not answered counts for an interval. Only those of the same wave overtake whoever it was for.
+    // A place whose taking was not answered counts for an interval. Only those of the same wave overtake whoever it was
+    // for.
     let lossy = Faults { lost_before: 10, lost_after: 10, twice: 25, ..untidy };
 
     for seed in 0..100 {

@@ -1,5 +1,6 @@
-//! The law of waves: at the moment at which a mail's request leaves, it and the mails of its scope in the interval before are no
-//! more than the policy allows at the stock in force. What can't be told from outside counts in favour of the system.
+//! The law of waves: at the moment at which a mail's request leaves, it and the mails of its scope in the interval
+//! before are no more than the policy allows at the stock in force. What can't be told from outside counts in favour of
+//! the system.
 
 use super::checker::Complaint;
 use super::history::{Answer, Asked, CLUB, Call, Cast, History, SentMail, StoredLevel, WaveSpec, Wish};
@@ -9,8 +10,8 @@ use restock_domain::{ExternalId, KnownLevel, Locale, Scope, newest_covering};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Returns how long after a policy was stored a mail may still leave by the one before: as long as functions go by what they have
-/// read, and as a claim holds.
+/// Returns how long after a policy was stored a mail may still leave by the one before: as long as functions go by what
+/// they have read, and as a claim holds.
 fn late(history: &History) -> Duration {
     history.automations_kept + TERMS.lease
 }

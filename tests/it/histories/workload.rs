@@ -39,8 +39,8 @@ impl Step {
 const GENERATIONS: usize = 4;
 
 impl Workload {
-    /// Makes the workload of a seed, without waves. In every fourth, contacts change more than stock does; the simulation plays the
-    /// odd ones with waves, so that is half of the others.
+    /// Makes the workload of a seed, without waves. In every fourth, contacts change more than stock does; the
+    /// simulation plays the odd ones with waves, so that is half of the others.
     pub fn of_seed(seed: u64, longest_pause: Duration) -> Self {
         let with_contacts = seed % 4 == 2;
         if with_contacts { Self::random_with_contacts(seed, longest_pause) } else { Self::random(seed, longest_pause) }
@@ -58,8 +58,8 @@ impl Workload {
         Self { mailboxes, generations: 2, skus, callers }
     }
 
-    /// Makes the workload of a seed in which one or two addresses change hands: contacts unsubscribe, ask for mail again, are
-    /// erased, made anew, imported and moved.
+    /// Makes the workload of a seed in which one or two addresses change hands: contacts unsubscribe, ask for mail
+    /// again, are erased, made anew, imported and moved.
     fn random_with_contacts(seed: u64, longest_pause: Duration) -> Self {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;
@@ -97,8 +97,8 @@ impl Workload {
         Self { mailboxes, generations: 2, skus, callers }
     }
 
-    /// Returns a workload of people who subscribe to one SKU one after the other, in all locales that have a feed, for which a
-    /// policy is in force. Then levels come, each so many seconds after that.
+    /// Returns a workload of people who subscribe to one SKU one after the other, in all locales that have a feed, for
+    /// which a policy is in force. Then levels come, each so many seconds after that.
     pub fn of_waves(subscribers: usize, policy: WaveSpec, levels: &[(u64, i64)]) -> Self {
         let step = |pause, asked| Step { pause: Duration::from_secs(pause), asked, retries: 9 };
         let wish = |contact| Wish { contact, sku: 0, locale: contact % WITH_FEED, external_id: None };
@@ -114,8 +114,8 @@ impl Workload {
         Self { mailboxes: vec![Kind::Plain; subscribers], generations: 2, skus: 1, callers }
     }
 
-    /// Returns a workload of a contact whose address does not exist, which is mailed, moves about when that is told, and
-    /// waits for something again; then somebody else takes the address.
+    /// Returns a workload of a contact whose address does not exist, which is mailed, moves about when that is told,
+    /// and waits for something again; then somebody else takes the address.
     pub fn of_a_move(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let mut pause = |longest: u64| Duration::from_millis(random.u64(0..longest));
@@ -160,8 +160,8 @@ impl Workload {
         workload
     }
 
-    /// Returns the same as `of_many` with five more who wait for another SKU, which comes back when the senders have been busy for as
-    /// long as SQS needs to notice it.
+    /// Returns the same as `of_many` with five more who wait for another SKU, which comes back when the senders have
+    /// been busy for as long as SQS needs to notice it.
     pub fn of_many_and_five_others(subscribers: usize) -> Self {
         let mut workload = Self::of_many(subscribers);
         let step = |pause, asked| vec![Step { pause: Duration::from_secs(pause), asked, retries: 9 }];

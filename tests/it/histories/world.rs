@@ -44,15 +44,16 @@ pub struct Faults {
     pub delay: u32,
     /// That an index shows a write only hours later; a tenth of it, that it shows all of a SKU so late.
     pub hours: u32,
-    /// The fewest and the most write units a second that one key of a table or an index bears, of which a history draws one.
-    /// DynamoDB's 1,000 are scaled down with the number of subscribers. 0 is no bound.
+    /// The fewest and the most write units a second that one key of a table or an index bears, of which a history draws
+    /// one. DynamoDB's 1,000 are scaled down with the number of subscribers. 0 is no bound.
     pub key_units: [u32; 2],
     /// How many functions send mails at the same time.
     pub senders: u32,
-    /// The fewest and the most mails a second that SES takes from the account, of which a history draws one. 0 is no bound.
+    /// The fewest and the most mails a second that SES takes from the account, of which a history draws one. 0 is no
+    /// bound.
     pub send_rate: [u32; 2],
-    /// The fewest mails that SES takes from the account in 24 hours; some histories draw up to four times as many, others have
-    /// no bound. 0 is no bound.
+    /// The fewest mails that SES takes from the account in 24 hours; some histories draw up to four times as many,
+    /// others have no bound. 0 is no bound.
     pub day_quota: u32,
     /// Calls a second that the callers' key may make. 0 is no bound.
     pub calls_per_second: u32,
@@ -378,7 +379,8 @@ impl World {
         self.lock().tables.first_of_kind("wave-tick")?.split('#').next()?.parse().ok()
     }
 
-    /// Asks for due ticks each minute, as the schedule of `template.yaml` does; now and then not, and now and then twice.
+    /// Asks for due ticks each minute, as the schedule of `template.yaml` does; now and then not, and now and then
+    /// twice.
     async fn keep_ticking(self: Arc<Self>) {
         let is_of_waves = |schedule: &&Schedule| schedule.message_at(now()).contains("due-wave-ticks");
         let schedule = DEPLOYED.schedules.iter().find(is_of_waves).expect("a schedule of waves");

@@ -1,6 +1,7 @@
 //! An update of a running stack: what the version before has stored and queued is taken over, under load.
 //!
-//! `snapshot.json` has the items and the messages of that version. A new one is recorded before a release, by that release:
+//! `snapshot.json` has the items and the messages of that version. A new one is recorded before a release, by that
+//! release:
 //!
 //! ```sh
 //! cargo test -p restock-tests -- --ignored upgrade::record

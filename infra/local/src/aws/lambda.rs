@@ -1,7 +1,7 @@
 //! A Lambda on this machine: every function runs as its real binary against a Lambda runtime API.
 //!
-//! As in Lambda, an instance handles one event at a time, more instances are started while events wait, an instance that
-//! is over its time is killed, and one that ends is replaced.
+//! As in Lambda, an instance handles one event at a time, more instances are started while events wait, an instance
+//! that is over its time is killed, and one that ends is replaced.
 
 use crate::aws::lineage::Lineage;
 use crate::aws::names::{ACCOUNT, REGION};

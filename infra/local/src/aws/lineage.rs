@@ -1,6 +1,6 @@
 //! Recursive-loop detection, as Lambda does it (Lambda developer guide, "Use Lambda recursive loop detection to prevent
-//! infinite loops"): the trace id says how often each function was invoked in a chain of requests, the SDKs pass it on with
-//! every message to SQS, and after about 16 times a function is not invoked, unless it has `RecursiveLoop: Allow`.
+//! infinite loops"): the trace id says how often each function was invoked in a chain of requests, the SDKs pass it on
+//! with every message to SQS, and after about 16 times a function is not invoked, unless it has `RecursiveLoop: Allow`.
 
 use super::sqs::md5;
 use std::collections::BTreeMap;

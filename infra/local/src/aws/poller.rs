@@ -1,5 +1,5 @@
-//! Polls queues into functions, as Lambda's event source mappings do: batch size and window, one invocation for a batch,
-//! and of a batch only what succeeded is deleted.
+//! Polls queues into functions, as Lambda's event source mappings do: batch size and window, one invocation for a
+//! batch, and of a batch only what succeeded is deleted.
 
 use crate::aws::lambda::{Failed, Lambda};
 use crate::aws::lineage::Lineage;
@@ -71,8 +71,8 @@ async fn gather(mapping: &Mapping, broker: &Broker) -> Vec<(Message, String)> {
     batch
 }
 
-/// Returns the ids of the messages that stay on the queue. An answer that can't be understood, or that names a message which
-/// was not in the batch, counts as a failure of all, as in Lambda.
+/// Returns the ids of the messages that stay on the queue. An answer that can't be understood, or that names a message
+/// which was not in the batch, counts as a failure of all, as in Lambda.
 fn failures(mapping: &Mapping, batch: &[(Message, String)], answer: Result<Bytes, Failed>) -> HashSet<String> {
     let all = || batch.iter().map(|(message, _)| message.id.clone()).collect::<HashSet<_>>();
     let Ok(answer) = answer else { return all() };

@@ -3,7 +3,8 @@
 //! As with SES's mailbox simulator, the part of an address before the `@` says what happens: `bounce`, `complaint` and
 //! `reject` (each also with `+anything`) come to that after the mail was accepted; `throttle` is refused twice as too
 //! many requests, and then accepted; `refuse` is never accepted; `unrendered` is accepted and then can't be made of its
-//! template; `malformed` has the whole request refused that it is in. The account's rate and its quota of 24 hours are kept to.
+//! template; `malformed` has the whole request refused that it is in. The account's rate and its quota of 24 hours are
+//! kept to.
 
 mod bulk;
 pub mod rate;

@@ -42,7 +42,8 @@ impl Shop {
         })
     }
 
-    /// Returns the example with the first two products of a feed. The example needs a second locale, which gets the same feed.
+    /// Returns the example with the first two products of a feed. The example needs a second locale, which gets the
+    /// same feed.
     pub fn of_feed(file: &Path, locale: &str) -> Result<Self, Error> {
         let second_locale = if locale.to_lowercase().starts_with("pl") { "sv-SE" } else { "pl-PL" };
         let feeds = vec![Feed::read(file, locale)?, Feed::read(file, second_locale)?];

@@ -43,8 +43,8 @@ pub fn leave_statements(body: &mut Value, mut is_left: impl FnMut(&Value) -> boo
     Left { member: "Responses", at, nothing_else: statements.is_empty(), ..Left::default() }
 }
 
-/// Takes mails out of a bulk request: half of them throttled, and half with a status that does not tell. Returns how many of
-/// these there are.
+/// Takes mails out of a bulk request: half of them throttled, and half with a status that does not tell. Returns how
+/// many of these there are.
 pub fn leave_mails(body: &mut Value, chance: f64, draw: &mut Draw) -> (Left, u64) {
     let Some(entries) = body["BulkEmailEntries"].as_array_mut() else { return Default::default() };
     let mut ambiguous = 0;

@@ -68,7 +68,8 @@ impl Permissions {
                 statement.actions.iter().flat_map(|action| of_all.clone().map(move |of| (action, of)))
             {
                 let (table, index) = resource.split_once("/index/").unwrap_or((resource, ""));
-                // Mails are sent by an identity and with a configuration set, which code does not choose, as little as the bus.
+                // Mails are sent by an identity and with a configuration set, which code does not choose, as little as
+                // the bus.
                 let is_of_account = action.starts_with("ses:") || action.starts_with("events:");
                 let resource = if is_of_account { String::new() } else { setting_of(last_part(table)) };
                 granted.insert(Noted {

@@ -102,8 +102,8 @@ impl Queue {
     }
 }
 
-/// Returns the function that each route of a template leads to, such as `GET /api/{version}/feeds`. The default route is
-/// left out.
+/// Returns the function that each route of a template leads to, such as `GET /api/{version}/feeds`. The default route
+/// is left out.
 pub fn routes(yaml: &str) -> Result<BTreeMap<String, String>, Error> {
     let endpoints = Endpoints { api: String::new(), sqs: String::new() };
     let template = Template::parse(yaml, &endpoints, &BTreeMap::new())?;
@@ -224,8 +224,8 @@ impl Template {
             }
             // The stack makes them itself, as its functions may be started by something else.
             "Custom::Secrets" => {}
-            // These have no local counterpart: there is one stage, which throttles nobody, and one log, and policies are read with
-            // the functions.
+            // These have no local counterpart: there is one stage, which throttles nobody, and one log, and policies
+            // are read with the functions.
             "AWS::ApiGatewayV2::Api"
             | "AWS::ApiGatewayV2::Stage"
             | "AWS::ApiGatewayV2::Integration"

@@ -78,8 +78,8 @@ fn facts<'a>(candidate: &Candidate<'a>) -> Result<Facts<'a>, Skip> {
     Ok(Facts { subscription, quantity, product, contact, purchased_on, now })
 }
 
-/// Returns why an automation does not accept a subscription, if so. Every condition is looked at, so that the log says of each how
-/// many it refused, whatever their order.
+/// Returns why an automation does not accept a subscription, if so. Every condition is looked at, so that the log says
+/// of each how many it refused, whatever their order.
 fn refusal<'a>(automation: &'a Automation, facts: &Facts<'_>) -> Option<Refusal<'a>> {
     let no_consent = facts.contact.refusal(automation.requires_consent).is_some();
     let conditions = automation.conditions.iter().enumerate();

@@ -82,7 +82,8 @@ pub const DEFAULT_PRIORITY: u32 = 100;
 pub const ANY_LANGUAGE: &str = "default";
 
 impl Automation {
-    /// Returns the automation that is on until one with its id is stored: no conditions, the compiled-in email, after all others.
+    /// Returns the automation that is on until one with its id is stored: no conditions, the compiled-in email, after
+    /// all others.
     pub fn built_in() -> Self {
         Self {
             id: AutomationId("default".into()),
@@ -144,7 +145,8 @@ impl Sender {
         Ok(Self { address, ..raw.to_owned().into() })
     }
 
-    /// Refuses an address that SES may not send from, as far as the identity tells: a domain or an address that is verified.
+    /// Refuses an address that SES may not send from, as far as the identity tells: a domain or an address that is
+    /// verified.
     pub fn check(&self, identity: &str) -> Result<(), Invalid> {
         let (address, allowed) = (self.address.key(), in_ascii(identity).to_lowercase());
         let domain = address.rsplit('@').next().unwrap_or_default();

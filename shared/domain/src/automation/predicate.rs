@@ -15,8 +15,8 @@ const MAX_SHOWN: usize = 5;
 
 /// A question about a field.
 ///
-/// A field that is missing is not equal to anything, so `notEquals` and `notIn` hold of it. Of one that repeats, one value
-/// has to fit; `notEquals` and `notIn` say that none does.
+/// A field that is missing is not equal to anything, so `notEquals` and `notIn` hold of it. Of one that repeats, one
+/// value has to fit; `notEquals` and `notIn` say that none does.
 #[derive(Debug, Clone, PartialEq, EnumDiscriminants)]
 #[strum_discriminants(name(Operator), doc = "The name of a [`Predicate`].")]
 #[strum_discriminants(derive(EnumString, IntoStaticStr, VariantNames), strum(serialize_all = "camelCase"))]

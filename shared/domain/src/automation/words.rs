@@ -1,4 +1,5 @@
-//! Conditions in words that somebody at a help desk can say to a shopper. What an engineer reads has the names of the fields.
+//! Conditions in words that somebody at a help desk can say to a shopper. What an engineer reads has the names of the
+//! fields.
 
 use super::condition::{Condition, Test};
 use super::field::{ContactField, Field};

@@ -121,7 +121,8 @@ impl Palette {
         self.scheme(background, self.text.unwrap_or_else(|| background.readable(INK)))
     }
 
-    /// Returns the colours on a dark screen: those of this palette, with a button as on a light screen if it stands out.
+    /// Returns the colours on a dark screen: those of this palette, with a button as on a light screen if it stands
+    /// out.
     pub fn dark(self, light: Self) -> Scheme {
         let background = self.background.unwrap_or(NIGHT);
         let text = self.text.unwrap_or_else(|| background.readable(PAPER));

@@ -19,8 +19,8 @@ pub struct Forecast {
 const MAX_WAVES: usize = 10_000;
 
 impl Forecast {
-    /// Returns what becomes at a level of so many people of each pass through a line, if nobody in another line takes its places.
-    /// `promised` have a place that they have not used yet.
+    /// Returns what becomes at a level of so many people of each pass through a line, if nobody in another line takes
+    /// its places. `promised` have a place that they have not used yet.
     pub fn of(
         policy: &WavePolicy,
         level: &KnownLevel,

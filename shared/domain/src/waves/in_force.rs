@@ -35,7 +35,8 @@ impl<'a> Waves<'a> {
         own.or_else(|| self.shop.map(|policy| (PolicyOwner::Shop, policy)))
     }
 
-    /// Leaves out whoever the policy of the automation that took them does not let a level mail, however many places there are.
+    /// Leaves out whoever the policy of the automation that took them does not let a level mail, however many places
+    /// there are.
     pub fn leave_out(&self, decision: &mut Decision<'_>, level: &KnownLevel, subscribed_on: Timestamp) {
         let policy = decision.outcome.ok().and_then(|automation| self.of(automation));
         if let Some(skip) = policy.and_then(|(_, policy)| policy.skip(level, subscribed_on)) {
@@ -43,8 +44,8 @@ impl<'a> Waves<'a> {
         }
     }
 
-    /// Returns a short name for what decides who has a turn when in a policy's line: which automations wait in whose, and who comes
-    /// first. Whoever was passed over by others would not have a turn any more.
+    /// Returns a short name for what decides who has a turn when in a policy's line: which automations wait in whose,
+    /// and who comes first. Whoever was passed over by others would not have a turn any more.
     pub fn order(&self, policy: &WavePolicy) -> String {
         let enabled = self.automations.iter().filter(|automation| automation.enabled);
         let owners: Vec<_> =

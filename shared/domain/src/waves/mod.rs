@@ -1,7 +1,7 @@
 //! Waves: how many mails about a scope of a SKU may leave within an interval, by the stock that there is.
 //!
-//! The law, which `tests/it/histories` checks: when a mail's request to SES leaves, it and the mails of its scope that left in
-//! the interval before are at most as many as the policy gives places to the stock in force.
+//! The law, which `tests/it/histories` checks: when a mail's request to SES leaves, it and the mails of its scope that
+//! left in the interval before are at most as many as the policy gives places to the stock in force.
 
 mod forecast;
 mod in_force;

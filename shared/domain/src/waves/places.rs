@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a request may be on its way to SES. Connecting may take two seconds, and one that SES refuses as a whole may be asked for in
-/// parts two seconds later.
+/// How long a request may be on its way to SES. Connecting may take two seconds, and one that SES refuses as a whole
+/// may be asked for in parts two seconds later.
 pub const ON_THE_WAY: Duration = Duration::from_secs(5);
 /// How long after it took its place a mail's request has left for certain.
 pub const LEAVES_WITHIN: Duration = ON_THE_WAY.saturating_add(Duration::from_secs(1));
@@ -18,7 +18,8 @@ const MAX_EXACT: usize = 200;
 pub struct Places(BTreeMap<i64, u64>);
 
 impl Places {
-    /// Takes a place for a mail whose request leaves within [`LEAVES_WITHIN`], and returns the moment that it counts from.
+    /// Takes a place for a mail whose request leaves within [`LEAVES_WITHIN`], and returns the moment that it counts
+    /// from.
     pub fn take(&mut self, now: Timestamp) -> Timestamp {
         self.take_many(1, now)
     }
@@ -46,8 +47,8 @@ impl Places {
         self.0.range(moment.as_second() + 1..).fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
     }
 
-    /// Returns when fewer than `all` will have been taken in the interval before, if no other one is taken until then; `all`
-    /// is at least 1.
+    /// Returns when fewer than `all` will have been taken in the interval before, if no other one is taken until then;
+    /// `all` is at least 1.
     pub fn free_at(&self, interval: Duration, all: u64) -> Option<Timestamp> {
         let mut later: u64 = 0;
         for (second, count) in self.0.iter().rev() {
@@ -59,8 +60,8 @@ impl Places {
         None
     }
 
-    /// Forgets those that were taken before a moment. If the others are many, they are remembered the less exactly the longer ago
-    /// they were taken: a place may then count for a 32nd of its age longer.
+    /// Forgets those that were taken before a moment. If the others are many, they are remembered the less exactly the
+    /// longer ago they were taken: a place may then count for a 32nd of its age longer.
     pub fn forget_before(&mut self, moment: Timestamp, now: Timestamp) {
         self.0.retain(|second, _| *second >= moment.as_second());
         if self.0.len() <= MAX_EXACT {

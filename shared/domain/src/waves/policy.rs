@@ -72,7 +72,8 @@ impl WavePolicy {
     pub const MAX_INTERVAL: Duration = Duration::from_secs(7 * 24 * 3_600);
     pub const MAX_HOLD_DOWN: Duration = Self::MAX_INTERVAL;
 
-    /// Returns the number of the last pass through a line, from 0: each value of an attribute that comes first has one before.
+    /// Returns the number of the last pass through a line, from 0: each value of an attribute that comes first has one
+    /// before.
     pub fn last_pass(&self) -> u32 {
         self.first.as_ref().map_or(0, |first| first.values.len() as u32)
     }
@@ -93,7 +94,8 @@ impl WavePolicy {
         Some(level.in_stock_since(self.minimum)? + self.hold_down + head_start.unwrap_or_default())
     }
 
-    /// Returns what keeps all mails about a scope from leaving for now, at a stock that is at least the minimum, and until when.
+    /// Returns what keeps all mails about a scope from leaving for now, at a stock that is at least the minimum, and
+    /// until when.
     pub fn held_back(&self, level: &KnownLevel, now: Timestamp) -> Option<(HeldBack, Timestamp)> {
         let first = self.begins(0, level).filter(|first| *first > now);
         let from = first.unwrap_or(now);
@@ -103,8 +105,8 @@ impl WavePolicy {
         quiet.or(first.map(|first| (HeldBack::HoldDown(first), first)))
     }
 
-    /// Returns whether mails about a scope may leave, given its newest level, the places that were taken, and how many others are
-    /// promised to mails that have not taken theirs yet.
+    /// Returns whether mails about a scope may leave, given its newest level, the places that were taken, and how many
+    /// others are promised to mails that have not taken theirs yet.
     pub fn leave(&self, level: &KnownLevel, taken: &Places, promised: u64, now: Timestamp) -> Leave {
         if level.in_stock_since(self.minimum).is_none() {
             return Leave::NotAtThisStock;

@@ -14,8 +14,8 @@ struct Step {
     quantity: i64,
 }
 
-/// Steps that are kept. Beyond that, a stock counts as lower for a part of the time, which lets mails wait longer and nobody too
-/// short; the more steps there were, and the longer ago, the longer that part.
+/// Steps that are kept. Beyond that, a stock counts as lower for a part of the time, which lets mails wait longer and
+/// nobody too short; the more steps there were, and the longer ago, the longer that part.
 const MAX_STEPS: usize = 20;
 
 impl StockHistory {
@@ -36,9 +36,9 @@ impl StockHistory {
         Self(steps)
     }
 
-    /// Returns the history if a level of an earlier moment turns up: the stock was no higher then. The newest level came at `newest`.
-    /// Of the levels between the two only those are known that the history needed so far, so the stock may count as lower for longer
-    /// than it was, and never as higher.
+    /// Returns the history if a level of an earlier moment turns up: the stock was no higher then. The newest level
+    /// came at `newest`. Of the levels between the two only those are known that the history needed so far, so the
+    /// stock may count as lower for longer than it was, and never as higher.
     pub fn interrupted(&self, quantity: i64, at: Timestamp, newest: Timestamp) -> Self {
         let Some(last) = self.0.last() else { return self.clone() };
         let (before, after): (Vec<Step>, Vec<Step>) = self.0.iter().partition(|step| step.since <= at);
@@ -55,8 +55,9 @@ impl StockHistory {
     }
 }
 
-/// Returns the place of the step, neither the first nor the last nor that since which there has been any stock, without which the
-/// others are the least further apart for their age: whoever asks for its quantity is told the time of the next one.
+/// Returns the place of the step, neither the first nor the last nor that since which there has been any stock, without
+/// which the others are the least further apart for their age: whoever asks for its quantity is told the time of the
+/// next one.
 fn least_missed(steps: &[Step], now: Timestamp) -> usize {
     let apart = |place: usize| {
         let (before, after) = (steps[place - 1].since, steps[place + 1].since);

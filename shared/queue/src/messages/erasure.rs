@@ -16,8 +16,8 @@ pub enum ErasureMessage {
 #[serde(rename_all = "camelCase")]
 pub struct Erasure {
     pub contact_id: ContactId,
-    /// Of a contact that unsubscribed from everything: subscriptions that were made later stay, as it may have been allowed mail
-    /// again. Missing for an erased one, of which nothing stays, its purchases included.
+    /// Of a contact that unsubscribed from everything: subscriptions that were made later stay, as it may have been
+    /// allowed mail again. Missing for an erased one, of which nothing stays, its purchases included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_until: Option<Timestamp>,
 }

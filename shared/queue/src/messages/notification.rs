@@ -34,8 +34,8 @@ pub struct Notification {
     /// The wave that these recipients are part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<WaveShare>,
-    /// About other subscriptions of these contacts, to be sent once the recipients are done: a contact gets one mail for a
-    /// level, in the locale of the newest of its subscriptions.
+    /// About other subscriptions of these contacts, to be sent once the recipients are done: a contact gets one mail
+    /// for a level, in the locale of the newest of its subscriptions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub then: Vec<Notification>,
 }
@@ -112,8 +112,8 @@ impl NotificationMessage {
 }
 
 impl CountMails {
-    /// Returns what is left to do after a write that failed: the same if it was certainly not carried out, else only to say
-    /// that the counts are estimates.
+    /// Returns what is left to do after a write that failed: the same if it was certainly not carried out, else only to
+    /// say that the counts are estimates.
     pub fn after(self, certainly_not_done: bool) -> Self {
         if certainly_not_done { self } else { Self { outcomes: BTreeMap::new(), estimated: true, ..self } }
     }

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Envelopes around a message, such as EventBridge's in one of SNS.
 const MAX_ENVELOPES: usize = 3;
 
-/// A message on the stock-level queue: levels from outside or from `update-stock-levels`, the rest of a level that had more
-/// subscribers than one invocation should handle, a sweep or the rest of one, or a look at those who wait for a wave.
+/// A message on the stock-level queue: levels from outside or from `update-stock-levels`, the rest of a level that had
+/// more subscribers than one invocation should handle, a sweep or the rest of one, or a look at those who wait for a
+/// wave.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StockMessage {
     /// Each level on its own, so that a bad one holds none of the others up.
@@ -30,8 +31,8 @@ pub struct Continuation {
     #[serde(with = "AcceptedLevel")]
     pub level: StockLevel,
     pub arrival: Arrival,
-    /// The index that matching reads lags the table, so a level is looked at once more a little later, for subscriptions
-    /// that were made just before it.
+    /// The index that matching reads lags the table, so a level is looked at once more a little later, for
+    /// subscriptions that were made just before it.
     pub second_look: bool,
     /// Deliveries of subscriptions that were made just before the level and that the first look has seen.
     pub seen: Vec<DeliveryId>,
@@ -50,7 +51,8 @@ pub struct Continuation {
     pub hops: u32,
 }
 
-/// How many of a locale the first look has found so far who wait for a wave. It goes through one locale after the other.
+/// How many of a locale the first look has found so far who wait for a wave. It goes through one locale after the
+/// other.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinedUp {
     pub locale: String,
@@ -63,7 +65,8 @@ pub struct LinedUp {
 pub struct Sweep {
     /// The age in seconds below which levels are left to their own looks.
     pub settled_seconds: u64,
-    /// When the sweep was to begin, the same for each of its messages. If it is missing, when the first message was sent.
+    /// When the sweep was to begin, the same for each of its messages. If it is missing, when the first message was
+    /// sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     #[serde(default)]
@@ -123,8 +126,8 @@ impl Message for DueTicks {
 }
 
 impl StockMessage {
-    /// Reads a body: one level, an array of levels, or a message of Restock's own. What SNS or EventBridge has put into envelopes of
-    /// their own is taken out.
+    /// Reads a body: one level, an array of levels, or a message of Restock's own. What SNS or EventBridge has put into
+    /// envelopes of their own is taken out.
     pub fn parse(body: &str) -> Result<Self, ParseError> {
         let body = taken_out(Body::parse(body)?)?;
         match body.kind() {
@@ -164,7 +167,8 @@ fn read_level(sent: Value) -> Result<StockLevel, InvalidLevel> {
     level.map(StockLevel::from).map_err(|errors| InvalidLevel { sent, errors })
 }
 
-/// How a level that was accepted travels on. It is not read as one of a caller, for whom a rule may have been tightened since.
+/// How a level that was accepted travels on. It is not read as one of a caller, for whom a rule may have been tightened
+/// since.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "StockLevel", rename_all = "camelCase")]
 struct AcceptedLevel {

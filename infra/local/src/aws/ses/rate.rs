@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-/// The rate of an account as SES keeps to it: so many recipients a second, and as many at once after a while without any. "You
-/// can exceed this quota for short bursts, but not for sustained periods" (SES developer guide, "Service quotas"); how short
-/// a burst has to be is not said, so none goes beyond what a second holds.
+/// The rate of an account as SES keeps to it: so many recipients a second, and as many at once after a while without
+/// any. "You can exceed this quota for short bursts, but not for sustained periods" (SES developer guide, "Service
+/// quotas"); how short a burst has to be is not said, so none goes beyond what a second holds.
 pub struct SendRate {
     a_second: f64,
     left: f64,
@@ -19,8 +19,8 @@ impl SendRate {
         self.a_second
     }
 
-    /// Takes so many recipients `now`, a time since any beginning, or none of them if that is too many. Returns true if it
-    /// took them.
+    /// Takes so many recipients `now`, a time since any beginning, or none of them if that is too many. Returns true if
+    /// it took them.
     pub fn takes(&mut self, recipients: usize, now: Duration) -> bool {
         let since = now.saturating_sub(self.at).as_secs_f64();
         let by_now = (self.left + self.a_second * since).min(self.a_second);

@@ -329,8 +329,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Moves the messages of a dead-letter queue that are wanted to `target`, or back to where each came from; returns how
-    /// many.
+    /// Moves the messages of a dead-letter queue that are wanted to `target`, or back to where each came from; returns
+    /// how many.
     pub fn redrive(
         &self,
         queue: &str,
@@ -412,8 +412,8 @@ impl State {
         in_flight.map(|stored| &stored.message)
     }
 
-    /// Returns messages that can be received, in the order in which they are: enough of them for `max`, although some may have been
-    /// received too often.
+    /// Returns messages that can be received, in the order in which they are: enough of them for `max`, although some
+    /// may have been received too often.
     fn ready(&self, now: i64, max: usize) -> Vec<u64> {
         let ready = || self.messages.iter().filter(|(_, stored)| stored.visible_at <= now);
         if !self.has_groups {

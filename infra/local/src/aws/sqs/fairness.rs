@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// A group is noisy above this share of the messages in flight, if it has at least so many there, or above this share of the
-/// time that was spent on messages lately.
+/// A group is noisy above this share of the messages in flight, if it has at least so many there, or above this share
+/// of the time that was spent on messages lately.
 const NOISY_SHARE: f64 = 0.1;
 const NOISY_IN_FLIGHT: usize = 30;
 /// What "lately" is, in milliseconds. SQS does not say it; it forgets a group after as long.
