@@ -1,13 +1,16 @@
 //! Serves `POST /inventory/stock-levels/dry-run`.
 
+mod lines;
+
 use jiff::Timestamp;
+use lines::Lines;
 use restock_api::log::{ExplainedRefusal, ExplainedTally};
 use restock_api::stock_levels::{DryRun, DryRunCost, DryRunStockLevel, Effect, Example, StoppedBy, WaveForecast};
 use restock_api::{ErrorCode, KeyScope, Problem, StockLevel as Level};
-use restock_domain::automation::Tally;
+use restock_domain::automation::{AutomationTally, Tally};
 use restock_domain::waves::{Forecast, PolicyOwner, StockHistory};
 use restock_domain::{
-    ContactId, Decision, KnownLevel, Repetition, StockLevel, Subscription, SubscriptionId, WavePolicy, Waves,
+    Automation, Contact, ContactId, Decision, KnownLevel, Repetition, Sku, StockLevel, Subscription, WavePolicy, Waves,
 };
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_matching::{OldestFirst, OnRefusal, PAGE, decide_all};
@@ -58,29 +61,22 @@ async fn dry_run(
     now: Timestamp,
 ) -> Result<DryRun, restock_store::Error> {
     let StockLevel { sku, scope, quantity, .. } = level;
+    let (quantity, scope) = (*quantity, scope.clone());
     let automations = store.automations().await?;
     let shop = store.wave_policy().await?.map(|stored| stored.policy);
     let waves = Waves { shop: shop.as_ref(), automations: &automations };
     let (known, repetition) = store.known_level(level).await?;
     let mark = store.in_demand(&HashSet::from([sku.clone()])).await?.remove(sku);
     let history = match &mark {
-        Some(mark) => mark.history_after(known.clone(), *quantity, now),
-        None => StockHistory::beginning(*quantity, now),
+        Some(mark) => mark.history_after(known.clone(), quantity, now),
+        None => StockHistory::beginning(quantity, now),
     };
-    let met =
-        KnownLevel { scope: scope.clone(), quantity: *quantity, at: now, arrival: None, history, earlier: Vec::new() };
-    // Whatever an index shows of them, and however many wait before them.
-    let mut examples = Vec::new();
-    if let Some(contact) = contact {
-        let mut theirs = store.subscriptions_of(contact).await?;
-        theirs.retain(|one| one.sku == *sku && scope.covers(&one.locale, one.external_id.as_ref()));
-        theirs.retain(|one| !one.has_expired(now));
-        let decisions = decide_all(store, &automations, sku, *quantity, &theirs, OnRefusal::DecidedAgain, now).await?;
-        for (one, mut decision) in theirs.into_iter().zip(decisions) {
-            waves.leave_out(&mut decision, &met, one.created_on);
-            examples.push(example(one, &decision));
-        }
-    }
+    let met = KnownLevel { scope, quantity, at: now, arrival: None, history, earlier: Vec::new() };
+    let trial = Trial { store, sku, met, automations: &automations, waves, now };
+    let examples = match contact {
+        Some(contact) => trial.decide_about(contact).await?,
+        None => Vec::new(),
+    };
     if mark.is_none() {
         return Ok(nothing(Effect::NobodyWaits, examples));
     }
@@ -90,127 +86,149 @@ async fn dry_run(
     if known.as_ref().is_some_and(|known| known.at > level.effective_at(now)) {
         return Ok(nothing(Effect::Outdated, examples));
     }
-    if *quantity <= 0 {
+    if quantity <= 0 {
         return Ok(nothing(Effect::NotInStock, examples));
     }
-    let mut lines = Lines::default();
-    let (mut tally, mut mailed, mut at_once) = (Tally::default(), HashSet::new(), HashSet::new());
-    let groups = store.groups(sku, scope).await?.into_iter().map(|group| (group, None)).collect();
-    let mut all = OldestFirst::from(&groups);
-    let most_examples = MAX_EXAMPLES + examples.len();
-    for _ in 0..MAX_PAGES {
-        let page = all.read(store, (sku, scope), PAGE as usize, |_| false).await?;
-        let page: Vec<Subscription> = page.into_iter().map(|(_, subscription)| subscription).collect();
-        let mut decisions =
-            decide_all(store, &automations, sku, *quantity, &page, OnRefusal::DecidedAgain, now).await?;
-        let mut contacts = HashMap::new();
-        if waves.all().iter().any(|(_, policy)| policy.first.is_some()) {
-            let asked = page.iter().map(|subscription| subscription.contact_id);
-            contacts = store.contacts(asked, Consistency::Eventual).await?;
-        }
-        for (subscription, decision) in page.into_iter().zip(&mut decisions) {
-            waves.leave_out(decision, &met, subscription.created_on);
-            tally.add(decision);
-            if let Ok(automation) = decision.outcome {
-                mailed.insert(subscription.contact_id);
-                match waves.of(automation) {
-                    Some((owner, policy)) => {
-                        lines.add(owner, policy.pass_of(contacts.get(&subscription.contact_id)), &subscription);
-                    }
-                    None => drop(at_once.insert(subscription.contact_id)),
-                }
-            }
-            if examples.len() < most_examples && contact != Some(subscription.contact_id) {
-                examples.push(example(subscription, decision));
-            }
-        }
-        if all.is_over() {
-            break;
-        }
-    }
+    let mut found = trial.find(contact, examples).await?;
     // Their mail is out before a tick comes to their other subscriptions, and counts for the waves.
-    lines.leave_out(&at_once);
-    lines.count_once();
-    let forecasts = match waves.all() {
-        policies if policies.is_empty() => None,
-        policies => {
-            let wave = store.wave(sku, scope).await?;
-            let forecast = |(owner, policy): (PolicyOwner, &WavePolicy)| {
-                // As for a level that has just come, whose line begins with everybody.
-                let on_their_way = wave.given(&owner, &Course::default(), now) + at_once.len() as u64;
-                let forecast = Forecast::of(policy, &met, &wave.taken, on_their_way, &lines.people(&owner), now);
-                WaveForecast::new(owner, forecast)
-            };
-            Some(policies.into_iter().map(forecast).collect())
-        }
-    };
-    let places = lines.places();
-    for example in &mut examples {
-        example.place = places.get(&example.subscription.id).copied();
-    }
-    let explain = |counts| automations.iter().find_map(|automation| explained(counts, automation));
-    Ok(DryRun {
-        effect: if tally.matched > 0 { Effect::Matches } else { Effect::NobodyWaits },
-        stopped_by: None,
-        matched: tally.matched,
-        automations: tally.automations.iter().filter_map(explain).collect(),
-        skipped: tally.skipped,
-        examples,
-        cost: DryRunCost::of(mailed.len() as u64),
-        waves: forecasts,
-        complete: all.is_over(),
-    })
+    found.lines.leave_out(&found.at_once);
+    found.lines.count_once();
+    let forecasts = trial.forecasts(&found).await?;
+    Ok(found.into_answer(&automations, forecasts))
 }
 
-/// Those who would wait for a wave, by the policy that they wait for.
+/// A level that changes nothing, and what decides about it.
+struct Trial<'a> {
+    store: &'a Store,
+    sku: &'a Sku,
+    /// What would be known of its scope.
+    met: KnownLevel,
+    automations: &'a [Automation],
+    waves: Waves<'a>,
+    now: Timestamp,
+}
+
+/// What a level would do.
 #[derive(Default)]
-struct Lines(BTreeMap<PolicyOwner, Vec<(u32, Timestamp, SubscriptionId)>>);
+struct Found {
+    tally: Tally,
+    mailed: HashSet<ContactId>,
+    /// Of them, those who wait for no wave.
+    at_once: HashSet<ContactId>,
+    lines: Lines,
+    examples: Vec<Example>,
+    complete: bool,
+}
 
-impl Lines {
-    fn add(&mut self, owner: PolicyOwner, pass: u32, subscription: &Subscription) {
-        self.0.entry(owner).or_default().push((pass, subscription.created_on, subscription.id()));
+impl<'a> Trial<'a> {
+    async fn decide(&self, subscriptions: &[Subscription]) -> Result<Vec<Decision<'a>>, restock_store::Error> {
+        let Self { store, sku, met, automations, now, .. } = self;
+        let again = OnRefusal::DecidedAgain;
+        let mut decisions = decide_all(store, automations, sku, met.quantity, subscriptions, again, *now).await?;
+        for (subscription, decision) in subscriptions.iter().zip(&mut decisions) {
+            self.waves.leave_out(decision, met, subscription.created_on);
+        }
+        Ok(decisions)
     }
 
-    fn leave_out(&mut self, people: &HashSet<ContactId>) {
-        self.0.values_mut().for_each(|line| line.retain(|(_, _, id)| !people.contains(&id.contact_id)));
+    /// Returns what is decided about a contact, whatever an index shows of it, and however many wait before it.
+    async fn decide_about(&self, contact: ContactId) -> Result<Vec<Example>, restock_store::Error> {
+        let mut theirs = self.store.subscriptions_of(contact).await?;
+        theirs.retain(|one| one.sku == *self.sku && self.met.scope.covers(&one.locale, one.external_id.as_ref()));
+        theirs.retain(|one| !one.has_expired(self.now));
+        let decisions = self.decide(&theirs).await?;
+        Ok(theirs.into_iter().zip(&decisions).map(|(one, decision)| example(one, decision)).collect())
     }
 
-    /// Leaves each person in one line, where one of their subscriptions has its turn first: its mail answers the
-    /// others.
-    fn count_once(&mut self) {
-        let mut first: HashMap<ContactId, (u32, Timestamp, PolicyOwner)> = HashMap::new();
-        for (owner, line) in &self.0 {
-            for (pass, subscribed_on, id) in line {
-                let turn = (*pass, *subscribed_on, owner.clone());
-                let known = first.entry(id.contact_id).or_insert_with(|| turn.clone());
-                *known = turn.min(known.clone());
+    /// Returns what is decided about everybody, as far as one call may look, with these examples before all others. `contact` is whom
+    /// they are about.
+    async fn find(&self, contact: Option<ContactId>, examples: Vec<Example>) -> Result<Found, restock_store::Error> {
+        let (sku, scope) = (self.sku, &self.met.scope);
+        let groups = self.store.groups(sku, scope).await?.into_iter().map(|group| (group, None)).collect();
+        let mut all = OldestFirst::from(&groups);
+        let max_examples = MAX_EXAMPLES + examples.len();
+        let mut found = Found { examples, ..Found::default() };
+        for _ in 0..MAX_PAGES {
+            let page = all.read(self.store, (sku, scope), PAGE as usize, |_| false).await?;
+            let page: Vec<Subscription> = page.into_iter().map(|(_, subscription)| subscription).collect();
+            let decisions = self.decide(&page).await?;
+            let contacts = self.contacts_if_some_come_first(&page).await?;
+            for (subscription, decision) in page.into_iter().zip(&decisions) {
+                let id = subscription.contact_id;
+                found.tally.add(decision);
+                if let Ok(automation) = decision.outcome {
+                    found.mailed.insert(id);
+                    match self.waves.of(automation) {
+                        Some((owner, policy)) => {
+                            found.lines.add(owner, policy.pass_of(contacts.get(&id)), &subscription);
+                        }
+                        None => drop(found.at_once.insert(id)),
+                    }
+                }
+                if found.examples.len() < max_examples && contact != Some(id) {
+                    found.examples.push(example(subscription, decision));
+                }
+            }
+            if all.is_over() {
+                break;
             }
         }
-        let is_first = |owner: &PolicyOwner, contact| first.get(&contact).is_some_and(|(.., line)| line == owner);
-        self.0.iter_mut().for_each(|(owner, line)| line.retain(|(.., id)| is_first(owner, id.contact_id)));
+        found.complete = all.is_over();
+        Ok(found)
     }
 
-    /// Returns how many people of each pass wait for a policy; a person takes one place.
-    fn people(&self, owner: &PolicyOwner) -> BTreeMap<u32, u64> {
-        let all = self.0.get(owner).into_iter().flatten();
-        let people: HashMap<ContactId, u32> = all.map(|(pass, _, id)| (id.contact_id, *pass)).collect();
-        let mut by_pass = BTreeMap::new();
-        people.into_values().for_each(|pass| *by_pass.entry(pass).or_default() += 1);
-        by_pass
-    }
-
-    /// Returns the place of each subscription in its line, from 1: that of the person's oldest one.
-    fn places(mut self) -> HashMap<String, u64> {
-        let mut places = HashMap::new();
-        for line in self.0.values_mut() {
-            line.sort_by_key(|(pass, subscribed_on, _)| (*pass, *subscribed_on));
-            let mut people = HashMap::new();
-            for (_, _, id) in line {
-                let next = people.len() as u64 + 1;
-                places.insert(id.to_string(), *people.entry(id.contact_id).or_insert(next));
-            }
+    /// Returns the contacts of these subscriptions if a policy lets some come first, else none.
+    async fn contacts_if_some_come_first(
+        &self,
+        page: &[Subscription],
+    ) -> Result<HashMap<ContactId, Contact>, restock_store::Error> {
+        if self.waves.all().iter().all(|(_, policy)| policy.first.is_none()) {
+            return Ok(HashMap::new());
         }
-        places
+        let asked = page.iter().map(|subscription| subscription.contact_id);
+        self.store.contacts(asked, Consistency::Eventual).await
+    }
+
+    /// Returns the waves to come of each policy; `None` if there is none.
+    async fn forecasts(&self, found: &Found) -> Result<Option<Vec<WaveForecast>>, restock_store::Error> {
+        let policies = self.waves.all();
+        if policies.is_empty() {
+            return Ok(None);
+        }
+        let wave = self.store.wave(self.sku, &self.met.scope).await?;
+        let forecast = |(owner, policy): (PolicyOwner, &WavePolicy)| {
+            // As for a level that has just come, whose line begins with everybody.
+            let on_their_way = wave.given(&owner, &Course::default(), self.now) + found.at_once.len() as u64;
+            let people = found.lines.people(&owner);
+            let forecast = Forecast::of(policy, &self.met, &wave.taken, on_their_way, &people, self.now);
+            WaveForecast::new(owner, forecast)
+        };
+        Ok(Some(policies.into_iter().map(forecast).collect()))
+    }
+}
+
+impl Found {
+    fn into_answer(self, automations: &[Automation], waves: Option<Vec<WaveForecast>>) -> DryRun {
+        let Self { tally, mailed, lines, mut examples, complete, .. } = self;
+        let places = lines.places();
+        for example in &mut examples {
+            example.place = places.get(&example.subscription.id).copied();
+        }
+        let explain = |counts: &AutomationTally| {
+            let automation = automations.iter().find(|automation| automation.id == counts.id)?;
+            Some(ExplainedTally::of(counts, automation))
+        };
+        DryRun {
+            effect: if tally.matched > 0 { Effect::Matches } else { Effect::NobodyWaits },
+            stopped_by: None,
+            matched: tally.matched,
+            automations: tally.automations.iter().filter_map(explain).collect(),
+            skipped: tally.skipped,
+            examples,
+            cost: DryRunCost::of(mailed.len() as u64),
+            waves,
+            complete,
+        }
     }
 }
 
@@ -219,13 +237,6 @@ fn nothing(effect: Effect, examples: Vec<Example>) -> DryRun {
     let (skipped, automations) = (BTreeMap::new(), Vec::new());
     let cost = DryRunCost::of(0);
     DryRun { effect, stopped_by: None, matched: 0, skipped, automations, examples, cost, waves: None, complete: true }
-}
-
-fn explained(
-    counts: &restock_domain::automation::AutomationTally,
-    automation: &restock_domain::Automation,
-) -> Option<ExplainedTally> {
-    (automation.id == counts.id).then(|| ExplainedTally::of(counts, automation))
 }
 
 fn example(subscription: Subscription, decision: &Decision<'_>) -> Example {

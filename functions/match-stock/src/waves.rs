@@ -13,7 +13,7 @@ use restock_domain::automation::Verdict;
 use restock_domain::waves::{Leave, PolicyOwner, Trigger, WavePolicy, Waves};
 use restock_domain::{Automation, ContactId, DeliveryId, STOPPED, Scope, Sku, StockLevel, Subscription};
 use restock_matching::MIN_READ;
-use restock_queue::{DueTicks, Failure, WaveShare, WaveTick, correlate, correlation_in};
+use restock_queue::{DueTicks, Failure, Notification, WaveShare, WaveTick, correlate, correlation_in};
 use restock_store::{Course, Decided, Line, LogKey, Tick, Wave};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl App {
 
     /// Goes through the line of one policy while there are places.
     async fn look(&self, look: &Look<'_>, until: Instant) -> Result<Looked, Failure> {
-        let (WaveTick { sku, scope, hops }, Look { level, owner, policy, .. }) = (look.tick, look);
+        let (WaveTick { sku, scope, .. }, Look { level, owner, policy, .. }) = (look.tick, look);
         let key = LogKey::new(sku.clone(), look.arrival);
         let course = Course { entry: key.entry.clone(), order: look.waves.order(policy) };
         let mut reach = 0;
@@ -212,17 +212,7 @@ impl App {
             }
             let [of_line, of_others] = self.answered_too(look, &accepted).await?;
             accepted.extend(of_line);
-            let [accepted, of_others] = [&accepted, &of_others]
-                .map(|found| found.iter().map(|(found, automation)| (found, *automation)).collect::<Vec<_>>());
-            let mut messages = notifications(&accepted, &of_others, &key);
-            let since = waited_since(&accepted);
-            for message in &mut messages {
-                let since = message.recipients.iter().filter_map(|one| since.get_key_value(&one.delivery));
-                let since = since.map(|(delivery, since)| (*delivery, *since)).collect();
-                let (scope, id, order) = (scope.clone(), Uuid::new_v4().to_string(), course.order.clone());
-                message.wave = Some(WaveShare { scope, id, pass, order, since });
-                message.hops = hops + 1;
-            }
+            let messages = messages(look, &course, pass, [&accepted, &of_others]);
             let gone_on = self.store.change_wave(sku, scope, now, |wave| {
                 let follows = pass < policy.last_pass();
                 let next = Line { course: course.clone(), groups: groups.clone(), pass, follows };
@@ -283,6 +273,28 @@ impl App {
         let tick = WaveTick { hops: tick.hops + 1, ..tick.clone() };
         self.queues.send(&tick, Duration::ZERO).await.map_err(Failure::from)
     }
+}
+
+/// Returns what asks senders to mail those whom a pass through a line has accepted, `of_others` as answered by the same mails.
+fn messages(
+    look: &Look<'_>,
+    course: &Course,
+    pass: u32,
+    [accepted, of_others]: [&[(Subscription, &Automation)]; 2],
+) -> Vec<Notification> {
+    let WaveTick { sku, scope, hops } = look.tick;
+    let [accepted, of_others] = [accepted, of_others]
+        .map(|found| found.iter().map(|(found, automation)| (found, *automation)).collect::<Vec<_>>());
+    let mut messages = notifications(&accepted, &of_others, &LogKey::new(sku.clone(), look.arrival));
+    let since = waited_since(&accepted);
+    for message in &mut messages {
+        let since = message.recipients.iter().filter_map(|one| since.get_key_value(&one.delivery));
+        let since = since.map(|(delivery, since)| (*delivery, *since)).collect();
+        let (scope, id, order) = (scope.clone(), Uuid::new_v4().to_string(), course.order.clone());
+        message.wave = Some(WaveShare { scope, id, pass, order, since });
+        message.hops = hops + 1;
+    }
+    messages
 }
 
 /// Returns since when those have waited who wait with an older subscription besides: their newest one is mailed.

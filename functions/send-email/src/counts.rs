@@ -1,10 +1,31 @@
 //! Counts of mails, for the integration log.
 
 use crate::App;
-use restock_queue::{CountMails, Failure};
+use display_error_chain::DisplayErrorChain;
+use restock_domain::template::counted;
+use restock_metrics::Metric;
+use restock_queue::{CountMails, Failure, Notification};
 use restock_store::LogKey;
+use std::collections::BTreeMap;
+use tracing::warn;
 
 impl App {
+    /// Counts what became of a message's mails, in metrics and in the log. The mails are out, so it is not worth sending the message
+    /// round again: what the log can't take now is added later.
+    pub(crate) async fn count_now(&self, notification: &Notification, outcomes: BTreeMap<String, i64>) {
+        for (outcome, count) in outcomes.iter().filter(|(word, _)| counted(word).is_none()) {
+            restock_metrics::count_of(Metric::Mails, outcome, *count as u64);
+        }
+        let (sku, log_entry) = (notification.sku.clone(), notification.log_entry.clone());
+        let counts = CountMails { sku, log_entry, outcomes, estimated: false };
+        if let Err(error) = self.count(&counts).await {
+            warn!(sku = %counts.sku, error = %DisplayErrorChain::new(&error), "Mails will be counted later");
+            if let Err(error) = self.queues.send_counts(&counts.after(error.throttled())).await {
+                warn!(error = %DisplayErrorChain::new(&error), "Mails were not counted");
+            }
+        }
+    }
+
     /// Adds counts to the log that it could not take when the mails left.
     pub(crate) async fn count_later(&self, counts: CountMails) -> Result<(), Failure> {
         match self.count(&counts).await {
@@ -18,7 +39,7 @@ impl App {
         }
     }
 
-    pub(crate) async fn count(&self, counts: &CountMails) -> Result<(), restock_store::Error> {
+    async fn count(&self, counts: &CountMails) -> Result<(), restock_store::Error> {
         if counts.outcomes.is_empty() && !counts.estimated {
             return Ok(());
         }

@@ -26,15 +26,13 @@ use pace::Pace;
 use refusals::Refusals;
 use restock_domain::automation::Verdict;
 use restock_domain::delivery::Terms;
-use restock_domain::template::counted;
 use restock_domain::{
     Automation, Brands, Product, Skip, Sku, Subscription, SubscriptionId, Template, TemplateId, level_met,
 };
 use restock_email::{Mailer, built_in_template, default_template};
-use restock_metrics::Metric;
 use restock_queue::{
-    AcceptedMail, CountMails, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume,
-    correlate, correlation_in, named,
+    AcceptedMail, Failure, Notification, NotificationMessage, Queues, Recipient, Record, consume, correlate,
+    correlation_in, named,
 };
 use restock_store::{
     CachedAutomations, CachedBrands, CachedStops, CachedTemplates, CachedWavePolicy, Decided, LogKey, Store, Waiting,
@@ -139,12 +137,7 @@ impl App {
         let automation = self.automations.since(&notification.automation, notification.version).await?;
         let automation = automation.filter(|automation| automation.enabled);
         let bounds = self.bounds(automation.as_ref()).await?;
-        let stop = if self.account.is_used_up() {
-            Some(Stop::Quota)
-        } else {
-            let stops = self.stops.of(&notification.sku).await?;
-            stops.pause().map(|pause| Stop::Paused { since: pause.since })
-        };
+        let stop = self.stop(&notification.sku).await?;
         if let Some(stop) = stop.filter(|_| notification.accepted.is_empty()) {
             return match bounds.as_ref().and_then(|bounds| bounds.share(&notification)) {
                 Some(share) => self.wait_in_line(stop, share, &notification).await,
@@ -152,22 +145,7 @@ impl App {
             };
         }
         let waiting = self.waiting(&notification).await?;
-        let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
-        let products = self.store.products(locales.iter().map(|locale| (locale, &notification.sku)));
-        let (products, brands) = tokio::try_join!(products, self.brands.current())?;
-        let automation = match automation {
-            None => None,
-            Some(automation) => {
-                let template = self.template(&automation.email.template).await?;
-                Some((automation, template))
-            }
-        };
-        let template = automation.as_ref().map(|(_, template)| template);
-        let related = match template.filter(|template| template.shows_related()) {
-            Some(_) => self.related(&products).await,
-            None => HashMap::new(),
-        };
-        let shared = Shared { products, related, automation, brands, bounds, until };
+        let shared = self.shared(&notification.sku, &waiting, automation, bounds, until).await?;
 
         // What is known of mails comes first: another subscription of the contact may be among the others.
         let known = self.record(&notification, &waiting).await;
@@ -197,18 +175,7 @@ impl App {
             }
             later.extend(when.map(|when| (recipient, when)));
         }
-        for (outcome, count) in outcomes.iter().filter(|(word, _)| counted(word).is_none()) {
-            restock_metrics::count_of(Metric::Mails, outcome, *count as u64);
-        }
-        let (sku, log_entry) = (notification.sku.clone(), notification.log_entry.clone());
-        let counts = CountMails { sku, log_entry, outcomes, estimated: false };
-        if let Err(error) = self.count(&counts).await {
-            // The mails are out; counting them is not worth sending the message round again.
-            warn!(sku = %counts.sku, error = %DisplayErrorChain::new(&error), "Mails will be counted later");
-            if let Err(error) = self.queues.send_counts(&counts.after(error.throttled())).await {
-                warn!(error = %DisplayErrorChain::new(&error), "Mails were not counted");
-            }
-        }
+        self.count_now(&notification, outcomes).await;
         self.explain(&notification, not_sent).await;
         let accepted: Vec<_> = later.iter().filter(|(_, when)| matches!(when, Later::Record(_))).cloned().collect();
         let put_off = async {
@@ -221,6 +188,41 @@ impl App {
         let Err(failure) = put_off.await else { return Ok(()) };
         self.send_known_on(&notification, accepted, until).await;
         Err(failure)
+    }
+
+    /// Returns what keeps all mails about a SKU from leaving, if something does.
+    async fn stop(&self, sku: &Sku) -> Result<Option<Stop>, restock_store::Error> {
+        if self.account.is_used_up() {
+            return Ok(Some(Stop::Quota));
+        }
+        let stops = self.stops.of(sku).await?;
+        Ok(stops.pause().map(|pause| Stop::Paused { since: pause.since }))
+    }
+
+    async fn shared(
+        &self,
+        sku: &Sku,
+        waiting: &[(Recipient, Waiting)],
+        automation: Option<Automation>,
+        bounds: Option<Bounds>,
+        until: Instant,
+    ) -> Result<Shared, restock_store::Error> {
+        let locales: HashSet<_> = waiting.iter().flat_map(|(_, waiting)| waiting.subscription.locale.feeds()).collect();
+        let products = self.store.products(locales.iter().map(|locale| (locale, sku)));
+        let (products, brands) = tokio::try_join!(products, self.brands.current())?;
+        let automation = match automation {
+            None => None,
+            Some(automation) => {
+                let template = self.template(&automation.email.template).await?;
+                Some((automation, template))
+            }
+        };
+        let template = automation.as_ref().map(|(_, template)| template);
+        let related = match template.filter(|template| template.shows_related()) {
+            Some(_) => self.related(&products).await,
+            None => HashMap::new(),
+        };
+        Ok(Shared { products, related, automation, brands, bounds, until })
     }
 
     /// Records the mails that SES accepted and nobody could record yet, even those whose subscriptions are gone: so

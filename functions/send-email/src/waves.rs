@@ -66,6 +66,58 @@ impl<'a> Changes<'a> {
         }
         &mut self.0[place].1
     }
+
+    /// Lets those back into their line who found no place, or may not be sent to for now. Returns the others, who are put off.
+    fn let_back(
+        &mut self,
+        bound: bool,
+        share: Option<&WaveShare>,
+        waiting: &'a [(Recipient, Waiting)],
+        later: Vec<(Recipient, Later)>,
+    ) -> Vec<(Recipient, Later)> {
+        let mut rest = Vec::new();
+        for (recipient, when) in later {
+            let scope = match (&when, share) {
+                (Later::NextWave(scope), _) => Some(scope.clone()),
+                (Later::Stopped(_), Some(share)) => Some(share.scope.clone()),
+                _ => None,
+            };
+            let found = waiting.iter().find(|(waiting, _)| *waiting == recipient);
+            match (scope.filter(|_| bound), found) {
+                (Some(scope), Some((_, waiting))) => self.of(&scope).rejoin.push(&waiting.subscription),
+                _ => rest.push((recipient, when)),
+            }
+        }
+        rest
+    }
+
+    /// Says what becomes of each place: it was used, it is kept for somebody who is put off, or it is given back.
+    fn end_places(
+        &mut self,
+        mut taken: HashMap<DeliveryId, Place>,
+        used: &HashMap<DeliveryId, Place>,
+        share: Option<&WaveShare>,
+        put_off: &[(Recipient, Later)],
+    ) {
+        for (recipient, _) in put_off {
+            // One that only the message of its wave would give back may be kept, if nothing comes of its mail.
+            if let Some((delivery, place)) = taken.remove_entry(&recipient.delivery) {
+                let change = self.of(&place.scope);
+                match share.is_some_and(|share| share.scope == place.scope) {
+                    true => change.keep.push((delivery, place.taken)),
+                    false => change.give_back.push(place.taken),
+                }
+            }
+        }
+        taken.values().for_each(|Place { scope, taken }| self.of(scope).give_back.push(*taken));
+        for Place { scope, taken } in used.values() {
+            let first = &mut self.of(scope).first_used;
+            *first = Some(first.map_or(*taken, |first| first.min(*taken)));
+        }
+        if let Some(share) = share {
+            self.of(&share.scope);
+        }
+    }
 }
 
 impl Bounds {
@@ -158,45 +210,16 @@ impl App {
         waiting: &[(Recipient, Waiting)],
         later: Vec<(Recipient, Later)>,
     ) -> Result<Vec<(Recipient, Later)>, Failure> {
-        let Places { mut taken, used } = std::mem::take(&mut *bounds.lock());
+        let Places { taken, used } = std::mem::take(&mut *bounds.lock());
         let owner = bounds.policy.as_ref().map(|(owner, _)| owner);
         let share = notification.wave.as_ref();
         let mut changes = Changes::default();
-        let (mut rest, mut stopped) = (Vec::new(), None);
-        for (recipient, when) in later {
-            let scope = match (&when, share) {
-                (Later::NextWave(scope), _) => Some(scope.clone()),
-                (Later::Stopped(stop), Some(share)) => {
-                    stopped = Some(*stop);
-                    Some(share.scope.clone())
-                }
-                _ => None,
-            };
-            let found = waiting.iter().find(|(waiting, _)| *waiting == recipient);
-            match (scope.filter(|_| owner.is_some()), found) {
-                (Some(scope), Some((_, waiting))) => changes.of(&scope).rejoin.push(&waiting.subscription),
-                _ => rest.push((recipient, when)),
-            }
-        }
-        let is_shared = |scope: &Scope| share.is_some_and(|share| share.scope == *scope);
-        for (recipient, _) in &rest {
-            // One that only the message of its wave would give back may be kept, if nothing comes of its mail.
-            if let Some((delivery, place)) = taken.remove_entry(&recipient.delivery) {
-                let change = changes.of(&place.scope);
-                match is_shared(&place.scope) {
-                    true => change.keep.push((delivery, place.taken)),
-                    false => change.give_back.push(place.taken),
-                }
-            }
-        }
-        taken.values().for_each(|Place { scope, taken }| changes.of(scope).give_back.push(*taken));
-        for Place { scope, taken } in used.values() {
-            let first = &mut changes.of(scope).first_used;
-            *first = Some(first.map_or(*taken, |first| first.min(*taken)));
-        }
-        if let Some(share) = share {
-            changes.of(&share.scope);
-        }
+        let stopped = later.iter().rev().find_map(|(_, when)| match when {
+            Later::Stopped(stop) => Some(*stop).filter(|_| share.is_some()),
+            _ => None,
+        });
+        let rest = changes.let_back(owner.is_some(), share, waiting, later);
+        changes.end_places(taken, &used, share, &rest);
         let in_queue: HashSet<DeliveryId> = rest.iter().map(|(recipient, _)| recipient.delivery).collect();
         let is_done =
             |recipient: &&Recipient| !used.contains_key(&recipient.delivery) && !in_queue.contains(&recipient.delivery);
