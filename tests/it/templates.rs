@@ -165,6 +165,9 @@ fn a_preview_shows_the_mail_and_what_could_be_better() {
     restock.brand(&json!({"shop": {"colors": {"button": "#ffd400"}}}));
     let pale = restock.post("/templates/preview", &json!({"locale": "sv-SE"})).json()["warnings"].to_string();
     assert!(pale.contains("The button is nearly as light as the page") && !pale.contains("dark"), "{pale}");
+    restock.brand(&json!({"shop": {"logo": {"url": "https://shop.example/logo.SVG?v=2", "width": 120}}}));
+    let unseen = restock.post("/templates/preview", &json!({"locale": "sv-SE"})).json()["warnings"].to_string();
+    assert!(unseen.contains("The logo is an SVG"), "{unseen}");
     // Each draft is shown as it is, whatever was shown before.
     for title in ["One", "Two", "Three"] {
         let draft = json!({"html": format!("<p>{title} <a href=\"{{{{ unsubscribe_url }}}}\">x</a></p>")});

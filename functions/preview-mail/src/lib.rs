@@ -173,6 +173,12 @@ impl App {
     }
 }
 
+/// Returns true if the name of a file says that it is an SVG.
+fn is_svg(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.to_ascii_lowercase().ends_with(".svg")
+}
+
 /// Returns what could be better about a mail.
 fn warnings(mail: &Rendered, product: &Product, brands: &Brands, locale: &Locale, speaks: bool) -> Vec<String> {
     let brand = brands.of(locale);
@@ -189,6 +195,11 @@ fn warnings(mail: &Rendered, product: &Product, brands: &Brands, locale: &Locale
         (
             brand.address.is_none(),
             "The brand has no postal address, which the law of many countries wants in a mail.".into(),
+        ),
+        (
+            brand.logo.as_ref().is_some_and(|logo| is_svg(&logo.url)),
+            "The logo is an SVG, which Gmail and Outlook don't show; readers see its alternative text. Take a PNG."
+                .into(),
         ),
         (product.image().is_none(), "The product has no picture in the feed.".into()),
         (product.price().is_none(), "The product has no price in the feed, or none that can be read.".into()),
