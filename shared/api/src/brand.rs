@@ -115,7 +115,7 @@ body! {
 #[serde(transparent)]
 pub struct LogoWidth(u32);
 
-const DEFAULT_LOGO_WIDTH: u32 = 160;
+pub(crate) const DEFAULT_LOGO_WIDTH: u32 = 160;
 const MIN_LOGO_WIDTH: u32 = 16;
 /// As wide as a mail is, without its margins.
 const MAX_LOGO_WIDTH: u32 = 550;

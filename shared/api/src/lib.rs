@@ -16,6 +16,8 @@ mod endpoint;
 pub mod feeds;
 pub mod history;
 pub mod holds;
+#[cfg(test)]
+mod limits_tests;
 mod lines;
 pub mod log;
 pub mod moving_in;

@@ -59,9 +59,9 @@ pub struct Receipts(Vec<Receipt>);
 
 const MAX_ID_BYTES: usize = 200;
 const MAX_ITEMS: usize = 200;
-const MAX_RECEIPTS: usize = 100;
+pub(crate) const MAX_RECEIPTS: usize = 100;
 /// Items of one request: what is written within its time.
-const MAX_ITEMS_TOGETHER: usize = 2_000;
+pub(crate) const MAX_ITEMS_TOGETHER: usize = 2_000;
 /// Items of an import: as many as are written within the time of a request.
 pub const MAX_IMPORTED_ITEMS: usize = 10_000;
 /// How far a caller's clock may be ahead.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// What Lambda takes of a media type that API Gateway hands over as text.
-const MAX_TEXT_BYTES: usize = 5 * 1024 * 1024;
+pub(crate) const MAX_TEXT_BYTES: usize = 5 * 1024 * 1024;
 const MAX_LEVELS: usize = 100_000;
 
 /// The levels of a file that are valid, and the lines that are not.

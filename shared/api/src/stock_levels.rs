@@ -59,7 +59,7 @@ endpoints! {
 
 /// Limits of a batch.
 const MAX_LEVELS: usize = 10_000;
-const MAX_BYTES: usize = 5 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 5 * 1024 * 1024;
 
 /// A batch of stock levels: those that are valid, and those that are not.
 pub struct StockLevels {

@@ -259,7 +259,7 @@ impl Described for Name {
 #[serde(transparent)]
 pub struct WebAddress(pub String);
 
-const MAX_URL_CHARACTERS: usize = 2_000;
+pub(crate) const MAX_URL_CHARACTERS: usize = 2_000;
 
 text_value!(WebAddress, WebAddress::parse, of_type(Type::String).max_length(Some(MAX_URL_CHARACTERS)));
 
@@ -393,8 +393,8 @@ impl<const MAX: usize, const MAX_CHARACTERS: usize> Described for NamedTexts<MAX
 #[serde(transparent)]
 pub struct AttributeMap(pub Attributes);
 
-const MAX_ATTRIBUTES: usize = 100;
-const MAX_ATTRIBUTE_BYTES: usize = 20_000;
+pub(crate) const MAX_ATTRIBUTES: usize = 100;
+pub(crate) const MAX_ATTRIBUTE_BYTES: usize = 20_000;
 
 impl Described for AttributeMap {
     fn schema(_: &mut Schemas) -> RefOr<Schema> {
