@@ -1,5 +1,5 @@
 use crate::{ErrorCode, Invalid};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -115,7 +115,12 @@ impl Money {
             );
             Invalid::new(ErrorCode::InvalidPrice, message)
         })?;
-        Ok(Self { amount, currency })
+        Ok(Self { amount: without_noise(amount, currency), currency })
+    }
+
+    /// Returns the currency that a text names, by its code or a sign. A sign that several share is that of the usual one, if that has it.
+    pub fn currency_of(text: &str, usual: Option<Currency>) -> Option<Currency> {
+        currency(text.trim(), usual)
     }
 
     /// Returns true if nothing is left of it once it is rounded to the digits of its currency.
@@ -167,6 +172,18 @@ fn currency(text: &str, usual: Option<Currency>) -> Option<Currency> {
     }
     let code = SIGNS.iter().find(|(sign, _)| is_it(sign)).map_or(text, |(_, code)| code);
     Currency::parse(code)
+}
+
+/// Digits behind the decimal point of a price that a person or a shop may have written.
+const MAX_DECIMALS: u32 = 6;
+
+/// Returns an amount without what a program has left behind that counts in binary fractions, as in 41.964999999999996: rounded to the
+/// digits of its currency.
+fn without_noise(amount: Decimal, currency: Currency) -> Decimal {
+    if amount.normalize().scale() <= MAX_DECIMALS {
+        return amount;
+    }
+    amount.round_dp_with_strategy(currency.digits(), RoundingStrategy::MidpointAwayFromZero)
 }
 
 /// Reads digits with a decimal point or comma, in groups of three or not. With three digits behind the only one, as in

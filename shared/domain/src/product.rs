@@ -23,11 +23,13 @@ impl Product {
         if first_text(&data, "title").is_none() {
             return Err(Invalid::new(ErrorCode::MissingTitle, "The item has no title."));
         }
+        let mut left_out: Vec<Invalid> =
+            ["link", "image_link"].into_iter().filter_map(|field| only_first_address(&mut data, field)).collect();
+        let usual = own_currency(&data, usual);
         let link =
             first_text(&data, "link").ok_or_else(|| Invalid::new(ErrorCode::MissingLink, "The item has no link."))?;
         let link = web_address(link)
             .ok_or_else(|| Invalid::new(ErrorCode::InvalidLink, "The item's link is not an http or https address."))?;
-        let mut left_out = Vec::new();
         for field in ["title", "link"] {
             if let Some(Err(invalid)) = only_text(&data, field, ErrorCode::RepeatedField) {
                 let message = format!("The item is used with the first {field}. {}", invalid.message);
@@ -41,6 +43,7 @@ impl Product {
             ("sale_price", price),
             ("sale_price_effective_date", sale_period),
             ("image_link", image),
+            ("availability", availability),
             ("color", only),
             ("size", only),
             ("sale_price", reduction),
@@ -147,6 +150,35 @@ fn read_price(text: &str, usual: Option<Currency>) -> Result<Money, Invalid> {
     Ok(price)
 }
 
+/// Fields in which feeds say the currency of an item's prices.
+const CURRENCIES: [&str; 4] = ["currency", "currency_code", "price_currency", "pricecurrency"];
+
+/// Returns the currency of an item's prices that say none: the usual one, unless the item names another. One that it names and nobody
+/// knows is none.
+fn own_currency(data: &Fields, usual: Option<Currency>) -> Option<Currency> {
+    match CURRENCIES.iter().find_map(|field| first_text(data, field)) {
+        Some(named) => Money::currency_of(named, usual),
+        None => usual,
+    }
+}
+
+/// Leaves only the first of several addresses in one text, and returns what is wrong with it.
+fn only_first_address(data: &mut Fields, field: &str) -> Option<Invalid> {
+    let text = first_text(data, field)?;
+    let begins_another = |(at, _): (usize, &str)| {
+        let (before, rest) = text.split_at(at);
+        let is_address = ["http://", "https://"].iter().any(|scheme| rest.starts_with(scheme));
+        // A query may hold an address.
+        let is_apart = before.ends_with([',', ';', '|', ' ', '\t', '\n']) && !before.contains('?');
+        is_address && is_apart && before.contains("://")
+    };
+    let (at, _) = text.match_indices("http").find(|found| begins_another(*found))?;
+    let first = text[..at].trim_end_matches([',', ';', '|', ' ', '\t', '\n', '\r']).to_owned();
+    data.insert(field.to_owned(), FieldValue::from(first.as_str()));
+    let message = format!("The item is used with the first {field}. The text has several addresses: send one.");
+    Some(Invalid::new(ErrorCode::RepeatedField, message))
+}
+
 fn price(data: &Fields, field: &str, usual: Option<Currency>) -> Option<Result<String, Invalid>> {
     let text = only_text(data, field, ErrorCode::InvalidPrice)?;
     Some(text.and_then(|text| read_price(text, usual)).map(|price| price.to_string()))
@@ -175,8 +207,25 @@ fn sale_period(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result
 }
 
 /// Returns a text that mails show as it is.
+/// What programs write where a value is missing.
+const NO_VALUE: [&str; 8] = ["#n/a", "#ref!", "#value!", "n/a", "nan", "null", "undefined", "[object object]"];
+
 fn only(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
-    Some(only_text(data, field, ErrorCode::RepeatedField)?.map(ToOwned::to_owned))
+    let text = only_text(data, field, ErrorCode::RepeatedField)?;
+    Some(text.and_then(|text| match NO_VALUE.contains(&text.to_lowercase().as_str()) {
+        true => Err(Invalid::new(ErrorCode::Empty, format!("\"{text}\" is no value; leave the field empty."))),
+        false => Ok(text.to_owned()),
+    }))
+}
+
+/// Reads the only availability, in however many spellings it is there.
+fn availability(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
+    let first = first_text(data, field)?.to_owned();
+    let mut texts =
+        data.get(field)?.values().iter().filter_map(FieldValue::as_text).filter(|text| !text.trim().is_empty());
+    let is_same = |text: &str| Availability::parse(text) == Availability::parse(&first);
+    let message = "It repeats with another value: send one text.";
+    Some(if texts.all(is_same) { Ok(first) } else { Err(Invalid::new(ErrorCode::RepeatedField, message)) })
 }
 
 /// Reads the first picture of several.

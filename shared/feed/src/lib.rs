@@ -29,6 +29,7 @@ use bounded::Bounded;
 use clean::Clean;
 use misnamed::Misnamed;
 use restock_domain::{Currency, ErrorCode};
+use serde::de::IgnoredAny;
 use std::io::{Cursor, Read};
 
 /// Bytes that tell what a file is.
@@ -84,7 +85,7 @@ pub fn read(
     let mut beginning = Vec::new();
     text.by_ref().take(BEGINNING).read_to_end(&mut beginning)?;
     let mistaken = Mistaken::by(&beginning);
-    let begins_an_array = beginning.trim_ascii_start().first() == Some(&b'[');
+    let is_no_lines = beginning.trim_ascii_start().first() == Some(&b'[') || goes_over_lines(&beginning);
     let text = Cursor::new(beginning).chain(text);
     let mut misnamed = Misnamed::default();
     let each = &mut |position, mut item: Result<Item, ItemFault>| {
@@ -96,7 +97,7 @@ pub fn read(
         Format::Csv => table::read(text, b",;\t", currency, each),
         Format::Tsv => table::read(text, b"\t", currency, each),
         // Each of its lines would be a broken one.
-        Format::JsonLines if begins_an_array => Err(Unreadable::NoFeed(Mistaken::Json)),
+        Format::JsonLines if is_no_lines => Err(Unreadable::NoFeed(Mistaken::Json)),
         Format::JsonLines => lines::read(text, currency, each),
     };
     end.map_err(|error| match (error, mistaken) {
@@ -106,4 +107,13 @@ pub fn read(
         }
         (error, _) => error,
     })
+}
+
+/// Returns true if the first object of a file goes on in its second line, as a program indents it for people.
+fn goes_over_lines(beginning: &[u8]) -> bool {
+    let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
+    let Some(end) = beginning.iter().position(|byte| *byte == b'\n') else { return false };
+    let (first, rest) = beginning.split_at(end);
+    let is_open = serde_json::from_slice::<IgnoredAny>(first).is_err_and(|error| error.is_eof());
+    first.starts_with(b"{") && is_open && rest.trim_ascii_start().first().is_some_and(|byte| *byte != b'{')
 }

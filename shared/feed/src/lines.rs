@@ -147,6 +147,10 @@ fn fields(members: impl IntoIterator<Item = (String, Value)>) -> Fields {
 /// Returns the id of a line that can't be read, where it stands at its place.
 fn id_of(line: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(&line[..line.len().min(MAX_BYTES)]);
+    // A line of an object that goes over several lines names no item.
+    if !text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
+        return None;
+    }
     let (_, behind) = text.split_once("\"id\"")?;
     let value = behind.trim_start().strip_prefix(':')?.trim_start();
     let id = match value.strip_prefix('"') {

@@ -75,7 +75,7 @@ pub fn read(
                     }
                     open = Some(OpenItem::new(name));
                 } else if let Some(item) = &mut open {
-                    item.start(&name, rank(&prefixes, &name), href(&start));
+                    item.start(&name, rank(&prefixes, &name), &start);
                 }
             }
             Ok(Event::End(end)) => {
@@ -169,6 +169,8 @@ struct Element {
     name: String,
     rank: u8,
     text: String,
+    /// Of a price, as an attribute names it.
+    currency: Option<String>,
     children: Fields,
 }
 
@@ -207,7 +209,7 @@ impl OpenItem {
         self.elements.iter().any(|element| element.name == name)
     }
 
-    fn start(&mut self, name: &str, rank: u8, href: Option<String>) {
+    fn start(&mut self, name: &str, rank: u8, tag: &BytesStart<'_>) {
         let within_field = !self.elements.is_empty() && self.deeper == 0;
         if within_field && is_void(&local_name(name)) {
             return self.append(gap(&local_name(name)));
@@ -216,8 +218,10 @@ impl OpenItem {
             self.deeper += 1;
             return self.damage(ErrorCode::MismatchedTags, "its elements nest too deeply".into());
         }
-        let text = if local_name(name) == "link" { href.unwrap_or_default() } else { String::new() };
-        self.elements.push(Element { name: name.to_owned(), rank, text, children: Fields::new() });
+        let local = local_name(name);
+        let text = if local == "link" { href(tag).unwrap_or_default() } else { String::new() };
+        let currency = if item::is_price(&local) { currency(tag) } else { None };
+        self.elements.push(Element { name: name.to_owned(), rank, text, currency, children: Fields::new() });
         self.count(name.len());
     }
 
@@ -382,7 +386,15 @@ impl OpenItem {
 
 impl Element {
     fn value(self) -> FieldValue {
-        if self.children.is_empty() { FieldValue::from(self.text.trim()) } else { FieldValue::Group(self.children) }
+        if !self.children.is_empty() {
+            return FieldValue::Group(self.children);
+        }
+        let text = self.text.trim();
+        let names_none = !text.is_empty() && !text.contains(|c: char| c.is_alphabetic() || item::is_currency_sign(c));
+        match self.currency.filter(|_| names_none) {
+            Some(currency) => FieldValue::from(format!("{text} {currency}")),
+            None => FieldValue::from(text),
+        }
     }
 }
 
@@ -425,12 +437,18 @@ fn is_item(local_name: &str) -> bool {
 
 /// Returns the address of Atom's `<link rel="alternate" href="…"/>`.
 fn href(start: &BytesStart<'_>) -> Option<String> {
-    let attribute = |name: &str| {
-        let attribute =
-            start.attributes().with_checks(false).flatten().find(|attribute| attribute.key.as_ref() == name)?;
-        // A stray ampersand stays, as it does in a text.
-        let value = attribute.normalized_value(XmlVersion::Implicit1_0);
-        Some(value.map_or_else(|_| attribute.value.to_string(), |value| value.into_owned()))
-    };
-    attribute("rel").is_none_or(|rel| rel == "alternate").then(|| attribute("href"))?
+    attribute(start, "rel").is_none_or(|rel| rel == "alternate").then(|| attribute(start, "href"))?
+}
+
+/// Returns the currency that a tag names. A unit is one only if it is a currency's code.
+fn currency(start: &BytesStart<'_>) -> Option<String> {
+    let named = ["currency", "currencyID", "currency_code"].iter().find_map(|name| attribute(start, name));
+    named.or_else(|| attribute(start, "unit").filter(|unit| Currency::parse(unit.trim()).is_some()))
+}
+
+fn attribute(start: &BytesStart<'_>, name: &str) -> Option<String> {
+    let attribute = start.attributes().with_checks(false).flatten().find(|attribute| attribute.key.as_ref() == name)?;
+    // A stray ampersand stays, as it does in a text.
+    let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+    Some(value.map_or_else(|_| attribute.value.to_string(), |value| value.into_owned()))
 }

@@ -2,8 +2,9 @@ mod lines;
 mod tables;
 mod xml;
 
-use crate::{End, Format, MediaType, Unreadable, read};
+use crate::{End, Format, MediaType, Mistaken, Unreadable, read};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use restock_domain::Currency;
 
 /// `Ok` title and price, or `Err` error code.
 type Item = Result<(String, String), String>;
@@ -296,4 +297,118 @@ fn a_field_that_has_another_name_is_told_of_once() {
     assert_eq!(left_out(Format::Csv, known), []);
     let without = "id,title,link,price_type,image_count\nA,Mug,https://shop.example/a,gross,3\n";
     assert_eq!(left_out(Format::Csv, without), []);
+}
+
+/// Returns a field of the first item of a feed whose prices are in pounds if they say none, and the codes of what it is used without.
+fn field_of_first(format: Format, file: &str, field: &str) -> (Option<String>, Vec<&'static str>) {
+    let mut first = None;
+    let media_type = MediaType { format, charset: None };
+    read(file.as_bytes(), &media_type, Currency::parse("GBP"), &mut |_, item| drop(first.get_or_insert(item))).unwrap();
+    let item = first.unwrap().unwrap();
+    let faults = item.left_out.iter().map(|fault| fault.error_code.as_str()).collect();
+    (item.product.text(field).map(ToOwned::to_owned), faults)
+}
+
+#[test]
+fn a_currency_beside_the_price_goes_before_that_of_the_feed() {
+    let beside = |fields: &str| rss(&item("A", fields));
+    for (fields, price) in [
+        ("<g:price>10.00</g:price>", Some("10.00 GBP")),
+        ("<g:price currency=\"EUR\">10.00</g:price>", Some("10.00 EUR")),
+        ("<g:price unit=\"USD\">10.00</g:price>", Some("10.00 USD")),
+        ("<g:price unit=\"piece\">10.00</g:price>", Some("10.00 GBP")),
+        ("<g:price currency=\"EUR\">10.00 SEK</g:price>", Some("10.00 SEK")),
+        ("<g:price currency=\"EUR\">£10.00</g:price>", Some("10.00 GBP")),
+        ("<g:price>10.00</g:price><currency>EUR</currency>", Some("10.00 EUR")),
+        ("<g:price>$10.00</g:price><currency>CAD</currency>", Some("10.00 CAD")),
+        ("<g:price currency=\"XYZ\">10.00</g:price>", None),
+        ("<g:price>10.00</g:price><currency>XYZ</currency>", None),
+    ] {
+        let (read, faults) = field_of_first(Format::Xml, &beside(fields), "price");
+        assert_eq!((read.as_deref(), faults.is_empty()), (price, price.is_some()), "{fields}");
+    }
+    let lines = r#"{"id":"A","title":"T","link":"https://shop.example/a","price":10.5,"priceCurrency":"EUR"}"#;
+    assert_eq!(field_of_first(Format::JsonLines, lines, "price"), (Some("10.5 EUR".into()), vec![]));
+    let table = "id;title;link;price;Currency\nA;T;https://shop.example/a;10,50;EUR\n";
+    assert_eq!(field_of_first(Format::Csv, table, "price"), (Some("10.50 EUR".into()), vec![]));
+    let sale = beside("<g:price>10 AUD</g:price><g:sale_price currency=\"USD\">8.00</g:sale_price>");
+    assert_eq!(field_of_first(Format::Xml, &sale, "sale_price"), (None, vec!["InvalidPrice"]));
+}
+
+#[test]
+fn the_noise_of_binary_fractions_is_no_part_of_a_price() {
+    for (written, read) in [
+        ("41.964999999999996 AUD", "41.96 AUD"),
+        ("19.990000000000002 GBP", "19.99 GBP"),
+        ("1299.9000244140625 SEK", "1299.90 SEK"),
+        ("0.10000000149011612 EUR", "0.10 EUR"),
+        ("0.125 EUR", "0.125 EUR"),
+        ("12999.50 HUF", "12999.50 HUF"),
+    ] {
+        let file = rss(&item("A", &format!("<g:price>{written}</g:price>")));
+        assert_eq!(field_of_first(Format::Xml, &file, "price"), (Some(read.into()), vec![]), "{written}");
+    }
+}
+
+#[test]
+fn of_several_addresses_in_one_text_the_first_is_used() {
+    let (one, other) = ("https://shop.example/1.jpg", "https://shop.example/2.jpg");
+    for between in [",", ", ", " ", "|", " | ", ";", "\n"] {
+        let picture = rss(&item("A", &format!("<g:image_link>{one}{between}{other}</g:image_link>")));
+        assert_eq!(field_of_first(Format::Xml, &picture, "image_link"), (Some(one.into()), vec!["RepeatedField"]));
+        let link =
+            picture.replace("<link>https://shop.example/A</link>", &format!("<link>{one}{between}{other}</link>"));
+        let (read, faults) = field_of_first(Format::Xml, &link, "link");
+        assert_eq!((read.as_deref(), faults.len()), (Some(one), 2), "{between:?}");
+    }
+    for whole in
+        ["https://shop.example/a?next=1,https://shop.example/b", "https://shop.example/w=1/https://shop.example/a"]
+    {
+        let picture = rss(&item("A", &format!("<g:image_link>{whole}</g:image_link>")));
+        assert_eq!(field_of_first(Format::Xml, &picture, "image_link"), (Some(whole.into()), vec![]));
+    }
+}
+
+#[test]
+fn what_says_two_things_or_nothing_is_left_out() {
+    for (fields, field, read, faults) in [
+        (
+            "<g:availability>preorder</g:availability><g:availability>in stock</g:availability>",
+            "availability",
+            None,
+            vec!["RepeatedField"],
+        ),
+        (
+            "<g:availability>in stock</g:availability><g:availability>in_stock</g:availability>",
+            "availability",
+            Some("in stock"),
+            vec![],
+        ),
+        ("<g:color>null</g:color>", "color", None, vec!["Empty"]),
+        ("<g:size>#N/A</g:size>", "size", None, vec!["Empty"]),
+        ("<g:size>XL</g:size>", "size", Some("XL"), vec![]),
+    ] {
+        let found = field_of_first(Format::Xml, &rss(&item("A", fields)), field);
+        assert_eq!(found, (read.map(ToOwned::to_owned), faults), "{fields}");
+    }
+}
+
+#[test]
+fn objects_that_go_over_lines_are_no_json_lines() {
+    let products: Vec<_> = ["A", "B"]
+        .iter()
+        .map(|id| serde_json::json!({"id": id, "title": "T", "link": "https://shop.example/a"}))
+        .collect();
+    let indented: String = products.iter().map(|product| format!("{product:#}\n")).collect();
+    let begun = "{ \"id\": \"A\",\n  \"title\": \"T\" }\n";
+    let media_type = MediaType { format: Format::JsonLines, charset: None };
+    for file in [indented.as_str(), begun, &format!("\u{feff}\n{indented}")] {
+        let read = read(file.as_bytes(), &media_type, None, &mut |_, _| panic!("an item"));
+        assert!(matches!(read, Err(Unreadable::NoFeed(Mistaken::Json))), "{file}");
+    }
+
+    // A first line that is damaged costs itself, and a line that is a part of an object names no item.
+    let damaged = "{\"id\":\"A\",\n{\"id\":\"B\",\"title\":\"T\",\"link\":\"https://shop.example/b\"}\n\"id\":\"C\",\n";
+    let (items, _) = items(Format::JsonLines, damaged);
+    assert_eq!(items, [Err("A MalformedJson".into()), good("T", ""), Err("MalformedJson".into())]);
 }
