@@ -189,8 +189,10 @@ fn check_colors(errors: &mut Errors, pointer: &str, brand: &restock_domain::Bran
         for (name, color, behind) in [("text", text, background), ("buttonText", button_text, button)] {
             let contrast = color.contrast(behind);
             if contrast < MIN_CONTRAST {
+                // Never rounded up to what would be enough.
+                let contrast = (contrast * 100.0).floor() / 100.0;
                 let message = format!(
-                    "{color} on {behind} has a contrast of {contrast:.1} to 1, and {MIN_CONTRAST} to 1 is the least. Use a darker or a lighter colour, or leave {name} out: then one is chosen that can be read."
+                    "{color} on {behind} has a contrast of {contrast:.2} to 1, and {MIN_CONTRAST} to 1 is the least. Use a darker or a lighter colour, or leave {name} out: then one is chosen that can be read."
                 );
                 errors.add(&format!("{pointer}/{palette}/{name}"), Invalid::new(ErrorCode::LowContrast, message));
             }

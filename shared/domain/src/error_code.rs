@@ -94,7 +94,7 @@ pub enum ErrorCode {
     InvalidSchedule,
     /// A sender is an address, or a name and an address such as `My Shop <hello@shop.example>`.
     InvalidSender,
-    /// The subject has braces other than `{ $title }` and `{ $price }`, or comes out empty or with control characters.
+    /// The subject has braces other than `{ $title }` and `{ $price }`, or comes out with nothing that is seen, or with characters that control how it is shown.
     InvalidSubject,
     /// The id of a subscription is the one that subscribing returned.
     InvalidSubscriptionId,

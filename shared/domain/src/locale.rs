@@ -86,7 +86,7 @@ impl Locale {
     /// Returns the tags to try when something of the shop's own is looked for, which it may have named as it named its
     /// feed: those of [`Self::fallbacks`], then those of [`Self::feeds`].
     pub fn tags(&self) -> Vec<String> {
-        let mut tags: Vec<String> = self.fallbacks().map(ToOwned::to_owned).collect();
+        let mut tags = self.fallbacks();
         for feed in self.feeds() {
             if !tags.contains(&feed.key) {
                 tags.push(feed.key);
@@ -101,9 +101,9 @@ impl Locale {
         id.is_ok_and(|id| LocaleDirectionality::new_common().is_right_to_left(&id))
     }
 
-    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
-    /// Norwegian is found by each of its names, as CLDR falls back.
-    pub fn fallbacks(&self) -> impl Iterator<Item = &str> {
+    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`. As CLDR falls back,
+    /// none is in another script (`zh-hk`, then `zh-hant`), and Norwegian is found by each of its names.
+    pub fn fallbacks(&self) -> Vec<String> {
         let own =
             std::iter::successors(Some(self.key.as_str()), |tag| tag.rsplit_once('-').map(|(shorter, _)| shorter));
         let others: &[&str] = match self.key.split('-').next() {
@@ -112,8 +112,30 @@ impl Locale {
             Some("nn") => &["nb", "no"],
             _ => &[],
         };
-        own.chain(others.iter().copied())
+        let mut tags: Vec<String> = own.map(ToOwned::to_owned).collect();
+        let script = script_of(&self.key);
+        tags.retain(|tag| script_of(tag) == script);
+        let language = self.language().key;
+        if !tags.contains(&language) {
+            tags.push(language);
+        }
+        tags.extend(others.iter().map(|tag| (*tag).to_owned()));
+        tags
     }
+
+    /// Returns its language, with the script if the language is mostly written in another one: `zh-Hant` for `zh-TW`.
+    pub fn language(&self) -> Self {
+        let language = self.key.split('-').next().unwrap_or_default();
+        match script_of(&self.key).filter(|script| Some(*script) != script_of(language)) {
+            Some(script) => Self::from(format!("{language}-{script}")),
+            None => Self::from(language.to_owned()),
+        }
+    }
+}
+
+/// Returns the script that CLDR takes a tag to be in, if it knows the language.
+fn script_of(tag: &str) -> Option<Script> {
+    maximized(LanguageIdentifier::try_from_str(tag).ok()?).script
 }
 
 /// Adds the script and the region that CLDR takes a tag for. It knows Norwegian as `no`.
@@ -218,7 +240,7 @@ mod tests {
         let (old, new) = (Locale::parse("iw_IL").unwrap(), Locale::parse("he-IL").unwrap());
 
         assert_eq!((&old, old.key(), old.as_str()), (&new, "he-il", "iw-IL"));
-        assert_eq!(old.fallbacks().collect::<Vec<_>>(), ["he-il", "he"]);
+        assert_eq!(old.fallbacks(), ["he-il", "he"]);
         assert!(old.is_right_to_left() && old.canonical() == "he-IL");
         assert_eq!(Locale::parse("in").unwrap(), Locale::parse("ID").unwrap());
         assert_ne!(Locale::parse("inh").unwrap().key(), "idh");
@@ -236,8 +258,19 @@ mod tests {
     fn texts_fall_back_from_region_to_language() {
         let locale = Locale::parse("zh-Hant-TW").unwrap();
 
-        assert_eq!(locale.fallbacks().collect::<Vec<_>>(), ["zh-hant-tw", "zh-hant", "zh"]);
-        let fallbacks = |tag: &str| Locale::parse(tag).unwrap().fallbacks().map(ToOwned::to_owned).collect::<Vec<_>>();
+        assert_eq!(locale.fallbacks(), ["zh-hant-tw", "zh-hant"]);
+        let fallbacks = |tag: &str| Locale::parse(tag).unwrap().fallbacks();
+        assert_eq!(
+            (fallbacks("zh-HK"), fallbacks("zh-CN")),
+            (vec!["zh-hk".into(), "zh-hant".into()], vec!["zh-cn".into(), "zh".into()])
+        );
+        assert_eq!(
+            [fallbacks("sr-Latn-RS"), fallbacks("pa-PK")].concat(),
+            ["sr-latn-rs", "sr-latn", "pa-pk", "pa-arab"]
+        );
+        let language = |tag: &str| Locale::parse(tag).unwrap().language().canonical();
+        assert_eq!([language("pa-Arab-PK"), language("zh-TW"), language("sr-Latn")], ["pa-Arab", "zh-Hant", "sr-Latn"]);
+        assert_eq!([language("sv-Latn-SE"), language("nb-NO"), language("xx-YY")], ["sv", "nb", "xx"]);
         assert_eq!(fallbacks("nn-NO"), ["nn-no", "nn", "nb", "no"]);
         assert_eq!(fallbacks("no"), ["no", "nb"]);
         let tags = |tag: &str| Locale::parse(tag).unwrap().tags().join(" ");

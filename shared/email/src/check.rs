@@ -1,6 +1,7 @@
 //! Trying a template before it is stored.
 
 use crate::content::Content;
+use crate::fluent::is_visible;
 use crate::parts::{Part, Parts, Unusable};
 use crate::personal::{Personal, Values, plain};
 use crate::render::Renderer;
@@ -135,7 +136,13 @@ impl Parts {
         let mark = &personal.unsubscribe_url;
         let html = &self.html;
         let names = html.to_ascii_lowercase();
-        let is_shown_link = |at| is_seen(&names[..at]) && is_link(&html[..at], &html[at + mark.len()..]);
+        let is_shown_link = |at| {
+            let behind = &html[at + mark.len()..];
+            is_seen(&names[..at])
+                && !is_hidden(&names[..at], behind)
+                && is_link(&html[..at], behind)
+                && has_text(behind)
+        };
         if !html.match_indices(mark).any(|(at, _)| is_shown_link(at)) {
             return Some(Part::Html);
         }
@@ -197,6 +204,63 @@ fn is_seen(mut before: &str) -> bool {
         before = &before[ends + end.len()..];
     }
     true
+}
+
+/// Elements without an end tag.
+const VOID: [&str; 14] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+
+/// Returns true if a tag within a part of HTML in lower case that is still open hides what it holds, the one that `behind` goes on
+/// with included. What a style sheet hides is not found.
+fn is_hidden(before: &str, behind: &str) -> bool {
+    let hides = |tag: &str| {
+        let style: String = tag.chars().filter(|c| !c.is_whitespace()).collect();
+        // Words between quotes are values.
+        let names =
+            tag.split(['"', '\'']).step_by(2).flat_map(str::split_whitespace).map(|name| name.trim_end_matches('='));
+        style.contains("display:none")
+            || style.contains("visibility:hidden")
+            || names.into_iter().any(|name| name == "hidden")
+    };
+    let mut open: Vec<(&str, bool)> = Vec::new();
+    let mut rest = before;
+    while let Some(begins) = rest.find('<') {
+        rest = &rest[begins + 1..];
+        if rest.starts_with("!--") {
+            let Some(end) = rest.find("-->") else { return true };
+            rest = &rest[end..];
+            continue;
+        }
+        let Some(end) = rest.find('>') else {
+            let own = behind[..behind.find('>').unwrap_or(behind.len())].to_lowercase();
+            return hides(&format!("{rest}{own}")) || open.iter().any(|(_, hides)| *hides);
+        };
+        let tag = &rest[..end];
+        let name =
+            tag.trim_start_matches('/').split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+        if tag.starts_with('/') {
+            let at = open.iter().rposition(|(open, _)| *open == name).unwrap_or(open.len());
+            open.truncate(at);
+        } else if !VOID.contains(&name) && !tag.ends_with('/') {
+            // A paragraph ends where the next one begins.
+            open.pop_if(|(open, _)| *open == "p" && name == "p");
+            open.push((name, hides(tag)));
+        }
+        rest = &rest[end..];
+    }
+    open.iter().any(|(_, hides)| *hides)
+}
+
+/// Returns true if a link, of which this is what follows its address, shows something: a text or a picture.
+fn has_text(behind: &str) -> bool {
+    let Some((_, content)) = behind.split_once('>') else { return false };
+    let content = content[..content.to_ascii_lowercase().find("</a").unwrap_or(content.len())].to_owned();
+    let texts = content.split('<').enumerate().map(|(place, part)| match place {
+        0 => part,
+        _ => part.split_once('>').map_or("", |(_, text)| text),
+    });
+    content.to_ascii_lowercase().contains("<img")
+        || texts.into_iter().any(|text| is_visible(&text.replace("&nbsp;", " ")))
 }
 
 /// Returns true if a mark stands in a tag or in the title, where no list can.
@@ -369,12 +433,20 @@ mod tests {
             "<a href=\"mailto:a@b.se?subject={{ unsubscribe_url }}\">x</a>",
             "<a href=\"https://shop.example/{{ unsubscribe_url }}\">x</a>",
             "{% if lang in [\"en\", \"sv\", \"ar\"] %}<a href=\"{{ unsubscribe_url }}\">x</a>{% endif %}",
+            "<a href=\"{{ unsubscribe_url }}\"></a>",
+            "<a href=\"{{ unsubscribe_url }}\"> &nbsp;<b>\u{200b}</b></a>",
+            "<a href=\"{{ unsubscribe_url }}\" style=\"color:red; Display: none\">x</a>",
+            "<a hidden href=\"{{ unsubscribe_url }}\">x</a>",
+            "<div hidden><p>a</p><a href=\"{{ unsubscribe_url }}\">x</a></div>",
+            "<div style='visibility:hidden'><br><a href=\"{{ unsubscribe_url }}\">x</a></div>",
             "{% if not available_later %}<a href=\"{{ unsubscribe_url }}\">x</a>{% endif %}",
         ];
         let shown = [
             "<A HREF = '{{ unsubscribe_url }}'>x</A>",
-            "<a class=\"a=b\" hidden style='color: red' href=\"{{ unsubscribe_url }}\" target=_blank>x</a>",
+            "<a class=\"a=b hidden\" disabled style='color: red' href=\"{{ unsubscribe_url }}\" target=_blank>x</a>",
             "<a class=x href={{ unsubscribe_url }} >x</a>",
+            "<p style=\"display: none\">preview<p>a</p><a href=\"{{ unsubscribe_url }}\"><img src=\"https://shop.example/u.png\"></a>",
+            "<div hidden><img></div><a href=\"{{ unsubscribe_url }}\"><b>x</b></a>",
             "<!--[if !mso]><!--><a href=\"\n{{ unsubscribe_url }}\">x</a><!--<![endif]-->",
             "<!-- one --><a href={{ unsubscribe_url }}>x</a><!-- two -->",
             "<!-- no <style> here --><Title>a</TITLE ><a href={{ unsubscribe_url }}>x</a>",

@@ -52,12 +52,12 @@ impl Texts {
     pub fn of(&self, locale: &Locale, own: TextsById) -> Language<'_> {
         let compiled_in = locale
             .fallbacks()
-            .find_map(|tag| self.languages.iter().find(|language| language.tag == tag))
+            .iter()
+            .find_map(|tag| self.languages.iter().find(|language| language.tag == *tag))
             .unwrap_or(&self.languages[0]);
         let whole = ids().all(|id| own.contains_key(id));
-        let tag = if whole { locale.key().split('-').next() } else { None };
-        let tag = tag.unwrap_or(compiled_in.tag);
-        Language { locale: Locale::from(tag.to_owned()), compiled_in, own }
+        let spoken = if whole { locale.language() } else { Locale::from(compiled_in.tag.to_owned()) };
+        Language { locale: spoken, compiled_in, own }
     }
 }
 
@@ -104,7 +104,7 @@ pub fn check_texts(language: &Locale, own: &TextsById, all: &TextsById) -> Vec<(
             errors.push((id.clone(), Invalid::new(ErrorCode::InvalidText, message)));
         }
     }
-    let compiled_in = language.fallbacks().any(|tag| LANGUAGES.iter().any(|(known, _)| *known == tag));
+    let compiled_in = language.fallbacks().iter().any(|tag| LANGUAGES.iter().any(|(known, _)| known == tag));
     let missing: Vec<&str> = ids().filter(|id| !all.contains_key(*id)).collect();
     if !compiled_in && !missing.is_empty() {
         let message = format!(
@@ -142,7 +142,7 @@ impl Language<'_> {
     /// Returns true if the texts are in the language of a locale; false for the default ones where there are no better
     /// ones.
     pub fn speaks(&self, locale: &Locale) -> bool {
-        locale.fallbacks().any(|tag| tag == self.locale.key())
+        locale.fallbacks().iter().any(|tag| tag == self.locale.key())
     }
 
     pub fn text(&self, id: &str) -> String {
@@ -237,7 +237,7 @@ mod tests {
 
         assert_eq!(check("sv", &[("subject", "{ $title }!"), ("button", "Köp {\"{\"}")]), []);
         assert_eq!(check("sv", &[("buton", "Köp")]), one("buton", ErrorCode::UnknownProperty));
-        for bad in ["{ $price }", "", " ", "{", "a\nb = c", "{\"\\u000A\"}"] {
+        for bad in ["{ $price }", "", " ", "{", "a\nb = c", "{\"\\u000A\"}", "\u{200b}", "a\u{202e}b"] {
             assert_eq!(check("sv-FI", &[("button", bad)]), one("button", ErrorCode::InvalidText), "{bad:?}");
         }
         assert_eq!(check("hu", &[("button", "Megnézem")]), one("", ErrorCode::Required));

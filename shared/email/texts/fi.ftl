@@ -15,13 +15,13 @@ hurry = Emme voi varata sitä sinulle, joten käy katsomassa pian.
 also-waiting = Odotat myös:
 related = Saatat pitää myös näistä:
 reason = Saat tämän viestin, koska pyysit ilmoitusta, kun tuote on taas varastossa. Lähetämme sen vain kerran.
-unsubscribe = Peruuta tilaus
+unsubscribe = Lopeta varastoilmoitukset
 support = Kysyttävää? Kirjoita osoitteeseen { $address }
 
-unsubscribe-title = Peruuta tilaus
+unsubscribe-title = Lopeta varastoilmoitukset
 unsubscribe-question = Haluatko lopettaa kaikki pyytämäsi varastoilmoitukset?
-unsubscribe-button = Kyllä, peruuta
-unsubscribed-title = Tilaus on peruutettu
+unsubscribe-button = Kyllä, lopeta
+unsubscribed-title = Ilmoitukset on lopetettu
 unsubscribed-text = Et saa enää varastoilmoituksia.
 unsubscribe-one-question = Haluatko lopettaa tämän tuotteen odottamisen?
 unsubscribed-one-text = Et saa ilmoitusta tästä tuotteesta.

@@ -141,6 +141,10 @@ impl Sender {
             let message = "Use a name of at most 100 characters, without quotes, brackets and backslashes.";
             return Err(Invalid::new(ErrorCode::InvalidSender, message));
         }
+        if name.contains("=?") && name.contains("?=") {
+            let message = "Write the name as people read it, such as Kläder: it is encoded when the mail is sent.";
+            return Err(Invalid::new(ErrorCode::InvalidSender, message));
+        }
         let address = EmailAddress::parse(address)?;
         Ok(Self { address, ..raw.to_owned().into() })
     }
@@ -204,6 +208,8 @@ mod tests {
 
     #[test]
     fn a_sender_with_an_international_domain_is_the_one_that_ses_knows() {
+        let encoded = Sender::parse("=?UTF-8?B?S2zDpGRlcg==?= <a@shop.example>").unwrap_err();
+        assert!(encoded.message.starts_with("Write the name as people read it"), "{}", encoded.message);
         let sender = Sender::parse(" Shop <a@blåbär.example> ").unwrap();
 
         assert_eq!(sender.to_string(), "Shop <a@xn--blbr-noae.example>");
