@@ -245,6 +245,34 @@ fn somebody_who_waits_in_two_lines_is_counted_in_the_one_where_they_come_first()
 }
 
 #[test]
+fn whoever_an_automation_without_waves_mails_is_foretold_by_none_and_counts_for_the_waves_of_others() {
+    let restock = Restock::start();
+    ["sv-SE", "pl-PL"].iter().for_each(|locale| restock.feed(locale, &["A"]));
+    let swedes = json!([{"field": "locale", "operator": "equals", "value": "sv-SE"}]);
+    let own = json!({"name": "S", "priority": 1, "conditions": swedes, "waves": {"minimum": 1}});
+    restock.automation("swedes", &own);
+    restock.automation("default", &json!({"name": "Others", "waves": {"perUnit": 1, "interval": "PT1H"}}));
+    let both = restock.contact("both");
+    for locale in ["pl-PL", "sv-SE"] {
+        restock.subscribe(&both, "A", locale, None);
+    }
+    for name in ["first", "second", "third"] {
+        restock.subscribe(&restock.contact(name), "A", "pl-PL", None);
+    }
+
+    let said = restock.dry_run(&json!({"sku": "A", "quantity": 3}));
+
+    // Three places, of which one goes to whoever waits in Swedish too.
+    let numbers = |key: &str| -> Vec<u64> {
+        let mut numbers: Vec<u64> =
+            said["waves"].as_array().unwrap().iter().map(|wave| wave[key].as_u64().unwrap()).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    assert_eq!((numbers("leaveNow"), numbers("wait")), (vec![1, 2], vec![0, 1]), "{said}");
+}
+
+#[test]
 fn a_contact_that_is_asked_about_comes_first_and_the_cost_is_told() {
     let restock = Restock::start();
     restock.feed("sv-SE", &["A"]);

@@ -17,12 +17,12 @@ impl Lines {
     }
 
     /// Leaves each person in one line, where one of their subscriptions has its turn first: its mail answers the
-    /// others.
-    pub fn count_once(&mut self) {
-        let mut first: HashMap<ContactId, (u32, Timestamp, PolicyOwner)> = HashMap::new();
+    /// others. The lines that wait for no wave go before all others.
+    pub fn count_once(&mut self, waits_for_no_wave: impl Fn(&PolicyOwner) -> bool) {
+        let mut first: HashMap<ContactId, (bool, u32, Timestamp, PolicyOwner)> = HashMap::new();
         for (owner, line) in &self.0 {
             for (pass, subscribed_on, id) in line {
-                let turn = (*pass, *subscribed_on, owner.clone());
+                let turn = (!waits_for_no_wave(owner), *pass, *subscribed_on, owner.clone());
                 let known = first.entry(id.contact_id).or_insert_with(|| turn.clone());
                 *known = turn.min(known.clone());
             }

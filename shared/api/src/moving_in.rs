@@ -102,11 +102,9 @@ impl Body for WaitingList {
         for (line, text) in lines {
             let value = match &mut table {
                 Some(table) => table.row(text).map(|row| row.map(Value::Object)),
-                None => read_json(text).map(|value| {
-                    Some(match value {
-                        Value::Object(object) => Value::Object(columns.renamed(object, &mut ignored)),
-                        other => other,
-                    })
+                None => read_json(text).and_then(|value| match value {
+                    Value::Object(object) => Ok(Some(Value::Object(columns.renamed(object, &mut ignored)?))),
+                    other => Ok(Some(other)),
                 }),
             };
             list.extend(value.transpose().map(|value| (line, value.and_then(MovedIn::read))));
@@ -167,6 +165,31 @@ mod tests {
             assert_eq!(known, ("a@example.com", "A", "sv-SE"), "{text}");
             assert_eq!(line.subscribed_on.unwrap().0.to_string(), "2024-05-01T16:34:56Z", "{text}");
         }
+    }
+
+    #[test]
+    fn a_property_goes_by_its_own_name_and_what_is_empty_is_missing() {
+        let line = |members: &str| {
+            let text = format!(r#"{{"email":"a@example.com","sku":"A",{members}}}"#);
+            read("application/x-ndjson", &text).unwrap().remove(0).1
+        };
+        for (members, subscribed_on, locale) in [
+            (r#""locale":"sv-SE","created_at":null,"subscribedOn":"2026-01-01""#, "2026-01-01T00:00:00Z", "sv-SE"),
+            (r#""locale":"sv-SE","date":" ","subscribed_on":"2026-01-01""#, "2026-01-01T00:00:00Z", "sv-SE"),
+            (
+                r#""locale":"sv-SE","created_at":"2026-06-01","date":"2026-05-01","subscribedOn":"2026-01-01""#,
+                "2026-01-01T00:00:00Z",
+                "sv-SE",
+            ),
+            (r#""language":"de","locale":"sv-SE","date":"2026-01-01""#, "2026-01-01T00:00:00Z", "sv-SE"),
+            (r#""language":"de","lang":"de","date":"2026-01-01""#, "2026-01-01T00:00:00Z", "de"),
+        ] {
+            let line = line(members).unwrap();
+            assert_eq!(line.subscribed_on.unwrap().0.to_string(), subscribed_on, "{members}");
+            assert_eq!(line.locale.unwrap().as_str(), locale, "{members}");
+        }
+        let errors = line(r#""date":"2026-01-01","created_at":"2026-06-01""#).unwrap_err();
+        assert_eq!((errors.len(), errors[0].error_code), (1, ErrorCode::Duplicate));
     }
 
     #[test]

@@ -31,17 +31,38 @@ pub(crate) struct Table {
 }
 
 impl Columns<'_> {
-    /// Returns an object with the properties that its names stand for, and adds the names that stand for none, or for
-    /// one that it has already, to `ignored`.
-    pub fn renamed(&self, object: Map<String, Value>, ignored: &mut BTreeSet<String>) -> Map<String, Value> {
+    /// Returns an object with the properties that its names stand for. A property's own name goes before others, and what is empty is
+    /// missing; names that stand for none, or for one that is there by its own name, are added to `ignored`. Two other names of one
+    /// property with different values are an error.
+    pub fn renamed(
+        &self,
+        object: Map<String, Value>,
+        ignored: &mut BTreeSet<String>,
+    ) -> Result<Map<String, Value>, Vec<FieldError>> {
+        let is_missing = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         let mut renamed = Map::new();
+        let mut others = Vec::new();
         for (name, value) in object {
-            match self.property(&name).filter(|property| !renamed.contains_key(property)) {
-                Some(property) => drop(renamed.insert(property, value)),
+            match self.property(&name) {
                 None => drop(ignored.insert(name)),
+                Some(_) if is_missing(&value) => {}
+                Some(property) if folded(&property) != folded(&name) => others.push((name, property, value)),
+                Some(property) if renamed.contains_key(&property) => drop(ignored.insert(name)),
+                Some(property) => drop(renamed.insert(property, value)),
             }
         }
-        renamed
+        let own: BTreeSet<String> = renamed.keys().cloned().collect();
+        for (name, property, value) in others {
+            if own.contains(&property) {
+                ignored.insert(name);
+            } else if renamed.get(&property).is_some_and(|known| *known != value) {
+                let message = format!("The line has several values for {property}. Send one, as {property}.");
+                return Err(vec![FieldError::new(&format!("/{name}"), Invalid::new(ErrorCode::Duplicate, message))]);
+            } else {
+                renamed.insert(property, value);
+            }
+        }
+        Ok(renamed)
     }
 
     /// Returns the property that a column stands for.

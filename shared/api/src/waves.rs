@@ -225,6 +225,10 @@ impl WaveSettings {
         if first.as_ref().is_some_and(|first| first.values.is_empty()) {
             errors.add("/first/values", Invalid::new(ErrorCode::Required, "Name at least one value."));
         }
+        if let Some(name) = first.as_ref().and_then(|first| first.attribute.strip_prefix("contact.attributes.")) {
+            let message = format!("Write the attribute's own name, without what conditions have before it: {name}.");
+            errors.add("/first/attribute", Invalid::new(ErrorCode::InvalidName, message));
+        }
         let hours = quiet_hours.map(|Hours { from: TimeOfDay(from), to: TimeOfDay(to), zone: Zone(zone) }| {
             QuietHours::new(from, to, zone).map_err(|invalid| errors.add("/quietHours/to", invalid))
         });
@@ -362,5 +366,7 @@ mod tests {
         let pointers: Vec<String> = policy(nobody).unwrap_err().into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(pointers, ["/first/headStart", "/first/values"]);
         assert_eq!(policy(json!({})).unwrap_err(), [(String::new(), "Required")]);
+        let of_condition = json!({"first": {"attribute": "contact.attributes.club", "values": ["gold"]}});
+        assert_eq!(policy(of_condition).unwrap_err(), [("/first/attribute".to_owned(), "InvalidName")]);
     }
 }
