@@ -303,7 +303,10 @@ fn a_field_that_has_another_name_is_told_of_once() {
 fn field_of_first(format: Format, file: &str, field: &str) -> (Option<String>, Vec<&'static str>) {
     let mut first = None;
     let media_type = MediaType { format, charset: None };
-    read(file.as_bytes(), &media_type, Currency::parse("GBP"), &mut |_, item| drop(first.get_or_insert(item))).unwrap();
+    read(file.as_bytes(), &media_type, Currency::parse("GBP"), &mut |_, item| {
+        first.get_or_insert(item);
+    })
+    .unwrap();
     let item = first.unwrap().unwrap();
     let faults = item.left_out.iter().map(|fault| fault.error_code.as_str()).collect();
     (item.product.text(field).map(ToOwned::to_owned), faults)
