@@ -249,7 +249,7 @@ fn example_10_a_letter_in_five_languages() {
     let locales = [
         ("sv-SE", "Sockor", "99.00 SEK", "Sockor finns igen för 99,00 kr"),
         ("de-DE", "Socken", "9.90 EUR", "Socken ist wieder da für 9,90 €"),
-        ("de-AT", "Socken", "1299.00 EUR", "Socken gibt's wieder um € 1 299,00"),
+        ("de-AT", "Socken", "1299.00 EUR", "Socken gibt's wieder um € 1.299,00"),
         ("pl-PL", "Skarpety", "39.00 PLN", "Skarpety is back for 39,00 zł"),
         ("en-US", "Socks", "9.00 USD", "Socks is back for $9.00"),
     ];
