@@ -140,8 +140,8 @@ impl<'a> Trial<'a> {
         Ok(theirs.into_iter().zip(&decisions).map(|(one, decision)| example(one, decision)).collect())
     }
 
-    /// Returns what is decided about everybody, as far as one call may look, with these examples before all others. `contact` is whom
-    /// they are about.
+    /// Returns what is decided about everybody, as far as one call may look, with these examples before all others.
+    /// `contact` is whom they are about.
     async fn find(&self, contact: Option<ContactId>, examples: Vec<Example>) -> Result<Found, restock_store::Error> {
         let (sku, scope) = (self.sku, &self.met.scope);
         let groups = self.store.groups(sku, scope).await?.into_iter().map(|group| (group, None)).collect();

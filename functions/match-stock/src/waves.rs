@@ -275,7 +275,8 @@ impl App {
     }
 }
 
-/// Returns what asks senders to mail those whom a pass through a line has accepted, `of_others` as answered by the same mails.
+/// Returns what asks senders to mail those whom a pass through a line has accepted, `of_others` as answered by the same
+/// mails.
 fn messages(
     look: &Look<'_>,
     course: &Course,

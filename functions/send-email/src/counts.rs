@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use tracing::warn;
 
 impl App {
-    /// Counts what became of a message's mails, in metrics and in the log. The mails are out, so it is not worth sending the message
-    /// round again: what the log can't take now is added later.
+    /// Counts what became of a message's mails, in metrics and in the log. The mails are out, so it is not worth
+    /// sending the message round again: what the log can't take now is added later.
     pub(crate) async fn count_now(&self, notification: &Notification, outcomes: BTreeMap<String, i64>) {
         for (outcome, count) in outcomes.iter().filter(|(word, _)| counted(word).is_none()) {
             restock_metrics::count_of(Metric::Mails, outcome, *count as u64);

@@ -67,7 +67,8 @@ impl<'a> Changes<'a> {
         &mut self.0[place].1
     }
 
-    /// Lets those back into their line who found no place, or may not be sent to for now. Returns the others, who are put off.
+    /// Lets those back into their line who found no place, or may not be sent to for now. Returns the others, who are
+    /// put off.
     fn let_back(
         &mut self,
         bound: bool,

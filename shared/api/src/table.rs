@@ -31,9 +31,9 @@ pub(crate) struct Table {
 }
 
 impl Columns<'_> {
-    /// Returns an object with the properties that its names stand for. A property's own name goes before others, and what is empty is
-    /// missing; names that stand for none, or for one that is there by its own name, are added to `ignored`. Two other names of one
-    /// property with different values are an error.
+    /// Returns an object with the properties that its names stand for. A property's own name goes before others, and
+    /// what is empty is missing; names that stand for none, or for one that is there by its own name, are added to
+    /// `ignored`. Two other names of one property with different values are an error.
     pub fn renamed(
         &self,
         object: Map<String, Value>,

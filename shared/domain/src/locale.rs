@@ -101,8 +101,9 @@ impl Locale {
         id.is_ok_and(|id| LocaleDirectionality::new_common().is_right_to_left(&id))
     }
 
-    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`. As CLDR falls back,
-    /// none is in another script (`zh-hk`, then `zh-hant`), and Norwegian is found by each of its names.
+    /// Returns the tags to try when texts for this locale are looked for, the most specific first: `sv-se`, then `sv`.
+    /// As CLDR falls back, none is in another script (`zh-hk`, then `zh-hant`), and Norwegian is found by each of its
+    /// names.
     pub fn fallbacks(&self) -> Vec<String> {
         let own =
             std::iter::successors(Some(self.key.as_str()), |tag| tag.rsplit_once('-').map(|(shorter, _)| shorter));

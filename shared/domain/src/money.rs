@@ -118,7 +118,8 @@ impl Money {
         Ok(Self { amount: without_noise(amount, currency), currency })
     }
 
-    /// Returns the currency that a text names, by its code or a sign. A sign that several share is that of the usual one, if that has it.
+    /// Returns the currency that a text names, by its code or a sign. A sign that several share is that of the usual
+    /// one, if that has it.
     pub fn currency_of(text: &str, usual: Option<Currency>) -> Option<Currency> {
         currency(text.trim(), usual)
     }
@@ -177,8 +178,8 @@ fn currency(text: &str, usual: Option<Currency>) -> Option<Currency> {
 /// Digits behind the decimal point of a price that a person or a shop may have written.
 const MAX_DECIMALS: u32 = 6;
 
-/// Returns an amount without what a program has left behind that counts in binary fractions, as in 41.964999999999996: rounded to the
-/// digits of its currency.
+/// Returns an amount without what a program has left behind that counts in binary fractions, as in 41.964999999999996:
+/// rounded to the digits of its currency.
 fn without_noise(amount: Decimal, currency: Currency) -> Decimal {
     if amount.normalize().scale() <= MAX_DECIMALS {
         return amount;

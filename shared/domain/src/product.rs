@@ -153,8 +153,8 @@ fn read_price(text: &str, usual: Option<Currency>) -> Result<Money, Invalid> {
 /// Fields in which feeds say the currency of an item's prices.
 const CURRENCIES: [&str; 4] = ["currency", "currency_code", "price_currency", "pricecurrency"];
 
-/// Returns the currency of an item's prices that say none: the usual one, unless the item names another. One that it names and nobody
-/// knows is none.
+/// Returns the currency of an item's prices that say none: the usual one, unless the item names another. One that it
+/// names and nobody knows is none.
 fn own_currency(data: &Fields, usual: Option<Currency>) -> Option<Currency> {
     match CURRENCIES.iter().find_map(|field| first_text(data, field)) {
         Some(named) => Money::currency_of(named, usual),

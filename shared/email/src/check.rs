@@ -210,8 +210,8 @@ fn is_seen(mut before: &str) -> bool {
 const VOID: [&str; 14] =
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 
-/// Returns true if a tag within a part of HTML in lower case that is still open hides what it holds, the one that `behind` goes on
-/// with included. What a style sheet hides is not found.
+/// Returns true if a tag within a part of HTML in lower case that is still open hides what it holds, the one that
+/// `behind` goes on with included. What a style sheet hides is not found.
 fn is_hidden(before: &str, behind: &str) -> bool {
     let hides = |tag: &str| {
         let style: String = tag.chars().filter(|c| !c.is_whitespace()).collect();

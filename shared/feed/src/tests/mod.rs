@@ -299,7 +299,8 @@ fn a_field_that_has_another_name_is_told_of_once() {
     assert_eq!(left_out(Format::Csv, without), []);
 }
 
-/// Returns a field of the first item of a feed whose prices are in pounds if they say none, and the codes of what it is used without.
+/// Returns a field of the first item of a feed whose prices are in pounds if they say none, and the codes of what it is
+/// used without.
 fn field_of_first(format: Format, file: &str, field: &str) -> (Option<String>, Vec<&'static str>) {
     let mut first = None;
     let media_type = MediaType { format, charset: None };
