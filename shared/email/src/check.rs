@@ -1,7 +1,7 @@
 //! Trying a template before it is stored.
 
 use crate::content::Content;
-use crate::fluent::is_visible;
+use crate::html::{in_a_tag, shows_link};
 use crate::parts::{Part, Parts, Unusable};
 use crate::personal::{Personal, Values, plain};
 use crate::render::Renderer;
@@ -134,16 +134,7 @@ impl Parts {
     /// Returns the part that lacks the link to unsubscribe, if one does.
     pub(crate) fn without_link(&self, personal: &Personal) -> Option<Part> {
         let mark = &personal.unsubscribe_url;
-        let html = &self.html;
-        let names = html.to_ascii_lowercase();
-        let is_shown_link = |at| {
-            let behind = &html[at + mark.len()..];
-            is_seen(&names[..at])
-                && !is_hidden(&names[..at], behind)
-                && is_link(&html[..at], behind)
-                && has_text(behind)
-        };
-        if !html.match_indices(mark).any(|(at, _)| is_shown_link(at)) {
+        if !shows_link(&self.html, mark) {
             return Some(Part::Html);
         }
         // Letters beside it would be a part of the address.
@@ -153,122 +144,6 @@ impl Parts {
         };
         (!self.text.match_indices(mark).any(stands_alone)).then_some(Part::Text)
     }
-}
-
-/// Elements whose content no reader sees as HTML.
-const UNSEEN: [&str; 10] =
-    ["script", "style", "template", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "select"];
-
-/// Returns true if what stands between two parts of HTML is the whole address of a link: the first `href` of an `a`.
-fn is_link(before: &str, after: &str) -> bool {
-    let Some(tag) = before.rfind('<').map(|begin| before[begin + 1..].to_ascii_lowercase()) else { return false };
-    let Some(mut attributes) = tag.strip_prefix('a').filter(|rest| rest.starts_with(char::is_whitespace)) else {
-        return false;
-    };
-    // Those that stand before it, each with its value.
-    let (name, quote) = loop {
-        attributes = attributes.trim_start();
-        let Some((name, value)) = attributes.split_once('=') else { return false };
-        // Attributes without a value may stand before it.
-        let name = name.split_whitespace().next_back().unwrap_or_default();
-        let value = value.trim_start();
-        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''));
-        let inside = quote.map_or(value, |quote| value[quote.len_utf8()..].trim_start());
-        if inside.is_empty() {
-            break (name, quote);
-        }
-        if name == "href" {
-            return false;
-        }
-        let end = quote.map_or_else(|| inside.find(char::is_whitespace), |quote| inside.find(quote));
-        let Some(end) = end else { return false };
-        attributes = inside[end..].trim_start_matches(['"', '\'']);
-    };
-    let closes = match quote {
-        Some(quote) => after.trim_start().starts_with(quote),
-        None => after.starts_with(|c: char| c.is_whitespace() || c == '>'),
-    };
-    let is_closed = after.find('>').is_some_and(|end| !after[..end].contains('<'));
-    name == "href" && closes && is_closed
-}
-
-/// Returns true if what follows on a part of HTML in lower case is seen by a reader: it stands in no comment, which
-/// Outlook alone reads, and in no element that is code or a name.
-fn is_seen(mut before: &str) -> bool {
-    while let Some(begins) = before.find('<') {
-        before = &before[begins + 1..];
-        let element = UNSEEN.iter().find(|element| before.starts_with(**element)).map(|element| format!("</{element}"));
-        let end = if before.starts_with("!--") { Some("-->".to_owned()) } else { element };
-        let Some(end) = end else { continue };
-        let Some(ends) = before.find(&end) else { return false };
-        before = &before[ends + end.len()..];
-    }
-    true
-}
-
-/// Elements without an end tag.
-const VOID: [&str; 14] =
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
-
-/// Returns true if a tag within a part of HTML in lower case that is still open hides what it holds, the one that
-/// `behind` goes on with included. What a style sheet hides is not found.
-fn is_hidden(before: &str, behind: &str) -> bool {
-    let hides = |tag: &str| {
-        let style: String = tag.chars().filter(|c| !c.is_whitespace()).collect();
-        // Words between quotes are values.
-        let names =
-            tag.split(['"', '\'']).step_by(2).flat_map(str::split_whitespace).map(|name| name.trim_end_matches('='));
-        style.contains("display:none")
-            || style.contains("visibility:hidden")
-            || names.into_iter().any(|name| name == "hidden")
-    };
-    let mut open: Vec<(&str, bool)> = Vec::new();
-    let mut rest = before;
-    while let Some(begins) = rest.find('<') {
-        rest = &rest[begins + 1..];
-        if rest.starts_with("!--") {
-            let Some(end) = rest.find("-->") else { return true };
-            rest = &rest[end..];
-            continue;
-        }
-        let Some(end) = rest.find('>') else {
-            let own = behind[..behind.find('>').unwrap_or(behind.len())].to_lowercase();
-            return hides(&format!("{rest}{own}")) || open.iter().any(|(_, hides)| *hides);
-        };
-        let tag = &rest[..end];
-        let name =
-            tag.trim_start_matches('/').split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
-        if tag.starts_with('/') {
-            let at = open.iter().rposition(|(open, _)| *open == name).unwrap_or(open.len());
-            open.truncate(at);
-        } else if !VOID.contains(&name) && !tag.ends_with('/') {
-            // A paragraph ends where the next one begins.
-            open.pop_if(|(open, _)| *open == "p" && name == "p");
-            open.push((name, hides(tag)));
-        }
-        rest = &rest[end..];
-    }
-    open.iter().any(|(_, hides)| *hides)
-}
-
-/// Returns true if a link, of which this is what follows its address, shows something: a text or a picture.
-fn has_text(behind: &str) -> bool {
-    let Some((_, content)) = behind.split_once('>') else { return false };
-    let content = content[..content.to_ascii_lowercase().find("</a").unwrap_or(content.len())].to_owned();
-    let texts = content.split('<').enumerate().map(|(place, part)| match place {
-        0 => part,
-        _ => part.split_once('>').map_or("", |(_, text)| text),
-    });
-    content.to_ascii_lowercase().contains("<img")
-        || texts.into_iter().any(|text| is_visible(&text.replace("&nbsp;", " ")))
-}
-
-/// Returns true if a mark stands in a tag or in the title, where no list can.
-fn in_a_tag(html: &str, mark: &str) -> bool {
-    html.match_indices(mark).any(|(at, _)| {
-        let before = &html[..at];
-        before.rfind('<') > before.rfind('>') || before.rfind("<title>") > before.rfind("</title>")
-    })
 }
 
 #[cfg(test)]

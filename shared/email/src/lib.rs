@@ -4,6 +4,7 @@ mod bulk;
 mod check;
 mod content;
 mod fluent;
+mod html;
 mod links;
 mod mail;
 mod markup;
