@@ -92,8 +92,9 @@ async fn dry_run(
     let mut found = trial.find(contact, examples).await?;
     // Their mail is out before a tick comes to their other subscriptions, and counts for the waves.
     found.lines.leave_out(&found.at_once);
-    found.lines.count_once(|owner| trial.leaves_at_once(owner));
-    let forecasts = trial.forecasts(&found).await?;
+    let leave_at_once = trial.leave_at_once();
+    found.lines.count_once(&leave_at_once);
+    let forecasts = trial.forecasts(&found, &leave_at_once).await?;
     Ok(found.into_answer(&automations, forecasts))
 }
 
@@ -189,24 +190,29 @@ impl<'a> Trial<'a> {
         self.store.contacts(asked, Consistency::Eventual).await
     }
 
-    /// Returns true if a policy lets its mails leave without waves, and now.
-    fn leaves_at_once(&self, owner: &PolicyOwner) -> bool {
-        let of_owner = self.waves.all().into_iter().find(|(of, _)| of == owner);
-        of_owner.is_some_and(|(_, policy)| policy.per_unit.is_none() && policy.held_back(&self.met, self.now).is_none())
+    /// Returns the owners of policies whose mails leave without waves, and now.
+    fn leave_at_once(&self) -> HashSet<PolicyOwner> {
+        let leaves_at_once =
+            |policy: &WavePolicy| policy.per_unit.is_none() && policy.held_back(&self.met, self.now).is_none();
+        let all = self.waves.all().into_iter();
+        all.filter(|(_, policy)| leaves_at_once(policy)).map(|(owner, _)| owner).collect()
     }
 
     /// Returns the waves to come of each policy; `None` if there is none.
-    async fn forecasts(&self, found: &Found) -> Result<Option<Vec<WaveForecast>>, restock_store::Error> {
+    async fn forecasts(
+        &self,
+        found: &Found,
+        leave_at_once: &HashSet<PolicyOwner>,
+    ) -> Result<Option<Vec<WaveForecast>>, restock_store::Error> {
         let policies = self.waves.all();
         if policies.is_empty() {
             return Ok(None);
         }
         let wave = self.store.wave(self.sku, &self.met.scope).await?;
-        let at_once = policies.iter().map(|(owner, _)| owner).filter(|owner| self.leaves_at_once(owner));
-        let at_once: Vec<PolicyOwner> = at_once.cloned().collect();
         let forecast = |(owner, policy): (PolicyOwner, &WavePolicy)| {
-            let of_others = at_once.iter().filter(|other| **other != owner).flat_map(|other| found.lines.people(other));
-            let before = found.at_once.len() as u64 + of_others.map(|(_, people)| people).sum::<u64>();
+            let others = leave_at_once.iter().filter(|other| **other != owner);
+            let of_others: u64 = others.flat_map(|other| found.lines.people(other).into_values()).sum();
+            let before = found.at_once.len() as u64 + of_others;
             // As for a level that has just come, whose line begins with everybody.
             let on_their_way = wave.given(&owner, &Course::default(), self.now) + before;
             let people = found.lines.people(&owner);

@@ -17,12 +17,12 @@ impl Lines {
     }
 
     /// Leaves each person in one line, where one of their subscriptions has its turn first: its mail answers the
-    /// others. The lines that wait for no wave go before all others.
-    pub fn count_once(&mut self, waits_for_no_wave: impl Fn(&PolicyOwner) -> bool) {
+    /// others. The lines that leave at once go before all others.
+    pub fn count_once(&mut self, leave_at_once: &HashSet<PolicyOwner>) {
         let mut first: HashMap<ContactId, (bool, u32, Timestamp, PolicyOwner)> = HashMap::new();
         for (owner, line) in &self.0 {
             for (pass, subscribed_on, id) in line {
-                let turn = (!waits_for_no_wave(owner), *pass, *subscribed_on, owner.clone());
+                let turn = (!leave_at_once.contains(owner), *pass, *subscribed_on, owner.clone());
                 let known = first.entry(id.contact_id).or_insert_with(|| turn.clone());
                 *known = turn.min(known.clone());
             }

@@ -34,6 +34,17 @@ impl Currency {
         is_among(CODES, letters).then_some(Self(letters))
     }
 
+    /// Returns the currency that a text names by its code or a sign, in any case. A sign that several share is that of
+    /// the usual currency if that has it.
+    pub fn named(text: &str, usual: Option<Self>) -> Option<Self> {
+        let is_it = |sign: &str| sign.to_lowercase() == text.to_lowercase();
+        if let Some((_, sharing)) = SHARED_SIGNS.iter().find(|(sign, _)| is_it(sign)) {
+            return usual.filter(|usual| sharing.contains(&usual.as_str()));
+        }
+        let code = SIGNS.iter().find(|(sign, _)| is_it(sign)).map_or(text, |(_, code)| code);
+        Self::parse(code)
+    }
+
     /// Returns a currency as it was stored, even if it is no more in the list; none if it is not three letters.
     pub fn restore(raw: &str) -> Option<Self> {
         let letters: [u8; 3] = raw.as_bytes().try_into().ok()?;
@@ -103,7 +114,7 @@ impl Money {
         let behind = NO_FRACTION.iter().find_map(|dash| behind.strip_prefix(dash)).unwrap_or(behind);
         let currency = match (raw[..first].trim(), behind.trim()) {
             ("", "") => Some(usual.ok_or_else(without_currency)?),
-            ("", code) | (code, "") => currency(code, usual),
+            ("", code) | (code, "") => Currency::named(code, usual),
             _ => None,
         };
         let currency = currency.ok_or_else(invalid)?;
@@ -116,12 +127,6 @@ impl Money {
             Invalid::new(ErrorCode::InvalidPrice, message)
         })?;
         Ok(Self { amount: without_noise(amount, currency), currency })
-    }
-
-    /// Returns the currency that a text names, by its code or a sign. A sign that several share is that of the usual
-    /// one, if that has it.
-    pub fn currency_of(text: &str, usual: Option<Currency>) -> Option<Currency> {
-        currency(text.trim(), usual)
     }
 
     /// Returns true if nothing is left of it once it is rounded to the digits of its currency.
@@ -164,16 +169,6 @@ const SHARED_SIGNS: [(&str, &[&str]); 7] = [
     ("lei", &["RON", "MDL"]),
     ("Fr.", &["CHF"]),
 ];
-
-/// Returns the currency of a code or a sign, in any case; a shared sign is the usual currency's if that has it.
-fn currency(text: &str, usual: Option<Currency>) -> Option<Currency> {
-    let is_it = |sign: &str| sign.to_lowercase() == text.to_lowercase();
-    if let Some((_, sharing)) = SHARED_SIGNS.iter().find(|(sign, _)| is_it(sign)) {
-        return usual.filter(|usual| sharing.contains(&usual.as_str()));
-    }
-    let code = SIGNS.iter().find(|(sign, _)| is_it(sign)).map_or(text, |(_, code)| code);
-    Currency::parse(code)
-}
 
 /// Digits behind the decimal point of a price that a person or a shop may have written.
 const MAX_DECIMALS: u32 = 6;

@@ -157,7 +157,7 @@ const CURRENCIES: [&str; 4] = ["currency", "currency_code", "price_currency", "p
 /// names and nobody knows is none.
 fn own_currency(data: &Fields, usual: Option<Currency>) -> Option<Currency> {
     match CURRENCIES.iter().find_map(|field| first_text(data, field)) {
-        Some(named) => Money::currency_of(named, usual),
+        Some(named) => Currency::named(named.trim(), usual),
         None => usual,
     }
 }

@@ -84,11 +84,6 @@ pub fn is_price(column: &str) -> bool {
     matches!(column, "price" | "sale_price")
 }
 
-/// Returns true for a sign of a currency, such as €.
-pub fn is_currency_sign(character: char) -> bool {
-    matches!(character, '$' | '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}')
-}
-
 /// Returns true for a field that only Google's namespace has among those of feeds: titles and links are Atom's too.
 pub fn is_googles(field: &str) -> bool {
     is_price(field) || matches!(field, "availability" | "availability_date" | "sale_price_effective_date")

@@ -390,7 +390,10 @@ impl Element {
             return FieldValue::Group(self.children);
         }
         let text = self.text.trim();
-        let names_none = !text.is_empty() && !text.contains(|c: char| c.is_alphabetic() || item::is_currency_sign(c));
+        // Dashes stand for a fraction of zero, as in 1299,-.
+        let number = text.trim_end_matches(['.', ',', '-', '–']);
+        let is_number = |end: Option<char>| end.is_some_and(|end| end.is_ascii_digit());
+        let names_none = is_number(number.chars().next()) && is_number(number.chars().next_back());
         match self.currency.filter(|_| names_none) {
             Some(currency) => FieldValue::from(format!("{text} {currency}")),
             None => FieldValue::from(text),
