@@ -497,8 +497,8 @@ fn serve_once(content_type: &str, file: &[u8]) -> String {
     url
 }
 
-/// Answers every request with a file, at the URL that this returns, and tells what each request said.
-fn serve_telling(answer: Vec<u8>) -> (String, std::sync::mpsc::Receiver<String>) {
+/// Answers every request as told, at the URL that this returns, and tells what each said, in lower case.
+fn serve_telling(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/feed.csv", listener.local_addr().unwrap());
     let (tell, told) = std::sync::mpsc::channel();
@@ -507,8 +507,9 @@ fn serve_telling(answer: Vec<u8>) -> (String, std::sync::mpsc::Receiver<String>)
             let mut connection = connection.unwrap();
             let mut request = [0; 8192];
             let length = connection.read(&mut request).unwrap();
-            let _ = tell.send(String::from_utf8_lossy(&request[..length]).to_lowercase());
-            connection.write_all(&answer).unwrap();
+            let request = String::from_utf8_lossy(&request[..length]).to_lowercase();
+            connection.write_all(&answer(&request)).unwrap();
+            let _ = tell.send(request);
         }
     });
     (url, told)
@@ -522,9 +523,15 @@ fn a_password_goes_to_the_server_that_it_was_given_for_and_is_never_shown() {
         "HTTP/1.1 200 OK\r\ncontent-type: text/csv\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         file.len()
     );
-    let (other, other_told) = serve_telling([head.as_bytes(), file].concat());
-    let away = format!("HTTP/1.1 302 Found\r\nlocation: {other}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let (url, told) = serve_telling(away.into_bytes());
+    let to = |url: &str| {
+        format!("HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
+    };
+    let (other, other_told) = serve_telling(move |_| [head.as_bytes(), file].concat());
+    let away = other.clone();
+    let (url, told) = serve_telling(move |asked| match asked.contains("/newest.csv") {
+        true => to(&away),
+        false => to("/newest.csv"),
+    });
     let import = || {
         let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
         restock.imported("sv-SE", &started)
@@ -535,14 +542,34 @@ fn a_password_goes_to_the_server_that_it_was_given_for_and_is_never_shown() {
     assert_eq!((feed.status, feed.json()["user"].as_str()), (200, Some("shop")), "{}", feed.text);
     assert!(!feed.text.contains("s3cret") && !restock.get("/feeds").text.contains("s3cret"));
     assert_eq!(import()["status"], "succeeded");
-    // "shop:s3cret: ö", in lower case as the whole request is.
-    assert!(told.recv().unwrap().contains("authorization: basic c2hvcdpzm2nyzxq6imo2"));
+    // "shop:s3cret: ö", in lower case as the whole request is; the server's own redirect loses nothing of it.
+    for path in ["/feed.csv", "/newest.csv"] {
+        let asked = told.recv().unwrap();
+        assert!(asked.contains(path) && asked.contains("authorization: basic c2hvcdpzm2nyzxq6imo2"), "{asked}");
+    }
     assert!(!other_told.recv().unwrap().contains("authorization"));
 
     // Another URL gets nothing of it.
     assert_eq!(restock.put("/feeds/sv-SE", &json!({"url": other})).json()["user"], Value::Null);
     assert_eq!(import()["status"], "succeeded");
     assert!(!other_told.recv().unwrap().contains("authorization"));
+}
+
+#[test]
+fn an_answer_that_is_no_file_is_told_with_its_status() {
+    let restock = Restock::start();
+    for status in ["204 No Content", "206 Partial Content", "304 Not Modified", "300 Multiple Choices", "404 Not Found"]
+    {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let (url, _told) = serve_telling(move |_| answer.clone().into_bytes());
+        restock.put("/feeds/sv-SE", &json!({"url": url}));
+        let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();
+
+        let import = restock.imported("sv-SE", &started);
+
+        let said = import["errors"][0]["message"].as_str().unwrap_or_default();
+        assert!(said.contains(&format!("its server answered with the status {}", &status[..3])), "{import}");
+    }
 }
 
 #[test]

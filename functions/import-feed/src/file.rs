@@ -1,8 +1,7 @@
 use crate::Stop;
 use crate::addresses::{Addresses, Checked};
+use crate::asked::Question;
 use crate::received::{Counted, Received};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::MultiGzDecoder;
 use restock_domain::{Currency, ErrorCode};
 use restock_feed::{End, Item, ItemFault, MediaType, Unreadable};
@@ -173,26 +172,19 @@ fn download(
     let config = ureq::Agent::config_builder()
         // It would resolve names itself.
         .proxy(None)
+        // Where a server leads to is looked at here.
+        .max_redirects(0)
         .timeout_connect(Some(Duration::from_secs(10)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
         .timeout_global(Some(Duration::from_secs(600)))
         .user_agent(concat!("Restock/", env!("CARGO_PKG_VERSION")))
         .build();
     let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), Checked::new(addresses));
-    let mut request = agent.get(url);
-    if let Some((user, password)) = credentials {
-        let basic = STANDARD.encode(format!("{user}:{password}"));
-        // Where the server leads to another one, ureq leaves this header behind.
-        request = request.header("authorization", format!("Basic {basic}"));
-    }
-    let validators = known.as_ref().map(|fetch| (fetch.etag.as_deref(), fetch.last_modified.as_deref()));
-    let (etag, last_modified) = validators.unwrap_or_default();
-    for (name, value) in [("if-none-match", etag), ("if-modified-since", last_modified)] {
-        if let Some(value) = value {
-            request = request.header(name, value);
-        }
-    }
-    let mut response = request.call()?;
+    let (etag, last_modified) = match &known {
+        Some(fetch) => (fetch.etag.clone(), fetch.last_modified.clone()),
+        None => (None, None),
+    };
+    let mut response = Question { credentials, etag, last_modified }.ask(&agent, url)?;
     if let (StatusCode::NOT_MODIFIED, Some(fetch)) = (response.status(), known) {
         return Ok(Obtained::Unchanged(fetch));
     }

@@ -4,6 +4,7 @@
 //! stopped, and one that runs twice writes nothing the second time.
 
 mod addresses;
+mod asked;
 mod due;
 mod file;
 mod gone;
