@@ -46,6 +46,8 @@ fn a_stack_that_is_well_says_what_leaves_and_asks_for_nothing() {
     assert!(line(&status, "Sending").starts_with(&["Sending", "mails", "leave;"]), "{status}");
     assert!(status.contains("accepted by SES: 1, bounced permanently: 0, complaints: 0"), "{status}");
     assert_eq!(line(&status, "sv-SE")[2..], ["1", "of", "1"], "{status}");
+    restock.feed("sv-SE", &["A"]);
+    assert_eq!(line(&restock.status(), "sv-SE")[2..], ["1", "of", "1"], "what has not changed can be mailed too");
     for queue in ["stock-levels", "notifications", "feed-imports", "email-events", "erasures"] {
         assert_eq!(line(&status, queue)[1..2], ["0"], "{status}");
         assert_eq!(line(&status, queue).last(), Some(&"0"), "{status}");
@@ -223,12 +225,21 @@ fn a_table_in_use_is_not_copied_into() {
     restock.contact("a");
     let (contacts, stock) = (restock.table("contacts"), restock.table("stock"));
 
+    let mut other = restock.dynamodb("DescribeTable", json!({"TableName": contacts}))["Table"].clone();
+    other["TableName"] = json!("other");
+    other["BillingMode"] = json!("PAY_PER_REQUEST");
+    let kept = ["TableName", "BillingMode", "KeySchema", "AttributeDefinitions"];
+    other.as_object_mut().unwrap().retain(|name, _| kept.contains(&name.as_str()));
+    restock.dynamodb("CreateTable", other);
+
     let refused = |from: &str, to: &str, go_on, overwrite| restock.copy(from, to, go_on, overwrite).unwrap_err();
-    assert!(refused(&contacts, &contacts, false, false).contains("would come back"));
-    assert!(refused(&contacts, &contacts, false, true).contains("Only the configuration"));
+    assert_eq!(restock.copy(&contacts, "other", false, false).unwrap(), "copied: 2, there already: 0");
+    assert!(refused(&contacts, "other", false, false).contains("would come back"));
+    assert!(refused(&contacts, "other", false, true).contains("Only the configuration"));
+    assert!(refused(&contacts, &contacts, true, false).starts_with("Give two tables"));
     assert!(refused(&contacts, &stock, false, false).contains("different keys"));
     assert!(refused("nothing", &contacts, false, false).starts_with("nothing: "));
-    assert_eq!(restock.copy(&contacts, &contacts, true, false).unwrap(), "copied: 0, there already: 2");
+    assert_eq!(restock.copy(&contacts, "other", true, false).unwrap(), "copied: 0, there already: 2");
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub async fn run(seed: Seed, port: u16) -> Result<(), Error> {
     fill(&store, &seed, |written| bar.inc(written)).await?;
     bar.finish();
     let Seed { subscriptions, sku, locale, .. } = seed;
-    println!("{subscriptions} contacts wait for {sku} in {locale}. A stock level of it mails them.");
+    println!("{subscriptions} contacts wait for {sku} in {locale}, as of an hour ago. A stock level of it mails them,");
+    println!("apart from those whose mail about it has left since then: seed others with --first.");
     Ok(())
 }
 

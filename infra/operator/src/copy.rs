@@ -38,6 +38,9 @@ const MAX_ATTEMPTS: u32 = 10;
 /// the backup would come back.
 pub async fn run(copy: Copy, client: &Client, out: &mut impl Write) -> Result<(), Error> {
     let Copy { from, to, go_on, overwrite } = copy;
+    if from == to {
+        return Err("Give two tables: the one to copy from, and that of the new stack.".into());
+    }
     let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS);
     let client = Client::from_conf(client.config().to_builder().retry_config(retries).build());
     let keys = key_of(&client, &to).await?;

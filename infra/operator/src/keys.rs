@@ -30,7 +30,7 @@ pub enum Keys {
         #[arg(long = "may", value_name = "SCOPES", value_delimiter = ',', value_parser = word, required = true)]
         scopes: Vec<String>,
         /// After how long it is refused, such as 365d; never by default.
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         expires_in: Option<Span>,
         /// How many calls a second it may make. A key that has rested may make 96 at once, however low its limit.
         #[arg(long, value_name = "CALLS", default_value_t = ApiKey::CALLS_PER_SECOND, value_parser = limit())]
@@ -55,7 +55,7 @@ pub enum Keys {
         /// The key's id, as `list` shows it.
         id: String,
         /// How long the old key still works.
-        #[arg(long, value_name = "TIME", default_value = "24h")]
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = time)]
         overlap: Span,
     },
 }
@@ -67,6 +67,10 @@ fn word(word: &str) -> Result<String, String> {
         return Err(format!("there is no such scope; use {}, or scopes of docs/api.md", sets.join(", ")));
     }
     Ok(word.to_owned())
+}
+
+fn time(written: &str) -> Result<Span, String> {
+    written.trim().parse().map_err(|_| "give a time such as 365d or 12h".to_owned())
 }
 
 /// Bytes of a key's name, so that a list has a line for each.
@@ -126,10 +130,13 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
             let until = after(now, overlap)?;
             let until = key.expires_on.map_or(until, |expires_on| expires_on.min(until));
             let id = create(store, key, now, out).await?;
-            if store.expire_api_key(&old, until).await? {
-                eprintln!("Key {id} was made in place of {}, which works until {until:.0}.", short(&old));
+            let old_one = short(&old);
+            if !store.expire_api_key(&old, until).await? {
+                eprintln!("Key {id} was made. {old_one} was revoked meanwhile.");
+            } else if until <= now {
+                eprintln!("Key {id} was made in place of {old_one}, which had expired on {until:.0}.");
             } else {
-                eprintln!("Key {id} was made. {} was revoked meanwhile.", short(&old));
+                eprintln!("Key {id} was made in place of {old_one}, which works until {until:.0}.");
             }
         }
     }
@@ -139,7 +146,8 @@ pub async fn run(command: Keys, store: &Store, out: &mut impl Write) -> Result<(
 /// Stores a new key that is like another one, writes it to `out`, and returns what is shown of its digest. One that
 /// can't be written is deleted again, as nobody would have it.
 async fn create(store: &Store, like: ApiKey, now: Timestamp, out: &mut impl Write) -> Result<String, Error> {
-    let expires_on = like.made_for_seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
+    let until = |seconds| now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+    let expires_on = like.made_for_seconds.map(until);
     let key = ApiKey { created_on: Some(now), expires_on, ..like };
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes)?;
@@ -212,6 +220,10 @@ fn short(digest: &str) -> &str {
 
 /// Returns a moment so long after another one, by UTC's calendar.
 fn after(now: Timestamp, span: Span) -> Result<Timestamp, Error> {
-    let until = now.to_zoned(TimeZone::UTC).checked_add(span)?.timestamp();
-    if until > now { Ok(until) } else { Err("Give a time above zero, such as 90d.".into()) }
+    let until = now.to_zoned(TimeZone::UTC).checked_add(span).map(|until| until.timestamp());
+    match until {
+        Ok(until) if until > now => Ok(until),
+        Ok(_) => Err("Give a time above zero, such as 90d.".into()),
+        Err(_) => Err("Give a time that ends before the year 10000, such as 3650d.".into()),
+    }
 }

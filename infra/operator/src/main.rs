@@ -59,7 +59,9 @@ async fn main() -> ExitCode {
     // What can't be read, or had to be made anew, is logged where it is found.
     let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr);
     lines.without_time().with_target(false).init();
-    match run(Cli::parse()).await {
+    let cli = Cli::parse();
+    let is_local = cli.stack.local.is_some();
+    match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has read enough.
         Err(error)
@@ -70,7 +72,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             let said = DisplayErrorChain::new(&*error).to_string();
             eprintln!("{said}");
-            if let Some(advice) = advice(&said) {
+            if let Some(advice) = advice(&said).filter(|_| !is_local) {
                 eprintln!("{advice}");
             }
             ExitCode::FAILURE
@@ -92,7 +94,10 @@ fn advice(said: &str) -> Option<&'static str> {
             "AccessDenied",
             "These credentials may not do that. Use a role that may read and write the tables and queues of the stack.",
         ),
-        ("ResourceNotFound", "Is the table the output ConfigurationTableName of the stack, and AWS_REGION its region?"),
+        (
+            "ResourceNotFound",
+            "There is no such table in this account and region. The output ConfigurationTableName of the stack has the name of the configuration; AWS_REGION is the region of the stack.",
+        ),
         ("Missing Region", "Set AWS_REGION to the region of the stack."),
         ("failed to lookup address", "Is AWS_REGION set to the region of the stack, and is there a network?"),
     ];

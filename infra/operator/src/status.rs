@@ -4,7 +4,7 @@ use crate::keys;
 use crate::stack::{Stack, word};
 use jiff::Timestamp;
 use restock_api::sending::Sending;
-use restock_domain::{Feed, FeedWarning, MailCounts, SendingState};
+use restock_domain::{Feed, FeedWarning, Import, MailCounts, SendingState};
 use restock_local::Error;
 use restock_queue::Queue;
 use std::io::Write;
@@ -87,8 +87,8 @@ fn since(on: Timestamp, why: Option<&str>) -> String {
 
 fn line_of_feed(feed: &Feed, warning: Option<FeedWarning>) -> String {
     let imported = feed.last_succeeded_on.map_or("never".to_owned(), |on| format!("{on:.0}"));
-    let products =
-        feed.last_import.as_ref().map_or(String::new(), |last| format!("{} of {}", last.imported, last.items));
+    let usable = |last: &Import| format!("{} of {}", last.imported + last.unchanged, last.items);
+    let products = feed.last_import.as_ref().map_or(String::new(), usable);
     let warning = warning.map_or("", |warning| warning.into());
     format!("{:14} {imported:20} {products:16} {warning}", feed.locale.to_string()).trim_end().to_owned()
 }
