@@ -57,6 +57,8 @@ fn the_log_is_filtered_by_sku_locale_automation_outcome_and_time() {
     assert_eq!(restock.logged(&format!("to={}", at(1))), "CBA");
     assert_eq!(restock.logged(&format!("from={}&to={}&outcome=sent", at(3), at(0))), "CB");
     assert_eq!(restock.logged("to=2026-01-01"), "");
+    assert_eq!(restock.logged("to=9999-12-31"), "EDCBA");
+    assert_eq!(restock.logged("from=2026-01-01T00:00:00+01:00&to=2999-01-01T00:00:00+01:00"), "EDCBA", "not escaped");
     assert_eq!(restock.logged("from=2999-01-01"), "");
     assert_eq!(restock.logged("sku=A&automation=default&outcome=delivered"), "A");
 }
@@ -70,6 +72,8 @@ fn a_wrong_filter_is_named() {
     };
 
     wrong("sku=%20", "sku", "Empty");
+    wrong("sku=A%E5", "sku", "InvalidEncoding");
+    wrong("sku=A&sku=B", "sku", "Duplicate");
     wrong("locale=swedish-language-x-", "locale", "InvalidLocale");
     wrong("automation=A", "automation", "InvalidAutomationId");
     wrong("outcome=Sent", "outcome", "InvalidOutcome");

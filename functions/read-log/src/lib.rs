@@ -57,7 +57,8 @@ impl App {
 }
 
 fn moment(raw: &str) -> Result<Timestamp, Invalid> {
-    time::moment(raw).ok_or_else(|| {
+    // A plus that is not escaped comes as a space.
+    time::moment(raw).or_else(|| time::moment(&raw.replace(' ', "+"))).ok_or_else(|| {
         let message = "Use a time such as 2026-11-23T08:30:00Z, or a date such as 2026-11-23.";
         Invalid::new(ErrorCode::InvalidTimestamp, message)
     })

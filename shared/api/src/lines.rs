@@ -1,7 +1,7 @@
 //! Uploads of JSON lines, and the report about them.
 
 use crate::operation::Operation;
-use crate::payload::{Body, media_type, summary};
+use crate::payload::{Body, fault, media_type, summary};
 use crate::wire::{alone, unmarked};
 use crate::{FieldError, Problem, answer};
 use restock_domain::{ErrorCode, Invalid};
@@ -61,7 +61,8 @@ pub(crate) fn numbered_lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8]
 /// Reads a line as JSON.
 pub(crate) fn read_json(line: &[u8]) -> Result<Value, Vec<FieldError>> {
     serde_json::from_slice(line).map_err(|error| {
-        let message = format!("The line is not JSON that we can read: see column {}.", error.column());
+        let what = fault(&error);
+        let message = format!("The line is not JSON that we can read: {what} column {}.", error.column());
         alone(Invalid::new(ErrorCode::MalformedJson, message))
     })
 }

@@ -62,13 +62,29 @@ fn why(bytes: &[u8], error: &serde_json::Error) -> String {
     if bytes.starts_with(GZIP) {
         return "it is compressed. Send it as plain text.".to_owned();
     }
-    if error.to_string().starts_with("recursion limit") {
-        return format!("its arrays and objects are in each other more than 127 times at {place}.");
-    }
     if error.is_eof() {
         return format!("it ends too early, at {place}.");
     }
-    format!("see {place}.")
+    format!("{} {place}.", fault(error))
+}
+
+/// Returns what is wrong with JSON, so that a place can follow.
+pub(crate) fn fault(error: &serde_json::Error) -> &'static str {
+    // The library tells them apart by its texts only.
+    let all = [
+        ("recursion limit", "its arrays and objects are in each other more than 127 times at"),
+        ("number out of range", "it has a number that is too large at"),
+        ("lone leading surrogate", "it has half of a character, such as \\ud83d alone, at"),
+        ("unexpected end of hex escape", "it has half of a character, such as \\ud83d alone, at"),
+        ("invalid unicode code point", "it has bytes that are not UTF-8 at"),
+        ("control character", "it has a line break or a tab within a text, which are written \\n and \\t, at"),
+        ("invalid escape", "it has a \\ before a letter where none may be, at"),
+        ("trailing comma", "it has a comma with nothing behind it at"),
+        ("key must be a string", "it has a name without double quotes at"),
+        ("trailing characters", "it has something behind its end at"),
+    ];
+    let said = error.to_string();
+    all.iter().find(|(sign, _)| said.starts_with(sign)).map_or("see", |(_, fault)| fault)
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -186,6 +202,19 @@ mod tests {
         assert!(detail(b"\x1f\x8b\x08\0").contains("it is compressed. Send it as plain text."));
         assert!(detail("[".repeat(200).as_bytes()).contains("more than 127 times at line 1, column 128."));
         assert!(detail(br#"{"a": 1"#).contains("it ends too early, at line 1, column 7."));
-        assert!(detail(b"{\n'a': 1}").contains("see line 2, column 1."));
+        assert!(detail(b"{\n'a': 1}").contains("it has a name without double quotes at line 2, column 1."));
+        for (body, fault) in [
+            (&br#"{"a": 1e400}"#[..], "a number that is too large"),
+            (br#"{"a": "\ud83d"}"#, "half of a character"),
+            (br#"{"a": "\ud83d and more"}"#, "half of a character"),
+            (b"{\"a\": \"\xe5\"}", "bytes that are not UTF-8"),
+            (b"{\"a\": \"1\n2\"}", "a line break or a tab within a text"),
+            (br#"{"a": "\x"}"#, "before a letter where none may be"),
+            (br#"{"a": 1,}"#, "a comma with nothing behind it"),
+            (br#"{"a": 1} {}"#, "something behind its end"),
+            (br#"{"a": nil}"#, "that we can read: see line 1"),
+        ] {
+            assert!(detail(body).contains(fault), "{fault}: {}", detail(body));
+        }
     }
 }

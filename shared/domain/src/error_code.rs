@@ -16,7 +16,7 @@ pub enum ErrorCode {
     Busy,
     /// There is no such contact.
     ContactNotFound,
-    /// The file has it twice, and nothing says which one counts.
+    /// The file or the query has it twice, and nothing says which one counts.
     Duplicate,
     /// The file has an item with the same id further down, and that one counts.
     DuplicateId,
@@ -66,7 +66,7 @@ pub enum ErrorCode {
     InvalidDuration,
     /// The text is not one plain email address.
     InvalidEmail,
-    /// The item has bytes that don't belong to the file's encoding.
+    /// The item or the parameter has bytes that don't belong to its encoding.
     InvalidEncoding,
     /// A font stack has names with commas between them, and ends with a family that every mail client has.
     InvalidFontStack,

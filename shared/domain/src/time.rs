@@ -35,13 +35,15 @@ fn a_year_before(raw: &str) -> Option<String> {
 }
 
 /// Reads a moment as retailers write it: RFC 3339, the ISO 8601 forms that are usual in product feeds such as
-/// `2026-11-20T00:00+0100`, or a date, which begins at midnight. What has no zone is in UTC.
+/// `2026-11-20T00:00+0100`, or a date, which begins at midnight. What has no zone is in UTC. The last days of the year
+/// 9999 are read as by [`with_offset`].
 pub fn moment(raw: &str) -> Option<Timestamp> {
     // As Ruby writes it: `2026-01-04 10:00:00 UTC`.
     let raw = raw.trim();
     let raw = ["UTC", "GMT"].iter().find_map(|zone| raw.strip_suffix(zone)).unwrap_or(raw).trim_end();
     let written = || date(raw).map(DateTime::from).or_else(|| raw.parse().ok());
-    raw.parse().ok().or_else(|| in_feed(raw)).or_else(|| utc(written()?))
+    let in_last_year = || moment(&a_year_before(raw)?).map(|_| Timestamp::MAX);
+    raw.parse().ok().or_else(|| in_feed(raw)).or_else(|| utc(written()?)).or_else(in_last_year)
 }
 
 /// Reads the end of a period: as [`moment`], but a date ends with its day.
@@ -115,6 +117,14 @@ mod tests {
         {
             assert_eq!(with_offset(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_last_days_that_can_be_written_are_the_last_moment() {
+        for written in ["9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59+0100", "9999-12-31 23:59:59"] {
+            assert_eq!(moment(written), Some(Timestamp::MAX), "{written}");
+        }
+        assert_eq!((moment("9999-13-01"), moment("9999")), (None, None));
     }
 
     #[test]

@@ -70,19 +70,29 @@ impl Call {
 
     /// Returns a parameter of the query; its name matches whatever its case, and an empty one counts as missing.
     pub fn query(&self, name: &str) -> Option<&str> {
-        let found = self.query.iter().rfind(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        let found = self.query.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Refuses parameters of the query that are not among those that an endpoint has: a misspelled filter would look as
-    /// if it had filtered.
-    pub(crate) fn refuse_other_queries(&self, known: &[&str]) -> Result<(), Problem> {
+    /// Refuses what an endpoint can't take in one way only: parameters that it does not have, as a misspelled filter
+    /// would look as if it had filtered, those that are given twice, and bytes that are no text.
+    pub(crate) fn check_query(&self, known: &[&str]) -> Result<(), Problem> {
         let mut errors = Errors::default();
-        for (sent, _) in &self.query {
-            if !known.iter().any(|known| known.eq_ignore_ascii_case(sent)) {
-                let invalid = Invalid::new(ErrorCode::UnknownParameter, no_such("parameter", known));
-                errors.add(&format!("/{}", escaped(sent)), invalid);
-            }
+        for (place, (sent, value)) in self.query.iter().enumerate() {
+            let is_again = |(earlier, _): &(String, String)| earlier.eq_ignore_ascii_case(sent);
+            let invalid = if !known.iter().any(|known| known.eq_ignore_ascii_case(sent)) {
+                Invalid::new(ErrorCode::UnknownParameter, no_such("parameter", known))
+            } else if self.query[..place].iter().any(is_again) {
+                Invalid::new(ErrorCode::Duplicate, "It is given twice. Send it once.")
+            } else if value.contains(char::REPLACEMENT_CHARACTER) {
+                Invalid::new(
+                    ErrorCode::InvalidEncoding,
+                    "It has bytes that are not UTF-8. Send å as %C3%A5, not as %E5.",
+                )
+            } else {
+                continue;
+            };
+            errors.add(&format!("/{}", escaped(sent)), invalid);
         }
         Ok(errors.finish()?)
     }
@@ -144,19 +154,45 @@ fn correlation_of(request_id: &str) -> String {
 mod tests {
     use super::*;
 
+    fn asked(query: &[(&str, &[&str])]) -> Call {
+        let values = |values: &[&str]| values.iter().map(ToString::to_string).collect();
+        let query: HashMap<String, Vec<String>> =
+            query.iter().map(|(name, sent)| ((*name).to_owned(), values(sent))).collect();
+        Call::new(Request::new(Body::Empty).with_query_string_parameters(query))
+    }
+
     #[test]
     fn a_parameter_that_an_endpoint_does_not_have_is_refused_with_those_that_it_has() {
-        let query =
-            HashMap::from([("SKU", "A"), ("outcom", "sent")].map(|(name, value)| (name.into(), vec![value.into()])));
-        let request = Request::new(Body::Empty).with_query_string_parameters::<HashMap<String, Vec<String>>>(query);
-        let call = Call::new(request);
+        let call = asked(&[("SKU", &["A"]), ("outcom", &["sent"])]);
 
         assert_eq!(call.query("sku"), Some("A"), "case does not count");
-        assert!(call.refuse_other_queries(&["sku", "outcom"]).is_ok());
-        let problem = call.refuse_other_queries(&["sku", "outcome"]).unwrap_err();
+        assert!(call.check_query(&["sku", "outcom"]).is_ok());
+        let problem = call.check_query(&["sku", "outcome"]).unwrap_err();
         let errors = problem.document.errors.clone().unwrap();
         assert_eq!((problem.status(), errors.len()), (422, 1));
         assert_eq!((errors[0].pointer.as_str(), errors[0].error_code), ("/outcom", ErrorCode::UnknownParameter));
         assert_eq!(errors[0].message, "There is no such parameter. Those that there are: sku, outcome.");
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_twice_or_is_no_text_is_refused() {
+        let refused = |query: &[(&str, &[&str])]| {
+            let problem = asked(query).check_query(&["sku", "limit"]).unwrap_err();
+            problem
+                .document
+                .errors
+                .clone()
+                .unwrap()
+                .into_iter()
+                .map(|error| (error.pointer, error.error_code))
+                .collect()
+        };
+
+        let twice: Vec<_> = refused(&[("sku", &["A", "B"])]);
+        assert_eq!(twice, [("/sku".to_owned(), ErrorCode::Duplicate)]);
+        assert_eq!(refused(&[("sku", &["A", "A"])]), twice, "even if it is the same");
+        assert_eq!(refused(&[("sku", &["A"]), ("SKU", &["B"])]).len(), 1, "case does not count");
+        let no_text: Vec<_> = refused(&[("sku", &["a\u{fffd}b"])]);
+        assert_eq!(no_text, [("/sku".to_owned(), ErrorCode::InvalidEncoding)]);
     }
 }

@@ -137,7 +137,7 @@ impl<A: Send + Sync + 'static> Service<A> {
         if let (Some(scope), Some(keys)) = (served.scope, &self.keys) {
             call.scopes = keys.authorize(&call, scope).await?;
             // Whatever is added to a link of a mail on its way, the link works.
-            call.refuse_other_queries(served.query)?;
+            call.check_query(served.query)?;
         }
         (served.answer)(&self.app, call).await
     }
