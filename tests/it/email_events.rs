@@ -1,6 +1,6 @@
 //! What SES says about mails, by way of addresses that make the local SES behave so.
 
-use crate::restock::{Restock, eventually, notification_for, rss};
+use crate::restock::{Restock, by_default, eventually, notification_for, rss};
 use jiff::Timestamp;
 use restock_domain::ContactId;
 use restock_domain::delivery::Terms;
@@ -129,7 +129,7 @@ fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
         let hour = Duration::from_secs(3600);
         let terms = Terms { lease: hour, grace: hour };
         let claim = waiting.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
-        store.claim(&waiting, &claim, "2026-11-23T00:00:00.000Z#x").await.unwrap();
+        store.claim(&waiting, &claim, "2026-11-23T00:00:00.000Z#x", &by_default()).await.unwrap();
         (id, waiting.subscription)
     });
 
@@ -140,6 +140,9 @@ fn an_event_settles_a_delivery_whose_sender_died_before_it_could_record_it() {
 
     assert!(restock.subscriptions(&contact).is_empty());
     assert!(restock.runtime.block_on(store.last_look(&subscription)).unwrap().sent_at.is_some());
+    let history = restock.get(&format!("/inventory/backinstock/subscriptions/{id}/history")).json();
+    let sent = &history["entries"][0];
+    assert_eq!((&sent["event"], &sent["automation"]["id"]), (&json!("sent"), &json!("default")), "as the claim says");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_history_tells_why_a_shopper_was_not_mailed_and_then_was_and_stays_what_it_w
     );
     assert_eq!(
         (sentence(&mailed, "sent"), &mailed["entries"][1]["template"]["version"]),
-        ("The mail was sent.", &json!(0))
+        ("The mail was sent by the automation “Everybody”.", &json!(0))
     );
     assert_eq!(mailed["waiting"], json!([]), "it is used up");
     assert_eq!(mailed["entries"][3], refused["entries"][0]);
@@ -447,6 +447,38 @@ fn whoever_a_later_wave_refuses_is_told_why() {
 
     assert_eq!(events(&history), ["notSent", "waitedInLine", "subscribed"]);
     assert_eq!(history["entries"][0]["reason"], "noConsent");
+}
+
+#[test]
+fn a_mail_stands_under_the_automation_that_chose_the_shopper_when_the_turn_came() {
+    let restock = Restock::start();
+    restock.feed("sv-SE", &["A"]);
+    restock.put("/waves", &json!({"perUnit": 1, "interval": "PT5S"}));
+    for (id, priority) in [("club", 1), ("all", 2)] {
+        restock.automation(id, &json!({"name": id, "priority": priority}));
+    }
+    let [_, second] = ["ann", "bo"].map(|name| restock.subscribe(&restock.contact(name), "A", "sv-SE", None));
+    restock.level(json!({"sku": "A", "quantity": 1}));
+    assert_eq!(restock.mailed(), ["ann"]);
+
+    restock.automation("club", &json!({"name": "club", "enabled": false}));
+    let history = eventually(|| {
+        restock.tick();
+        let history = restock.history_of(&second);
+        events(&history).contains(&"sent").then_some(history)
+    });
+
+    let chosen_by = |event: &str| {
+        let entries = history["entries"].as_array().unwrap();
+        entries.iter().find(|entry| entry["event"] == event).unwrap()["automation"].clone()
+    };
+    assert_eq!(chosen_by("waitedInLine"), json!({"id": "club", "version": 1}));
+    assert_eq!(chosen_by("sent"), json!({"id": "all", "version": 1}));
+    assert_eq!(sentence(&history, "sent"), "The mail was sent by the automation “all”.");
+    let of = |id: &str| json!({"id": id, "version": 1, "mails": 1});
+    eventually(|| (restock.log_entry("A")["mailedBy"] == json!([of("all"), of("club")])).then_some(()));
+    let filtered = restock.get("/inventory/backinstock/log?automation=all&outcome=accepted").json();
+    assert_eq!(filtered["entries"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Things that happen while a mail is on its way. The histories meet them by chance; here each is made to happen.
 
 use crate::hooked::Hooked;
-use crate::restock::{Restock, eventually, notification, notification_for};
+use crate::restock::{Restock, by_default, eventually, notification, notification_for};
 use jiff::{SignedDuration, Timestamp};
 use restock_domain::delivery::{Standing, Terms};
 use restock_domain::waves::StockHistory;
@@ -40,7 +40,7 @@ pub fn waiting(restock: &Restock, store: &Store, contact: &str) -> Waiting {
 pub fn claim(restock: &Restock, store: &Store, waiting: &Waiting, lease: Duration) {
     let terms = Terms { lease, grace: Duration::ZERO };
     let claim = waiting.standing.claim(Uuid::new_v4(), Timestamp::now(), terms).unwrap();
-    restock.runtime.block_on(store.claim(waiting, &claim, ENTRY)).unwrap();
+    restock.runtime.block_on(store.claim(waiting, &claim, ENTRY, &by_default())).unwrap();
 }
 
 fn notify(restock: &Restock, waiting: &Waiting, automation: &str) {
@@ -144,7 +144,7 @@ fn each_time_that_somebody_subscribed_again_is_kept_until_a_mail_answers_it() {
     assert_eq!([1, 3, 5].map(mailed), [true; 3]);
     assert_eq!(waiting(&restock, &store, &contact).subscription.created_on, at(6));
     subscribe(8);
-    let accepted = Accepted { message_id: "m", template: None, at: at(7) };
+    let accepted = Accepted { message_id: "m", template: None, chosen_by: None, at: at(7) };
     let kept = Duration::from_secs(3600);
     let known = waiting(&restock, &store, &contact).subscription;
     restock.runtime.block_on(store.record_sent(&known, "", accepted, kept)).unwrap();
@@ -171,9 +171,9 @@ fn who_subscribes_again_after_a_mail_is_not_mailed_for_an_older_level_that_is_ha
         store.put_level(&level, &arrival, &mark).await.unwrap();
         let terms = Terms { lease: Duration::from_secs(30), grace: Duration::from_secs(600) };
         let claim = first.standing.claim(Uuid::new_v4(), at(1_050), terms).unwrap();
-        store.claim(&first, &claim, &entry).await.unwrap();
+        store.claim(&first, &claim, &entry, &by_default()).await.unwrap();
         store.take_turn(&first.subscription, &entry, &claim, claim.until(), at(1_050)).await.unwrap();
-        let accepted = Accepted { message_id: "m", template: None, at: mailed_at };
+        let accepted = Accepted { message_id: "m", template: None, chosen_by: None, at: mailed_at };
         store.record_sent(&first.subscription, &entry, accepted, Duration::from_secs(3600)).await.unwrap();
         store.use_up(first.subscription.id(), delivery, mailed_at).await.unwrap();
         let again =
@@ -311,7 +311,7 @@ fn whoever_asks_again_while_the_subscriptions_of_the_contact_are_deleted_keeps_t
 fn a_record_whose_answer_was_lost_is_news_to_whoever_wrote_it_and_to_nobody_else() {
     let (restock, store, _, waiting) = with_one_waiting();
     let twice = Store::new(Hooked::twice(&restock));
-    let mail = Accepted { message_id: "1", template: None, at: Timestamp::now() };
+    let mail = Accepted { message_id: "1", template: None, chosen_by: None, at: Timestamp::now() };
     let record = |store: &Store| {
         let record = store.record_sent(&waiting.subscription, ENTRY, mail, Duration::from_secs(60));
         restock.runtime.block_on(record).unwrap()
@@ -424,7 +424,7 @@ fn whoever_subscribed_before_a_mail_is_answered_by_it_and_whoever_did_after_it_w
         // It was given back: SES did not accept its mail.
         store.put_subscription(later.clone()).await.unwrap();
         let sent_at = at + jiff::SignedDuration::from_secs(10);
-        let mail = Accepted { message_id: "mail", template: None, at: sent_at };
+        let mail = Accepted { message_id: "mail", template: None, chosen_by: None, at: sent_at };
         assert_eq!(take(&mailed).await, Turn::Yours);
         store.record_sent(&mailed, ENTRY, mail, Duration::ZERO).await.unwrap();
         assert_eq!(take(&mailed).await, Turn::Yours);

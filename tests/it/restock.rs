@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use restock_api::Read;
 use restock_api::contacts::NewContact;
-use restock_domain::{Arrival, AutomationId, Contact, ContactId, Locale, Sku, Source, Subscription};
+use restock_domain::{Arrival, Automation, AutomationId, Contact, ContactId, Locale, Sku, Source, Subscription};
 use restock_local::aws::lineage::Lineage;
 use restock_local::client::{Answer, Client};
 use restock_local::faults::Spec;
@@ -187,7 +187,7 @@ impl Restock {
         self.get(&format!("/inventory/backinstock/log?sku={sku}")).json()["entries"][0].clone()
     }
 
-    /// Returns how many a log entry says were sent to each automation.
+    /// Returns how many a log entry says each automation chose.
     pub fn sent(entry: &Value) -> Value {
         let automations = entry["automations"].as_array().expect("automations").iter();
         automations
@@ -359,6 +359,12 @@ impl Restock {
 /// Returns a contact of a body as callers send it.
 pub fn contact(body: Value, id: ContactId, created_on: Timestamp) -> Contact {
     NewContact::read(body).expect("a valid contact").into_contact(id, created_on)
+}
+
+/// Returns the automation that is there from the beginning, as whose choice a mail is claimed.
+pub fn by_default() -> (AutomationId, u64) {
+    let Automation { id, version, .. } = Automation::built_in();
+    (id, version)
 }
 
 /// Returns the message that `match-stock` would queue for one subscription.

@@ -5,12 +5,12 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::delivery::Milestone;
+use restock_domain::mail_count::template_of;
 use restock_domain::signing::AddressKey;
-use restock_domain::template::count_of;
-use restock_domain::{MailCounts, Pause, Suppression};
+use restock_domain::{MailCount, MailCounts, Pause, Suppression};
 use restock_metrics::Metric;
 use restock_queue::{CountMails, EmailEvent, EmailEventKind, Failure, Queues, Record, consume, correlate, named};
-use restock_store::{Accepted, LogKey, Noted, Store};
+use restock_store::{Accepted, LogKey, Noted, SettledSent, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -119,12 +119,14 @@ impl App {
     /// Records that SES accepted a mail, if its sender has not.
     async fn settle(&self, event: &EmailEvent, news: &News) -> Result<(), restock_store::Error> {
         let EmailEvent { subscription, delivery, message_id, accepted_at, template, .. } = event;
-        let mail = Accepted { message_id, template: template.as_deref(), at: *accepted_at };
+        let mail = Accepted { message_id, template: template.as_deref(), chosen_by: None, at: *accepted_at };
         let settled = self.store.settle_sent(*subscription, *delivery, mail, self.log_kept).await?;
-        if let (Some(entry), Some(template)) = (&settled, &event.template) {
-            news.add(entry.clone(), count_of(template));
-        }
-        news.add_milestone(settled, Milestone::Accepted);
+        let Some(SettledSent { entry, chosen_by }) = settled else { return Ok(()) };
+        let template =
+            template.as_deref().and_then(template_of).map(|(id, version)| MailCount::OfTemplate(id, version));
+        let chosen_by = chosen_by.map(|(id, version)| MailCount::ByAutomation(id, version));
+        template.into_iter().chain(chosen_by).for_each(|count| news.add(entry.clone(), count.name()));
+        news.add_milestone(Some(entry), Milestone::Accepted);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::App;
 use display_error_chain::DisplayErrorChain;
-use restock_domain::template::counted;
+use restock_domain::MailCount;
 use restock_metrics::Metric;
 use restock_queue::{CountMails, Failure, Notification};
 use restock_store::LogKey;
@@ -13,8 +13,10 @@ impl App {
     /// Counts what became of a message's mails, in metrics and in the log. The mails are out, so it is not worth
     /// sending the message round again: what the log can't take now is added later.
     pub(crate) async fn count_now(&self, notification: &Notification, outcomes: BTreeMap<String, i64>) {
-        for (outcome, count) in outcomes.iter().filter(|(word, _)| counted(word).is_none()) {
-            restock_metrics::count_of(Metric::Mails, outcome, *count as u64);
+        for (name, count) in &outcomes {
+            if let MailCount::Outcome(outcome) = MailCount::restore(name) {
+                restock_metrics::count_of(Metric::Mails, &outcome, *count as u64);
+            }
         }
         let (sku, log_entry) = (notification.sku.clone(), notification.log_entry.clone());
         let counts = CountMails { sku, log_entry, outcomes, estimated: false };

@@ -3,10 +3,9 @@
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_domain::delivery::Milestone;
-use restock_domain::template::count_of;
-use restock_domain::{STOPPED, Scope, Skip};
+use restock_domain::mail_count::template_of;
+use restock_domain::{AutomationId, MailCount, STOPPED, Scope, Skip};
 use restock_queue::AcceptedMail;
-use std::iter;
 use std::time::Duration;
 use tracing::warn;
 
@@ -19,8 +18,11 @@ pub(crate) enum Ended {
 /// What the integration log counts of a recipient.
 pub(crate) enum Counted {
     Word(&'static str),
-    /// A mail that SES accepted, made of the template with this tag.
-    Accepted(Option<String>),
+    /// A mail that SES accepted, made of the template with this tag, and by whom its recipient was chosen.
+    Accepted {
+        template: Option<String>,
+        chosen_by: (AutomationId, u64),
+    },
 }
 
 /// A recipient that is to be looked at again, and when.
@@ -98,12 +100,16 @@ impl Ended {
 }
 
 impl Counted {
-    /// Returns the words that are counted up.
-    pub(crate) fn words(&self) -> impl Iterator<Item = String> {
-        let (word, template) = match self {
-            Self::Word(word) => (*word, None),
-            Self::Accepted(template) => (Milestone::Accepted.as_str(), template.as_deref()),
+    /// Returns the names of the counts that grow.
+    pub(crate) fn names(self) -> Vec<String> {
+        let (template, (id, version)) = match self {
+            Self::Word(word) => return vec![word.to_owned()],
+            Self::Accepted { template, chosen_by } => (template, chosen_by),
         };
-        iter::once(word.to_owned()).chain(template.map(count_of))
+        let accepted = MailCount::Outcome(Milestone::Accepted.as_str().to_owned());
+        let of_template =
+            template.as_deref().and_then(template_of).map(|(id, version)| MailCount::OfTemplate(id, version));
+        let all = [accepted, MailCount::ByAutomation(id, version)].into_iter().chain(of_template);
+        all.map(|count| count.name()).collect()
     }
 }

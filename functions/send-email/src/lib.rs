@@ -170,8 +170,8 @@ impl App {
             if let Some(Counted::Word(word)) = news {
                 not_sent.extend(subscription.zip(word.parse().ok()));
             }
-            for word in news.iter().flat_map(Counted::words) {
-                *outcomes.entry(word).or_default() += 1;
+            for name in news.into_iter().flat_map(Counted::names) {
+                *outcomes.entry(name).or_default() += 1;
             }
             later.extend(when.map(|when| (recipient, when)));
         }
@@ -237,19 +237,22 @@ impl App {
             let subscription = waiting.iter().find(|(one, _)| *one == recipient).map(|(_, found)| &found.subscription);
             let ended = match subscription {
                 Some(subscription) => self.finish(subscription, notification, accepted.clone()).await,
-                None => self.record_of_gone(accepted).await,
+                None => self.record_of_gone(notification, accepted).await,
             };
             (recipient, subscription, ended)
         });
         join_all(record).await
     }
 
-    async fn record_of_gone(&self, accepted: &AcceptedMail) -> Ended {
+    async fn record_of_gone(&self, notification: &Notification, accepted: &AcceptedMail) -> Ended {
         let AcceptedMail { recipient: Recipient { contact_id, delivery, .. }, message_id, asked_at, template } =
             accepted;
         let kept = self.settings.log_kept;
         match self.store.record_sent_of_gone(*contact_id, *delivery, message_id, *asked_at, kept).await {
-            Ok(news) => Ended::Done(news.then(|| Counted::Accepted(template.clone()))),
+            Ok(news) => {
+                let counted = || Counted::Accepted { template: template.clone(), chosen_by: notification.chosen_by() };
+                Ended::Done(news.then(counted))
+            }
             Err(error) => not_recorded(accepted.clone(), &error),
         }
     }

@@ -10,7 +10,7 @@ use restock_domain::{Automation, Skip, Subscription};
 use restock_email::{Mail, Sent};
 use restock_metrics::Metric;
 use restock_queue::{AcceptedMail, Notification, Recipient, correlation_in};
-use restock_store::{Accepted, Claimed, LogKey, Turn, Waiting};
+use restock_store::{Accepted, Claimed, LogKey, Refused, Turn, Waiting};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -101,7 +101,7 @@ impl App {
             Ok(claim) => claim,
             Err(free_at) => return Ok(Err(Ended::later(Later::At(free_at)))),
         };
-        Ok(match self.store.claim(waiting, &claim, &notification.log_entry).await? {
+        Ok(match self.store.claim(waiting, &claim, &notification.log_entry, &notification.chosen_by()).await? {
             Claimed::Yours => Ok(claim),
             Claimed::Gone => Err(Ended::skipped(Skip::SubscriptionGone)),
             Claimed::Changed(standing) => {
@@ -181,13 +181,14 @@ impl App {
         accepted: AcceptedMail,
     ) -> Ended {
         let AcceptedMail { message_id, asked_at, template, .. } = &accepted;
-        let mail = Accepted { message_id, template: template.as_deref(), at: *asked_at };
+        let chosen_by = notification.chosen_by();
+        let mail = Accepted { message_id, template: template.as_deref(), chosen_by: Some(&chosen_by), at: *asked_at };
         let (entry, kept) = (&notification.log_entry, self.settings.log_kept);
         match self.store.record_sent(subscription, entry, mail, kept).await {
             Err(error) => not_recorded(accepted, &error),
             Ok(news) => {
                 // If the event was faster, whoever handled it has counted the mail.
-                let outcome = news.then(|| Counted::Accepted(template.clone()));
+                let outcome = news.then(|| Counted::Accepted { template: template.clone(), chosen_by });
                 match self.use_up(subscription, *asked_at).await.unwrap_or_else(Ended::from) {
                     Ended::Done(_) => Ended::Done(outcome),
                     Ended::PutOff(_, when) => Ended::PutOff(outcome, when),
@@ -218,8 +219,8 @@ impl App {
             }
             Settlement::Failed { reason, claim } => {
                 error!(%delivery, reason, "SES permanently refused a mail");
-                let kept = self.settings.log_kept;
-                self.store.finish_failed(subscription, &claim, log_entry, &reason, asked_at, kept).await?;
+                let mail = Refused { reason: &reason, chosen_by: &notification.chosen_by(), at: asked_at };
+                self.store.finish_failed(subscription, &claim, log_entry, mail, self.settings.log_kept).await?;
                 Ok(Ended::Done(Some(Counted::Word(Milestone::Failed.as_str()))))
             }
             Settlement::Released { reason, hindrance, after, claim } => {

@@ -87,18 +87,10 @@ impl<'a> Happened<'a> {
             }),
             What::Subscribed | What::Reached(..) => None,
         };
-        let (taken_by, skip, refusals, place) = match &self.what {
-            What::Decided { verdict, place, .. } => {
-                let (taken_by, skip) = match &verdict.outcome {
-                    VerdictOutcome::Taken(id, version) | VerdictOutcome::InLine(id, version) => {
-                        (Some((id.clone(), *version)), None)
-                    }
-                    VerdictOutcome::Skipped(skip) => (None, Some(*skip)),
-                };
-                (taken_by, skip, verdict.refusals.as_slice(), *place)
-            }
-            What::NotSent(_, verdict) => (None, skipped(verdict), verdict.refusals.as_slice(), None),
-            What::Subscribed | What::Undecided(_) | What::Reached(..) => (None, None, [].as_slice(), None),
+        let (skip, refusals, place) = match &self.what {
+            What::Decided { verdict, place, .. } => (skipped(verdict), verdict.refusals.as_slice(), *place),
+            What::NotSent(_, verdict) => (skipped(verdict), verdict.refusals.as_slice(), None),
+            What::Subscribed | What::Undecided(_) | What::Reached(..) => (None, [].as_slice(), None),
         };
         HistoryEntry {
             at: Moment(self.at),
@@ -109,7 +101,7 @@ impl<'a> Happened<'a> {
             locale: subscription.locale.clone(),
             external_id: subscription.external_id.clone(),
             level,
-            automation: taken_by.map(|(id, version)| AutomationThen { id, version }),
+            automation: self.what.chosen_by().map(|(id, version)| AutomationThen { id, version }),
             refusals: refusals.iter().map(|refusal| automations.explain(refusal)).collect(),
             reason: skip.map(Skip::as_str),
             place: place.map(u64::from),

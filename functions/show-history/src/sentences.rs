@@ -56,7 +56,7 @@ pub fn of(subscription: &Subscription, what: &What<'_>, automations: &Automation
             said.push(stays(skip).to_owned());
             said.join(" ")
         }
-        What::Reached(milestone, record) => reached(*milestone, record),
+        What::Reached(milestone, record) => reached(*milestone, record, automations),
     }
 }
 
@@ -136,14 +136,15 @@ pub fn no_mail(skip: Skip, subscription: &Subscription, is_all: bool) -> String 
     format!("There was no mail, because {because}.")
 }
 
-fn reached(milestone: Milestone, record: &Record) -> String {
+fn reached(milestone: Milestone, record: &Record, automations: &Automations) -> String {
     match milestone {
-        Milestone::Accepted => match template_of(record) {
-            Some((id, version)) if version > 0 => {
-                format!("The mail was sent, with version {version} of the template {id}.")
-            }
-            _ => "The mail was sent.".to_owned(),
-        },
+        Milestone::Accepted => {
+            let name = |(id, version)| format!(" by the automation “{}”", automations.name(id, version));
+            let by = record.chosen_by.as_ref().map(|(id, version)| name((id, *version))).unwrap_or_default();
+            let with = template_of(record).filter(|(_, version)| *version > 0);
+            let with = with.map(|(id, version)| format!(", with version {version} of the template {id}"));
+            format!("The mail was sent{by}{}.", with.unwrap_or_default())
+        }
         Milestone::Failed => {
             let reason = record.reason.as_deref().unwrap_or("it did not say why");
             format!("The mail service permanently refused the mail ({reason}). {STAYS}")

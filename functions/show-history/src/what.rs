@@ -3,7 +3,7 @@
 use restock_api::log::{ExplainedRefusal, NamedCondition};
 use restock_domain::automation::{RefusedBy, Verdict, VerdictOutcome};
 use restock_domain::delivery::{Milestone, Record};
-use restock_domain::template::{count_of, counted};
+use restock_domain::mail_count;
 use restock_domain::{Automation, AutomationId, LogEntry, Skip, TemplateId};
 use restock_store::{Error, Store};
 use std::collections::HashMap;
@@ -19,6 +19,22 @@ pub enum What<'a> {
 /// Versions of automations that decided.
 pub struct Automations(HashMap<(AutomationId, u64), Automation>);
 
+impl What<'_> {
+    /// Returns the version of the automation that chose the subscription: at a level, or for a mail.
+    pub fn chosen_by(&self) -> Option<(AutomationId, u64)> {
+        match self {
+            Self::Decided { verdict, .. } => match &verdict.outcome {
+                VerdictOutcome::Taken(id, version) | VerdictOutcome::InLine(id, version) => {
+                    Some((id.clone(), *version))
+                }
+                VerdictOutcome::Skipped(_) => None,
+            },
+            Self::Reached(Milestone::Accepted | Milestone::Failed, record) => record.chosen_by.clone(),
+            Self::Subscribed | Self::Undecided(_) | Self::NotSent(..) | Self::Reached(..) => None,
+        }
+    }
+}
+
 /// Returns why a verdict is against a mail.
 pub fn skipped(verdict: &Verdict) -> Option<Skip> {
     if let VerdictOutcome::Skipped(skip) = verdict.outcome { Some(skip) } else { None }
@@ -26,25 +42,19 @@ pub fn skipped(verdict: &Verdict) -> Option<Skip> {
 
 /// Returns the template that a mail was made of, and its version.
 pub fn template_of(record: &Record) -> Option<(TemplateId, u64)> {
-    counted(&count_of(record.template.as_deref()?))
+    mail_count::template_of(record.template.as_deref()?)
 }
 
 impl Automations {
     /// Reads the versions that decided.
     pub async fn of<'a>(store: &Store, happened: impl Iterator<Item = &'a What<'a>>) -> Result<Self, Error> {
-        let verdicts = happened.filter_map(|what| match what {
-            What::Decided { verdict, .. } | What::NotSent(_, verdict) => Some(verdict),
-            What::Subscribed | What::Undecided(_) | What::Reached(..) => None,
-        });
-        let versions = verdicts.flat_map(|verdict| {
-            let refused = verdict.refusals.iter().map(|refusal| (refusal.automation.clone(), refusal.version));
-            let taken = match &verdict.outcome {
-                VerdictOutcome::Taken(id, version) | VerdictOutcome::InLine(id, version) => {
-                    Some((id.clone(), *version))
-                }
-                VerdictOutcome::Skipped(_) => None,
+        let versions = happened.flat_map(|what| {
+            let refusals = match what {
+                What::Decided { verdict, .. } | What::NotSent(_, verdict) => verdict.refusals.as_slice(),
+                What::Subscribed | What::Undecided(_) | What::Reached(..) => &[],
             };
-            refused.chain(taken)
+            let refused = refusals.iter().map(|refusal| (refusal.automation.clone(), refusal.version));
+            refused.chain(what.chosen_by())
         });
         Ok(Self(store.automation_versions(&versions.collect()).await?))
     }

@@ -72,7 +72,7 @@ answer! {
         pub external_id: Option<ExternalId>,
         /// The stock level that brought it about.
         pub level: Option<LevelThen>,
-        /// The automation that took the subscription.
+        /// The automation that chose the subscription then. Of a mail, the one that chose it when its turn came.
         pub automation: Option<AutomationThen>,
         /// Why automations that were asked before did not take it.
         pub refusals: Vec<ExplainedRefusal>,

@@ -89,6 +89,9 @@ answer! {
         pub mails: BTreeMap<String, i64>,
         /// How many mails were sent with each template.
         pub templates: Vec<TemplateMails>,
+        /// How many mails were sent to whom each automation chose, when the level came or, where mails leave in waves,
+        /// when their turn came.
+        pub mailed_by: Vec<AutomationMails>,
         /// True if the counts may be off by a few, as the log did not say whether it took one of them.
         pub mails_estimated: bool,
     }
@@ -97,8 +100,8 @@ answer! {
 impl LogEntry {
     /// Shows an entry with what the automations decided.
     pub fn of(entry: restock_domain::LogEntry, automations: Vec<ExplainedTally>) -> Self {
-        let restock_domain::LogEntry { source, sku, locale, external_id, quantity, tally, mails, templates, .. } =
-            entry;
+        let restock_domain::LogEntry { source, sku, locale, external_id, quantity, tally, .. } = entry;
+        let restock_domain::LogEntry { mails, templates, mailed_by, .. } = entry;
         Self {
             at: Moment(entry.at),
             source,
@@ -114,6 +117,10 @@ impl LogEntry {
             templates: templates
                 .into_iter()
                 .map(|((id, version), mails)| TemplateMails { id, version, mails })
+                .collect(),
+            mailed_by: mailed_by
+                .into_iter()
+                .map(|((id, version), mails)| AutomationMails { id, version, mails })
                 .collect(),
             mails_estimated: entry.mails_estimated,
         }
@@ -131,6 +138,16 @@ answer! {
 }
 
 answer! {
+    /// The mails of those whom one version of an automation chose; `GET /automations/{id}?version=` shows it.
+    #[derive(Debug)]
+    pub struct AutomationMails {
+        pub id: AutomationId,
+        pub version: u64,
+        pub mails: i64,
+    }
+}
+
+answer! {
     /// What one version of an automation decided, for a reader who does not have the automation at hand.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct ExplainedTally {
@@ -138,6 +155,7 @@ answer! {
         /// The version that decided; `GET /automations/{id}?version=` shows it.
         pub version: u64,
         pub name: String,
+        /// How many it chose when the level came.
         pub sent: u64,
         pub refused: u64,
         /// Of those refused, how many because the contact does not accept email.

@@ -11,7 +11,7 @@
 //! read. A [`Claim`] is given out by [`Standing::claim`] only and is used up by [`Claim::settle`], so nothing can be
 //! sent without a claim or settled twice.
 
-use crate::Subscription;
+use crate::{AutomationId, Subscription};
 use jiff::Timestamp;
 use std::time::Duration;
 use strum::{EnumIter, IntoStaticStr};
@@ -169,6 +169,8 @@ pub struct Record {
     pub subscription: Subscription,
     /// The log entry of the level that the mail was for.
     pub entry: String,
+    /// The version of the automation that chose the recipient, if it is known.
+    pub chosen_by: Option<(AutomationId, u64)>,
     /// The tag of the template that the mail was made of, if it is known.
     pub template: Option<String>,
     /// Why SES refused the mail the last time, if it did.

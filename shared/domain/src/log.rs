@@ -1,7 +1,7 @@
 //! Entries of the integration log, and counts of demand.
 
 use crate::automation::Tally;
-use crate::{ExternalId, Locale, Sku, Source, TemplateId};
+use crate::{AutomationId, ExternalId, Locale, Sku, Source, TemplateId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ pub struct LogEntry {
     pub mails: BTreeMap<String, i64>,
     /// How many mails were sent with each template, by its version.
     pub templates: BTreeMap<(TemplateId, u64), i64>,
+    /// How many mails were sent to whom each version of an automation chose, when the level came or at a wave's tick.
+    pub mailed_by: BTreeMap<(AutomationId, u64), i64>,
     /// True if the counts may be off by a few.
     pub mails_estimated: bool,
 }

@@ -1,6 +1,7 @@
 //! Templates of mails: those that are compiled in, and the shop's own.
 
 use crate::identifiers::{is_slug, text_type};
+use crate::mail_count::tag;
 use crate::{ErrorCode, Invalid};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,6 @@ pub enum TemplateSource {
     Html(String),
 }
 
-/// Begins the name of a count of mails by template.
-const COUNT: &str = "template:";
 /// The template of automations that name none: picture, title, price and a button.
 const DEFAULT: &str = "back-in-stock";
 
@@ -48,9 +47,9 @@ impl TemplateId {
 }
 
 impl Template {
-    /// Returns what names the template and its version in the tags of mails, whose letters SES limits.
+    /// Returns what names this version in the tags of mails.
     pub fn tag(&self) -> String {
-        format!("{}_{}", self.id, self.version)
+        tag(&self.id, self.version)
     }
 
     /// Returns true if it shows what the recipient waits for besides, which has to be read for each mail.
@@ -71,17 +70,6 @@ impl TemplateSource {
         let (Self::Mjml(text) | Self::Html(text)) = self;
         text
     }
-}
-
-/// Returns the name under which mails are counted that were sent with a template, by its tag.
-pub fn count_of(tag: &str) -> String {
-    format!("{COUNT}{tag}")
-}
-
-/// Returns the template and the version that a count is of; `None` for other counts.
-pub fn counted(name: &str) -> Option<(TemplateId, u64)> {
-    let (id, version) = name.strip_prefix(COUNT)?.rsplit_once('_')?;
-    Some((TemplateId::restore(id), version.parse().ok()?))
 }
 
 impl Default for TemplateId {

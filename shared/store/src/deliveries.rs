@@ -3,18 +3,20 @@
 
 use crate::batch::Deleted;
 use crate::database::{Action, Consistency, Item, Query, Range, Statement, TableCondition, Write, Written};
-use crate::delivery_record::{self, facts, key, key_for, log_key};
+use crate::delivery_record::{self, facts, facts_of_mail, key, key_for, log_key};
 use crate::item::{EXPIRES_AT, number, read_each, string_of, text, texts};
 use crate::keyspace;
 use crate::subscription_item::{
-    ATTEMPTS, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting, key as subscription_key, read,
+    ATTEMPTS, CHOSEN_BY, CLAIMED_BY, CLAIMED_FOR, CLAIMED_UNTIL, DELIVERY, RENEWED_ON, Waiting,
+    key as subscription_key, read,
 };
 use crate::together::Tried;
 use crate::{Error, LogKey, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Milestone, Record, Settled, Standing};
-use restock_domain::{ContactId, DeliveryId, Subscription, SubscriptionId, time};
+use restock_domain::mail_count::tag;
+use restock_domain::{AutomationId, ContactId, DeliveryId, Subscription, SubscriptionId, time};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -31,8 +33,27 @@ pub struct Accepted<'a> {
     pub message_id: &'a str,
     /// The tag of the template that it was made of.
     pub template: Option<&'a str>,
+    /// The version of the automation that chose its recipient; what the claim says, if the sender is not at hand.
+    pub chosen_by: Option<&'a (AutomationId, u64)>,
     /// No later than the acceptance.
     pub at: Timestamp,
+}
+
+/// A mail that SES permanently refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'a> {
+    pub reason: &'a str,
+    /// The version of the automation that chose its recipient.
+    pub chosen_by: &'a (AutomationId, u64),
+    pub at: Timestamp,
+}
+
+/// A level's mail that turned out to be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledSent {
+    /// The log entry that is to be told.
+    pub entry: LogKey,
+    pub chosen_by: Option<(AutomationId, u64)>,
 }
 
 /// What became of noting an event.
@@ -57,8 +78,14 @@ pub enum Claimed {
 
 impl Store {
     /// Writes a claim. The one conditional write also proves that the subscription still exists and is the same. The
-    /// log entry of the level is kept with it, for whoever has to settle the delivery after a crash.
-    pub async fn claim(&self, waiting: &Waiting, claim: &Claim, log_entry: &str) -> Result<Claimed, Error> {
+    /// log entry of the level and the automation are kept with it, for whoever has to settle the delivery after a crash.
+    pub async fn claim(
+        &self,
+        waiting: &Waiting,
+        claim: &Claim,
+        log_entry: &str,
+        (automation, version): &(AutomationId, u64),
+    ) -> Result<Claimed, Error> {
         let subscription = &waiting.subscription;
         let attempts = waiting.standing.attempts();
         let unchanged = [
@@ -72,7 +99,8 @@ impl Store {
                 Standing::Claimed { until, .. } => TableCondition::Is(CLAIMED_UNTIL, number(until.as_millisecond())),
             },
         ];
-        let mut claimed = texts([(CLAIMED_BY, &claim.holder().to_string()), (CLAIMED_FOR, log_entry)]);
+        let (holder, chosen_by) = (claim.holder().to_string(), tag(automation, *version));
+        let mut claimed = texts([(CLAIMED_BY, &holder), (CLAIMED_FOR, log_entry), (CHOSEN_BY, &chosen_by)]);
         claimed.insert(CLAIMED_UNTIL.into(), number(claim.until().as_millisecond()));
         claimed.insert(ATTEMPTS.into(), number(claim.attempt().into()));
         let statement = Statement::set(keyspace::Subscriptions, subscription_key(subscription.id()), claimed)
@@ -80,7 +108,7 @@ impl Store {
         let Tried::Refused(item) = self.together.change(statement).await? else { return Ok(Claimed::Yours) };
         let Some(item) = item else { return Ok(Claimed::Gone) };
         // The SDK repeats a request whose answer was lost; the second one then meets the first one's claim.
-        if string_of(&item, CLAIMED_BY) == Some(&claim.holder().to_string()) {
+        if string_of(&item, CLAIMED_BY) == Some(&holder) {
             return Ok(Claimed::Yours);
         }
         let now = read(item)?;
@@ -105,7 +133,8 @@ impl Store {
         log_kept: Duration,
     ) -> Result<bool, Error> {
         let milestone = Milestone::Accepted;
-        let mut facts = facts(subscription, log_entry, mail.template);
+        let mut facts = facts(subscription, log_entry);
+        facts.extend(facts_of_mail(mail.template, mail.chosen_by));
         facts.insert("messageId".into(), text(mail.message_id));
         facts.insert(RECORDED_BY.into(), this_call());
         let mut record = facts.clone();
@@ -142,7 +171,7 @@ impl Store {
         now: Timestamp,
         log_kept: Duration,
     ) -> Result<(), Error> {
-        let mut record = facts(subscription, log_entry, None);
+        let mut record = facts(subscription, log_entry);
         record.insert(EXPIRES_AT.to_owned(), expiry(now, log_kept));
         let insert = Statement::insert(keyspace::Deliveries, key_for(subscription), record);
         self.together.change(insert).await.map(drop)
@@ -154,25 +183,25 @@ impl Store {
         subscription: &Subscription,
         claim: &Settled,
         log_entry: &str,
-        reason: &str,
-        now: Timestamp,
+        mail: Refused<'_>,
         log_kept: Duration,
     ) -> Result<(), Error> {
-        let mut facts = facts(subscription, log_entry, None);
-        facts.insert("reason".into(), text(reason));
-        self.reach(key_for(subscription), Milestone::Failed, facts, now, log_kept).await?;
+        let mut facts = facts(subscription, log_entry);
+        facts.extend(facts_of_mail(None, Some(mail.chosen_by)));
+        facts.insert("reason".into(), text(mail.reason));
+        self.reach(key_for(subscription), Milestone::Failed, facts, mail.at, log_kept).await?;
         self.release(subscription, claim).await
     }
 
-    /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Returns the
-    /// log entry that is to be told, if that was news.
+    /// Learns from an SES event that a mail was accepted, which its sender may not have lived to record. Returns what is
+    /// to be told to the log, if that was news.
     pub async fn settle_sent(
         &self,
         id: SubscriptionId,
         delivery: DeliveryId,
         mail: Accepted<'_>,
         log_kept: Duration,
-    ) -> Result<Option<LogKey>, Error> {
+    ) -> Result<Option<SettledSent>, Error> {
         let record_key = || key(id.contact_id, delivery);
         let is_recorded = |record: &Item| record.contains_key(Milestone::Accepted.as_str());
         // An old record may lack what its sender has written since, but no record says more than happened.
@@ -184,9 +213,11 @@ impl Store {
         let waiting = self.get(keyspace::Subscriptions, subscription_key(id)).await?.map(read).transpose()?;
         let waiting = waiting.filter(|waiting| waiting.subscription.delivery == delivery);
         let (mut about, mut told) = (texts([("messageId", mail.message_id)]), None);
-        if let Some(Waiting { subscription, claimed_for: Some(entry), .. }) = &waiting {
-            about.extend(facts(subscription, entry, mail.template));
-            told = Some(LogKey { sku: subscription.sku.clone(), entry: entry.clone() });
+        if let Some(Waiting { subscription, claimed_for: Some(entry), chosen_by, .. }) = &waiting {
+            about.extend(facts(subscription, entry));
+            about.extend(facts_of_mail(mail.template, mail.chosen_by.or(chosen_by.as_ref())));
+            let entry = LogKey { sku: subscription.sku.clone(), entry: entry.clone() };
+            told = Some(SettledSent { entry, chosen_by: chosen_by.clone() });
         }
         let news = self.reach(record_key(), Milestone::Accepted, about, mail.at, log_kept).await?;
         if waiting.is_some() {

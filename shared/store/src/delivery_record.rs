@@ -7,7 +7,8 @@ use crate::subscription_item::MOVED_IN_ON;
 use crate::{Error, LogKey};
 use jiff::Timestamp;
 use restock_domain::delivery::{Milestone, Record};
-use restock_domain::{ContactId, DeliveryId, ExternalId, Locale, Sku, Subscription, time};
+use restock_domain::mail_count::{automation_of, tag};
+use restock_domain::{AutomationId, ContactId, DeliveryId, ExternalId, Locale, Sku, Subscription, time};
 use strum::IntoEnumIterator;
 
 const TABLE: keyspace::Deliveries = keyspace::Deliveries;
@@ -15,6 +16,7 @@ const TABLE: keyspace::Deliveries = keyspace::Deliveries;
 pub const AFTER_ALL: &str = "g";
 const CREATED_ON: &str = "createdOn";
 const TEMPLATE: &str = "template";
+const CHOSEN_BY: &str = "chosenBy";
 
 pub fn key(contact_id: ContactId, delivery: DeliveryId) -> Item {
     texts([("contactId", &contact_id.to_string()), ("delivery", &delivery.to_string())])
@@ -42,8 +44,8 @@ pub fn refused_for(record: &Item) -> Option<String> {
     string_of(record, "entry").filter(|_| refused).cloned()
 }
 
-/// Returns what a record says besides its milestones. `template` is the tag of what the mail was made of.
-pub fn facts(subscription: &Subscription, log_entry: &str, template: Option<&str>) -> Item {
+/// Returns what a record says besides its milestones.
+pub fn facts(subscription: &Subscription, log_entry: &str) -> Item {
     let Subscription { sku, locale, external_id, created_on, moved_in_on, .. } = subscription;
     let mut facts = texts([
         ("sku", sku.as_str()),
@@ -53,8 +55,15 @@ pub fn facts(subscription: &Subscription, log_entry: &str, template: Option<&str
     ]);
     facts.extend(external_id.as_ref().map(|id| ("externalId".to_owned(), text(id.as_str()))));
     facts.extend(moved_in_on.map(|on| (MOVED_IN_ON.to_owned(), text(time::sortable(on)))));
-    facts.extend(template.map(|template| (TEMPLATE.to_owned(), text(template))));
     facts
+}
+
+/// Returns what a record says of the mail itself, as far as it is known: the tag of what it was made of, and the
+/// version of the automation that chose its recipient.
+pub fn facts_of_mail(template: Option<&str>, chosen_by: Option<&(AutomationId, u64)>) -> Item {
+    let template = template.map(|template| (TEMPLATE.to_owned(), text(template)));
+    let chosen_by = chosen_by.map(|(id, version)| (CHOSEN_BY.to_owned(), text(tag(id, *version))));
+    template.into_iter().chain(chosen_by).collect()
 }
 
 /// Returns the log entry of the level that the mail was for.
@@ -87,6 +96,7 @@ pub fn read(record: &Item) -> Result<Option<Record>, Error> {
             expires_on: None,
         },
         entry: entry.clone(),
+        chosen_by: word(CHOSEN_BY).and_then(|tag| automation_of(tag)),
         template: word(TEMPLATE).cloned(),
         reason: word("reason").cloned(),
         milestones,

@@ -60,7 +60,7 @@ pub use brand::CachedBrands;
 pub use calls::{Begun, CallKey};
 pub use contact_changes::{ChangedContact, ContactChange};
 pub use contacts::CreatedContact;
-pub use deliveries::{Accepted, Claimed, Noted};
+pub use deliveries::{Accepted, Claimed, Noted, Refused, SettledSent};
 pub use demand::Demand;
 pub use dynamodb::{DynamoDb, Tables};
 pub use error::{Error, Race};

@@ -5,8 +5,7 @@ use crate::{Error, Race, Store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use restock_domain::automation::{AutomationTally, Tally};
-use restock_domain::template::counted;
-use restock_domain::{Arrival, AutomationId, ExternalId, Locale, LogEntry, Scope, Sku, Source, time};
+use restock_domain::{Arrival, AutomationId, ExternalId, Locale, LogEntry, MailCount, Scope, Sku, Source, time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -250,13 +249,14 @@ pub(crate) fn month(entry: &str) -> String {
 pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
     let missing = |name: &str| damaged(TABLE, &item, format!("{name} is missing, or not as it should be"));
     let word = |name: &str| string_of(&item, name).ok_or_else(|| missing(name));
-    let (mut mails, mut templates) = (BTreeMap::new(), BTreeMap::new());
+    let (mut mails, mut templates, mut mailed_by) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (name, value) in &item {
-        let (Some(outcome), AttributeValue::N(count)) = (name.strip_prefix(MAILS), value) else { continue };
+        let (Some(of), AttributeValue::N(count)) = (name.strip_prefix(MAILS), value) else { continue };
         let count = count.parse().map_err(|_| missing(name))?;
-        match counted(outcome) {
-            Some(template) => templates.insert(template, count),
-            None => mails.insert(outcome.to_owned(), count),
+        match MailCount::restore(of) {
+            MailCount::Outcome(outcome) => mails.insert(outcome, count),
+            MailCount::OfTemplate(id, version) => templates.insert((id, version), count),
+            MailCount::ByAutomation(id, version) => mailed_by.insert((id, version), count),
         };
     }
     Ok(LogEntry {
@@ -270,6 +270,7 @@ pub(crate) fn read_entry(item: Item) -> Result<LogEntry, Error> {
         late_finds: count_in(TABLE, &item, LATE_FINDS)?,
         mails,
         templates,
+        mailed_by,
         mails_estimated: item.contains_key(ESTIMATED),
     })
 }

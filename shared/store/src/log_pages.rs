@@ -131,8 +131,9 @@ impl LogFilter {
     fn lets_through(&self, entry: &LogEntry) -> bool {
         let wanted = |counts: &&AutomationTally| self.automation.as_ref().is_none_or(|id| counts.id == *id);
         let mut asked = entry.tally.automations.iter().filter(wanted).peekable();
+        let has_mailed = |wanted: &AutomationId| entry.mailed_by.keys().any(|(id, _)| id == wanted);
         let locale_fits = self.locale.as_ref().is_none_or(|locale| entry.locale.as_ref() == Some(locale));
-        let automation_fits = self.automation.is_none() || asked.peek().is_some();
+        let automation_fits = self.automation.as_ref().is_none_or(|id| asked.peek().is_some() || has_mailed(id));
         let outcome_fits = match self.outcome.as_deref() {
             None => true,
             Some("sent") => asked.any(|counts| counts.sent > 0),

@@ -8,8 +8,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use restock_domain::delivery::Standing;
+use restock_domain::mail_count::automation_of;
 use restock_domain::{
-    ContactId, DeliveryId, ExternalId, Locale, Sku, Subscription, SubscriptionId, SubscriptionKey, time,
+    AutomationId, ContactId, DeliveryId, ExternalId, Locale, Sku, Subscription, SubscriptionId, SubscriptionKey, time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub const CLAIMED_UNTIL: &str = "claimedUntil";
 pub const CLAIMED_BY: &str = "claimedBy";
 /// The log entry of the level that the claim is for.
 pub const CLAIMED_FOR: &str = "claimedFor";
+/// The automation that the claim is for, by its tag.
+pub const CHOSEN_BY: &str = "chosenBy";
 pub const ATTEMPTS: &str = "attempts";
 /// When the shopper subscribed again while somebody had the delivery.
 pub const RENEWED_ON: &str = "renewedOn";
@@ -43,6 +46,8 @@ pub struct Waiting {
     pub follows: Option<DeliveryId>,
     /// The log entry of the level that it was claimed for.
     pub claimed_for: Option<String>,
+    /// The version of the automation that it was claimed for.
+    pub chosen_by: Option<(AutomationId, u64)>,
     /// The log entry of the last level that met it and did not use it up, where that was kept.
     pub decided_for: Option<String>,
     /// When it got an earlier place in line, if it did.
@@ -81,6 +86,8 @@ struct SubscriptionItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed_for: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    chosen_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     decided_for: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     renewed_on: Vec<Timestamp>,
@@ -115,6 +122,7 @@ pub fn item_of(subscription: &Subscription, follows: Option<DeliveryId>) -> Resu
         attempts: None,
         claimed_until: None,
         claimed_for: None,
+        chosen_by: None,
         decided_for: None,
         renewed_on: Vec::new(),
         expires_at: expires_on.map(Timestamp::as_second),
@@ -128,6 +136,7 @@ pub fn read(item: Item) -> Result<Waiting, Error> {
     let item: SubscriptionItem = read_item(TABLE, item)?;
     let SubscriptionItem { contact_id, sku, locale, external_id, created_on, moved_in_on, delivery, .. } = item;
     let SubscriptionItem { follows, claimed_for, decided_for, renewed_on, place_changed_on, .. } = item;
+    let chosen_by = item.chosen_by.as_deref().and_then(automation_of);
     let attempts = item.attempts.unwrap_or_default();
     let standing = match item.claimed_until {
         Some(until) => Standing::Claimed { attempts, until },
@@ -136,7 +145,7 @@ pub fn read(item: Item) -> Result<Waiting, Error> {
     let expires_on = item.expires_at.and_then(|at| Timestamp::from_second(at).ok());
     let subscription =
         Subscription { contact_id, sku, locale, external_id, created_on, moved_in_on, delivery, expires_on };
-    Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for, decided_for, place_changed_on })
+    Ok(Waiting { subscription, standing, renewed_on, follows, claimed_for, chosen_by, decided_for, place_changed_on })
 }
 
 /// Returns moments of renewal as the attribute has them.

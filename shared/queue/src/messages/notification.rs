@@ -91,6 +91,13 @@ pub struct Recipient {
     pub delivery: DeliveryId,
 }
 
+impl Notification {
+    /// Returns the version of the automation that chose the recipients.
+    pub fn chosen_by(&self) -> (AutomationId, u64) {
+        (self.automation.clone(), self.version)
+    }
+}
+
 impl Message for Notification {
     type Queue = named::Notifications;
     const TYPE: &'static str = "notify";
