@@ -1,6 +1,6 @@
 //! What the integration log counts the mails of a level by.
 
-use crate::{AutomationId, TemplateId};
+use crate::{AutomationId, Template, TemplateId};
 use std::fmt::Display;
 
 /// A count of mails.
@@ -40,6 +40,11 @@ impl MailCount {
 /// limits.
 pub fn tag(id: &impl Display, version: u64) -> String {
     format!("{id}_{version}")
+}
+
+/// Returns the [`tag`] of a template.
+pub fn tag_of(template: &Template) -> String {
+    tag(&template.id, template.version)
 }
 
 /// Returns the version of a template that a [`tag`] names.

@@ -1,7 +1,6 @@
 //! Templates of mails: those that are compiled in, and the shop's own.
 
 use crate::identifiers::{is_slug, text_type};
-use crate::mail_count::tag;
 use crate::{ErrorCode, Invalid};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,11 +46,6 @@ impl TemplateId {
 }
 
 impl Template {
-    /// Returns what names this version in the tags of mails.
-    pub fn tag(&self) -> String {
-        tag(&self.id, self.version)
-    }
-
     /// Returns true if it shows what the recipient waits for besides, which has to be read for each mail.
     pub fn shows_other_wishes(&self) -> bool {
         self.html.text().contains("also_waiting")

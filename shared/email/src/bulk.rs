@@ -19,6 +19,7 @@ use futures::future::join_all;
 use restock_access::{Access, note};
 use restock_domain::Template;
 use restock_domain::delivery::{Hindrance, MAX_TOGETHER, Outcome};
+use restock_domain::mail_count::tag_of;
 use restock_gather::{Ask, Gather, Second};
 use serde_json::{Map, Value};
 use std::slice;
@@ -212,7 +213,7 @@ impl Entry {
                 ("subscription", subscription.id().to_string()),
                 ("delivery", subscription.delivery.to_string()),
                 ("automation", automation.id.to_string()),
-                ("template", template.tag()),
+                ("template", tag_of(template)),
                 ("correlation", in_a_tag(correlation)),
             ],
             data: Value::from(data).to_string(),

@@ -5,6 +5,7 @@ use crate::render::Draft;
 use crate::ses::Ses;
 use crate::{Renderer, TemplateError, default_template};
 use restock_domain::delivery::{Claim, Outcome};
+use restock_domain::mail_count::tag_of;
 use restock_domain::signing::{AddressKey, LinkKey};
 use restock_domain::unsubscribe::{Unsubscribe, link, token};
 use restock_domain::{SendQuota, Template};
@@ -34,11 +35,11 @@ impl Mailer for SesMailer {
         Box::pin(async move {
             match self.entry(mail) {
                 Ok((shared, entry, template)) => {
-                    Sent { outcome: self.bulk.send(&self.ses, shared, entry).await, template: template.tag() }
+                    Sent { outcome: self.bulk.send(&self.ses, shared, entry).await, template: tag_of(&template) }
                 }
                 Err(error) => {
                     let outcome = Outcome::Refused { reason: error.to_string() };
-                    Sent { outcome, template: mail.template.tag() }
+                    Sent { outcome, template: tag_of(mail.template) }
                 }
             }
         })

@@ -5,6 +5,7 @@ use super::world::{Mishap, PATIENCE, World, now};
 use futures::FutureExt;
 use jiff::Timestamp;
 use restock_domain::delivery::{Claim, Hindrance, MAX_TOGETHER, Outcome};
+use restock_domain::mail_count::tag_of;
 use restock_domain::{SendQuota, Subscription, time};
 use restock_email::{Mail, Mailer, Sent};
 use restock_gather::{Ask, Gather, Second};
@@ -51,7 +52,7 @@ impl Mailer for Simulated {
         let ask = Ask { group: (), about, weight: 1, asked: letter };
         let world = self.world.clone();
         let sent = self.bulk.ask(ask, move |mails| send_bulk(world, mails).boxed());
-        Box::pin(sent.map(move |outcome| Sent { outcome, template: mail.template.tag() }))
+        Box::pin(sent.map(move |outcome| Sent { outcome, template: tag_of(mail.template) }))
     }
 
     fn quota(&self) -> Pin<Box<dyn Future<Output = Option<SendQuota>> + Send + '_>> {
