@@ -42,6 +42,7 @@ mod restock;
 mod secrets;
 mod sending;
 mod stack;
+mod stock_files;
 mod structure;
 mod sweep;
 mod templates;

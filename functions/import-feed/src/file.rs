@@ -33,7 +33,7 @@ pub struct File {
     content: Content,
 }
 
-/// The answer to the question for a file.
+/// What an import is to read.
 pub enum Obtained {
     /// The file, and which version it is if it came from a server.
     File(File, Option<Version>),
@@ -48,6 +48,9 @@ pub struct Version {
     pub etag: Option<String>,
     pub last_modified: Option<String>,
 }
+
+/// A file that came from a server, and which version it is if that says so.
+pub type Fetched = (File, Option<Version>);
 
 enum Content {
     Memory(Vec<u8>),
@@ -72,19 +75,42 @@ impl File {
             FeedSource::Url(url) => {
                 let credentials = store.feed_credentials(&job.locale, url).await?;
                 let known = known.filter(|fetch| fetch.url == *url && fetch.currency == currency).cloned();
-                let (url, received) = (url.clone(), Arc::new(Received::default()));
-                let counted = received.clone();
-                let download =
-                    spawn_blocking(move || download(&url, credentials, currency, known, &counted, addresses));
-                tokio::select! {
-                    downloaded = download => {
-                        let downloaded = downloaded.map_err(|error| failed(&error.to_string()))?;
-                        downloaded.map_err(|error| unfetched(&*error))
-                    }
-                    reason = received.stalls() => Err(failed(&reason)),
-                }
+                let fetched = Self::fetch(url, credentials, currency, known.as_ref(), addresses).await?;
+                let unchanged = || known.map(Obtained::Unchanged).ok_or_else(|| failed("its server sent no file"));
+                fetched.map_or_else(unchanged, |(file, version)| Ok(Obtained::File(file, version)))
             }
         }
+    }
+
+    /// Fetches a file, and returns it with its version; `None` if its server says that it is the known one.
+    pub async fn fetch(
+        url: &str,
+        credentials: Option<(String, String)>,
+        currency: Option<Currency>,
+        known: Option<&Fetch>,
+        addresses: Addresses,
+    ) -> Result<Option<Fetched>, Stop> {
+        let (etag, last_modified) =
+            known.map(|fetch| (fetch.etag.clone(), fetch.last_modified.clone())).unwrap_or_default();
+        let question = Question { credentials, etag, last_modified };
+        let (url, received) = (url.to_owned(), Arc::new(Received::default()));
+        let counted = received.clone();
+        let download = spawn_blocking(move || download(&url, &question, currency, &counted, addresses));
+        tokio::select! {
+            downloaded = download => {
+                let downloaded = downloaded.map_err(|error| failed(&error.to_string()))?;
+                downloaded.map_err(|error| unfetched(&*error))
+            }
+            reason = received.stalls() => Err(failed(&reason)),
+        }
+    }
+
+    /// Returns the content, unpacked, or `None` if there is more than that of it; and whether it breaks off.
+    pub fn bytes(&self, max: u64) -> io::Result<(Option<Vec<u8>>, bool)> {
+        let (breaks_off, mut bytes) = (Cell::new(false), Vec::new());
+        self.content.open(&breaks_off)?.take(max + 1).read_to_end(&mut bytes)?;
+        let fits = bytes.len() as u64 <= max;
+        Ok((fits.then_some(bytes), breaks_off.get()))
     }
 
     pub fn read(&self, each: &mut dyn FnMut(u64, Result<Item, ItemFault>)) -> Result<End, Unreadable> {
@@ -163,12 +189,11 @@ pub fn joined<T>(ended: Result<Result<T, Unreadable>, JoinError>) -> Result<T, S
 
 fn download(
     url: &str,
-    credentials: Option<(String, String)>,
+    question: &Question,
     currency: Option<Currency>,
-    known: Option<Fetch>,
     received: &Received,
     addresses: Addresses,
-) -> Result<Obtained, Box<dyn Error + Send + Sync>> {
+) -> Result<Option<Fetched>, Box<dyn Error + Send + Sync>> {
     let config = ureq::Agent::config_builder()
         // It would resolve names itself.
         .proxy(None)
@@ -180,13 +205,9 @@ fn download(
         .user_agent(concat!("Restock/", env!("CARGO_PKG_VERSION")))
         .build();
     let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), Checked::new(addresses));
-    let (etag, last_modified) = match &known {
-        Some(fetch) => (fetch.etag.clone(), fetch.last_modified.clone()),
-        None => (None, None),
-    };
-    let mut response = Question { credentials, etag, last_modified }.ask(&agent, url)?;
-    if let (StatusCode::NOT_MODIFIED, Some(fetch)) = (response.status(), known) {
-        return Ok(Obtained::Unchanged(fetch));
+    let mut response = question.ask(&agent, url)?;
+    if response.status() == StatusCode::NOT_MODIFIED {
+        return Ok(None);
     }
     let header = |name: &str| response.headers().get(name)?.to_str().ok().map(ToOwned::to_owned);
     let content_type = header("content-type");
@@ -205,7 +226,7 @@ fn download(
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.strip_suffix(".gz").unwrap_or(path);
     let media_type = MediaType::of_download(content_type.as_deref(), path, &beginning);
-    Ok(Obtained::File(File { media_type, currency, content }, version))
+    Ok(Some((File { media_type, currency, content }, version)))
 }
 
 /// Returns why a feed was not fetched, to whoever manages it. What its server answered is told; all that may happen on
@@ -231,7 +252,7 @@ fn failed(reason: &str) -> Stop {
     Stop::Refused {
         error_code: ErrorCode::FetchFailed,
         message: format!(
-            "The feed could not be fetched ({reason}), so nothing was changed. Check its URL and import again."
+            "The file could not be fetched ({reason}), so nothing was changed. Check its URL and import again."
         ),
     }
 }

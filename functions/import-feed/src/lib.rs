@@ -1,4 +1,5 @@
-//! Consumes the feed-import queue: brings the stored products of a locale to what its feed has.
+//! Consumes the queue of imports: brings the stored products of a locale to what its feed has, and puts the levels of
+//! stock files that are fetched onto their queue.
 //!
 //! The changes to write are found by comparing with what is stored, so an import that was interrupted goes on where it
 //! stopped, and one that runs twice writes nothing the second time.
@@ -10,6 +11,7 @@ mod file;
 mod gone;
 mod progress;
 mod received;
+mod stock_file;
 mod survey;
 
 pub use addresses::Addresses;
@@ -78,9 +80,18 @@ impl App {
 
     async fn process(&self, record: Record) -> Result<(), Failure> {
         let message = FeedMessage::parse(&record.body)?;
-        let FeedMessage::Import(job) = message else { return self.import_due().await };
-        let work = self.run(&job, record.receives);
-        while_hidden(&self.queues, named::FeedImports, &record, self.settings.lease, work).await
+        let lease = self.settings.lease;
+        match message {
+            FeedMessage::ImportDue => self.import_due().await,
+            FeedMessage::Import(job) => {
+                let work = self.run(&job, record.receives);
+                while_hidden(&self.queues, named::FeedImports, &record, lease, work).await
+            }
+            FeedMessage::ImportStock(job) => {
+                let work = self.import_stock(&job, record.receives);
+                while_hidden(&self.queues, named::FeedImports, &record, lease, work).await
+            }
+        }
     }
 
     /// Ends an import that is no longer wanted, if it is shown as running since an earlier try.

@@ -1,6 +1,7 @@
-//! Serves `GET /inventory/stock-levels`.
+//! Serves `GET /inventory/stock-levels` and `GET /inventory/stock-levels/imports/{importId}`.
 
-use restock_api::stock_levels::{KnownLevel, KnownLevels, ShowStockLevels};
+use restock_api::stock_levels::{KnownLevel, KnownLevels, ShowStockImport, ShowStockLevels, StockImport};
+use restock_api::{ErrorCode, Problem};
 use restock_domain::Sku;
 use restock_http::{Call, Failure, Handles, Reply};
 use restock_store::Store;
@@ -16,5 +17,16 @@ impl Handles<ShowStockLevels> for App {
         let (in_demand, levels) = self.store.stock_levels(&sku).await?;
         let levels = levels.into_iter().map(KnownLevel::from).collect();
         Ok(Reply::new(KnownLevels { sku, in_demand, levels }))
+    }
+}
+
+/// Shows how far the import of a file of stock levels is.
+impl Handles<ShowStockImport> for App {
+    async fn handle(&self, call: Call, (): ()) -> Result<Reply<ShowStockImport>, Failure> {
+        let import = self.store.stock_import(call.parameter("importId")).await?.ok_or_else(|| {
+            let detail = "There is no import with this id, or it was started more than a week ago. Start it again.";
+            Problem::not_found(ErrorCode::ImportNotFound, detail)
+        })?;
+        Ok(Reply::new(StockImport::from(import)))
     }
 }

@@ -7,5 +7,9 @@ use show_stock_levels::App;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Runtime::start().await.store();
-    Service::with_keys(App { store: store.clone() }, store).serving::<stock_levels::ShowStockLevels>().run().await
+    Service::with_keys(App { store: store.clone() }, store)
+        .serving::<stock_levels::ShowStockLevels>()
+        .serving::<stock_levels::ShowStockImport>()
+        .run()
+        .await
 }

@@ -4,20 +4,16 @@
 use display_error_chain::DisplayErrorChain;
 use jiff::Timestamp;
 use restock_api::stock_levels::{
-    AcceptedLevels, ImportStockLevels, ImportedLevels, StockLevels, UpdateStockLevel, UpdateStockLevels,
+    AcceptedLevels, ImportStockLevels, ImportedLevels, StockLevels, StockUpload, UpdateStockLevel, UpdateStockLevels,
 };
-use restock_api::{ErrorCode, Problem, StockFile, StockLevel as Level};
-use restock_domain::{Invalid, StockLevel};
+use restock_api::{ErrorCode, Problem, StockFile, StockLevel as Level, values::WebAddress};
+use restock_domain::{Invalid, StockImport, StockLevel};
 use restock_http::{Call, Failure, Handles, Reply};
-use restock_queue::{Queues, StockMessage};
+use restock_queue::{Queues, StockFileImport};
 use restock_store::{Begun, CallKey, Store};
 use std::time::Duration;
 use tracing::warn;
-
-/// Limits of one message. 100 levels are what one BatchGetItem of `match-stock` reads; bytes are bounded because SQS
-/// bounds them, and identifiers may be long.
-const MAX_LEVELS: usize = 100;
-const MAX_BYTES: usize = 60_000;
+use uuid::Uuid;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How long a call with an `Idempotency-Key` is taken to be running that does not end; longer than Lambda lets it run.
@@ -46,10 +42,17 @@ impl Handles<UpdateStockLevels> for App {
     }
 }
 
-/// Puts the valid levels of a file on the queue. They are safe there when this answers 202.
+/// Puts the valid levels of a file on the queue, or the import of a file that is fetched. They are safe there when this
+/// answers 202.
 impl Handles<ImportStockLevels> for App {
-    async fn handle(&self, call: Call, body: StockFile) -> Result<Reply<ImportStockLevels>, Failure> {
-        let StockFile { valid, rejected } = body;
+    async fn handle(&self, call: Call, body: StockUpload) -> Result<Reply<ImportStockLevels>, Failure> {
+        let StockFile { valid, rejected } = match body {
+            StockUpload::File(file) => file,
+            StockUpload::Url(WebAddress(url)) => {
+                let import_id = self.start_import(&call, url).await?;
+                return Ok(Reply::new(ImportedLevels::started(import_id)));
+            }
+        };
         let levels: Vec<StockLevel> = valid.into_iter().map(StockLevel::from).collect();
         self.send_once(&call, "file", &levels).await?;
         Ok(Reply::new(ImportedLevels::new(levels.len(), rejected)))
@@ -57,21 +60,41 @@ impl Handles<ImportStockLevels> for App {
 }
 
 impl App {
-    /// Puts levels on the queue. If the call has an `Idempotency-Key`, it is not carried out again after one that was;
-    /// what is answered follows from the body alone, so the others are answered the same.
     async fn send_once(&self, call: &Call, kind: &str, levels: &[StockLevel]) -> Result<(), Failure> {
         let now = (self.clock)();
-        let Some(key) = key_of(call)? else {
-            return Ok(self.queues.send_levels(messages(levels), call.correlation(), now).await?);
-        };
+        self.once(call, kind, async || Ok(self.queues.send_levels(levels, call.correlation(), now).await?)).await
+    }
+
+    /// Queues the import of a file that is fetched, and returns its id: the same for the same `Idempotency-Key`.
+    async fn start_import(&self, call: &Call, url: String) -> Result<String, Failure> {
+        let import_id = key_of(call)?.map_or_else(|| Uuid::new_v4().simple().to_string(), |key| key.short());
+        let started_at = (self.clock)();
+        self.once(call, "url", async || {
+            self.store.put_stock_import(&StockImport::running(import_id.clone(), started_at)).await?;
+            let import = StockFileImport { import_id: import_id.clone(), url: url.clone(), started_at };
+            Ok(self.queues.send_stock_import(&import).await?)
+        })
+        .await?;
+        Ok(import_id)
+    }
+
+    /// Carries a call out. If it has an `Idempotency-Key`, it is not carried out again after one that was; what is
+    /// answered follows from the call alone, so the others are answered the same.
+    async fn once(
+        &self,
+        call: &Call,
+        kind: &str,
+        carry_out: impl AsyncFnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Some(key) = key_of(call)? else { return carry_out().await };
         let content = [kind.as_bytes(), b"#", call.bytes()].concat();
-        match self.store.begin_call(&key, &content, now, MAX_RUN).await? {
+        match self.store.begin_call(&key, &content, (self.clock)(), MAX_RUN).await? {
             Begun::Now => {}
             Begun::Done => return Ok(()),
             Begun::Running => return Err(Problem::still_running().into()),
             Begun::Different => return Err(Problem::key_reused().into()),
         }
-        let sent = self.queues.send_levels(messages(levels), call.correlation(), now).await;
+        let sent = carry_out().await;
         let noted = match &sent {
             Ok(()) => self.store.end_call(&key, (self.clock)()).await,
             Err(_) => self.store.forget_call(&key).await,
@@ -80,7 +103,7 @@ impl App {
             let error = DisplayErrorChain::new(&error);
             warn!(%error, "A call with an Idempotency-Key may be carried out again, or refused for a moment");
         }
-        Ok(sent?)
+        sent
     }
 }
 
@@ -95,18 +118,4 @@ fn key_of(call: &Call) -> Result<Option<CallKey>, Failure> {
     }
     let invalid = Invalid::new(ErrorCode::InvalidIdempotencyKey, "Use 1 to 255 visible ASCII characters.");
     Err(Problem::invalid_parameter("Idempotency-Key", invalid).into())
-}
-
-fn messages(levels: &[StockLevel]) -> Vec<String> {
-    let mut messages = Vec::new();
-    for chunk in levels.chunks(MAX_LEVELS) {
-        let body = StockMessage::body(chunk);
-        if body.len() <= MAX_BYTES {
-            messages.push(body);
-        } else {
-            // A level has at most a few kilobytes, so ten of them always fit.
-            messages.extend(chunk.chunks(10).map(StockMessage::body));
-        }
-    }
-    messages
 }

@@ -1,4 +1,4 @@
-//! The sample shop: its product feeds, its brand, and pictures that the inbox can show. All are served beside the
+//! The sample shop: its product feeds, its stock, its brand, and pictures that the inbox can show. All are served beside the
 //! inbox.
 
 use crate::functions::workspace;
@@ -31,12 +31,13 @@ pub fn with_pictures_at(inbox: &str, text: &str) -> String {
     text.replace(IMAGES, &format!("{inbox}/shop/images/"))
 }
 
-/// Serves a feed or the brand, with pictures that are where this is served.
+/// Serves a feed, the stock or the brand, with pictures that are where this is served.
 async fn feed(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let content_type = match file.rsplit_once('.') {
         Some((locale, "xml")) if is_name(locale) => "application/xml",
         Some((locale, "tsv")) if is_name(locale) => "text/tab-separated-values",
         Some(("brand", "json")) => "application/json",
+        Some(("stock", "csv")) => "text/csv",
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -245,7 +245,7 @@ answer! {
 /// A word of [`ErrorCode`], as it was when the file was read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
-pub struct ErrorWord(String);
+pub struct ErrorWord(pub(crate) String);
 
 impl Described for ErrorWord {
     fn schema(schemas: &mut Schemas) -> RefOr<Schema> {

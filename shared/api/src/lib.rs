@@ -30,7 +30,7 @@ pub mod purchases;
 pub mod schema;
 pub mod sending;
 mod settings;
-mod stock_file;
+pub mod stock_file;
 mod stock_level;
 pub mod stock_levels;
 pub mod subscriptions;

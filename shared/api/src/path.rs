@@ -31,6 +31,7 @@ macro_rules! in_paths {
                 $($name => (schemas.of::<$kind>(), ""),)*
                 // One that can't be read is answered as one that names nothing, so functions read these themselves.
                 "subscriptionId" => (schemas.of::<String>(), "The id that subscribing returned."),
+                "importId" => (schemas.of::<String>(), "The id that starting the import returned."),
                 "token" => (schemas.of::<String>(), "From an email, or from the header unsubscribe-url."),
                 unknown => panic!("say in shared/api/src/path.rs what {{{unknown}}} is"),
             }

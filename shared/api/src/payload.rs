@@ -87,7 +87,7 @@ pub(crate) fn fault(error: &serde_json::Error) -> &'static str {
     all.iter().find(|(sign, _)| said.starts_with(sign)).map_or("see", |(_, fault)| fault)
 }
 
-fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     let media_type = media_type(content_type).to_ascii_lowercase();
     media_type == "application/json" || media_type == "text/json" || media_type.ends_with("+json")
 }

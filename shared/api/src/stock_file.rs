@@ -44,38 +44,32 @@ impl StockFile {
 impl Body for StockFile {
     fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
         if !Self::is_named_by(content_type) {
-            let detail = "Send a table as text/csv, or JSON lines as application/x-ndjson or application/jsonl.";
+            let detail = "Send a table as text/csv, JSON lines as application/x-ndjson or application/jsonl, or as application/json the url of a file.";
             return Err(Problem::unsupported_media_type(detail));
         }
         let is_text = content_type.is_some_and(|content_type| content_type.starts_with("text/"));
         if bytes.len() > if is_text { MAX_TEXT_BYTES } else { MAX_UPLOAD_BYTES } {
-            let detail = "A file has at most 5 MB as text/csv, and 4 MB in other forms. Send several smaller ones.";
+            let detail = "A file has at most 5 MB as text/csv, and 4 MB in other forms. Send several smaller ones, or the url of a larger one.";
             return Err(Problem::too_large(detail));
         }
-        let mut lines = numbered_lines(bytes);
-        let columns = Columns {
-            properties: &StockLevel::properties(),
-            aliases: &[],
-            needed: &["sku", "quantity"],
-            advice: "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: sku, quantity and, if you have them, locale, externalId, updatedOn and eventId.",
-        };
-        let mut table = has_one_of(content_type, &TABLES).then(|| Table::of(lines.next(), &columns)).transpose()?;
-        let mut file = Levels::default();
-        for (line, text) in lines {
-            let value = match &mut table {
-                Some(table) => table.row(text).and_then(|row| row.map(with_number).transpose()),
-                None => read_json(text).map(Some),
-            };
-            if let Some(value) = value.transpose() {
-                file.add(line, value.and_then(StockLevel::read));
-            }
-            if file.valid.len() + file.rejected.len() > MAX_LEVELS {
-                let detail =
-                    format!("A file has at most {MAX_LEVELS} lines of stock levels. Send several smaller ones.");
+        let mut file = Self { valid: Vec::new(), rejected: Vec::new() };
+        for (index, level) in StockLines::of(bytes, has_one_of(content_type, &TABLES))?.enumerate() {
+            if index == MAX_LEVELS {
+                let detail = format!(
+                    "A file has at most {MAX_LEVELS} lines of stock levels. Send several smaller ones, or the url of a larger one."
+                );
                 return Err(Problem::too_large(detail));
             }
+            match level {
+                Ok(level) => file.valid.push(level),
+                Err(error) => file.rejected.push(RejectedLine { index, error }),
+            }
         }
-        file.finish()
+        if file.valid.is_empty() {
+            let first = file.rejected.first().map(|RejectedLine { error, .. }| (error.line, error.message.as_str()));
+            return Err(none_valid(first));
+        }
+        Ok(file)
     }
 
     fn describe(operation: Operation<'_>) -> Operation<'_> {
@@ -83,25 +77,49 @@ impl Body for StockFile {
     }
 }
 
-/// The lines of a file as they are read.
-#[derive(Default)]
-struct Levels {
-    valid: Vec<StockLevel>,
-    rejected: Vec<RejectedLine>,
+/// Says that a file has no valid level. `first` is its first line, and what is wrong with that.
+pub fn none_valid(first: Option<(usize, &str)>) -> Problem {
+    let detail = match first {
+        Some((line, message)) => {
+            format!("None of the stock levels is valid. Line {line}: {message} Correct them and send the file again.")
+        }
+        None => "The file has no stock level.".to_owned(),
+    };
+    Problem::bad_request(ErrorCode::NoValidStockLevel, detail)
+}
+
+/// The levels of a file, as its lines are read one after the other.
+pub struct StockLines<'a> {
+    lines: Box<dyn Iterator<Item = (usize, &'a [u8])> + Send + 'a>,
+    /// Its columns; `None` for JSON lines.
+    table: Option<Table>,
     /// The line of each level that does not say when it was read.
     seen: HashMap<(Sku, Option<Locale>, Option<ExternalId>), usize>,
 }
 
-impl Levels {
-    fn add(&mut self, line: usize, level: Result<StockLevel, Vec<FieldError>>) {
-        match level.and_then(|level| self.not_twice(line, level)) {
-            Ok(level) => self.valid.push(level),
-            Err(found) => {
-                let (error_code, message) = summary(&found);
-                let index = self.valid.len() + self.rejected.len();
-                self.rejected.push(RejectedLine { index, error: LineError { line, error_code, message } });
-            }
-        }
+impl<'a> StockLines<'a> {
+    /// Begins to read a file: a table, whose first line is read now, or JSON lines.
+    pub fn of(bytes: &'a [u8], is_table: bool) -> Result<Self, Problem> {
+        let mut lines = numbered_lines(bytes);
+        let columns = Columns {
+            properties: &StockLevel::properties(),
+            aliases: &[],
+            needed: &["sku", "quantity"],
+            advice: "The first line of a table names its columns, with commas, semicolons or tabs between them and in UTF-8: sku, quantity and, if you have them, locale, externalId, updatedOn and eventId.",
+        };
+        let table = is_table.then(|| Table::of(lines.next(), &columns)).transpose()?;
+        Ok(Self { lines: Box::new(lines), table, seen: HashMap::new() })
+    }
+
+    /// As [`StockLines::of`], for a file of which nobody has said what it is.
+    pub fn of_any(bytes: &'a [u8]) -> Result<Self, Problem> {
+        let is_table = numbered_lines(bytes).next().is_some_and(|(_, line)| !line.trim_ascii().starts_with(b"{"));
+        Self::of(bytes, is_table)
+    }
+
+    /// Returns how many lines a file has, blank ones left out.
+    pub fn count(bytes: &[u8]) -> usize {
+        numbered_lines(bytes).count()
     }
 
     /// Returns the level, unless another line has one about the same: no order of lines says which of them holds.
@@ -119,21 +137,26 @@ impl Levels {
         );
         Err(alone(Invalid::new(ErrorCode::Duplicate, message)))
     }
+}
 
-    fn finish(self) -> Result<StockFile, Problem> {
-        let Self { valid, rejected, .. } = self;
-        if !valid.is_empty() {
-            return Ok(StockFile { valid, rejected });
+impl Iterator for StockLines<'_> {
+    type Item = Result<StockLevel, LineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (line, text) = self.lines.next()?;
+            let value = match &mut self.table {
+                Some(table) => table.row(text).and_then(|row| row.map(with_number).transpose()),
+                None => read_json(text).map(Some),
+            };
+            // A row may have nothing in any column.
+            let Some(value) = value.transpose() else { continue };
+            let level = value.and_then(StockLevel::read).and_then(|level| self.not_twice(line, level));
+            return Some(level.map_err(|found| {
+                let (error_code, message) = summary(&found);
+                LineError { line, error_code, message }
+            }));
         }
-        let detail = match rejected.first().map(|rejected| &rejected.error) {
-            Some(LineError { line, message, .. }) => {
-                format!(
-                    "None of the stock levels is valid. Line {line}: {message} Correct them and send the file again."
-                )
-            }
-            None => "The file has no stock level.".to_owned(),
-        };
-        Err(Problem::bad_request(ErrorCode::NoValidStockLevel, detail))
     }
 }
 
@@ -221,6 +244,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_is_shows_if_nobody_says_it() {
+        for text in ["sku,quantity\nA,1\n", "\u{feff}\n{\"sku\":\"A\",\"quantity\":1}\n"] {
+            let levels: Vec<_> = StockLines::of_any(text.as_bytes()).unwrap().map(Result::unwrap).collect();
+            assert_eq!((levels.len(), levels[0].sku.as_str(), levels[0].quantity), (1, "A", 1), "{text}");
+        }
+    }
+
+    #[test]
     fn a_file_without_a_level_says_why() {
         let code = |content_type: &str, text: &str| {
             StockFile::receive(Some(content_type), text.as_bytes()).unwrap_err().document.error_code
@@ -232,6 +263,7 @@ mod tests {
         assert_eq!(code("text/csv", "sku,quantity\nA,x\n"), ErrorCode::NoValidStockLevel);
         assert_eq!(code("application/jsonl", "[]\n"), ErrorCode::NoValidStockLevel);
         assert_eq!(code("application/xml", "<a/>"), ErrorCode::UnsupportedMediaType);
+        assert!(StockLines::of_any(b"").unwrap().next().is_none());
         let many = "A,1\n".repeat(MAX_LEVELS + 1);
         assert_eq!(code("text/csv", &format!("sku,quantity\n{many}")), ErrorCode::PayloadTooLarge);
     }

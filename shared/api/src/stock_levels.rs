@@ -1,5 +1,6 @@
 //! Stock levels: what a shop or a warehouse says, and what a level would do.
 
+use crate::feeds::ErrorWord;
 use crate::lines::MAX_ERRORS;
 use crate::log::{ExplainedRefusal, ExplainedTally};
 use crate::operation::Operation;
@@ -8,10 +9,11 @@ use crate::schema::{Described, Schemas, words};
 use crate::stock_file::RejectedLine;
 use crate::stock_level::StockLevel;
 use crate::subscriptions::Subscription;
+use crate::values::WebAddress;
 use crate::wire::Read;
-use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, endpoints};
+use crate::{Errors, KeyScope, LineError, Moment, Problem, StockFile, answer, body, endpoints};
 use restock_domain::waves::{Forecast, PolicyOwner};
-use restock_domain::{AutomationId, ContactId, ErrorCode, ExternalId, Locale, Sku};
+use restock_domain::{AutomationId, ContactId, ErrorCode, ExternalId, ImportStatus, Locale, Sku};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,10 +39,15 @@ endpoints! {
         StockLevels => 202 AcceptedLevels, "The valid levels are safe on the queue; the others are listed.",
         |operation| operation.once();
 
-    /// Tell the stock levels of a file
+    /// Tell the stock levels of a file, which is the body or is fetched from a URL
     ImportStockLevels("importStockLevels"): Post "/inventory/stock-levels/imports", "update-stock-levels", WRITE,
-        StockFile => 202 ImportedLevels, "The valid levels are safe on the queue; the others are listed.",
+        StockUpload => 202 ImportedLevels, "Of a body, the valid levels are safe on the queue, and the others are listed. Of a URL, the import is.",
         |operation| operation.once();
+
+    /// Show how far the import of a file of stock levels is that is fetched from a URL
+    ShowStockImport("showStockImport"): Get "/inventory/stock-levels/imports/{importId}", "show-stock-levels", WRITE,
+        () => 200 StockImport, "The import. It is shown for a week.",
+        |operation| operation.problem(404, "There is no such import.");
 
     /// Show what is known of a SKU's stock
     ShowStockLevels("showStockLevels"): Get "/inventory/stock-levels" ? {
@@ -55,6 +62,35 @@ endpoints! {
         }, "dry-run-stock-level", Some(KeyScope::ReadLog),
         StockLevel => 200 DryRun, "Nothing was changed.",
         |operation| operation.problem(404, "There is no such contact.");
+}
+
+body! {
+    /// A file of stock levels that is fetched: a table or JSON lines, plain or packed by gzip.
+    #[derive(Debug)]
+    pub struct StockFileUrl {
+        /// An address that everybody can reach. If it holds a signature, that has to be valid for some minutes.
+        pub url: WebAddress,
+    }
+}
+
+/// A file of stock levels that is the body, or where to fetch one.
+#[derive(Debug)]
+pub enum StockUpload {
+    File(StockFile),
+    Url(WebAddress),
+}
+
+impl Body for StockUpload {
+    fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
+        if content_type.is_some_and(payload::is_json) {
+            return StockFileUrl::receive(content_type, bytes).map(|StockFileUrl { url }| Self::Url(url));
+        }
+        StockFile::receive(content_type, bytes).map(Self::File)
+    }
+
+    fn describe(operation: Operation<'_>) -> Operation<'_> {
+        operation.json_or_file_body(|schemas| schemas.of::<StockFileUrl>(), &StockFile::media_types())
+    }
 }
 
 /// Limits of a batch.
@@ -143,6 +179,8 @@ answer! {
     /// The levels of a file that are safe on the queue, and the lines that are not.
     #[derive(Debug)]
     pub struct ImportedLevels {
+        /// Of a file that is fetched: GET /inventory/stock-levels/imports/{importId} tells the counts, which are zero here.
+        pub import_id: Option<String>,
         pub accepted: usize,
         pub rejected: u64,
         /// The first hundred lines that were rejected.
@@ -154,10 +192,67 @@ impl ImportedLevels {
     pub fn new(accepted: usize, rejected: Vec<RejectedLine>) -> Self {
         let count = rejected.len() as u64;
         Self {
+            import_id: None,
             accepted,
             rejected: count,
             errors: rejected.into_iter().take(MAX_ERRORS).map(|line| line.error).collect(),
         }
+    }
+
+    /// Returns the answer for a file that will be fetched.
+    pub fn started(import_id: String) -> Self {
+        Self { import_id: Some(import_id), accepted: 0, rejected: 0, errors: Vec::new() }
+    }
+}
+
+answer! {
+    /// The import of a file of stock levels that is fetched.
+    #[derive(Debug)]
+    pub struct StockImport {
+        pub import_id: String,
+        pub status: ImportStatus,
+        pub started_at: Moment,
+        pub finished_at: Option<Moment>,
+        /// Lines that were read so far.
+        pub lines: u64,
+        /// Of these, the levels that are safe on the queue.
+        pub accepted: u64,
+        pub rejected: u64,
+        /// Why the import failed, if it did; then the first hundred lines that were rejected.
+        pub errors: Vec<StockLineFault>,
+    }
+}
+
+impl From<restock_domain::StockImport> for StockImport {
+    fn from(import: restock_domain::StockImport) -> Self {
+        let restock_domain::StockImport { id, status, started_at, finished_at, lines, accepted, rejected, errors } =
+            import;
+        let fault = |restock_domain::ImportError { position, error_code, message, .. }| StockLineFault {
+            line: position,
+            error_code: ErrorWord(error_code),
+            message,
+        };
+        Self {
+            import_id: id,
+            status,
+            started_at: Moment(started_at),
+            finished_at: finished_at.map(Moment),
+            lines,
+            accepted,
+            rejected,
+            errors: errors.into_iter().map(fault).collect(),
+        }
+    }
+}
+
+answer! {
+    /// What is wrong with a line of a file.
+    #[derive(Debug)]
+    pub struct StockLineFault {
+        /// From 1; 0 where the file as a whole is meant.
+        pub line: u64,
+        pub error_code: ErrorWord,
+        pub message: String,
     }
 }
 

@@ -32,10 +32,12 @@ pub enum ErrorCode {
     FeedNotFound,
     /// Most of the stored products are missing from the file, so nothing was changed.
     FeedShrank,
-    /// The feed could not be fetched from its URL.
+    /// The file could not be fetched from its URL.
     FetchFailed,
     /// Another call had this Idempotency-Key less than 24 hours ago.
     IdempotencyKeyReused,
+    /// There is no import with this id, or not any more.
+    ImportNotFound,
     /// The import took longer than it may and was ended; import again to go on.
     ImportTooLong,
     /// The time is in the future.

@@ -26,6 +26,7 @@ mod seen_events;
 mod send_quota;
 pub mod signing;
 mod skip;
+mod stock_import;
 mod stock_level;
 mod subscription;
 pub mod template;
@@ -56,6 +57,7 @@ pub use scalar::{FieldValue, Fields, Number, Scalar, bytes_of};
 pub use seen_events::{Repetition, SeenEvents};
 pub use send_quota::{QuotaReading, SendQuota, SendingState};
 pub use skip::Skip;
+pub use stock_import::StockImport;
 pub use stock_level::{
     Arrival, KnownLevel, Scope, Source, StockLevel, just_before, level_met, met_together, newest_covering,
     sold_out_since,

@@ -15,8 +15,8 @@ pub use email_event::{EmailEvent, EmailEventKind};
 pub use error::Error;
 pub use messages::{
     AcceptedMail, Continuation, CountMails, DueTicks, EndedSku, Erasure, ErasureMessage, FeedImport, FeedMessage,
-    FeedSource, InvalidLevel, LinedUp, Message, Notification, NotificationMessage, ParseError, Recipient, StockMessage,
-    Sweep, WaveShare, WaveTick,
+    FeedSource, InvalidLevel, LinedUp, Message, Notification, NotificationMessage, ParseError, Recipient,
+    StockFileImport, StockMessage, Sweep, WaveShare, WaveTick,
 };
 pub use queue::{Queue, named};
 pub use send::{MAX_DELAY, Queues};

@@ -1,9 +1,9 @@
 use crate::queue::{Named, Queue, named, sent_to};
 use crate::transport::{Acceptance, Order, Outgoing, Pending, Transport};
-use crate::{CountMails, Error, FeedImport, Message, Notification};
+use crate::{CountMails, Error, FeedImport, Message, Notification, StockFileImport, StockMessage};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use restock_domain::{Sku, hex, time};
+use restock_domain::{Sku, StockLevel, hex, time};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub const MAX_DELAY: Duration = Duration::from_secs(900);
 /// When counts are tried again that the log could not take.
 const COUNTED_AFTER: Duration = Duration::from_secs(5);
 const IN_FLIGHT: usize = 4;
+/// The message group of files of stock levels; no locale is called so.
+const STOCK_FILES: &str = "stock-files";
 const ATTEMPTS: u32 = 5;
 
 /// Sends to the queues. Cheap to clone.
@@ -32,9 +34,9 @@ impl Queues {
 
     /// Sends levels that came in over HTTP at that time, by a call that this correlation id names. All of them are on
     /// the queue when this returns.
-    pub async fn send_levels(&self, bodies: Vec<String>, correlation: &str, now: Timestamp) -> Result<(), Error> {
+    pub async fn send_levels(&self, levels: &[StockLevel], correlation: &str, now: Timestamp) -> Result<(), Error> {
         let at = time::to_millisecond(now);
-        let messages = bodies.into_iter().enumerate().map(|(index, body)| {
+        let messages = StockMessage::bodies(levels).into_iter().enumerate().map(|(index, body)| {
             let acceptance = Some(Acceptance { id: format!("{correlation}.{index}"), at });
             Outgoing { acceptance, ..Outgoing::new(body) }
         });
@@ -70,8 +72,17 @@ impl Queues {
     /// Queues an import. The queue is FIFO and a locale is a message group, so a locale's imports run one after the
     /// other.
     pub async fn send_feed_import(&self, import: &FeedImport) -> Result<(), Error> {
-        let order = Order { group: import.locale.key().to_owned(), deduplication: import.import_id.clone() };
-        self.send_all::<named::FeedImports>(vec![Outgoing { order: Some(order), ..Outgoing::new(import.body()) }]).await
+        self.send_import(import.locale.key(), &import.import_id, import.body()).await
+    }
+
+    /// Queues the import of a file of stock levels. Such files are imported one after the other.
+    pub async fn send_stock_import(&self, import: &StockFileImport) -> Result<(), Error> {
+        self.send_import(STOCK_FILES, &import.import_id, import.body()).await
+    }
+
+    async fn send_import(&self, group: &str, id: &str, body: String) -> Result<(), Error> {
+        let order = Order { group: group.to_owned(), deduplication: id.to_owned() };
+        self.send_all::<named::FeedImports>(vec![Outgoing { order: Some(order), ..Outgoing::new(body) }]).await
     }
 
     /// Makes a received message visible again after `delay`, so that it is retried then.

@@ -44,6 +44,11 @@ impl CallKey {
         Self(hex(&digest.finalize()))
     }
 
+    /// Returns a short name of the call, of letters and digits.
+    pub fn short(&self) -> String {
+        self.0[..32].to_owned()
+    }
+
     fn item(&self) -> Item {
         texts([("upload", &format!("call#{}", self.0)), ("part", "0")])
     }

@@ -66,7 +66,7 @@ pub(crate) struct ImportItem {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ErrorItem {
+pub(crate) struct ErrorItem {
     position: u64,
     sku: Option<String>,
     error_code: String,
@@ -90,6 +90,18 @@ impl From<FeedItem> for Feed {
     }
 }
 
+impl From<ErrorItem> for ImportError {
+    fn from(ErrorItem { position, sku, error_code, message }: ErrorItem) -> Self {
+        Self { position, sku, error_code, message }
+    }
+}
+
+impl From<ImportError> for ErrorItem {
+    fn from(ImportError { position, sku, error_code, message }: ImportError) -> Self {
+        Self { position, sku, error_code, message }
+    }
+}
+
 impl From<ImportItem> for Import {
     fn from(item: ImportItem) -> Self {
         let ImportItem {
@@ -105,13 +117,7 @@ impl From<ImportItem> for Import {
             incomplete,
             errors,
         } = item;
-        let errors = errors.into_iter().map(|ErrorItem { position, sku, error_code, message }| ImportError {
-            position,
-            sku,
-            error_code,
-            message,
-        });
-        let errors = errors.collect();
+        let errors = errors.into_iter().map(ImportError::from).collect();
         Self { id, status, started_at, finished_at, items, imported, unchanged, removed, rejected, incomplete, errors }
     }
 }

@@ -37,6 +37,7 @@ mod seed;
 mod send_quota;
 mod since;
 mod stock;
+mod stock_imports;
 mod subscription_item;
 mod subscriptions;
 mod suppression;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone)]
 pub enum FeedMessage {
     Import(FeedImport),
+    ImportStock(StockFileImport),
     /// Queues an import of each feed that is due by its schedule.
     ImportDue,
 }
@@ -36,6 +37,16 @@ pub enum FeedSource {
     Upload,
 }
 
+/// Fetch a file of stock levels, and put them on their queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StockFileImport {
+    pub import_id: String,
+    pub url: String,
+    /// When it was asked for.
+    pub started_at: Timestamp,
+}
+
 /// The message of the schedule, which asks for the imports that are due.
 #[derive(Serialize, Deserialize)]
 struct DueImports {}
@@ -50,10 +61,16 @@ impl Message for FeedImport {
     const TYPE: &'static str = "import-feed";
 }
 
+impl Message for StockFileImport {
+    type Queue = named::FeedImports;
+    const TYPE: &'static str = "import-stock-file";
+}
+
 impl FeedMessage {
     pub fn parse(body: &str) -> Result<Self, ParseError> {
         let body = Body::parse(body)?;
         match body.kind() {
+            StockFileImport::TYPE => body.read().map(Self::ImportStock),
             DueImports::TYPE => body.read().map(|DueImports {}| Self::ImportDue),
             _ => body.read().map(Self::Import),
         }

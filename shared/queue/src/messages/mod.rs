@@ -7,7 +7,7 @@ mod scope;
 mod stock;
 
 pub use erasure::{EndedSku, Erasure, ErasureMessage};
-pub use feed_import::{FeedImport, FeedMessage, FeedSource};
+pub use feed_import::{FeedImport, FeedMessage, FeedSource, StockFileImport};
 pub use notification::{AcceptedMail, CountMails, Notification, NotificationMessage, Recipient, WaveShare};
 pub use stock::{Continuation, DueTicks, InvalidLevel, LinedUp, StockMessage, Sweep, WaveTick};
 

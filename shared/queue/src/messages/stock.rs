@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Envelopes around a message, such as EventBridge's in one of SNS.
 const MAX_ENVELOPES: usize = 3;
+/// Limits of a message of levels.
+const MAX_LEVELS: usize = 100;
+const MAX_BYTES: usize = 60_000;
 
 /// A message on the stock-level queue: levels from outside or from `update-stock-levels`, the rest of a level that had
 /// more subscribers than one invocation should handle, a sweep or the rest of one, or a look at those who wait for a
@@ -142,8 +145,23 @@ impl StockMessage {
         }
     }
 
-    /// Returns the body that carries levels.
-    pub fn body(levels: &[StockLevel]) -> String {
+    /// Returns the bodies of the messages that carry levels. 100 of them are what one BatchGetItem of `match-stock`
+    /// reads; bytes are bounded because SQS bounds them, and identifiers may be long.
+    pub fn bodies(levels: &[StockLevel]) -> Vec<String> {
+        let mut bodies = Vec::new();
+        for chunk in levels.chunks(MAX_LEVELS) {
+            let body = Self::body(chunk);
+            if body.len() <= MAX_BYTES {
+                bodies.push(body);
+            } else {
+                // A level has at most a few kilobytes, so ten of them always fit.
+                bodies.extend(chunk.chunks(10).map(Self::body));
+            }
+        }
+        bodies
+    }
+
+    fn body(levels: &[StockLevel]) -> String {
         let levels: Vec<restock_api::StockLevel> = levels.iter().map(restock_api::StockLevel::from).collect();
         json!(levels).to_string()
     }
