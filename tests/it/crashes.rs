@@ -102,3 +102,21 @@ fn without_events_nobody_is_lost_and_each_kill_doubles_at_most_what_was_on_its_w
     assert_eq!(mails.len(), 300);
     assert!(doubled <= unrecorded && unrecorded <= 30 * GROUP);
 }
+
+#[test]
+fn the_log_counts_everybody_once_though_the_function_that_matches_them_is_killed() {
+    let restock = Restock::start();
+    // Long enough for the second try, even on a busy machine: a third one beside it would make the counts estimates.
+    restock.stack.hide_messages_for(20);
+    restock.feed("sv-SE", &["A"]);
+    restock.many_wait("A", 3_000);
+
+    assert_eq!(restock.put("/inventory/stock-levels", &json!({"sku": "A", "quantity": 1})).status, 202);
+    eventually(|| (restock.log_entry("A")["matched"].as_u64() >= Some(600)).then_some(()));
+    restock.stack.kill("match-stock");
+    restock.settle();
+
+    let entry = restock.log_entry("A");
+    assert_eq!((restock.mails().len(), &entry["matched"]), (3_000, &json!(3_000)), "{entry}");
+    assert_eq!(Restock::sent(&entry), json!({"default": 3_000}));
+}

@@ -2,11 +2,13 @@
 
 use crate::api::{errors, field_errors};
 use crate::restock::{Restock, eventually};
-use restock_domain::AutomationId;
+use jiff::Timestamp;
 use restock_domain::automation::{AutomationTally, Tally};
+use restock_domain::{Arrival, AutomationId, Scope, Sku, Source};
 use restock_local::faults::Spec;
-use restock_store::LoggedPage;
+use restock_store::{LogFilter, LogKey, LoggedLevel, LoggedPage, Store};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Sends levels of five SKUs with different outcomes, in this order.
 fn with_five_levels() -> Restock {
@@ -123,55 +125,87 @@ fn entries_expire_as_the_setting_says() {
 
     let items = restock.dynamodb("Scan", json!({"TableName": restock.stack.ready.tables["log"]}))["Items"].clone();
     let expires: i64 = items[0]["expiresAt"]["N"].as_str().unwrap().parse().unwrap();
-    let days = (expires - jiff::Timestamp::now().as_second()) as f64 / 86_400.0;
+    let days = (expires - Timestamp::now().as_second()) as f64 / 86_400.0;
     assert!((6.9..=7.0).contains(&days), "{days}");
+}
+
+/// A level's entry of the log, told page by page.
+struct Told {
+    restock: Restock,
+    store: Store,
+    key: LogKey,
+}
+
+const KEPT: Duration = Duration::from_secs(3600);
+
+impl Told {
+    fn new() -> Self {
+        let restock = Restock::start_without_functions();
+        let arrival = Arrival { at: Timestamp::now(), id: "m-0".into(), source: Source::Http };
+        let (store, key) = (restock.store(), LogKey::new(Sku::parse("A").unwrap(), &arrival));
+        Self { restock, store, key }
+    }
+
+    fn tell(&self, page: LoggedPage) {
+        let level = LoggedLevel { source: Source::Http, scope: &Scope::Sku, quantity: 1, kept: KEPT, late: false };
+        self.restock.runtime.block_on(self.store.log_matches(&self.key, &level, &[page])).unwrap();
+    }
+
+    /// Returns how many were matched, and whether that is an estimate.
+    fn matched(&self) -> (u64, bool) {
+        let filter = LogFilter::default();
+        let page = self.store.log_page(&filter, None, 10, KEPT, Timestamp::now());
+        let entry = &self.restock.runtime.block_on(page).unwrap().entries[0];
+        (entry.tally.matched, entry.mails_estimated)
+    }
+}
+
+fn page(number: u64, matched: u64) -> LoggedPage {
+    LoggedPage { number, tally: Tally { matched, ..Default::default() }, places: None, estimated: false }
 }
 
 #[test]
 fn the_pages_of_a_level_are_added_up_once_each() {
-    let restock = Restock::start_without_functions();
-    let store = restock.store();
-    let arrival =
-        restock_domain::Arrival { at: jiff::Timestamp::now(), id: "m-0".into(), source: restock_domain::Source::Http };
-    let key = restock_store::LogKey::new(restock_domain::Sku::parse("A").unwrap(), &arrival);
-    let kept = std::time::Duration::from_secs(3600);
-    let level = restock_store::LoggedLevel {
-        source: restock_domain::Source::Http,
-        scope: &restock_domain::Scope::Sku,
-        quantity: 1,
-        kept,
-        late: false,
-    };
-    let page =
-        |number, matched| LoggedPage { number, tally: Tally { matched, ..Default::default() }, estimated: false };
+    let told = Told::new();
 
-    restock.runtime.block_on(async {
-        for (number, matched) in [(0, 200), (1, 200), (0, 150), (1, 90), (2, 30), (1_000_000, 5), (2, 7)] {
-            store.log_matches(&key, &level, &[page(number, matched)]).await.unwrap();
-        }
-        let filter = restock_store::LogFilter::default();
-        let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();
-        assert_eq!((page.entries[0].tally.matched, page.entries[0].mails_estimated), (435, false));
-    });
+    for (number, matched) in [(0, 200), (1, 200), (0, 150), (1, 90), (2, 30), (1_000_000, 5), (2, 7)] {
+        told.tell(page(number, matched));
+    }
+    assert_eq!(told.matched(), (435, false));
 
     // Pages that were too large for a message travel on as their sum.
     let sum = LoggedPage::sum_of(&[page(1_000_001, 3), page(1_000_002, 4)]).unwrap();
     let sum = LoggedPage::from_text(&sum.to_text()).unwrap();
-    restock.runtime.block_on(async {
-        store.log_matches(&key, &level, std::slice::from_ref(&sum)).await.unwrap();
-        store.log_matches(&key, &level, &[sum]).await.unwrap();
-        let filter = restock_store::LogFilter::default();
-        let page = store.log_page(&filter, None, 10, kept, jiff::Timestamp::now()).await.unwrap();
-        assert_eq!((page.entries[0].tally.matched, page.entries[0].mails_estimated), (442, true));
-    });
+    told.tell(sum.clone());
+    told.tell(sum);
+    assert_eq!(told.matched(), (442, true));
+}
+
+#[test]
+fn pages_of_a_second_pass_are_added_up_from_where_the_first_one_came_to() {
+    let told = Told::new();
+    let tell = |number, matched, from: &str, up_to: &str| {
+        let places = Some((from.to_owned(), up_to.to_owned()));
+        let sent = LoggedPage { places: places.clone(), ..page(number, matched) };
+        let read = LoggedPage::from_text(&sent.to_text()).unwrap();
+        assert_eq!(read.places, places, "as it travels in a message");
+        told.tell(read);
+        told.matched()
+    };
+
+    assert_eq!(tell(0, 200, "a", "c"), (200, false));
+    assert_eq!(tell(1, 200, "d", "f"), (400, false));
+    assert_eq!(tell(0, 90, "b", "f"), (400, false), "known");
+    assert_eq!(tell(1, 60, "g", "h"), (460, false), "though another page had the number");
+    assert_eq!(tell(7, 10, "h", "k"), (470, true), "two passes at the same time");
 }
 
 #[test]
 fn a_page_of_the_log_ends_before_it_is_too_large_for_an_answer_and_the_next_one_goes_on() {
     let restock = Restock::start_without_functions();
     let store = restock.store();
-    let kept = std::time::Duration::from_secs(3600);
-    let now = jiff::Timestamp::now();
+    let kept = Duration::from_secs(3600);
+    let now = Timestamp::now();
     let automation = |n: usize| AutomationTally {
         id: AutomationId::parse(&format!("a-{n}")).unwrap(),
         version: 1,
@@ -184,15 +218,15 @@ fn a_page_of_the_log_ends_before_it_is_too_large_for_an_answer_and_the_next_one_
 
     restock.runtime.block_on(async {
         for n in 0..12 {
-            let (at, id) = (now - std::time::Duration::from_secs(n), n.to_string());
-            let arrival = restock_domain::Arrival { at, id, source: restock_domain::Source::Http };
-            let key = restock_store::LogKey::new(restock_domain::Sku::parse("A").unwrap(), &arrival);
-            let (source, scope) = (restock_domain::Source::Http, &restock_domain::Scope::Sku);
-            let level = restock_store::LoggedLevel { source, scope, quantity: 1, kept, late: false };
-            let page = LoggedPage { number: 0, tally: tally.clone(), estimated: false };
+            let (at, id) = (now - Duration::from_secs(n), n.to_string());
+            let arrival = Arrival { at, id, source: Source::Http };
+            let key = LogKey::new(Sku::parse("A").unwrap(), &arrival);
+            let (source, scope) = (Source::Http, &Scope::Sku);
+            let level = LoggedLevel { source, scope, quantity: 1, kept, late: false };
+            let page = LoggedPage { number: 0, tally: tally.clone(), places: None, estimated: false };
             store.log_matches(&key, &level, &[page]).await.unwrap();
         }
-        let filter = restock_store::LogFilter::default();
+        let filter = LogFilter::default();
         let first = store.log_page(&filter, None, 100, kept, now).await.unwrap();
         let second = store.log_page(&filter, first.next.as_deref(), 100, kept, now).await.unwrap();
         assert_eq!((first.entries.len(), second.entries.len(), second.next), (9, 3, None));

@@ -73,7 +73,9 @@ impl App {
 
     async fn process(&self, record: Record, until: Instant) -> Result<(), Failure> {
         match StockMessage::parse(&record.body)? {
-            StockMessage::Continuation(continuation) => self.match_level(*continuation, None, until).await,
+            StockMessage::Continuation(continuation) => {
+                self.match_level(*continuation, None, record.receives > 1, until).await
+            }
             StockMessage::Sweep(sweep) => self.sweep(sweep, &record, until).await,
             StockMessage::Tick(tick) => self.tick(&tick, false, until).await,
             StockMessage::DueTicks(due) => self.due_ticks(due, until).await,
@@ -110,7 +112,7 @@ impl App {
         let of_skus = of_skus.into_iter().filter_map(|(sku, levels)| Some((in_demand.get(&sku)?, levels)));
         let taken = of_skus.map(|(mark, levels)| async move {
             for (level, arrival) in levels {
-                self.take_level(level, arrival, mark, until).await?;
+                self.take_level(level, arrival, mark, record.receives > 1, until).await?;
             }
             Ok(())
         });
@@ -129,6 +131,7 @@ impl App {
         level: StockLevel,
         arrival: Arrival,
         mark: &Mark,
+        is_again: bool,
         until: Instant,
     ) -> Result<(), Failure> {
         match self.store.put_level(&level, &arrival, mark).await? {
@@ -149,24 +152,31 @@ impl App {
             }
         }
         if level.quantity > 0 {
-            self.begin_matching(level.clone(), arrival, until).await?;
+            self.begin_matching(level.clone(), arrival, is_again, until).await?;
         }
         self.store.note_event(&level).await.map_err(Failure::from)
     }
 
     /// Begins to go through the subscriptions that a level covers, and looks at those who wait for a wave on the way.
-    async fn begin_matching(&self, level: StockLevel, arrival: Arrival, until: Instant) -> Result<(), Failure> {
+    async fn begin_matching(
+        &self,
+        level: StockLevel,
+        arrival: Arrival,
+        is_again: bool,
+        until: Instant,
+    ) -> Result<(), Failure> {
         let tick = WaveTick { sku: level.sku.clone(), scope: level.scope.clone(), hops: 0 };
         let lines = self.policies().await?.iter().map(|(owner, _)| owner.line()).collect();
-        self.match_level(Continuation { lines, ..Continuation::new(level, arrival) }, Some(tick), until).await
+        self.match_level(Continuation { lines, ..Continuation::new(level, arrival) }, Some(tick), is_again, until).await
     }
 
     /// Goes through the subscriptions that a level covers, from where the continuation says. A level that has just come
-    /// has a tick.
+    /// has a tick. `is_again` says that a try before may have broken off, of which the log knows.
     async fn match_level(
         &self,
         mut matching: Continuation,
         mut tick: Option<WaveTick>,
+        is_again: bool,
         until: Instant,
     ) -> Result<(), Failure> {
         correlate(correlation_in(&matching.arrival.id));
@@ -174,7 +184,13 @@ impl App {
         let received_at = matching.arrival.at;
         let arrival = matching.arrival.clone();
         let level = self.with_history(&matching.level, &arrival).await?;
-        let met = Met::new(self, sku.clone(), &level, &arrival, !matching.second_look);
+        let mut met = Met::new(self, sku.clone(), &level, &arrival, !matching.second_look);
+        if is_again
+            && !matching.second_look
+            && let Some(up_to) = self.store.counted_up_to(&met.key).await?
+        {
+            met = met.again(up_to);
+        }
         let mut untold = Untold::of(&matching.untold);
         // Those that the first look may have missed were made shortly before the level.
         let since = matching.second_look.then_some(received_at - self.lag);

@@ -10,7 +10,7 @@ use restock_domain::{Arrival, Automation, AutomationId, ContactId, HeldBack, Kno
 use restock_matching::{OnRefusal, decide_all};
 use restock_metrics::Metric;
 use restock_queue::{Failure, LinedUp, Notification, Recipient};
-use restock_store::{Decided, LogKey, LoggedLevel, LoggedPage};
+use restock_store::{Decided, LogKey, LoggedLevel, LoggedPage, place_among};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct Met<'a> {
     level: &'a KnownLevel,
     received_at: Timestamp,
     is_first_look: bool,
+    /// The last subscription that an earlier try has counted.
+    counted_up_to: Option<String>,
 }
 
 /// Pages that the log does not have yet.
@@ -76,7 +78,25 @@ impl<'a> Met<'a> {
     pub fn new(app: &App, sku: Sku, level: &'a KnownLevel, arrival: &Arrival, is_first_look: bool) -> Self {
         let (source, kept) = (arrival.source, app.log_kept);
         let logged = LoggedLevel { source, scope: &level.scope, quantity: level.quantity, kept, late: false };
-        Self { key: LogKey::new(sku, arrival), logged, level, received_at: arrival.at, is_first_look }
+        let key = LogKey::new(sku, arrival);
+        Self { key, logged, level, received_at: arrival.at, is_first_look, counted_up_to: None }
+    }
+
+    /// Returns the level as it meets subscriptions again after a try that broke off, and has counted some.
+    pub fn again(self, counted_up_to: String) -> Self {
+        Self { counted_up_to: Some(counted_up_to), ..self }
+    }
+
+    /// Returns the first and the last of a page that are counted. Only the first look goes through all, in order.
+    fn places(&self, page: &[Subscription]) -> Option<(String, String)> {
+        let mut counted = page.iter().filter(|found| self.is_first_look && !self.has_counted(found));
+        let first = counted.next()?;
+        let last = counted.next_back().unwrap_or(first);
+        Some((place_among(self.logged.scope, first), place_among(self.logged.scope, last)))
+    }
+
+    fn has_counted(&self, found: &Subscription) -> bool {
+        self.counted_up_to.as_ref().is_some_and(|up_to| place_among(self.logged.scope, found) <= *up_to)
     }
 
     /// Returns a level that subscriptions meet in a sweep.
@@ -122,7 +142,7 @@ impl App {
             }
             // Whoever waits for a wave may be met again and again.
             let is_met_again = owner.is_some() && !met.is_first_look;
-            if !is_met_again {
+            if !is_met_again && !met.has_counted(found) {
                 tally.add(decision);
             }
             // A policy without `perUnit` makes no waves.
@@ -151,7 +171,7 @@ impl App {
 
         // The log comes first: after a crash in between, a second pass finds it written and then sends.
         if tally.matched > 0 {
-            untold.pages.push(LoggedPage { number: page, tally, estimated: false });
+            untold.pages.push(LoggedPage { number: page, tally, places: met.places(subscriptions), estimated: false });
         }
         let LoggedLevel { scope, kept, .. } = met.logged;
         let log_decisions = self.store.log_matched(&met.key, scope, page, &decided, kept);

@@ -84,7 +84,7 @@ pub use subscriptions::{Cursor, MatchedPage, WaitingPage, cursor_after};
 pub use templates::{CachedTemplates, MAX_TEMPLATES};
 pub use ticks::{DueTick, Tick};
 pub use turns::Turn;
-pub use verdicts::{Decided, Lists};
+pub use verdicts::{Decided, Lists, place_among};
 pub use versions::{DocumentChange, Expected};
 pub use wave_policy::{CachedWavePolicy, ShopPolicy};
 pub use waves::{Course, Line, PlaceAsk, Wave};

@@ -15,6 +15,8 @@ const LATE_FINDS: &str = "lateFinds";
 /// Up to which page decisions were added up, of the level's own and of sweeps.
 const LAST_PAGE: &str = "lastPage";
 const LAST_SWEEP: &str = "lastSweepPage";
+/// Up to which subscription decisions were added up, as the level goes through them.
+const COUNTED_UP_TO: &str = "countedUpTo";
 /// Ends the name of the item that has the counts of an entry's mails.
 const OF_MAILS: &str = "#mails";
 /// Begins the name of a count of mails.
@@ -78,6 +80,9 @@ pub struct LoggedPage {
     /// Grows from page to page of a level.
     pub number: u64,
     pub tally: Tally,
+    /// The first and the last subscription of it that are counted, as [`place_among`](crate::place_among) names them, if
+    /// all before were gone through.
+    pub places: Option<(String, String)>,
     /// True for a sum of pages, of which the log may have some.
     pub estimated: bool,
 }
@@ -89,23 +94,31 @@ impl LoggedPage {
     /// Returns the form in which a page that could not be logged travels on in a message.
     pub fn to_text(&self) -> String {
         let about = if self.estimated { String::from(ABOUT) } else { String::new() };
-        format!("{about}{}:{}", self.number, written(self.tally.clone()))
+        let places = self.places.as_ref().map(|(from, up_to)| format!("\n{from}\n{up_to}")).unwrap_or_default();
+        format!("{about}{}:{}{places}", self.number, written(self.tally.clone()))
     }
 
     /// Returns the page that was written so.
     pub fn from_text(text: &str) -> Option<Self> {
         let exact = text.trim_start_matches(ABOUT);
-        let (number, tally) = exact.split_once(':')?;
-        Some(Self { number: number.parse().ok()?, tally: parsed(tally).ok()?, estimated: exact.len() < text.len() })
+        let (number, rest) = exact.split_once(':')?;
+        // JSON has no line break of its own.
+        let mut lines = rest.split('\n');
+        let (number, tally) = (number.parse().ok()?, parsed(lines.next()?).ok()?);
+        let places = lines.next().zip(lines.next()).map(|(from, up_to)| (from.to_owned(), up_to.to_owned()));
+        Some(Self { number, tally, places, estimated: exact.len() < text.len() })
     }
 
     /// Returns one page in place of several; `None` if there are none. Those that the log took although it did not say
     /// so are counted again, so it is an estimate.
     pub fn sum_of(pages: &[Self]) -> Option<Self> {
         let number = pages.iter().map(|page| page.number).max()?;
+        let places = || pages.iter().flat_map(|page| &page.places);
+        let from = places().map(|(from, _)| from.clone()).min();
+        let places = from.zip(places().map(|(_, up_to)| up_to.clone()).max());
         let mut tally = Tally::default();
         pages.iter().for_each(|page| tally.merge(page.tally.clone()));
-        Some(Self { number, tally, estimated: true })
+        Some(Self { number, tally, places, estimated: true })
     }
 }
 
@@ -136,7 +149,8 @@ impl LoggedLevel<'_> {
 
 impl Store {
     /// Adds what became of pages of a level's matches. The pages of a level are added in their order and each once: a
-    /// second pass after a redelivery finds fewer subscriptions, as some are used up by then.
+    /// second pass after a redelivery finds fewer subscriptions, as some are used up by then, and adds up those behind
+    /// [`Store::counted_up_to`].
     pub async fn log_matches(&self, key: &LogKey, level: &LoggedLevel<'_>, pages: &[LoggedPage]) -> Result<(), Error> {
         let mut race = Race::about("an entry of the log");
         // Of most levels there is one page, whose entry is new.
@@ -150,15 +164,31 @@ impl Store {
                 }
                 None => Default::default(),
             };
+            let counted = logged.as_ref().and_then(|item| string_of(item, COUNTED_UP_TO)).cloned();
             // A sweep has numbers of its own, as the level's pages may come after it.
             let (name, last) = if level.late { (LAST_SWEEP, last_sweep) } else { (LAST_PAGE, last_page) };
-            let new = pages.iter().filter(|page| last.is_none_or(|last| page.number as i64 > last));
-            let Some(newest) = new.clone().map(|page| page.number).max() else { return Ok(()) };
+            let (mut newest, mut up_to) = (None, counted.clone());
             let (mut late, mut estimated) = (0, false);
-            for page in new {
+            for page in pages {
+                let is_new = match (&page.places, &counted) {
+                    (Some((_, end)), Some(counted)) => end > counted,
+                    _ => last.is_none_or(|last| page.number as i64 > last),
+                };
+                if !is_new {
+                    continue;
+                }
+                if let Some((from, end)) = &page.places {
+                    // Two tries at the same time have both gone through a part of it.
+                    estimated |= up_to.as_ref().is_some_and(|up_to| from <= up_to);
+                    up_to = up_to.max(Some(end.clone()));
+                }
+                newest = newest.max(Some(page.number as i64));
                 estimated |= page.estimated;
                 late += if level.late { page.tally.matched as i64 } else { 0 };
                 whole.merge(page.tally.clone());
+            }
+            if newest.is_none() {
+                return Ok(());
             }
             let mut actions = level.facts(key);
             if late > 0 {
@@ -168,7 +198,8 @@ impl Store {
                 actions.push(Action::set(ESTIMATED, AttributeValue::Bool(true)));
             }
             actions.push(Action::set("tally", text(written(whole))));
-            actions.push(Action::set(name, number(newest as i64)));
+            actions.extend(newest.max(last).map(|newest| Action::set(name, number(newest))));
+            actions.extend(up_to.map(|up_to| Action::set(COUNTED_UP_TO, text(up_to))));
             if std::mem::take(&mut may_be_new) {
                 if self.insert(TABLE, item_key(key), &actions).await? {
                     return Ok(());
@@ -179,13 +210,25 @@ impl Store {
                 None => TableCondition::Missing(name),
                 Some(last) => TableCondition::Is(name, number(last)),
             };
-            let unchanged = TableCondition::All(vec![same(LAST_PAGE, last_page), same(LAST_SWEEP, last_sweep)]);
+            let same_place = match counted {
+                None => TableCondition::Missing(COUNTED_UP_TO),
+                Some(counted) => TableCondition::Is(COUNTED_UP_TO, text(counted)),
+            };
+            let unchanged = vec![same(LAST_PAGE, last_page), same(LAST_SWEEP, last_sweep), same_place];
+            let unchanged = TableCondition::All(unchanged);
             if let Written::Done(_) =
                 self.database.write(Write::update(TABLE, item_key(key), actions).when(unchanged)).await?
             {
                 return Ok(());
             }
         }
+    }
+
+    /// Returns the last subscription about which a decision was added up, as [`place_among`](crate::place_among) names
+    /// it; `None` if none was.
+    pub async fn counted_up_to(&self, key: &LogKey) -> Result<Option<String>, Error> {
+        let entry = self.get(TABLE, item_key(key)).await?;
+        Ok(entry.as_ref().and_then(|entry| string_of(entry, COUNTED_UP_TO)).cloned())
     }
 
     /// Adds up how mails went. A crash just before it leaves the numbers too low; a message that is retried for one

@@ -116,13 +116,19 @@ impl Lists<'_> {
         format!("{LISTS}{entry}#{of}#")
     }
 
-    /// Returns the place of a subscription among all, as those come that a level meets.
+    /// Returns the place of a subscription among all of these lists.
     fn order(self, subscription: &Subscription) -> String {
-        let age = format!("{}#{}", time::sortable(subscription.created_on), subscription.id().key);
-        match self {
-            Self::Matched(scope) if scope.external_id().is_some() => age,
-            _ => format!("{}#{age}", subscription.locale.key()),
-        }
+        let scope = if let Self::Matched(scope) = self { scope } else { &Scope::Sku };
+        place_among(scope, subscription)
+    }
+}
+
+/// Returns a text that sorts a subscription among all that a level of a scope meets, in the order in which it does.
+pub fn place_among(scope: &Scope, subscription: &Subscription) -> String {
+    let age = format!("{}#{}", time::sortable(subscription.created_on), subscription.id().key);
+    match scope.external_id() {
+        Some(_) => age,
+        None => format!("{}#{age}", subscription.locale.key()),
     }
 }
 
