@@ -2,7 +2,7 @@ use clap::{Parser, Subcommand};
 use restock_local::faults::Spec;
 use restock_local::seed::{self, Seed};
 use restock_local::template::check_parameters;
-use restock_local::{Error, Options, Ready, Stack, build, demo, stats, workspace};
+use restock_local::{Error, Options, Ready, Stack, build, demo, running, stats, workspace};
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,10 +74,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Error> {
-    let inbox = cli.port.saturating_add(1);
     match cli.command {
-        Some(Command::Stats) => return tokio::task::spawn_blocking(move || stats::show(inbox)).await?,
-        Some(Command::Seed(seed)) => return seed::run(seed, inbox).await,
+        Some(Command::Stats) => {
+            let ready = running::at(cli.port).await?;
+            return tokio::task::spawn_blocking(move || stats::show(&ready)).await?;
+        }
+        Some(Command::Seed(seed)) => return seed::run(seed, &running::at(cli.port).await?).await,
         Some(Command::Demo { .. }) | None => {}
     }
     check_parameters(&fs::read_to_string(workspace().join("template.yaml"))?, &cli.parameters)?;
@@ -103,7 +105,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
         sink: Arc::new(move |function, line| print_line(function, line, quiet)),
     };
     let stack = Stack::start(options).await?;
-    if cli.faults.is_some() {
+    if cli.faults.as_ref().is_some_and(|spec| spec.kill > 0.0) {
         stack.hide_messages_for(4);
     }
     if let Some(Command::Demo { feed, locale }) = cli.command {

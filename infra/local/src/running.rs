@@ -21,14 +21,15 @@ pub struct Ready {
     pub tables: BTreeMap<String, String>,
 }
 
-/// Returns the addresses of the stack whose inbox is on a port.
-pub async fn at(inbox: u16) -> Result<Ready, Error> {
+/// Returns the addresses of the stack whose API is on a port. Without functions nothing answers there, and the inbox is
+/// on the next one.
+pub async fn at(api: u16) -> Result<Ready, Error> {
     let asked = tokio::task::spawn_blocking(move || {
-        let answer = Client::new(&format!("http://127.0.0.1:{inbox}")).get("/ready.json");
+        let ask = |port: u16| Client::new(&format!("http://127.0.0.1:{port}")).get("/ready.json");
+        let answer = ask(api).or_else(|_| ask(api.saturating_add(1)));
         let answer = answer.map_err(|_| "No stack is running there: start one with `cargo local`.")?;
-        let no_inbox =
-            |_| "That is no inbox of a running stack. Give the port of its API, which `cargo local` prints.".into();
-        serde_json::from_str::<Ready>(&answer.text).map_err(no_inbox)
+        let no_stack = |_| "That is no running stack. Give the port of its API, which `cargo local` prints.".into();
+        serde_json::from_str::<Ready>(&answer.text).map_err(no_stack)
     });
     asked.await?
 }

@@ -1,6 +1,6 @@
 //! Subscribers by the thousand, written straight into the tables of a running stack.
 
-use crate::{Error, running};
+use crate::{Error, Ready, running};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{Span, Timestamp};
 use restock_domain::{Attributes, Contact, ContactId, DeliveryId, EmailAddress, Locale, Sku, Subscription};
@@ -36,9 +36,9 @@ fn locale(raw: &str) -> Result<Locale, String> {
     Locale::parse(raw).map_err(|invalid| invalid.message)
 }
 
-/// Fills the stack whose inbox is on a port, and shows how far it has come.
-pub async fn run(seed: Seed, port: u16) -> Result<(), Error> {
-    let store = running::store(&running::at(port).await?);
+/// Fills a running stack, and shows how far it has come.
+pub async fn run(seed: Seed, ready: &Ready) -> Result<(), Error> {
+    let store = running::store(ready);
     let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left")?;
     let bar = ProgressBar::new(seed.subscriptions).with_style(style);
     fill(&store, &seed, |written| bar.inc(written)).await?;

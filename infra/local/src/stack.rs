@@ -162,7 +162,8 @@ impl Stack {
         // As they are made when template.yaml is deployed.
         running::store(&ready).make_secrets(jiff::Timestamp::now()).await?;
         let (shown, json) = (json!(ready), async |State(ready): State<Value>| Json(ready));
-        pages = pages.merge(Router::new().route("/ready.json", get(json)).with_state(shown));
+        let addresses = Router::new().route("/ready.json", get(json)).with_state(shown);
+        pages = pages.merge(addresses.clone());
         http::serve(&mut tasks, inbox_listener, pages);
         let mut all = environment.clone();
         template.functions.iter().for_each(|function| all.extend(function.environment.clone()));
@@ -181,7 +182,8 @@ impl Stack {
                         tasks.spawn(keep(schedule, broker.clone()));
                     }
                 }
-                http::serve(&mut tasks, api, Gateway::new(lambda.clone(), template.routes)?.router());
+                let gateway = Gateway::new(lambda.clone(), template.routes)?.router();
+                http::serve(&mut tasks, api, gateway.merge(addresses));
                 Some(lambda)
             }
         };

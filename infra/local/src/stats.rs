@@ -1,9 +1,9 @@
 //! `cargo local stats`: shows what the functions of a running stack use.
 
-use crate::Error;
 use crate::client::Client;
 use crate::faults::proxy::Observer;
 use crate::usage::{Use, table};
+use crate::{Error, Ready};
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -18,8 +18,8 @@ pub fn router(observer: Arc<Observer>) -> Router {
 }
 
 /// Shows what the functions of a running stack have used: each second on a terminal, else once.
-pub fn show(port: u16) -> Result<(), Error> {
-    let client = Client::new(&format!("http://127.0.0.1:{port}"));
+pub fn show(ready: &Ready) -> Result<(), Error> {
+    let client = Client::new(&ready.inbox);
     loop {
         let answer =
             client.get("/usage.json").map_err(|_| "No stack is running there: start one with `cargo local`.")?;

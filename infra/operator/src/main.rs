@@ -106,7 +106,7 @@ fn advice(said: &str) -> Option<&'static str> {
 
 async fn run(cli: Cli) -> Result<(), Error> {
     let stack = match cli.stack.local {
-        Some(port) => Stack::running(&running::at(port.saturating_add(1)).await?),
+        Some(port) => Stack::running(&running::at(port).await?),
         None => Stack::of_table(&cli.stack.table.unwrap_or_default()).await,
     };
     let out = &mut std::io::stdout();

@@ -10,6 +10,7 @@ use crate::{FieldError, Problem};
 use restock_domain::{ErrorCode, ExternalId, Invalid, Locale, Sku};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::num::{IntErrorKind, ParseIntError};
 
 /// What Lambda takes of a media type that API Gateway hands over as text.
 pub(crate) const MAX_TEXT_BYTES: usize = 5 * 1024 * 1024;
@@ -177,7 +178,11 @@ fn whole_number(text: &str) -> Result<i64, Vec<FieldError>> {
         Some(_) => "",
         None => text,
     };
-    whole.parse().map_err(|_| {
+    whole.parse().map_err(|error: ParseIntError| {
+        if matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) {
+            let message = "Use a whole number of 64 bits.";
+            return vec![FieldError::new("/quantity", Invalid::new(ErrorCode::OutOfRange, message))];
+        }
         let message = "Use a whole number such as 5, without a separator of thousands.";
         vec![FieldError::new("/quantity", Invalid::new(ErrorCode::WrongType, message))]
     })
@@ -223,7 +228,7 @@ mod tests {
                 (3, ErrorCode::WrongType),
                 (4, ErrorCode::Required),
                 (5, ErrorCode::Required),
-                (7, ErrorCode::TooLong),
+                (7, ErrorCode::WrongNumberOfFields),
                 (9, ErrorCode::WrongType)
             ]
         );
@@ -289,6 +294,7 @@ mod tests {
         for number in ["1.000", "\"1,000\"", "1 000", "5.5", "-", "five"] {
             assert_eq!(codes(&format!("sku,quantity\nA,{number}\nB,1")), [ErrorCode::WrongType], "{number}");
         }
+        assert_eq!(codes("sku,quantity\nA,9223372036854775808\nB,1"), [ErrorCode::OutOfRange]);
         // As of two warehouses.
         assert_eq!(codes("sku,quantity\nA,5\nA,0\nB,1"), [ErrorCode::Duplicate]);
         assert!(codes("sku,quantity,locale\nA,5,sv-SE\nA,0,pl-PL\nA,1,").is_empty());

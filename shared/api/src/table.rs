@@ -113,7 +113,7 @@ impl Table {
         if fields.len() > self.columns.len() {
             let message =
                 "The line has more fields than the table has columns. A field with a separator in it stands in quotes.";
-            return invalid(ErrorCode::TooLong, message);
+            return invalid(ErrorCode::WrongNumberOfFields, message);
         }
         let quotes = text.iter().filter(|byte| **byte == b'"').count();
         if fields.len() < self.columns.len() && quotes % 2 == 1 {

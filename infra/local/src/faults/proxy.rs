@@ -59,13 +59,13 @@ impl Observer {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn count(&self, asked: &Asked, capacity_units: f64) {
+    fn count(&self, asked: &Asked, capacity_units: f64, mails: u64) {
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let used = usage.entry((asked.function.clone(), asked.operation.clone())).or_default();
         used.requests += 1;
         let is_read = matches!(asked.operation.as_str(), "BatchGetItem" | "Query" | "Scan");
         *(if is_read { &mut used.reads } else { &mut used.writes }) += capacity_units;
-        used.mails += mails_of(asked);
+        used.mails += mails;
     }
 
     /// Remembers what was put, for as long as an index, or an eventually consistent read, may lag.
@@ -151,7 +151,7 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
     }
     let fate = proxy.observer.faults.fate(&mut draw, &asked.operation);
     if fate.is_ambiguous() {
-        proxy.observer.faults.count_ambiguous(mails_of(&asked));
+        proxy.observer.faults.count_ambiguous(mails_asked_for(&asked));
     }
     let instance = asked.instance.clone();
     match fate {
@@ -188,14 +188,48 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response {
 }
 
 /// Returns how many mails a request is to send.
-fn mails_of(asked: &Asked) -> u64 {
+fn mails_asked_for(asked: &Asked) -> u64 {
     match asked.operation.as_str() {
-        "SendEmail" => return 1,
-        SEND_BULK_EMAIL => {}
-        _ => return 0,
+        "SendEmail" => 1,
+        SEND_BULK_EMAIL => {
+            let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+            body["BulkEmailEntries"].as_array().map_or(0, |entries| entries.len() as u64)
+        }
+        _ => 0,
     }
-    let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-    body["BulkEmailEntries"].as_array().map_or(0, |entries| entries.len() as u64)
+}
+
+/// Returns how many mails SES took, which are what it charges.
+fn mails_of(operation: &str, answer: &Value) -> u64 {
+    match operation {
+        "SendEmail" => u64::from(answer["MessageId"].is_string()),
+        SEND_BULK_EMAIL => {
+            let entries = answer["BulkEmailEntryResults"].as_array().into_iter().flatten();
+            entries.filter(|entry| entry["Status"] == "SUCCESS").count() as u64
+        }
+        _ => 0,
+    }
+}
+
+/// Returns the write units of conditions that did not hold, which DynamoDB charges as writes and its emulator does not
+/// tell (DynamoDB developer guide, "Provisioned capacity mode"): those of an item of up to a kilobyte each, and twice as
+/// much in a transaction.
+fn refused_units(body: &Value, answer: &Value) -> f64 {
+    let is_refused = |error: &Value| error["Code"] == "ConditionalCheckFailed";
+    let statements = answer["Responses"].as_array().into_iter().flatten();
+    let refused = statements.filter(|statement| is_refused(&statement["Error"])).count();
+    let kind = answer["__type"].as_str().unwrap_or_default();
+    let kind = kind.rsplit('#').next().unwrap_or_default();
+    let units = match kind {
+        "ConditionalCheckFailedException" => 1,
+        "TransactionCanceledException"
+            if answer["CancellationReasons"].as_array().into_iter().flatten().any(is_refused) =>
+        {
+            2 * body["TransactItems"].as_array().map_or(0, Vec::len)
+        }
+        _ => 0,
+    };
+    (refused + units) as f64
 }
 
 impl Proxy {
@@ -263,7 +297,8 @@ impl Proxy {
             }
             left.add_to(&mut answer);
         }
-        self.observer.count(&asked, capacity_units(&answer["ConsumedCapacity"]));
+        let units = capacity_units(&answer["ConsumedCapacity"]) + refused_units(&body, &answer);
+        self.observer.count(&asked, units, mails_of(&asked.operation, &answer));
         let mut response = (status, answer.to_string()).into_response();
         for (name, value) in &headers {
             if name == "x-amzn-errortype" || name == header::RETRY_AFTER || name == header::CONTENT_TYPE {
@@ -404,6 +439,26 @@ fn capacity_units(consumed: &Value) -> f64 {
 mod tests {
     use super::*;
     use crate::faults::{Faults, Spec};
+
+    #[test]
+    fn conditions_that_do_not_hold_are_charged_and_mails_that_ses_does_not_take_are_not() {
+        let refused = |body: Value, answer: Value| refused_units(&body, &answer);
+        let is_refused = json!({"Code": "ConditionalCheckFailed"});
+
+        let one = json!({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"});
+        assert_eq!(refused(json!({}), one), 1.0);
+        let statements =
+            json!({"Responses": [{"Error": is_refused}, {"TableName": "t"}, {"Error": {"Code": "ThrottlingError"}}]});
+        assert_eq!(refused(json!({}), statements), 1.0);
+        let cancelled =
+            json!({"__type": "x#TransactionCanceledException", "CancellationReasons": [{"Code": "None"}, is_refused]});
+        assert_eq!(refused(json!({"TransactItems": [{}, {}]}), cancelled), 4.0);
+        assert_eq!(refused(json!({}), json!({"Responses": {"t": []}, "ConsumedCapacity": []})), 0.0);
+
+        let results = json!({"BulkEmailEntryResults": [{"Status": "SUCCESS"}, {"Status": "ACCOUNT_THROTTLED"}]});
+        assert_eq!(mails_of(SEND_BULK_EMAIL, &results), 1);
+        assert_eq!((mails_of("SendEmail", &json!({"MessageId": "m"})), mails_of("SendEmail", &json!({}))), (1, 0));
+    }
 
     #[test]
     fn what_was_just_put_is_hidden_from_indexes_and_eventually_consistent_reads_but_not_from_strong_ones() {
