@@ -243,3 +243,33 @@ fn a_feed_that_fails_three_times_has_a_warning_until_it_succeeds() {
     assert_eq!((&feed["failures"], &feed["warning"]), (&json!(0), &Value::Null));
     assert!(feed["lastSucceededOn"].is_string());
 }
+
+#[test]
+fn a_scheduled_file_that_says_the_same_as_before_costs_no_look_at_products() {
+    let restock = Restock::start();
+    // It names no versions that an import knows.
+    let server = FeedServer::start_with("x-version", "x-known");
+    restock.put("/feeds/sv-SE", &json!({"url": server.url}));
+    let queries_of_import = |rows: &[&str]| {
+        let queries = || {
+            let usage = restock.stack.observer().unwrap().usage();
+            usage.get(&("import-feed".to_owned(), "Query".to_owned())).map_or(0, |used| used.requests)
+        };
+        server.serve("1", rows);
+        if restock.shown_feed("sv-SE")["lastImport"].is_object() {
+            restock.age_feed("sv-SE", 2);
+        }
+        let before = queries();
+        restock.quarter_of_an_hour();
+        queries() - before
+    };
+    let (mug, cup, dear) = ("A,Mug,10.00 EUR", "B,Cup,5.00 EUR", "B,Cup,6.00 EUR");
+
+    let first = queries_of_import(&[mug, cup]);
+    let same = queries_of_import(&[cup, mug]);
+    assert_eq!(restock.last_import("sv-SE"), [2, 0, 2, 0]);
+    let changed = queries_of_import(&[mug, dear]);
+    assert_eq!(restock.last_import("sv-SE"), [2, 1, 1, 0]);
+
+    assert!(same < first && first == changed, "the look at products: {first}, {same}, {changed}");
+}

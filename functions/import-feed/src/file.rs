@@ -41,7 +41,7 @@ pub enum Obtained {
     Unchanged(Fetch),
 }
 
-/// A file as its server names it, and the currency that its prices were read in.
+/// A file as its server names it, if it does, and the currency that its prices were read in.
 pub struct Version {
     pub url: String,
     pub currency: Option<Currency>,
@@ -49,8 +49,8 @@ pub struct Version {
     pub last_modified: Option<String>,
 }
 
-/// A file that came from a server, and which version it is if that says so.
-pub type Fetched = (File, Option<Version>);
+/// A file that came from a server, and which version it is.
+pub type Fetched = (File, Version);
 
 enum Content {
     Memory(Vec<u8>),
@@ -77,7 +77,7 @@ impl File {
                 let known = known.filter(|fetch| fetch.url == *url && fetch.currency == currency).cloned();
                 let fetched = Self::fetch(url, credentials, currency, known.as_ref(), addresses).await?;
                 let unchanged = || known.map(Obtained::Unchanged).ok_or_else(|| failed("its server sent no file"));
-                fetched.map_or_else(unchanged, |(file, version)| Ok(Obtained::File(file, version)))
+                fetched.map_or_else(unchanged, |(file, version)| Ok(Obtained::File(file, Some(version))))
             }
         }
     }
@@ -214,7 +214,6 @@ fn download(
     let short = |value: &String| value.len() <= MAX_VALIDATOR_BYTES;
     let (etag, last_modified) = (header("etag").filter(short), header("last-modified").filter(short));
     let version = Version { url: url.to_owned(), currency, etag, last_modified };
-    let version = Some(version).filter(|version| version.etag.is_some() || version.last_modified.is_some());
     let mut body = Counted(response.body_mut().with_config().limit(MAX_BYTES).reader(), received);
     let mut file = tempfile::NamedTempFile::new()?;
     io::copy(&mut body, &mut file)?;

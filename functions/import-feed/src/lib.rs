@@ -221,6 +221,13 @@ impl App {
             report(import, ErrorCode::UnexpectedEnd, CUT_OFF.into());
         }
         survey.judge()?;
+        let content = survey.content();
+        if let Some(fetch) = known.filter(|fetch| end == End::Complete && fetch.content.as_ref() == Some(&content)) {
+            // Its server does not say so, or has written it anew. Products are compared a day after the last time.
+            import.unchanged = survey.used();
+            let compared = Import { started_at: fetch.import.started_at, ..import.clone() };
+            return self.remember(&job.locale, version, content, compared).await;
+        }
         let mut gone = Gone::default();
         self.store
             .each_product(&job.locale, |sku, digest| {
@@ -243,11 +250,21 @@ impl App {
         shown(writing, SHOWN_EVERY, show_imported).await?;
         import.removed = gone.len() as u64;
         self.remove(&job.locale, gone).await?;
-        if let Some(Version { url, currency, etag, last_modified }) = version.filter(|_| end == End::Complete) {
-            let fetch = Fetch { url, currency, etag, last_modified, import: import.clone() };
-            self.store.put_fetch(&job.locale, &fetch).await?;
-        }
-        Ok(())
+        let version = version.filter(|_| end == End::Complete);
+        self.remember(&job.locale, version, content, import.clone()).await
+    }
+
+    /// Remembers which file the products are from, if it came from a server, and the import that compared them.
+    async fn remember(
+        &self,
+        locale: &Locale,
+        version: Option<Version>,
+        content: String,
+        import: Import,
+    ) -> Result<(), Stop> {
+        let Some(Version { url, currency, etag, last_modified }) = version else { return Ok(()) };
+        let fetch = Fetch { url, currency, etag, last_modified, content: Some(content), import };
+        Ok(self.store.put_fetch(locale, &fetch).await?)
     }
 
     /// Returns the file that the products are from, if it is enough to ask whether it has changed. A person who asks

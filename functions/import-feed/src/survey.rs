@@ -90,6 +90,17 @@ impl Survey {
         Err(Stop::Refused { error_code: ErrorCode::NoUsableItems, message: message.into() })
     }
 
+    /// Returns a digest of all items that count, the same in whatever order they come.
+    pub fn content(&self) -> String {
+        let of_item = |(name, seen): (&[u8; 16], &Seen)| u128::from_be_bytes(short(&[*name, seen.digest].concat()));
+        hex(&self.seen.iter().map(of_item).fold(0, u128::wrapping_add).to_be_bytes())
+    }
+
+    /// Returns how many items count.
+    pub fn used(&self) -> u64 {
+        self.seen.len() as u64
+    }
+
     pub fn unchanged(&self) -> u64 {
         self.seen.values().filter(|seen| seen.unchanged).count() as u64
     }
@@ -185,6 +196,21 @@ mod tests {
         assert!(survey.is_change(&sku, 2) && !survey.is_change(&sku, 1));
         assert_eq!((survey.items, survey.rejected), (2, 1));
         assert_eq!((survey.errors()[0].position, survey.errors()[0].error_code.as_str()), (1, "DuplicateId"));
+    }
+
+    #[test]
+    fn the_content_is_the_same_in_any_order_and_differs_with_each_item() {
+        let content = |items: &[(&str, &str)]| {
+            let mut survey = Survey::default();
+            items.iter().zip(1..).for_each(|((id, title), at)| survey.note(at, Ok(item(id, title))));
+            survey.content()
+        };
+        let both = content(&[("A", "Mug"), ("B", "Cup")]);
+
+        assert_eq!(content(&[("B", "Cup"), ("A", "Mug")]), both);
+        for other in [&[("A", "Mug")][..], &[("A", "Cup"), ("B", "Mug")], &[("A", "Mug"), ("B", "Cups")]] {
+            assert_ne!(content(other), both);
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Handles<SendTestMail> for App {
         let sent = self.ses.send_test(Letter { email, brand, to: &to, rendered, unsubscribe_url }).await;
         let message_id = sent.map_err(|error| {
             let detail =
-                format!("{error}. See whether the sender is verified, and in the sandbox of SES the recipient too.");
+                format!("{}. See whether the sender is verified, whether the account may still send today (GET /sending), and in the sandbox of SES whether the recipient is verified.", error.to_string().trim_end_matches('.'));
             Problem::conflict(ErrorCode::MailNotTaken, detail)
         })?;
         info!(message_id, "A test mail was sent");

@@ -7,7 +7,7 @@ use crate::table::{Columns, TABLES, Table};
 use crate::values::{ExportedTime, ShortText};
 use crate::wire::Read;
 use crate::{FieldError, KeyScope, LinesReport, Problem, body, endpoints};
-use restock_domain::{EmailAddress, ErrorCode, ExternalId, Locale, Sku};
+use restock_domain::{EmailAddress, ErrorCode, ExternalId, Invalid, Locale, Sku};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -38,11 +38,48 @@ body! {
         pub external_id: Option<ExternalId>,
         /// When they subscribed there, which is their place in line. Now, if it is missing.
         pub subscribed_on: Option<ExportedTime>,
+        /// What the other system says of it. Whoever was mailed there (`sent`, `notified`, `completed`) or has ended it
+        /// (`unsubscribed`, `cancelled`, `deleted`, `expired`) waits no more, and is left out; other words say nothing.
+        pub status: Option<ShortText>,
+    }
+}
+
+/// Words of a status, folded, that say that somebody waits no more.
+const WAITS_NO_MORE: [&str; 16] = [
+    "sent",
+    "notified",
+    "emailed",
+    "mailed",
+    "delivered",
+    "complete",
+    "completed",
+    "fulfilled",
+    "done",
+    "purchased",
+    "unsubscribed",
+    "cancelled",
+    "canceled",
+    "deleted",
+    "expired",
+    "inactive",
+];
+
+impl MovedIn {
+    /// Returns the line, unless it says that it waits no more.
+    fn waiting(self) -> Result<Self, Vec<FieldError>> {
+        let status = self.status.as_ref().map(|ShortText(status)| status.as_str()).unwrap_or_default();
+        if !WAITS_NO_MORE.contains(&status.trim().to_lowercase().as_str()) {
+            return Ok(self);
+        }
+        let message = format!("The line waits no more, as its status is \"{status}\", and was left out.");
+        Err(vec![FieldError::new("/status", Invalid::new(ErrorCode::NotWaiting, message))])
     }
 }
 
 /// Other names of columns, as Voyado, Klaviyo and apps of Shopify have them in their exports.
-const ALIASES: [(&str, &str); 24] = [
+const ALIASES: [(&str, &str); 26] = [
+    ("notificationstatus", "status"),
+    ("subscriptionstatus", "status"),
     ("emailaddress", "email"),
     ("customeremail", "email"),
     ("profileemail", "email"),
@@ -107,7 +144,9 @@ impl Body for WaitingList {
                     other => Ok(Some(other)),
                 }),
             };
-            list.extend(value.transpose().map(|value| (line, value.and_then(MovedIn::read))));
+            list.extend(
+                value.transpose().map(|value| (line, value.and_then(MovedIn::read).and_then(MovedIn::waiting))),
+            );
         }
         ignored.extend(table.into_iter().flat_map(|table| table.ignored));
         ignored.retain(|name| name.chars().count() <= MAX_SHOWN_NAME);
@@ -190,6 +229,16 @@ mod tests {
         }
         let errors = line(r#""date":"2026-01-01","created_at":"2026-06-01""#).unwrap_err();
         assert_eq!((errors.len(), errors[0].error_code), (1, ErrorCode::Duplicate));
+    }
+
+    #[test]
+    fn whoever_was_mailed_or_has_ended_it_there_is_left_out_and_told() {
+        let text = "email,sku,locale,Notification Status\na@example.com,A,sv-SE,Pending\nb@example.com,A,sv-SE,Sent\nc@example.com,A,sv-SE,\nd@example.com,A,sv-SE,Cancelled\n";
+
+        let lines = read("text/csv", text).unwrap();
+
+        let left_out = lines.iter().filter_map(|(line, read)| Some((*line, read.as_ref().err()?[0].error_code)));
+        assert_eq!(left_out.collect::<Vec<_>>(), [(3, ErrorCode::NotWaiting), (5, ErrorCode::NotWaiting)]);
     }
 
     #[test]

@@ -156,6 +156,8 @@ pub enum ErrorCode {
     NotAnArray,
     /// The value is not a JSON object.
     NotAnObject,
+    /// The line is of somebody who waits no more in the other system.
+    NotWaiting,
     /// The number is too small or too large.
     OutOfRange,
     /// There was no time left for this line; send the file again, which changes nothing about the lines that were taken.

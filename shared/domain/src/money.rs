@@ -111,14 +111,15 @@ impl Money {
         let is_digit = |c: char| c.is_ascii_digit();
         let (first, last) = raw.find(is_digit).zip(raw.rfind(is_digit)).ok_or_else(invalid)?;
         let behind = raw[last + 1..].trim();
-        let behind = NO_FRACTION.iter().find_map(|dash| behind.strip_prefix(dash)).unwrap_or(behind);
+        let behind_dash = NO_FRACTION.iter().find_map(|dash| behind.strip_prefix(dash));
+        let (is_whole, behind) = (behind_dash.is_some(), behind_dash.unwrap_or(behind));
         let currency = match (raw[..first].trim(), behind.trim()) {
             ("", "") => Some(usual.ok_or_else(without_currency)?),
             ("", code) | (code, "") => Currency::named(code, usual),
             _ => None,
         };
         let currency = currency.ok_or_else(invalid)?;
-        let amount = amount(&raw[first..=last], currency).ok_or_else(|| {
+        let amount = amount(&raw[first..=last], currency, is_whole).ok_or_else(|| {
             let message = format!(
                 "\"{}\" can't be read in one way only. Write it with a point before the decimals and nothing between thousands, such as 1299.00 {}.",
                 shown(),
@@ -184,13 +185,14 @@ fn without_noise(amount: Decimal, currency: Currency) -> Decimal {
 
 /// Reads digits with a decimal point or comma, in groups of three or not. With three digits behind the only one, as in
 /// 1,299, it may be either. A comma is no decimal one where prices have no fraction, and a point is one where they have
-/// three digits.
-fn amount(text: &str, currency: Currency) -> Option<Decimal> {
+/// three digits; `is_whole` says that it has no fraction either way.
+fn amount(text: &str, currency: Currency, is_whole: bool) -> Option<Decimal> {
     let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
     // Every kind of space and apostrophe that separates thousands is one kind.
     let separators: Vec<char> =
         text.chars().filter(|c| !c.is_ascii_digit()).map(|c| if is_gap(c) { ' ' } else { c }).collect();
     let decimals = match *separators.as_slice() {
+        _ if is_whole => false,
         [separator @ ('.' | ',')] if groups[1].len() == 3 && groups[0].len() <= 3 && groups[0] != "0" => {
             match (separator, currency.digits()) {
                 ('.', 3) => true,
@@ -206,7 +208,11 @@ fn amount(text: &str, currency: Currency) -> Option<Decimal> {
     let one_kind = separators[..thousands].windows(2).all(|pair| pair[0] == pair[1]);
     let known = separators.iter().all(|c| matches!(c, '.' | ',' | ' '));
     let first = if thousands == 0 { 1..=28 } else { 1..=3 };
-    let grouped = first.contains(&groups[0].len()) && groups[1..=thousands].iter().all(|group| group.len() == 3);
+    let is_in = |lengths: &[usize]| groups[1..=thousands].iter().map(|group| group.len()).eq(lengths.iter().copied());
+    // In India, thousands are followed by groups of two: 1,23,456.
+    let lengths: Vec<usize> = (1..=thousands).map(|place| if place == thousands { 3 } else { 2 }).collect();
+    let in_twos = groups[0].len() <= 2 && is_in(&lengths);
+    let grouped = first.contains(&groups[0].len()) && (is_in(&vec![3; thousands]) || in_twos);
     if !(known && one_kind && grouped) {
         return None;
     }
@@ -236,6 +242,10 @@ mod tests {
     fn a_price_is_read_in_every_form_that_has_one_reading() {
         for (raw, expected) in [
             ("199.00 SEK", "199.00 SEK"),
+            ("1.299,- €", "1299 EUR"),
+            ("€ 12.999.-", "12999 EUR"),
+            ("1,23,456.00 INR", "123456.00 INR"),
+            ("₹ 12,34,567", "1234567 INR"),
             ("15.0 EUR", "15.0 EUR"),
             ("75800 PLN", "75800 PLN"),
             (" 28.00  usd ", "28.00 USD"),
@@ -329,7 +339,9 @@ mod tests {
             "199 stk",
             "-5.00 EUR",
             "1.2.3 EUR",
-            "1,23,456.00 INR",
+            "1,23,45.00 INR",
+            "123,45,678.00 INR",
+            "12,50,- EUR",
             "12 34 EUR",
             "5. EUR",
             "5,, EUR",

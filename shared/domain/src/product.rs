@@ -20,8 +20,14 @@ impl Product {
             return Err(Invalid::new(ErrorCode::InvalidId, "The item has two ids. Send each item by itself."));
         }
         let sku = Sku::parse(id).map_err(|invalid| Invalid::new(ErrorCode::InvalidId, invalid.message))?;
-        if first_text(&data, "title").is_none() {
-            return Err(Invalid::new(ErrorCode::MissingTitle, "The item has no title."));
+        match first_text(&data, "title") {
+            None => return Err(Invalid::new(ErrorCode::MissingTitle, "The item has no title.")),
+            // "NAN" is a brand.
+            Some(title) if is_no_value(title) && !title.eq_ignore_ascii_case("nan") => {
+                let message = format!("The item has no title: \"{title}\" is what a program writes in place of one.");
+                return Err(Invalid::new(ErrorCode::MissingTitle, message));
+            }
+            Some(_) => {}
         }
         let mut left_out: Vec<Invalid> =
             ["link", "image_link"].into_iter().filter_map(|field| only_first_address(&mut data, field)).collect();
@@ -206,13 +212,18 @@ fn sale_period(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result
     Some(text.and_then(|text| sound(text).ok_or_else(|| Invalid::new(ErrorCode::InvalidSalePeriod, message))))
 }
 
-/// Returns a text that mails show as it is.
 /// What programs write where a value is missing.
 const NO_VALUE: [&str; 8] = ["#n/a", "#ref!", "#value!", "n/a", "nan", "null", "undefined", "[object object]"];
 
+/// Returns true if a text stands for no value.
+fn is_no_value(text: &str) -> bool {
+    NO_VALUE.contains(&text.to_lowercase().as_str())
+}
+
+/// Reads a text that mails show as it is.
 fn only(data: &Fields, field: &str, _: Option<Currency>) -> Option<Result<String, Invalid>> {
     let text = only_text(data, field, ErrorCode::RepeatedField)?;
-    Some(text.and_then(|text| match NO_VALUE.contains(&text.to_lowercase().as_str()) {
+    Some(text.and_then(|text| match is_no_value(text) {
         true => Err(Invalid::new(ErrorCode::Empty, format!("\"{text}\" is no value; leave the field empty."))),
         false => Ok(text.to_owned()),
     }))
@@ -288,7 +299,10 @@ mod tests {
     #[test]
     fn what_a_mail_needs_must_be_there() {
         assert_eq!(product(&[("id", " ")]).unwrap_err(), "MissingId");
-        assert_eq!(product(&[("title", "")]).unwrap_err(), "MissingTitle");
+        for title in ["", "null", "#REF!", "[object Object]"] {
+            assert_eq!(product(&[("title", title)]).unwrap_err(), "MissingTitle", "{title}");
+        }
+        assert!(product(&[("title", "NAN")]).is_ok() && product(&[("title", "Null and void")]).is_ok());
         assert_eq!(product(&[("link", "")]).unwrap_err(), "MissingLink");
         assert_eq!(product(&[("link", "javascript:alert(1)")]).unwrap_err(), "InvalidLink");
     }
