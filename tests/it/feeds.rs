@@ -560,7 +560,8 @@ fn an_answer_that_is_no_file_is_told_with_its_status() {
     let restock = Restock::start();
     for status in ["204 No Content", "206 Partial Content", "304 Not Modified", "300 Multiple Choices", "404 Not Found"]
     {
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let head = format!("HTTP/1.1 {status}\r\nlocation: /feed.csv\r\ncontent-length: 0\r\n");
+        let answer = head + "connection: close\r\n\r\n";
         let (url, _told) = serve_telling(move |_| answer.clone().into_bytes());
         restock.put("/feeds/sv-SE", &json!({"url": url}));
         let started = restock.api.send("POST", "/feeds/sv-SE/imports", &[]).unwrap();

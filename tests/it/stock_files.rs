@@ -89,7 +89,7 @@ fn a_file_that_can_not_be_taken_says_why_and_changes_nothing() {
         (b"<html>Please log in</html>".to_vec(), "Required"),
         (b"".to_vec(), "NoValidStockLevel"),
         (broken_off[..broken_off.len() - 10].to_vec(), "UnexpectedEnd"),
-        ("\n{}".repeat(1_000_001).into_bytes(), "PayloadTooLarge"),
+        ("\n{}".repeat(1_000_002).into_bytes(), "PayloadTooLarge"),
     ] {
         let import = restock.stock_file(&serve(vec![file]));
 

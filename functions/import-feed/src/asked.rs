@@ -27,7 +27,7 @@ impl Question {
             let response = self.ask_one(agent, &next, next.origin() == first.origin())?;
             let status = response.status();
             match response.headers().get(header::LOCATION) {
-                Some(location) if status.is_redirection() => {
+                Some(location) if leads_elsewhere(status) => {
                     let location = location.to_str().map_err(|error| Error::BadUri(error.to_string()))?;
                     next = next.join(location).map_err(|error| Error::BadUri(error.to_string()))?;
                 }
@@ -38,7 +38,7 @@ impl Question {
         Err(Error::TooManyRedirects)
     }
 
-    /// Asks one server. Its own answer comes back, also if it leads elsewhere (`max_redirects` of 0).
+    /// Asks one server. Its own answer comes back, even if it leads elsewhere (`max_redirects` of 0).
     fn ask_one(&self, agent: &Agent, url: &Url, is_first: bool) -> Result<Response<Body>, Error> {
         let mut request = agent.get(url.as_str());
         if let Some((user, password)) = self.credentials.as_ref().filter(|_| is_first) {
@@ -60,4 +60,9 @@ impl Question {
             || status == StatusCode::NON_AUTHORITATIVE_INFORMATION
             || (status == StatusCode::NOT_MODIFIED && asked)
     }
+}
+
+/// Returns true for the answers whose `Location` is where the file is (RFC 9110, "Redirection 3xx").
+fn leads_elsewhere(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

@@ -92,7 +92,8 @@ impl App {
         // What comes while the file is fetched is newer.
         let at = (self.clock)();
         let bytes = self.fetch_stock(&job.url).await?;
-        if StockLines::count(&bytes) > MAX_LINES {
+        // A table's first line has the names.
+        if StockLines::count(&bytes) > MAX_LINES + 1 {
             return Err(Problem::too_large(format!("A file has at most {MAX_LINES} lines. Use several.")).into());
         }
         let mut lines = StockLines::of_any(&bytes)?;
