@@ -24,7 +24,7 @@ impl Question {
         let first = Url::parse(url).map_err(|error| Error::BadUri(error.to_string()))?;
         let mut next = first.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.ask_one(agent, &next, next.origin() == first.origin())?;
+            let response = self.ask_one(agent, &next, is_same_server(&first, &next))?;
             let status = response.status();
             match response.headers().get(header::LOCATION) {
                 Some(location) if leads_elsewhere(status) => {
@@ -62,7 +62,34 @@ impl Question {
     }
 }
 
+/// Returns true if a password for one URL is for another one too: of the same origin, or of the same host with TLS.
+fn is_same_server(first: &Url, next: &Url) -> bool {
+    let usual_ports = first.port().is_none() && next.port().is_none();
+    let with_tls = first.scheme() == "http" && next.scheme() == "https";
+    next.origin() == first.origin() || (with_tls && usual_ports && next.host() == first.host())
+}
+
 /// Returns true for the answers whose `Location` is where the file is (RFC 9110, "Redirection 3xx").
 fn leads_elsewhere(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_for_its_own_server_only() {
+        let is_for = |first: &str, next: &str| is_same_server(&Url::parse(first).unwrap(), &Url::parse(next).unwrap());
+
+        for next in ["http://shop.example/new", "http://shop.example:80/", "https://shop.example/feed"] {
+            assert!(is_for("http://shop.example/feed", next), "{next}");
+        }
+        for next in
+            ["http://cdn.example/", "http://shop.example:8080/", "https://shop.example:8443/", "http://a.shop.example/"]
+        {
+            assert!(!is_for("http://shop.example/feed", next), "{next}");
+        }
+        assert!(!is_for("https://shop.example/feed", "http://shop.example/feed"), "not without TLS");
+    }
 }
