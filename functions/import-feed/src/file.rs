@@ -75,7 +75,7 @@ impl File {
             FeedSource::Url(url) => {
                 let credentials = store.feed_credentials(&job.locale, url).await?;
                 let known = known.filter(|fetch| fetch.url == *url && fetch.currency == currency).cloned();
-                let fetched = Self::fetch(url, credentials, currency, known.as_ref(), addresses).await?;
+                let fetched = Self::fetch(url, credentials, currency, known.as_ref(), addresses, MAX_BYTES).await?;
                 let unchanged = || known.map(Obtained::Unchanged).ok_or_else(|| failed("its server sent no file"));
                 fetched.map_or_else(unchanged, |(file, version)| Ok(Obtained::File(file, Some(version))))
             }
@@ -89,13 +89,14 @@ impl File {
         currency: Option<Currency>,
         known: Option<&Fetch>,
         addresses: Addresses,
+        max_bytes: u64,
     ) -> Result<Option<Fetched>, Stop> {
         let (etag, last_modified) =
             known.map(|fetch| (fetch.etag.clone(), fetch.last_modified.clone())).unwrap_or_default();
         let question = Question { credentials, etag, last_modified };
         let (url, received) = (url.to_owned(), Arc::new(Received::default()));
         let counted = received.clone();
-        let download = spawn_blocking(move || download(&url, &question, currency, &counted, addresses));
+        let download = spawn_blocking(move || download(&url, &question, currency, &counted, addresses, max_bytes));
         tokio::select! {
             downloaded = download => {
                 let downloaded = downloaded.map_err(|error| failed(&error.to_string()))?;
@@ -193,6 +194,7 @@ fn download(
     currency: Option<Currency>,
     received: &Received,
     addresses: Addresses,
+    max_bytes: u64,
 ) -> Result<Option<Fetched>, Box<dyn Error + Send + Sync>> {
     let config = ureq::Agent::config_builder()
         // It would resolve names itself.
@@ -214,7 +216,7 @@ fn download(
     let short = |value: &String| value.len() <= MAX_VALIDATOR_BYTES;
     let (etag, last_modified) = (header("etag").filter(short), header("last-modified").filter(short));
     let version = Version { url: url.to_owned(), currency, etag, last_modified };
-    let mut body = Counted(response.body_mut().with_config().limit(MAX_BYTES).reader(), received);
+    let mut body = Counted(response.body_mut().with_config().limit(max_bytes).reader(), received);
     let mut file = tempfile::NamedTempFile::new()?;
     io::copy(&mut body, &mut file)?;
     file.flush()?;
@@ -228,7 +230,7 @@ fn download(
     Ok(Some((File { media_type, currency, content }, version)))
 }
 
-/// Returns why a feed was not fetched, to whoever manages it. What its server answered is told; all that may happen on
+/// Returns why a file was not fetched, to whoever manages it. What its server answered is told; all that may happen on
 /// the way to it has one text, so that nobody learns by feeds what there is in a network.
 fn unfetched(error: &(dyn Error + Send + Sync + 'static)) -> Stop {
     // Of a body that is read, ureq's error is inside.
@@ -241,7 +243,7 @@ fn unfetched(error: &(dyn Error + Send + Sync + 'static)) -> Stop {
             failed("there is no room for it")
         }
         _ => {
-            warn!(error = %error, "The server of a feed was not reached");
+            warn!(error = %error, "The server of a file was not reached");
             failed("its server was not reached at a public address, or the connection broke")
         }
     }

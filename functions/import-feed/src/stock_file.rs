@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 const MAX_LINES: usize = 1_000_000;
 /// The file is held in memory, unpacked.
 const MAX_MEGABYTES: u64 = 128;
+const MAX_BYTES: u64 = MAX_MEGABYTES * 1024 * 1024;
 /// Lines that are sent together.
 const PART: usize = 10_000;
 
@@ -54,12 +55,9 @@ impl App {
         }
         let is_last_try = receives >= self.settings.max_receives;
         if is_last_try {
-            // Whatever ended the tries before may end this one too, and then nobody else tells.
-            let message = "The import broke off each time so far and is tried once more. Make the file smaller, or see the logs of import-feed.";
-            let failed = import.clone().failed(ErrorCode::InternalError, message.into(), (self.clock)());
-            self.store.put_stock_import(&failed).await?;
+            self.show_stock(&import, is_last_try).await?;
         }
-        let sending = self.send_stock(job, &mut import, receives, !is_last_try);
+        let sending = self.send_stock(job, &mut import, receives, is_last_try);
         let sent = tokio::time::timeout(self.settings.time, sending).await;
         let now = (self.clock)();
         let (import, failure) = match sent.unwrap_or_else(|_| Err(self.out_of_time().into())) {
@@ -67,7 +65,12 @@ impl App {
                 let finished_at = Some(time::to_millisecond(now));
                 (StockImport { status: ImportStatus::Succeeded, finished_at, ..import }, None)
             }
-            Err(Ended::Refused(error_code, message)) => (import.failed(error_code, message, now), None),
+            Err(Ended::Refused(error_code, mut message)) => {
+                if import.accepted > 0 {
+                    message += &format!(" {} levels had been sent before.", import.accepted);
+                }
+                (import.failed(error_code, message, now), None)
+            }
             Err(Ended::Failed(failure)) if !is_last_try => return Err(failure),
             Err(Ended::Failed(failure)) => {
                 error!(import = import_id, ?failure, "A file of stock levels was not imported");
@@ -81,13 +84,24 @@ impl App {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Sends what was not sent yet. `shows` says whether to show meanwhile how far it is.
+    /// Writes down how far an import is. On its last try it is shown as failed: whatever ended the tries before may end
+    /// this one too, and then nobody else tells.
+    async fn show_stock(&self, import: &StockImport, is_last_try: bool) -> Result<(), restock_store::Error> {
+        if !is_last_try {
+            return self.store.put_stock_import(import).await;
+        }
+        let message = "The import broke off each time so far and is tried once more. Make the file smaller, or see the logs of import-feed.";
+        let failed = import.clone().failed(ErrorCode::InternalError, message.into(), (self.clock)());
+        self.store.put_stock_import(&failed).await
+    }
+
+    /// Sends what was not sent yet, and writes down after each part how far it is.
     async fn send_stock(
         &self,
         job: &StockFileImport,
         import: &mut StockImport,
         receives: u32,
-        shows: bool,
+        is_last_try: bool,
     ) -> Result<(), Ended> {
         // What comes while the file is fetched is newer.
         let at = (self.clock)();
@@ -111,7 +125,7 @@ impl App {
             let correlation = format!("{}-{receives}-{read}", job.import_id);
             self.send_part(part, import, &correlation, at).await?;
             import.lines = read;
-            if shows && let Err(error) = self.store.put_stock_import(import).await {
+            if let Err(error) = self.show_stock(import, is_last_try).await {
                 // The next part shows it.
                 warn!(error = %DisplayErrorChain::new(&error), "Could not show how far an import is");
             }
@@ -149,10 +163,10 @@ impl App {
 
     async fn fetch_stock(&self, url: &str) -> Result<Vec<u8>, Stop> {
         let refused = |error_code, message: String| Stop::Refused { error_code, message };
-        let Some((file, _)) = File::fetch(url, None, None, None, self.settings.addresses).await? else {
+        let Some((file, _)) = File::fetch(url, None, None, None, self.settings.addresses, MAX_BYTES).await? else {
             return Err(refused(ErrorCode::FetchFailed, "The server did not send the file.".to_owned()));
         };
-        let (bytes, breaks_off) = file.bytes(MAX_MEGABYTES * 1024 * 1024).map_err(|error| {
+        let (bytes, breaks_off) = file.bytes(MAX_BYTES).map_err(|error| {
             refused(ErrorCode::FetchFailed, format!("The file could not be read ({error}), so nothing was changed."))
         })?;
         if breaks_off {

@@ -70,7 +70,7 @@ impl App {
         let import_id = key_of(call)?.map_or_else(|| Uuid::new_v4().simple().to_string(), |key| key.short());
         let started_at = (self.clock)();
         self.once(call, "url", async || {
-            self.store.put_stock_import(&StockImport::running(import_id.clone(), started_at)).await?;
+            self.store.begin_stock_import(&StockImport::running(import_id.clone(), started_at)).await?;
             let import = StockFileImport { import_id: import_id.clone(), url: url.clone(), started_at };
             Ok(self.queues.send_stock_import(&import).await?)
         })

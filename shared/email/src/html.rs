@@ -6,8 +6,8 @@ use html5gum::{HtmlString, Tokenizer};
 use std::convert::Infallible;
 
 /// Elements whose content is code, a name, or shown by a program that no mail is read in.
-const UNSEEN: [&str; 11] =
-    ["iframe", "noembed", "noframes", "noscript", "script", "select", "style", "template", "textarea", "title", "xmp"];
+const UNSEEN: [&str; 10] =
+    ["iframe", "noembed", "noframes", "script", "select", "style", "template", "textarea", "title", "xmp"];
 /// Elements without an end tag.
 const VOID: [&str; 13] =
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
@@ -31,7 +31,8 @@ pub fn shows_link(html: &str, address: &str) -> bool {
                 if is_seen && name == "a" && attribute(&tag, "href").is_some_and(|href| href.trim() == address) {
                     link = Some(open.len());
                 }
-                if !VOID.contains(&&*name) && !tag.self_closing {
+                // A slash ends no other element.
+                if !VOID.contains(&&*name) {
                     open.push((tag.name.clone(), !is_seen));
                 }
             }
@@ -52,7 +53,11 @@ pub fn in_a_tag(html: &str, mark: &str) -> bool {
     tokens(html).any(|token| match token {
         Token::StartTag(tag) => {
             in_title = text(&tag.name) == "title";
-            tag.attributes.values().any(|value| text(value).contains(mark))
+            tag.attributes.iter().any(|(name, value)| text(name).contains(mark) || text(value).contains(mark))
+        }
+        Token::EndTag(_) => {
+            in_title = false;
+            false
         }
         Token::String(shown) => in_title && text(&shown).contains(mark),
         _ => false,

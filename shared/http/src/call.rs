@@ -87,7 +87,7 @@ impl Call {
             } else if value.contains(char::REPLACEMENT_CHARACTER) {
                 Invalid::new(
                     ErrorCode::InvalidEncoding,
-                    "It has bytes that are not UTF-8. Send å as %C3%A5, not as %E5.",
+                    "It has bytes that are not UTF-8, or the character that stands for them. Send å as %C3%A5, not as %E5.",
                 )
             } else {
                 continue;

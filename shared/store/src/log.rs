@@ -110,12 +110,14 @@ impl LoggedPage {
     }
 
     /// Returns one page in place of several; `None` if there are none. Those that the log took although it did not say
-    /// so are counted again, so it is an estimate.
+    /// so may be counted again, so it is an estimate.
     pub fn sum_of(pages: &[Self]) -> Option<Self> {
         let number = pages.iter().map(|page| page.number).max()?;
-        let places = || pages.iter().flat_map(|page| &page.places);
-        let from = places().map(|(from, _)| from.clone()).min();
-        let places = from.zip(places().map(|(_, up_to)| up_to.clone()).max());
+        let places: Option<Vec<_>> = pages.iter().map(|page| page.places.clone()).collect();
+        let places = places.and_then(|places| {
+            let (from, up_to): (Vec<_>, Vec<_>) = places.into_iter().unzip();
+            from.into_iter().min().zip(up_to.into_iter().max())
+        });
         let mut tally = Tally::default();
         pages.iter().for_each(|page| tally.merge(page.tally.clone()));
         Some(Self { number, tally, places, estimated: true })

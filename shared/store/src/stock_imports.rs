@@ -1,6 +1,6 @@
 //! Imports of files of stock levels that are fetched, and how far they are.
 
-use crate::database::{Consistency, Item, Write};
+use crate::database::{Consistency, Item, TableCondition, Write};
 use crate::feeds::ErrorItem;
 use crate::item::{EXPIRES_AT, damaged, number, string_of, text, texts};
 use crate::{Error, Store, keyspace};
@@ -13,6 +13,8 @@ const TABLE: keyspace::Uploads = keyspace::Uploads;
 const IMPORT: &str = "import";
 /// How long an import is shown.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// As long as an `Idempotency-Key` is known.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The form in which an import is stored, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -33,15 +35,26 @@ fn key(id: &str) -> Item {
 }
 
 impl Store {
+    /// Writes an import that is asked for, unless the same was asked for within a day: it may have been carried out.
+    pub async fn begin_stock_import(&self, import: &StockImport) -> Result<(), Error> {
+        let a_day_ago = number((import.started_at + KEPT - A_DAY).as_second());
+        let old = vec![TableCondition::Missing(IMPORT), TableCondition::AtMost(EXPIRES_AT, a_day_ago)];
+        self.write_stock_import(import, TableCondition::Any(old)).await
+    }
+
     /// Writes how far an import is.
     pub async fn put_stock_import(&self, import: &StockImport) -> Result<(), Error> {
+        self.write_stock_import(import, TableCondition::Always).await
+    }
+
+    async fn write_stock_import(&self, import: &StockImport, condition: TableCondition) -> Result<(), Error> {
         let StockImport { id, status, started_at, finished_at, lines, accepted, rejected, errors } = import.clone();
         let errors = errors.into_iter().map(ErrorItem::from).collect();
         let item = StockImportItem { status, started_at, finished_at, lines, accepted, rejected, errors };
         let mut attributes = Item::new();
         attributes.insert(IMPORT.into(), text(serde_json::json!(item).to_string()));
         attributes.insert(EXPIRES_AT.into(), number((started_at + KEPT).as_second()));
-        self.database.write(Write::put(TABLE, key(&id), attributes)).await.map(drop)
+        self.database.write(Write::put(TABLE, key(&id), attributes).when(condition)).await.map(drop)
     }
 
     /// Returns an import; `None` if there is none with this id, or not any more.
